@@ -1,0 +1,3 @@
+//! The lamina service as a library: everything but the command line.
+pub mod fetch;
+pub mod images;
