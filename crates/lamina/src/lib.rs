@@ -1,3 +1,7 @@
-//! The lamina service as a library: everything but the command line.
+//! The lamina service as a library: everything but the command line. `ARCHITECTURE.md` has the
+//! map; `app.rs` wires the parts.
+
+pub mod clock;
 pub mod fetch;
 pub mod images;
+pub mod jobs;

@@ -1,0 +1,85 @@
+//! What is known of one finished layer, apart from its bytes.
+
+/// The picture formats that lamina stores and serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaType {
+    /// `image/png`
+    Png,
+    /// `image/jpeg`
+    Jpeg,
+    /// `image/webp`
+    WebP,
+    /// `image/gif`
+    Gif,
+}
+
+impl MediaType {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::WebP, Self::Gif];
+
+    /// The MIME type.
+    #[must_use]
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+        }
+    }
+
+    /// The file name extension, without the dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+        }
+    }
+
+    /// The format of a file name extension.
+    #[must_use]
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|media| media.extension() == extension)
+    }
+}
+
+/// The smallest rectangle that holds every pixel with alpha above 0, in pixels of the layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundingBox {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
+/// One layer of a completed job. Its public id is `layer_{order}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Place in the stack; 0 is the bottom.
+    pub order: u32,
+    /// What the engine calls it, such as `text 2`; `None` when the engine gives no names.
+    pub name: Option<String>,
+    /// Format of the stored bytes.
+    pub media_type: MediaType,
+    /// Canvas width in pixels.
+    pub width: u32,
+    /// Canvas height in pixels.
+    pub height: u32,
+    /// Size of the stored file.
+    pub bytes: u64,
+    /// Lower-case hex SHA-256 of the stored file.
+    pub sha256: String,
+    /// `None` for a layer without a visible pixel.
+    pub bbox: Option<BoundingBox>,
+    /// Mean alpha over the canvas, 0.0 to 1.0.
+    pub coverage: f32,
+}

@@ -1,0 +1,25 @@
+//! The domain: what a job is and how it may change. Pure: no I/O, no async, no clock; whoever
+//! needs the time passes it in. Everything else in the crate depends on this module and this
+//! module depends on nothing of it.
+
+mod failure;
+mod id;
+mod layer;
+mod outcome;
+mod progress;
+mod retry;
+mod spec;
+mod state;
+mod time;
+
+pub use failure::{Failure, FailureCode};
+pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
+pub use layer::{BoundingBox, Layer, MediaType};
+pub use outcome::{Change, Outcome, settle};
+pub use progress::{Estimate, progress};
+pub use retry::{Backoff, poll_delay};
+pub use spec::{
+    EngineChoice, EngineKind, FieldError, JobSpec, NumLayers, Params, ParseError, SourceInput,
+};
+pub use state::{Event, InvalidTransition, Phase, Status, transition};
+pub use time::UnixMs;

@@ -1,0 +1,77 @@
+//! When to try again: exponential backoff with full jitter for steps that failed, and a schedule
+//! for asking an engine that is at work. Pure: the random number is an argument.
+
+use std::time::Duration;
+
+/// Exponential backoff with full jitter (a delay drawn evenly from zero to the ceiling), after
+/// the AWS Architecture Blog's "Exponential Backoff And Jitter".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The ceiling of the first delay.
+    pub base: Duration,
+    /// The largest ceiling.
+    pub cap: Duration,
+    /// How many failed attempts of one step end the job.
+    pub max_attempts: u32,
+}
+
+impl Default for Backoff {
+    /// 1 s doubling to 60 s, 8 attempts: about two minutes of trying on average.
+    fn default() -> Self {
+        Self {
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(60),
+            max_attempts: 8,
+        }
+    }
+}
+
+impl Backoff {
+    /// The delay after failed attempt number `attempt` (1 is the first). `random` lies in 0..1.
+    /// A tenth of the ceiling is always waited, so that a zero draw does not hammer.
+    #[must_use]
+    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(20);
+        let ceiling = self.base.saturating_mul(1 << doublings).min(self.cap);
+        ceiling.mul_f64(0.1 + 0.9 * random.clamp(0.0, 1.0))
+    }
+}
+
+/// How long to wait before asking the engine again, `waited` after it accepted.
+///
+/// An engine that calls back (a webhook, or the local engine in this process) needs a safety net
+/// only: every 15 s. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
+/// runs are seen at once and long ones cost little.
+#[must_use]
+pub fn poll_delay(waited: Duration, calls_back: bool) -> Duration {
+    if calls_back {
+        return Duration::from_secs(15);
+    }
+    (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_cap() {
+        let backoff = Backoff::default();
+        let ceilings: Vec<u64> = (1..=8)
+            .map(|attempt| backoff.delay(attempt, 1.0).as_secs())
+            .collect();
+        assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff.delay(u32::MAX, 1.0), backoff.cap);
+        assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn an_engine_is_asked_less_often_the_longer_it_works() {
+        let at = |secs| poll_delay(Duration::from_secs(secs), false).as_millis();
+        assert_eq!(
+            [at(0), at(5), at(10), at(20), at(30), at(600)],
+            [500, 500, 1000, 2000, 3000, 3000]
+        );
+        assert_eq!(poll_delay(Duration::ZERO, true), Duration::from_secs(15));
+    }
+}
