@@ -1,7 +1,9 @@
 //! The lamina service as a library: everything but the command line. `ARCHITECTURE.md` has the
 //! map; `app.rs` wires the parts.
 
+pub mod blobs;
 pub mod clock;
 pub mod fetch;
 pub mod images;
 pub mod jobs;
+pub mod store;

@@ -1,0 +1,132 @@
+//! The only place that knows a blob's path, type and cache policy. A key parses back from its
+//! path, so a path from a URL is never used unparsed.
+
+use std::fmt;
+
+use crate::jobs::{JobId, MediaType, UploadId};
+
+/// Names one blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlobKey {
+    /// A job's source: oriented, sRGB, without metadata, full size.
+    Source(JobId, MediaType),
+    /// The source scaled down to what its engine can use, where that is smaller.
+    EngineInput(JobId, MediaType),
+    /// Layer number `order` of a job.
+    Layer(JobId, u32, MediaType),
+    /// An uploaded image.
+    Upload(UploadId, MediaType),
+}
+
+impl BlobKey {
+    /// The path below the store's root; also what a link names.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let file = self.file_name();
+        match self {
+            Self::Source(job, _) | Self::EngineInput(job, _) | Self::Layer(job, ..) => {
+                format!("jobs/{job}/{file}")
+            }
+            Self::Upload(upload, _) => format!("uploads/{upload}/{file}"),
+        }
+    }
+
+    /// The last part of the path; also the name a browser saves it under.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let extension = self.media_type().extension();
+        match self {
+            Self::Source(..) => format!("source.{extension}"),
+            Self::EngineInput(..) => format!("input.{extension}"),
+            Self::Layer(_, order, _) => format!("layer_{order}.{extension}"),
+            Self::Upload(..) => format!("image.{extension}"),
+        }
+    }
+
+    /// The key of a path, if it is one that [`BlobKey::path`] can give.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let mut parts = path.split('/');
+        let (kind, id, file) = (parts.next()?, parts.next()?, parts.next()?);
+        let (stem, extension) = file.split_once('.')?;
+        let media = MediaType::from_extension(extension)?;
+        let key = match (kind, stem) {
+            ("jobs", "source") => Self::Source(id.parse().ok()?, media),
+            ("jobs", "input") => Self::EngineInput(id.parse().ok()?, media),
+            ("jobs", _) => Self::Layer(
+                id.parse().ok()?,
+                stem.strip_prefix("layer_")?.parse().ok()?,
+                media,
+            ),
+            ("uploads", "image") => Self::Upload(id.parse().ok()?, media),
+            _ => return None,
+        };
+        // A second spelling of the same key (upper case, leading zeros) is not a key.
+        (key.path() == path).then_some(key)
+    }
+
+    /// The format of the bytes.
+    #[must_use]
+    pub const fn media_type(&self) -> MediaType {
+        match self {
+            Self::Source(_, media)
+            | Self::EngineInput(_, media)
+            | Self::Layer(_, _, media)
+            | Self::Upload(_, media) => *media,
+        }
+    }
+
+    /// `Cache-Control` of an answer that carries the bytes. They never change, but they are
+    /// somebody's private picture: shared caches must not keep them.
+    #[must_use]
+    pub const fn cache_control(&self) -> &'static str {
+        match self {
+            Self::Layer(..) => "private, max-age=86400, immutable",
+            Self::Source(..) | Self::EngineInput(..) | Self::Upload(..) => "private, max-age=3600",
+        }
+    }
+}
+
+impl fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::UnixMs;
+
+    #[test]
+    fn a_key_comes_back_from_its_path() {
+        let job = JobId::new(UnixMs(7));
+        for key in [
+            BlobKey::Source(job, MediaType::Jpeg),
+            BlobKey::EngineInput(job, MediaType::Png),
+            BlobKey::Layer(job, 10, MediaType::WebP),
+            BlobKey::Upload(UploadId::new(UnixMs(7)), MediaType::Gif),
+        ] {
+            assert_eq!(BlobKey::parse(&key.path()), Some(key));
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_key_gives_is_refused() {
+        let job = JobId::new(UnixMs(7));
+        for path in [
+            "",
+            "jobs",
+            "../etc/passwd",
+            "jobs/../layer_0.png",
+            &format!("jobs/{job}/layer_00.png"),
+            &format!("jobs/{job}/layer_-1.png"),
+            &format!("jobs/{job}/layer_0.svg"),
+            &format!("jobs/{job}/layer_0.png/x"),
+            &format!("jobs/{}/layer_0.png", job.to_string().to_uppercase()),
+            &format!("uploads/{job}/source.png"),
+        ] {
+            assert_eq!(BlobKey::parse(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Signed links: a path, an expiry and an HMAC-SHA256 over method, path and expiry. They need no
+//! header, so that an image widget can open them. A link is as private as the picture: signatures
+//! never reach a log.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::BlobKey;
+use crate::jobs::UnixMs;
+
+/// A signed link, relative to the service's address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Path and query: `/files/{key}?exp={unix seconds}&sig={base64url}`.
+    pub path_and_query: String,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        write!(f, "Link({path}?…)")
+    }
+}
+
+/// Why a link is not honoured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The signature does not belong to this path and expiry.
+    #[error("the link's signature is wrong")]
+    Wrong,
+    /// The signature is right and the time is over.
+    #[error("the link has expired")]
+    Expired,
+}
+
+/// Makes and checks links.
+pub struct LinkSigner {
+    /// The first signs; all verify, so that a secret can be rotated.
+    keys: Vec<hmac::Key>,
+}
+
+impl fmt::Debug for LinkSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LinkSigner({} keys)", self.keys.len())
+    }
+}
+
+impl LinkSigner {
+    /// A signer over `secrets`; the first one signs.
+    #[must_use]
+    pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Self {
+        Self {
+            keys: secrets
+                .iter()
+                .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()))
+                .collect(),
+        }
+    }
+
+    /// A link to `key` that works until `expires_at` (rounded down to a second).
+    #[must_use]
+    pub fn sign(&self, key: &BlobKey, expires_at: UnixMs) -> Link {
+        let (path, exp) = (key.path(), expires_at.as_secs());
+        let sig = self
+            .keys
+            .first()
+            .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(&path, exp).as_bytes())));
+        Link {
+            path_and_query: format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default()),
+        }
+    }
+
+    /// Checks a link's parts as they came in. The signature is checked first, in constant time.
+    ///
+    /// # Errors
+    /// [`LinkError`]
+    pub fn verify(
+        &self,
+        path: &str,
+        exp: i64,
+        sig: &str,
+        now: UnixMs,
+    ) -> Result<BlobKey, LinkError> {
+        let tag = URL_SAFE_NO_PAD.decode(sig).map_err(|_| LinkError::Wrong)?;
+        let message = message(path, exp);
+        let known = self
+            .keys
+            .iter()
+            .any(|key| hmac::verify(key, message.as_bytes(), &tag).is_ok());
+        let key = BlobKey::parse(path)
+            .filter(|_| known)
+            .ok_or(LinkError::Wrong)?;
+        if now.as_secs() >= exp {
+            Err(LinkError::Expired)
+        } else {
+            Ok(key)
+        }
+    }
+}
+
+/// HEAD is signed as GET: whoever may read may ask for the size.
+fn message(path: &str, exp: i64) -> String {
+    format!("GET\n{path}\n{exp}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{JobId, MediaType};
+
+    fn parts(link: &Link) -> (String, i64, String) {
+        let (path, query) = link.path_and_query.split_once('?').unwrap();
+        let (exp, sig) = query.split_once('&').unwrap();
+        let exp = exp.strip_prefix("exp=").unwrap().parse().unwrap();
+        (
+            path.strip_prefix("/files/").unwrap().into(),
+            exp,
+            sig.strip_prefix("sig=").unwrap().into(),
+        )
+    }
+
+    #[test]
+    fn a_link_works_until_its_time_is_over() {
+        let signer = LinkSigner::new(&["secret"]);
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let (path, exp, sig) = parts(&signer.sign(&key, UnixMs(60_000)));
+        assert_eq!(signer.verify(&path, exp, &sig, UnixMs(59_999)), Ok(key));
+        assert_eq!(
+            signer.verify(&path, exp, &sig, UnixMs(60_000)),
+            Err(LinkError::Expired)
+        );
+    }
+
+    #[test]
+    fn a_link_that_was_changed_is_wrong() {
+        let signer = LinkSigner::new(&["secret"]);
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let (path, exp, sig) = parts(&signer.sign(&key, UnixMs(60_000)));
+        let other = BlobKey::Layer(JobId::new(UnixMs(1)), 1, MediaType::Png).path();
+        for (path, exp, sig) in [
+            (other.as_str(), exp, sig.as_str()),
+            (path.as_str(), exp + 1, sig.as_str()),
+            (path.as_str(), exp, "AAAA"),
+            (path.as_str(), exp, ""),
+            (path.as_str(), exp, "not base64!"),
+        ] {
+            assert_eq!(
+                signer.verify(path, exp, sig, UnixMs(0)),
+                Err(LinkError::Wrong)
+            );
+        }
+        assert_eq!(
+            LinkSigner::new(&["other"]).verify(&path, exp, &sig, UnixMs(0)),
+            Err(LinkError::Wrong)
+        );
+    }
+
+    #[test]
+    fn an_old_secret_still_verifies_after_rotation() {
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let (path, exp, sig) = parts(&LinkSigner::new(&["old"]).sign(&key, UnixMs(60_000)));
+        assert_eq!(
+            LinkSigner::new(&["new", "old"]).verify(&path, exp, &sig, UnixMs(0)),
+            Ok(key)
+        );
+    }
+
+    #[test]
+    fn a_link_does_not_show_its_signature() {
+        let link = LinkSigner::new(&["secret"]).sign(
+            &BlobKey::Source(JobId::new(UnixMs(1)), MediaType::Png),
+            UnixMs(9),
+        );
+        assert!(!format!("{link:?}").contains("sig="));
+    }
+}

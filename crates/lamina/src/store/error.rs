@@ -1,0 +1,27 @@
+//! Why the store could not do something. A lost lease or a missing row is not an error; those are
+//! ordinary answers of the methods that meet them.
+
+/// An error of the store.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full, the file is read-only or the database is locked; it may pass.
+    #[error("the database cannot write now: {0}")]
+    Unavailable(String),
+    /// A statement failed, or a row does not hold what it must; a defect.
+    #[error("the database failed: {0}")]
+    Defect(String),
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Closed => true,
+            Self::Defect(_) => false,
+        }
+    }
+}

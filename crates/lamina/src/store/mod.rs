@@ -1,0 +1,177 @@
+//! All that lamina remembers besides bytes, behind one trait. SQL lives below this folder and
+//! nowhere else. Every write that follows a claim is fenced by the job's lease: it changes nothing
+//! when another worker has taken over, and says so.
+
+mod error;
+mod records;
+mod signal;
+// pub mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use error::StoreError;
+pub use records::{
+    Claimed, Created, Deletion, Erasable, Facts, Gone, IdempotencyKey, JobRecord, Lease, Lookup,
+    NewJob, NewUpload, Settled, SourceFacts, StoredSource, Submission, SubmissionState,
+    UploadRecord, WaitCounts,
+};
+pub use signal::Signal;
+
+use crate::jobs::{Change, EngineKind, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId};
+
+/// What a store must do. One conformance suite runs against every implementation.
+#[async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync {
+    // ---- jobs, as the edge sees them ----
+
+    /// Writes a job and its idempotency record in one durable transaction and wakes the worker.
+    async fn job_create(
+        &self,
+        job: NewJob,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, StoreError>;
+    /// The job an idempotency key names, if any; for a cheap answer before the body is decoded.
+    async fn job_by_key(
+        &self,
+        owner: &OwnerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Created>, StoreError>;
+    /// One job of `owner`, with its layers when completed.
+    async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError>;
+    /// The owner's jobs that are neither deleted nor expired, newest first, after `cursor`.
+    async fn job_list(
+        &self,
+        owner: &OwnerId,
+        cursor: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError>;
+    /// Deletes a job of `owner`; its worker loses the lease at once and its bytes become erasable.
+    async fn job_delete(
+        &self,
+        owner: &OwnerId,
+        id: JobId,
+        now: UnixMs,
+    ) -> Result<Deletion, StoreError>;
+
+    // ---- jobs, as the worker sees them ----
+
+    /// Claims due jobs for `worker`: at most `limit` of each phase, oldest `run_at` first. Jobs of
+    /// an expired lease are taken over and counted as rescued; those rescued `max_rescues` times
+    /// are left to [`Store::job_fail_poisoned`].
+    async fn job_claim(
+        &self,
+        worker: &str,
+        wants: &[(Phase, u32)],
+        now: UnixMs,
+        lease: Duration,
+        max_rescues: u32,
+    ) -> Result<Vec<Claimed>, StoreError>;
+    /// When the next job becomes due, if any is not yet.
+    async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError>;
+    /// Extends a lease. [`Settled::LostLease`] tells the step to stop.
+    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError>;
+    /// Gives a lease back untouched: the attempt is not counted, the job is due as before.
+    async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError>;
+    /// Ends leases of workers that cannot be alive, because this process owns the store alone.
+    /// Each counts as a rescue. Does nothing in a store that several processes share.
+    async fn lease_end_all_others(&self, worker: &str, now: UnixMs) -> Result<u64, StoreError>;
+    /// Applies a step's change and facts in one fenced transaction. With `keep` the lease stays.
+    async fn job_settle(
+        &self,
+        lease: &Lease,
+        change: Change,
+        facts: Facts,
+        keep: bool,
+        now: UnixMs,
+    ) -> Result<Settled, StoreError>;
+    /// Makes a waiting job due now, if `nonce` is one of its submissions. A wake-up during a step
+    /// is kept. False when nothing matched.
+    async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError>;
+    /// Fails jobs that ended their process `max_rescues` times. Returns their ids.
+    async fn job_fail_poisoned(
+        &self,
+        max_rescues: u32,
+        now: UnixMs,
+    ) -> Result<Vec<JobId>, StoreError>;
+
+    // ---- submissions ----
+
+    /// Records the intent to submit, fenced, before the engine is called.
+    async fn submission_open(
+        &self,
+        lease: &Lease,
+        nonce: &Nonce,
+        price_microusd: u64,
+        now: UnixMs,
+    ) -> Result<Settled, StoreError>;
+    /// Records what became of a submission whose answer is known. Not fenced: a fact stays a fact
+    /// when the lease is lost. An accepted one is never overwritten.
+    async fn submission_close(
+        &self,
+        nonce: &Nonce,
+        state: SubmissionState,
+        request: Option<&RequestId>,
+        now: UnixMs,
+    ) -> Result<(), StoreError>;
+    /// A webhook's proof that an open submission was accepted: records the request id and makes
+    /// the job due now. False when the nonce is not open.
+    async fn submission_adopt(
+        &self,
+        id: JobId,
+        nonce: &Nonce,
+        request: &RequestId,
+        now: UnixMs,
+    ) -> Result<bool, StoreError>;
+    /// Submissions whose fate was never learnt, over all time.
+    async fn submission_unknown_count(&self) -> Result<u64, StoreError>;
+    /// How long the last `limit` completed runs of an engine took, newest first.
+    async fn engine_durations(
+        &self,
+        engine: EngineKind,
+        limit: u32,
+    ) -> Result<Vec<Duration>, StoreError>;
+
+    // ---- expiry and erasure ----
+
+    /// Marks jobs whose time is over as expired; their workers lose their leases.
+    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<u64, StoreError>;
+    /// Deleted and expired jobs whose bytes (or engine requests) may still exist.
+    async fn job_erasable(&self, limit: u32) -> Result<Vec<Erasable>, StoreError>;
+    /// The blob store agreed that nothing of the job is left.
+    async fn job_erased(&self, id: JobId, now: UnixMs) -> Result<(), StoreError>;
+    /// Forgets rows whose bytes were erased and that ended before `before`.
+    async fn job_forget(&self, before: UnixMs, limit: u32) -> Result<u64, StoreError>;
+    /// Which of these jobs may still have bytes.
+    async fn job_with_bytes(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError>;
+    /// Jobs by phase, for metrics and for waiting until nothing is left to do.
+    async fn job_counts(&self) -> Result<WaitCounts, StoreError>;
+
+    // ---- uploads ----
+
+    /// Records an upload whose bytes are stored.
+    async fn upload_create(&self, upload: NewUpload) -> Result<(), StoreError>;
+    /// One upload of `owner` that has not expired.
+    async fn upload_get(
+        &self,
+        owner: &OwnerId,
+        id: UploadId,
+        now: UnixMs,
+    ) -> Result<Option<UploadRecord>, StoreError>;
+    /// Uploads whose time is over and whose bytes may still exist.
+    async fn upload_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError>;
+    /// Forgets an upload whose bytes are gone.
+    async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError>;
+    /// Which of these uploads exist.
+    async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError>;
+
+    // ---- the store itself ----
+
+    /// Whether it answers; for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Rung after every commit that gave a worker or the janitor something to do.
+    fn signal(&self) -> &Signal;
+    /// Finishes queued writes and closes. Later calls answer [`StoreError::Closed`].
+    async fn close(&self);
+}

@@ -1,0 +1,299 @@
+//! What the store holds, as its callers see it. Row layouts stay in the implementations; API
+//! types stay in `http/`.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::jobs::{
+    EngineKind, Estimate, Failure, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
+    RequestId, UnixMs, UploadId,
+};
+
+/// What is known of a stored, normalised source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Format of the stored bytes.
+    pub media_type: MediaType,
+    /// Width in pixels, orientation applied.
+    pub width: u32,
+    /// Height in pixels, orientation applied.
+    pub height: u32,
+    /// Size of the stored file.
+    pub bytes: u64,
+}
+
+/// Where a job's source is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoredSource {
+    /// Still to be fetched.
+    Url(Url),
+    /// In the blob store.
+    Stored(SourceFacts),
+}
+
+/// A job about to be created.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id, made by the caller because the source's blob is named after it.
+    pub id: JobId,
+    /// Who asks.
+    pub owner: OwnerId,
+    /// The engine it will run on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// Its source.
+    pub source: StoredSource,
+    /// Now.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+}
+
+/// A client's promise that a repeated create means the same job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The header's value.
+    pub key: String,
+    /// SHA-256 of the body.
+    pub body_sha256: [u8; 32],
+}
+
+/// What a create came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// A new job.
+    New,
+    /// The key and body were seen before; this is that job, with its public phase.
+    Existing(JobId, Phase),
+    /// The key was seen with another body.
+    KeyConflict,
+}
+
+/// Why a job is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Its owner deleted it.
+    Deleted,
+    /// Its time was over.
+    Expired,
+}
+
+/// What a look for a job came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// It is there.
+    Found(Box<JobRecord>),
+    /// It was there.
+    Gone(Gone),
+    /// No job of this owner has this id.
+    Missing,
+}
+
+/// What a delete came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is deleted now.
+    Done,
+    /// It was gone already.
+    Gone(Gone),
+    /// No job of this owner has this id.
+    Missing,
+}
+
+/// One job as a reader sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// Inner phase.
+    pub phase: Phase,
+    /// The engine it runs on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// The stored source, once there is one.
+    pub source: Option<SourceFacts>,
+    /// What progress is derived from.
+    pub estimate: Estimate,
+    /// Requests ahead of it at the engine, while it queues there.
+    pub queue_position: Option<u32>,
+    /// Set exactly when failed.
+    pub failure: Option<Failure>,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+    /// Bottom first; empty until completed.
+    pub layers: Vec<Layer>,
+}
+
+/// A worker's right to run the next step of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// Rises with every claim; a write with an old token changes nothing.
+    pub token: i64,
+}
+
+/// A claimed job, with all that a step needs to know.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// Which step is next.
+    pub phase: Phase,
+    /// The engine it runs on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// Where its source is.
+    pub source: StoredSource,
+    /// Failed attempts of this phase.
+    pub attempt: u32,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+    /// When the engine accepted it.
+    pub accepted_at: Option<UnixMs>,
+    /// The latest submission.
+    pub submission: Option<Submission>,
+}
+
+/// What became of one call to an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmissionState {
+    /// Written before the call; the answer is not known (yet).
+    Open,
+    /// The engine took it.
+    Accepted,
+    /// The engine did not take it; nothing is owed.
+    Refused,
+    /// Given up on without ever learning.
+    Unknown,
+}
+
+impl SubmissionState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Refused, Self::Unknown];
+
+    /// The word in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One call to an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// Ties it to its webhook.
+    pub nonce: Nonce,
+    /// What became of it.
+    pub state: SubmissionState,
+    /// The engine's name for it, once accepted.
+    pub request: Option<RequestId>,
+    /// When the intent was written.
+    pub opened_at: UnixMs,
+}
+
+/// What a step learnt and wants written with its change.
+#[derive(Clone, Debug)]
+pub enum Facts {
+    /// Nothing.
+    None,
+    /// The source is stored.
+    Source(SourceFacts),
+    /// The engine accepted; also closes the submission.
+    Accepted {
+        /// Which submission.
+        nonce: Nonce,
+        /// The engine's name for it.
+        request: RequestId,
+        /// Requests ahead of it.
+        queue_position: Option<u32>,
+        /// How long runs of this engine take of late.
+        expected: Duration,
+    },
+    /// The engine is at work.
+    Waiting {
+        /// What it reported, 0.0 to 1.0; never lowers what is stored.
+        fraction: Option<f32>,
+        /// Requests ahead of it.
+        queue_position: Option<u32>,
+    },
+    /// Every layer is stored, bottom first.
+    Layers(Vec<Layer>),
+}
+
+/// Whether a fenced write took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// It did.
+    Applied,
+    /// Another worker, a delete or the expiry took the job; nothing was changed.
+    LostLease,
+}
+
+/// A job whose bytes are to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasable {
+    /// The job.
+    pub id: JobId,
+    /// The engine's request that may still run and should be cancelled.
+    pub running: Option<(EngineKind, RequestId)>,
+}
+
+/// Jobs by what they wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitCounts {
+    /// In prepare, submit, wait or collect.
+    pub active: u64,
+    /// Of those, leased to a worker.
+    pub leased: u64,
+    /// Completed.
+    pub completed: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Deleted or expired with bytes left.
+    pub erasable: u64,
+}
+
+/// An upload about to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    /// Its id.
+    pub id: UploadId,
+    /// Who uploaded.
+    pub owner: OwnerId,
+    /// What was stored.
+    pub facts: SourceFacts,
+    /// Now.
+    pub created_at: UnixMs,
+    /// When it goes.
+    pub expires_at: UnixMs,
+}
+
+/// A stored upload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UploadRecord {
+    /// Its id.
+    pub id: UploadId,
+    /// What is stored.
+    pub facts: SourceFacts,
+    /// When it goes.
+    pub expires_at: UnixMs,
+}
