@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn take_in<T: Deserialize<'a> + PartialOrd + std::fmt::Display>(
+    fn take_in<T: Deserialize<'a> + PartialOrd + Copy + std::fmt::Display>(
         &mut self,
         field: &str,
         least: T,

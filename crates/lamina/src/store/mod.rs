@@ -2,10 +2,12 @@
 //! nowhere else. Every write that follows a claim is fenced by the job's lease: it changes nothing
 //! when another worker has taken over, and says so.
 
+#[cfg(test)]
+mod conformance;
 mod error;
 mod records;
 mod signal;
-// pub mod sqlite;
+pub mod sqlite;
 
 use std::time::Duration;
 

@@ -1,0 +1,647 @@
+//! What every store must keep, as a suite that is run against each implementation. Each case gets
+//! an empty store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Claimed, Created, Deletion, Facts, Gone, IdempotencyKey, Lookup, NewJob, NewUpload, Settled,
+    SourceFacts, Store, StoredSource, SubmissionState,
+};
+use crate::jobs::{
+    Change, EngineKind, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
+    RequestId, UnixMs, UploadId,
+};
+
+const T0: UnixMs = UnixMs(1_000_000);
+const LEASE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const FACTS: SourceFacts = SourceFacts {
+    media_type: MediaType::Png,
+    width: 3,
+    height: 2,
+    bytes: 99,
+};
+
+fn at(secs: u64) -> UnixMs {
+    T0.plus(Duration::from_secs(secs))
+}
+
+fn owner(name: &str) -> OwnerId {
+    OwnerId::named(name)
+}
+
+fn new_job(created_at: UnixMs) -> NewJob {
+    NewJob {
+        id: JobId::new(created_at),
+        owner: owner("a"),
+        engine: EngineKind::Fal,
+        params: Params {
+            prompt: Some("a cat".into()),
+            ..Params::default()
+        },
+        source: StoredSource::Stored(FACTS),
+        created_at,
+        expires_at: created_at.plus(DAY),
+    }
+}
+
+async fn create(store: &dyn Store, created_at: UnixMs) -> JobId {
+    let job = new_job(created_at);
+    let id = job.id;
+    assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
+    id
+}
+
+async fn claim(store: &dyn Store, phase: Phase, now: UnixMs) -> Option<Claimed> {
+    let mut claimed = store
+        .job_claim("w", &[(phase, 1)], now, LEASE, 3)
+        .await
+        .unwrap();
+    assert!(claimed.len() <= 1);
+    claimed.pop()
+}
+
+fn change(phase: Phase, run_at: UnixMs) -> Change {
+    Change {
+        phase,
+        run_at,
+        attempt: 0,
+        failure: None,
+        wakeable: true,
+    }
+}
+
+/// Claims a new job and brings it to wait, leaving the lease.
+async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
+    let id = create(store, now).await;
+    let job = claim(store, Phase::Prepare, now).await.unwrap();
+    let keep = store
+        .job_settle(
+            &job.lease,
+            change(Phase::Submit, now),
+            Facts::Source(FACTS),
+            true,
+            now,
+        )
+        .await
+        .unwrap();
+    assert_eq!(keep, Settled::Applied);
+    let nonce = Nonce::random();
+    assert_eq!(
+        store
+            .submission_open(&job.lease, &nonce, 50_000, now)
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+    let facts = Facts::Accepted {
+        nonce: nonce.clone(),
+        request: RequestId("r1".into()),
+        queue_position: Some(2),
+        expected: Duration::from_secs(20),
+    };
+    let settled = store
+        .job_settle(&job.lease, change(Phase::Wait, now), facts, false, now)
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Applied);
+    (id, nonce)
+}
+
+async fn found(store: &dyn Store, id: JobId) -> super::JobRecord {
+    match store.job_get(&owner("a"), id).await.unwrap() {
+        Lookup::Found(job) => *job,
+        other => panic!("expected a job, got {other:?}"),
+    }
+}
+
+pub(super) async fn a_job_is_seen_by_its_owner_alone(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
+    assert_eq!(
+        store.job_get(&owner("b"), id).await.unwrap(),
+        Lookup::Missing
+    );
+    assert_eq!(
+        store.job_delete(&owner("b"), id, T0).await.unwrap(),
+        Deletion::Missing
+    );
+    assert!(
+        store
+            .job_list(&owner("b"), None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+pub(super) async fn a_list_is_newest_first_and_goes_on_after_its_cursor(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        ids.push(create(&*store, at(second)).await);
+    }
+    ids.reverse();
+    let first = store.job_list(&owner("a"), None, 3).await.unwrap();
+    let second = store
+        .job_list(&owner("a"), first.last().map(|job| job.id), 3)
+        .await
+        .unwrap();
+    let listed: Vec<JobId> = first.iter().chain(&second).map(|job| job.id).collect();
+    assert_eq!(listed, ids);
+}
+
+pub(super) async fn a_key_names_one_job_as_long_as_it_lives(store: Arc<dyn Store>) {
+    let key = |body: u8| {
+        Some(IdempotencyKey {
+            key: "k".into(),
+            body_sha256: [body; 32],
+        })
+    };
+    let (first, second) = (new_job(T0), new_job(at(1)));
+    let id = first.id;
+    assert_eq!(store.job_create(first, key(1)).await.unwrap(), Created::New);
+    assert_eq!(
+        store.job_create(second.clone(), key(1)).await.unwrap(),
+        Created::Existing(id, Phase::Prepare)
+    );
+    assert_eq!(
+        store.job_create(second.clone(), key(2)).await.unwrap(),
+        Created::KeyConflict
+    );
+    assert_eq!(
+        store
+            .job_by_key(&owner("b"), &key(1).unwrap())
+            .await
+            .unwrap(),
+        None
+    );
+    store.job_delete(&owner("a"), id, at(2)).await.unwrap();
+    assert_eq!(
+        store.job_create(second, key(2)).await.unwrap(),
+        Created::New
+    );
+}
+
+pub(super) async fn a_job_is_claimed_once_when_it_is_due(store: Arc<dyn Store>) {
+    let (second, first) = (create(&*store, at(2)).await, create(&*store, at(1)).await);
+    assert!(claim(&*store, Phase::Prepare, T0).await.is_none());
+    assert_eq!(store.job_next_due(T0).await.unwrap(), Some(at(1)));
+    let claims = store
+        .job_claim(
+            "w",
+            &[(Phase::Prepare, 9), (Phase::Wait, 9)],
+            at(3),
+            LEASE,
+            3,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        claims.iter().map(|job| job.lease.job).collect::<Vec<_>>(),
+        [first, second]
+    );
+    assert!(claim(&*store, Phase::Prepare, at(4)).await.is_none());
+}
+
+pub(super) async fn racing_workers_never_share_a_job(store: Arc<dyn Store>) {
+    for second in 0..40 {
+        create(&*store, at(second)).await;
+    }
+    let racers = (0..8).map(|racer| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let worker = format!("w{racer}");
+            let mut mine = Vec::new();
+            loop {
+                let claims = store
+                    .job_claim(&worker, &[(Phase::Prepare, 3)], at(100), LEASE, 3)
+                    .await
+                    .unwrap();
+                if claims.is_empty() {
+                    return mine;
+                }
+                mine.extend(claims.into_iter().map(|job| job.lease.job));
+            }
+        })
+    });
+    let mut all = Vec::new();
+    for racer in racers.collect::<Vec<_>>() {
+        all.extend(racer.await.unwrap());
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 40);
+}
+
+pub(super) async fn a_late_answer_from_a_lost_worker_changes_nothing(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    let lost = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    assert!(claim(&*store, Phase::Prepare, at(59)).await.is_none());
+    let taken = claim(&*store, Phase::Prepare, at(60)).await.unwrap();
+    assert!(taken.lease.token > lost.lease.token);
+
+    let stale = change(Phase::Submit, at(61));
+    assert_eq!(
+        store
+            .job_settle(&lost.lease, stale.clone(), Facts::None, false, at(61))
+            .await
+            .unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(
+        store.lease_renew(&lost.lease, at(99)).await.unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(
+        store.lease_release(&lost.lease).await.unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(
+        store
+            .submission_open(&lost.lease, &Nonce::random(), 0, at(61))
+            .await
+            .unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
+    assert_eq!(
+        store
+            .job_settle(&taken.lease, stale, Facts::None, false, at(61))
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+}
+
+pub(super) async fn a_renewed_lease_is_not_taken_over(store: Arc<dyn Store>) {
+    create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    assert_eq!(
+        store.lease_renew(&job.lease, at(120)).await.unwrap(),
+        Settled::Applied
+    );
+    assert!(claim(&*store, Phase::Prepare, at(119)).await.is_none());
+}
+
+pub(super) async fn a_released_job_is_due_again_with_its_attempt_unchanged(store: Arc<dyn Store>) {
+    create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    assert_eq!(
+        store.lease_release(&job.lease).await.unwrap(),
+        Settled::Applied
+    );
+    let again = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    assert_eq!(
+        (again.attempt, again.lease.token),
+        (job.attempt, job.lease.token + 1)
+    );
+}
+
+pub(super) async fn a_job_that_keeps_losing_its_worker_is_set_aside(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    for round in 0..4 {
+        assert!(
+            claim(&*store, Phase::Prepare, at(round * 60))
+                .await
+                .is_some(),
+            "round {round}"
+        );
+        assert!(
+            store
+                .job_fail_poisoned(3, at(round * 60))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+    assert!(claim(&*store, Phase::Prepare, at(240)).await.is_none());
+    assert_eq!(store.job_fail_poisoned(3, at(240)).await.unwrap(), [id]);
+    assert_eq!(
+        found(&*store, id).await.failure,
+        Some(FailureCode::CrashLoop.into())
+    );
+}
+
+pub(super) async fn what_a_step_learns_is_written_with_its_change(store: Arc<dyn Store>) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let job = found(&*store, id).await;
+    assert_eq!(
+        (job.phase, job.queue_position, job.estimate.expected),
+        (Phase::Wait, Some(2), Duration::from_secs(20))
+    );
+
+    let claimed = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    let submission = claimed.submission.clone().unwrap();
+    assert_eq!(
+        (submission.nonce, submission.state),
+        (nonce, SubmissionState::Accepted)
+    );
+    assert_eq!(submission.request, Some(RequestId("r1".into())));
+    for (fraction, stored) in [(0.5, 0.5), (0.25, 0.5)] {
+        let facts = Facts::Waiting {
+            fraction: Some(fraction),
+            queue_position: None,
+        };
+        let keep = store
+            .job_settle(
+                &claimed.lease,
+                change(Phase::Wait, at(1)),
+                facts,
+                true,
+                at(1),
+            )
+            .await
+            .unwrap();
+        assert_eq!(keep, Settled::Applied);
+        assert!((found(&*store, id).await.estimate.reported - stored).abs() < 1e-6);
+    }
+
+    let keep = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Collect, at(9)),
+            Facts::None,
+            true,
+            at(9),
+        )
+        .await
+        .unwrap();
+    assert_eq!(keep, Settled::Applied);
+    let layer = Layer {
+        order: 0,
+        name: Some("background".into()),
+        media_type: MediaType::Png,
+        width: 3,
+        height: 2,
+        bytes: 70,
+        sha256: "00".into(),
+        bbox: None,
+        coverage: 1.0,
+    };
+    let facts = Facts::Layers(vec![layer.clone()]);
+    let done = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Completed, at(9)),
+            facts,
+            true,
+            at(9),
+        )
+        .await
+        .unwrap();
+    assert_eq!(done, Settled::Applied);
+    let job = found(&*store, id).await;
+    assert_eq!((job.phase, job.layers), (Phase::Completed, vec![layer]));
+    assert_eq!(
+        store.engine_durations(EngineKind::Fal, 5).await.unwrap(),
+        [Duration::from_secs(9)]
+    );
+    assert_eq!(store.job_counts().await.unwrap().leased, 0);
+}
+
+pub(super) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn Store>) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
+    assert!(!store.job_wake(id, &Nonce::random(), at(1)).await.unwrap());
+    assert!(store.job_wake(id, &nonce, at(1)).await.unwrap());
+    let snooze = change(Phase::Wait, at(500));
+    assert_eq!(
+        store
+            .job_settle(&claimed.lease, snooze, Facts::None, false, at(2))
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+    assert!(claim(&*store, Phase::Wait, at(2)).await.is_some());
+}
+
+pub(super) async fn a_callback_proves_that_an_open_submission_was_taken(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let applied = store
+        .job_settle(&job.lease, change(Phase::Submit, T0), Facts::None, true, T0)
+        .await
+        .unwrap();
+    assert_eq!(applied, Settled::Applied);
+    let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
+    assert_eq!(
+        store
+            .submission_open(&job.lease, &nonce, 50_000, T0)
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+    let later = change(Phase::Submit, at(100));
+    assert_eq!(
+        store
+            .job_settle(&job.lease, later, Facts::None, false, T0)
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+
+    assert!(
+        !store
+            .submission_adopt(id, &Nonce::random(), &request, at(1))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .submission_adopt(id, &nonce, &request, at(1))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .submission_adopt(id, &nonce, &RequestId("forged".into()), at(1))
+            .await
+            .unwrap()
+    );
+    store
+        .submission_close(&nonce, SubmissionState::Unknown, None, at(2))
+        .await
+        .unwrap();
+    let claimed = claim(&*store, Phase::Submit, at(2)).await.unwrap();
+    let submission = claimed.submission.unwrap();
+    assert_eq!(
+        (submission.state, submission.request),
+        (SubmissionState::Accepted, Some(request))
+    );
+    assert_eq!(store.submission_unknown_count().await.unwrap(), 0);
+}
+
+pub(super) async fn a_submission_of_unknown_fate_is_counted(store: Arc<dyn Store>) {
+    create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let nonce = Nonce::random();
+    assert_eq!(
+        store
+            .submission_open(&job.lease, &nonce, 0, T0)
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+    store
+        .submission_close(&nonce, SubmissionState::Unknown, None, at(1))
+        .await
+        .unwrap();
+    assert_eq!(store.submission_unknown_count().await.unwrap(), 1);
+}
+
+pub(super) async fn a_deleted_job_takes_the_lease_and_is_erased_then_forgotten(
+    store: Arc<dyn Store>,
+) {
+    let (id, _) = accepted(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
+    assert_eq!(
+        store.job_delete(&owner("a"), id, at(5)).await.unwrap(),
+        Deletion::Done
+    );
+    assert_eq!(
+        store.job_delete(&owner("a"), id, at(6)).await.unwrap(),
+        Deletion::Gone(Gone::Deleted)
+    );
+    assert_eq!(
+        store.job_get(&owner("a"), id).await.unwrap(),
+        Lookup::Gone(Gone::Deleted)
+    );
+    let late = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Wait, at(7)),
+            Facts::None,
+            false,
+            at(7),
+        )
+        .await
+        .unwrap();
+    assert_eq!(late, Settled::LostLease);
+
+    let erasable = store.job_erasable(10).await.unwrap();
+    assert_eq!(erasable.len(), 1);
+    assert_eq!(
+        erasable[0].running,
+        Some((EngineKind::Fal, RequestId("r1".into())))
+    );
+    assert_eq!(store.job_with_bytes(&[id]).await.unwrap(), [id]);
+    store.job_erased(id, at(8)).await.unwrap();
+    assert!(store.job_erasable(10).await.unwrap().is_empty());
+    assert!(store.job_with_bytes(&[id]).await.unwrap().is_empty());
+    assert_eq!(store.job_forget(at(5), 10).await.unwrap(), 0);
+    assert_eq!(store.job_forget(at(6), 10).await.unwrap(), 1);
+    assert_eq!(
+        store.job_get(&owner("a"), id).await.unwrap(),
+        Lookup::Missing
+    );
+}
+
+pub(super) async fn a_job_expires_in_every_phase(store: Arc<dyn Store>) {
+    let waiting = create(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let later = create(&*store, at(10)).await;
+    let end = T0.plus(DAY);
+    assert_eq!(
+        store
+            .job_expire(end.minus(Duration::from_millis(1)), 10)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(store.job_expire(end, 10).await.unwrap(), 1);
+    assert_eq!(
+        store.job_get(&owner("a"), waiting).await.unwrap(),
+        Lookup::Gone(Gone::Expired)
+    );
+    assert_eq!(
+        store.lease_renew(&claimed.lease, end).await.unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(found(&*store, later).await.phase, Phase::Prepare);
+}
+
+pub(super) async fn leases_of_a_dead_process_end_at_once(store: Arc<dyn Store>) {
+    create(&*store, T0).await;
+    claim(&*store, Phase::Prepare, T0).await.unwrap();
+    assert_eq!(store.lease_end_all_others("w", at(1)).await.unwrap(), 0);
+    assert_eq!(store.lease_end_all_others("new", at(1)).await.unwrap(), 1);
+    assert!(claim(&*store, Phase::Prepare, at(1)).await.is_some());
+}
+
+pub(super) async fn an_upload_is_its_owners_until_it_expires(store: Arc<dyn Store>) {
+    let id = UploadId::new(T0);
+    let upload = NewUpload {
+        id,
+        owner: owner("a"),
+        facts: FACTS,
+        created_at: T0,
+        expires_at: at(10),
+    };
+    store.upload_create(upload).await.unwrap();
+    assert_eq!(
+        store
+            .upload_get(&owner("a"), id, at(9))
+            .await
+            .unwrap()
+            .unwrap()
+            .facts,
+        FACTS
+    );
+    assert_eq!(
+        store.upload_get(&owner("b"), id, at(9)).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        store.upload_get(&owner("a"), id, at(10)).await.unwrap(),
+        None
+    );
+    assert_eq!(store.upload_expired(at(10), 5).await.unwrap(), [id]);
+    assert_eq!(
+        store
+            .upload_existing(&[id, UploadId::new(at(1))])
+            .await
+            .unwrap(),
+        [id]
+    );
+    store.upload_forget(id).await.unwrap();
+    assert!(store.upload_existing(&[id]).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_store_that_is_closed_says_so(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    store.close().await;
+    store.close().await;
+    let answer = store.job_get(&owner("a"), id).await;
+    assert!(
+        matches!(answer, Err(super::StoreError::Closed)),
+        "{answer:?}"
+    );
+}
+
+/// Names every case once, for each implementation to run.
+macro_rules! for_each_case {
+    ($run:ident) => {
+        $run! {
+            a_job_is_seen_by_its_owner_alone,
+            a_list_is_newest_first_and_goes_on_after_its_cursor,
+            a_key_names_one_job_as_long_as_it_lives,
+            a_job_is_claimed_once_when_it_is_due,
+            racing_workers_never_share_a_job,
+            a_late_answer_from_a_lost_worker_changes_nothing,
+            a_renewed_lease_is_not_taken_over,
+            a_released_job_is_due_again_with_its_attempt_unchanged,
+            a_job_that_keeps_losing_its_worker_is_set_aside,
+            what_a_step_learns_is_written_with_its_change,
+            a_wake_up_during_a_step_is_not_lost,
+            a_callback_proves_that_an_open_submission_was_taken,
+            a_submission_of_unknown_fate_is_counted,
+            a_deleted_job_takes_the_lease_and_is_erased_then_forgotten,
+            a_job_expires_in_every_phase,
+            leases_of_a_dead_process_end_at_once,
+            an_upload_is_its_owners_until_it_expires,
+            a_store_that_is_closed_says_so,
+        }
+    };
+}
+pub(super) use for_each_case;

@@ -1,0 +1,81 @@
+//! SQL of expiry and erasure. A job is marked gone first, erased as often as it takes, and its row
+//! is forgotten last, so that a crash anywhere repeats work and skips none.
+
+use rusqlite::{Connection, params};
+
+use super::jobs::FORGET_WORDS;
+use super::rows::{self, id_list, text};
+use crate::jobs::{JobId, RequestId, UnixMs};
+use crate::store::Erasable;
+
+pub(super) fn expire(connection: &Connection, now: UnixMs, limit: u32) -> rusqlite::Result<u64> {
+    let ids: Vec<JobId> = rows::ids(
+        connection,
+        "select id from jobs where gone_at is null and expires_at <= ?1 order by expires_at limit ?2",
+        params![now.0, limit],
+    )?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let (list, sql) = (
+        id_list(&ids),
+        format!(
+            "update jobs set phase = 'expired', gone_at = ?2, {FORGET_WORDS}
+             where id in (select value from json_each(?1))"
+        ),
+    );
+    connection
+        .prepare_cached(&sql)?
+        .execute(params![list, now.0])?;
+    connection
+        .prepare_cached(
+            "delete from idempotency where job_id in (select value from json_each(?1))",
+        )?
+        .execute([list])?;
+    Ok(ids.len() as u64)
+}
+
+pub(super) fn erasable(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Erasable>> {
+    let mut statement = connection.prepare_cached(
+        "select id, engine,
+                case when accepted_at is not null and engine_ms is null then
+                    (select request_id from submissions s where s.job_id = jobs.id and s.state = 'accepted'
+                     order by opened_at desc limit 1) end as request_id
+         from jobs where gone_at is not null and erased_at is null order by gone_at limit ?1",
+    )?;
+    let rows = statement.query_map([limit], |row| {
+        let request: Option<String> = row.get("request_id")?;
+        let engine = rows::engine(row)?;
+        Ok(Erasable {
+            id: rows::parsed(row, "id")?,
+            running: request.map(|id| (engine, RequestId(id))),
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn erased(connection: &Connection, id: JobId, now: UnixMs) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update jobs set erased_at = ?2 where id = ?1 and gone_at is not null")?
+        .execute(params![text(id), now.0])?;
+    connection
+        .prepare_cached("delete from layers where job_id = ?1")?
+        .execute([text(id)])?;
+    Ok(())
+}
+
+pub(super) fn forget(connection: &Connection, before: UnixMs, limit: u32) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(
+        "delete from jobs where id in
+             (select id from jobs where erased_at is not null and gone_at < ?1 order by gone_at limit ?2)",
+    )?;
+    Ok(statement.execute(params![before.0, limit])? as u64)
+}
+
+pub(super) fn with_bytes(connection: &Connection, ids: &[JobId]) -> rusqlite::Result<Vec<JobId>> {
+    rows::ids(
+        connection,
+        "select id from jobs where id in (select value from json_each(?1)) and erased_at is null",
+        [id_list(ids)],
+    )
+}

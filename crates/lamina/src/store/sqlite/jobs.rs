@@ -1,0 +1,171 @@
+//! SQL of jobs as the edge sees them: create, read, list, delete.
+
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+
+use super::rows::{self, JOB_COLUMNS, text, unreadable};
+use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
+use crate::store::{
+    Created, Deletion, Gone, IdempotencyKey, JobRecord, Lookup, NewJob, StoredSource,
+};
+
+/// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
+pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, \
+     lease_owner = null, lease_until = null, lease_token = lease_token + 1";
+
+pub(super) fn create(
+    connection: &Connection,
+    job: &NewJob,
+    key: Option<&IdempotencyKey>,
+) -> rusqlite::Result<Created> {
+    if let Some(key) = key
+        && let Some(seen) = by_key(connection, &job.owner, key)?
+    {
+        return Ok(seen);
+    }
+    let params = serde_json::to_string(&job.params)
+        .map_err(|error| unreadable("params", error.to_string()))?;
+    let (url, facts) = match &job.source {
+        StoredSource::Url(url) => (Some(url.as_str()), None),
+        StoredSource::Stored(facts) => (None, Some(*facts)),
+    };
+    connection
+        .prepare_cached(
+            "insert into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
+                               source_height, source_bytes, run_at, created_at, expires_at)
+             values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :now, :now, :expires)",
+        )?
+        .execute(named_params! {
+            ":id": text(job.id),
+            ":owner": job.owner.as_str(),
+            ":phase": Phase::Prepare.as_str(),
+            ":engine": job.engine.as_str(),
+            ":params": params,
+            ":url": url,
+            ":media": facts.map(|facts| facts.media_type.extension()),
+            ":width": facts.map(|facts| facts.width),
+            ":height": facts.map(|facts| facts.height),
+            ":bytes": facts.map(|facts| facts.bytes),
+            ":now": job.created_at.0,
+            ":expires": job.expires_at.0,
+        })?;
+    if let Some(key) = key {
+        connection
+            .prepare_cached(
+                "insert into idempotency (owner, key, body_sha256, job_id) values (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                job.owner.as_str(),
+                key.key,
+                key.body_sha256,
+                text(job.id)
+            ])?;
+    }
+    Ok(Created::New)
+}
+
+pub(super) fn by_key(
+    connection: &Connection,
+    owner: &OwnerId,
+    key: &IdempotencyKey,
+) -> rusqlite::Result<Option<Created>> {
+    connection
+        .prepare_cached(
+            "select i.body_sha256, j.id, j.phase from idempotency i join jobs j on j.id = i.job_id
+             where i.owner = ?1 and i.key = ?2",
+        )?
+        .query_row(params![owner.as_str(), key.key], |row| {
+            if row.get_ref("body_sha256")?.as_blob()? != key.body_sha256 {
+                return Ok(Created::KeyConflict);
+            }
+            Ok(Created::Existing(
+                rows::parsed(row, "id")?,
+                rows::phase(row)?,
+            ))
+        })
+        .optional()
+}
+
+pub(super) fn get(connection: &Connection, owner: &OwnerId, id: JobId) -> rusqlite::Result<Lookup> {
+    let sql = const_format(JOB_COLUMNS);
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row(params![text(id), owner.as_str()], rows::job)
+        .optional()?;
+    let Some(mut job) = found else {
+        return Ok(Lookup::Missing);
+    };
+    if let Some(gone) = gone(job.phase) {
+        return Ok(Lookup::Gone(gone));
+    }
+    if job.phase == Phase::Completed {
+        let mut statement =
+            connection.prepare_cached("select * from layers where job_id = ?1 order by ord")?;
+        job.layers = statement
+            .query_map([text(id)], rows::layer)?
+            .collect::<Result<_, _>>()?;
+    }
+    Ok(Lookup::Found(Box::new(job)))
+}
+
+fn const_format(columns: &str) -> String {
+    format!("select {columns} from jobs where id = ?1 and owner = ?2")
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    owner: &OwnerId,
+    cursor: Option<JobId>,
+    limit: u32,
+) -> rusqlite::Result<Vec<JobRecord>> {
+    // Ids are UUIDv7, so their order is the order of creation. '~' sorts after every id.
+    let after = cursor.map_or_else(|| "~".to_owned(), text);
+    let sql = format!(
+        "select {JOB_COLUMNS} from jobs where owner = ?1 and id < ?2 and gone_at is null order by id desc limit ?3"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement
+        .query_map(params![owner.as_str(), after, limit], rows::job)?
+        .collect()
+}
+
+pub(super) fn delete(
+    connection: &Connection,
+    owner: &OwnerId,
+    id: JobId,
+    now: UnixMs,
+) -> rusqlite::Result<Deletion> {
+    let sql = format!(
+        "update jobs set phase = 'deleted', gone_at = ?3, {FORGET_WORDS}
+         where id = ?1 and owner = ?2 and gone_at is null"
+    );
+    if connection
+        .prepare_cached(&sql)?
+        .execute(params![text(id), owner.as_str(), now.0])?
+        == 1
+    {
+        connection
+            .prepare_cached("delete from idempotency where job_id = ?1")?
+            .execute([text(id)])?;
+        return Ok(Deletion::Done);
+    }
+    let phase = connection
+        .prepare_cached("select phase from jobs where id = ?1 and owner = ?2")?
+        .query_row(params![text(id), owner.as_str()], rows::phase)
+        .optional()?;
+    Ok(phase
+        .and_then(gone)
+        .map_or(Deletion::Missing, Deletion::Gone))
+}
+
+fn gone(phase: Phase) -> Option<Gone> {
+    match phase {
+        Phase::Deleted => Some(Gone::Deleted),
+        Phase::Expired => Some(Gone::Expired),
+        Phase::Prepare
+        | Phase::Submit
+        | Phase::Wait
+        | Phase::Collect
+        | Phase::Completed
+        | Phase::Failed => None,
+    }
+}

@@ -1,0 +1,32 @@
+//! Brings a database file to this binary's schema. Forward only; see `migrations/README.md`.
+
+use rusqlite::Connection;
+
+use super::OpenError;
+
+/// In order; the place in the list, counted from one, is the schema's number.
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_jobs.sql")];
+
+/// The number of the newest schema this binary knows.
+pub const NEWEST: usize = MIGRATIONS.len();
+
+/// Applies what is missing and returns how many migrations that were.
+pub(super) fn migrate(connection: &mut Connection) -> Result<usize, OpenError> {
+    let found: usize =
+        connection.query_row("select user_version from pragma_user_version", [], |row| {
+            row.get(0)
+        })?;
+    if found > NEWEST {
+        return Err(OpenError::TooNew {
+            found,
+            known: NEWEST,
+        });
+    }
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", index + 1)?;
+        transaction.commit()?;
+    }
+    Ok(NEWEST - found)
+}

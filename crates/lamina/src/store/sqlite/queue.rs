@@ -1,0 +1,317 @@
+//! SQL of the queue: claim, lease, settle, wake. Every write after a claim names the lease's token
+//! and changes nothing when it is not the job's own any more.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
+use url::Url;
+
+use super::rows::{self, id_list, text, time};
+use super::submissions;
+use crate::jobs::{Change, JobId, Layer, OwnerId, Phase, UnixMs};
+use crate::store::{Claimed, Facts, Lease, Settled, StoredSource, SubmissionState};
+
+pub(super) fn claim(
+    connection: &Connection,
+    worker: &str,
+    wants: &[(Phase, u32)],
+    now: UnixMs,
+    lease: Duration,
+    max_rescues: u32,
+) -> rusqlite::Result<Vec<Claimed>> {
+    // A lease that has run out belongs to a worker that died or hangs: taking it over is a rescue.
+    let mut statement = connection.prepare_cached(
+        "update jobs set lease_owner = :worker, lease_token = lease_token + 1, lease_until = :until, woken = 0,
+                         rescues = rescues + (lease_owner is not null)
+         where id in (select id from jobs
+                      where phase = :phase and run_at <= :now
+                        and (lease_until is null or (lease_until <= :now and rescues < :max))
+                      order by run_at limit :limit)
+         returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
+                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, run_at",
+    )?;
+    let mut claimed = Vec::new();
+    for (phase, limit) in wants.iter().filter(|(_, limit)| *limit > 0) {
+        let rows = statement.query_map(
+            named_params! {
+                ":worker": worker, ":until": now.plus(lease).0, ":phase": phase.as_str(), ":now": now.0,
+                ":max": max_rescues, ":limit": limit,
+            },
+            |row| Ok((row.get::<_, i64>("run_at")?, claimed_job(row)?)),
+        )?;
+        let mut batch = rows.collect::<Result<Vec<_>, _>>()?;
+        batch.sort_by_key(|(run_at, _)| *run_at);
+        claimed.extend(batch.into_iter().map(|(_, job)| job));
+    }
+    for job in &mut claimed {
+        job.submission = submissions::latest(connection, job.lease.job)?;
+    }
+    Ok(claimed)
+}
+
+fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
+    let source = match rows::source(row)? {
+        Some(facts) => StoredSource::Stored(facts),
+        None => StoredSource::Url(rows::word(row, "source_url", |text| Url::parse(text).ok())?),
+    };
+    Ok(Claimed {
+        lease: Lease {
+            job: rows::parsed(row, "id")?,
+            token: row.get("lease_token")?,
+        },
+        owner: OwnerId::named(row.get_ref("owner")?.as_str()?),
+        phase: rows::phase(row)?,
+        engine: rows::engine(row)?,
+        params: rows::json(row, "params")?,
+        source,
+        attempt: row.get("attempt")?,
+        created_at: UnixMs(row.get("created_at")?),
+        expires_at: UnixMs(row.get("expires_at")?),
+        accepted_at: time(row, "accepted_at")?,
+        submission: None,
+    })
+}
+
+pub(super) fn next_due(connection: &Connection, now: UnixMs) -> rusqlite::Result<Option<UnixMs>> {
+    let mut next: Option<i64> = None;
+    // One index seek for each phase; a min() over all of them would scan.
+    let mut statement = connection.prepare_cached(
+        "select run_at from jobs where phase = ?1 and run_at > ?2 and lease_until is null order by run_at limit 1",
+    )?;
+    for phase in Phase::ACTIVE {
+        let due: Option<i64> = statement
+            .query_row(params![phase.as_str(), now.0], |row| row.get(0))
+            .optional()?;
+        next = match (next, due) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(next.map(UnixMs))
+}
+
+fn settled(rows: usize) -> Settled {
+    if rows == 0 {
+        Settled::LostLease
+    } else {
+        Settled::Applied
+    }
+}
+
+pub(super) fn renew(
+    connection: &Connection,
+    lease: &Lease,
+    until: UnixMs,
+) -> rusqlite::Result<Settled> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set lease_until = ?3 where id = ?1 and lease_token = ?2 and lease_owner is not null",
+    )?;
+    Ok(settled(statement.execute(params![
+        text(lease.job),
+        lease.token,
+        until.0
+    ])?))
+}
+
+pub(super) fn release(connection: &Connection, lease: &Lease) -> rusqlite::Result<Settled> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set lease_owner = null, lease_until = null
+         where id = ?1 and lease_token = ?2 and lease_owner is not null",
+    )?;
+    Ok(settled(
+        statement.execute(params![text(lease.job), lease.token])?,
+    ))
+}
+
+pub(super) fn end_all_others(
+    connection: &Connection,
+    worker: &str,
+    now: UnixMs,
+) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set lease_until = ?2 where lease_owner is not null and lease_owner <> ?1 and lease_until > ?2",
+    )?;
+    Ok(statement.execute(params![worker, now.0])? as u64)
+}
+
+pub(super) fn settle(
+    connection: &Connection,
+    lease: &Lease,
+    change: &Change,
+    facts: &Facts,
+    keep: bool,
+    now: UnixMs,
+) -> rusqlite::Result<Settled> {
+    let (id, terminal) = (text(lease.job), change.phase.is_terminal());
+    let changed = connection
+        .prepare_cached(
+            "update jobs set phase = :phase, attempt = :attempt,
+                 run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
+                 woken = case when :keep then woken else 0 end,
+                 error_code = :code, error = :error,
+                 engine_ms = case when :phase = 'submit' then null
+                                  when :phase = 'collect' and engine_ms is null then :now - accepted_at else engine_ms end,
+                 finished_at = case when :terminal then :now else finished_at end,
+                 lease_owner = case when :keep then lease_owner end,
+                 lease_until = case when :keep then lease_until end,
+                 source_media = coalesce(:media, source_media), source_width = coalesce(:width, source_width),
+                 source_height = coalesce(:height, source_height), source_bytes = coalesce(:bytes, source_bytes),
+                 accepted_at = case when :accepted then :now when :phase = 'submit' then null else accepted_at end,
+                 reported = case when :accepted then 0 else max(reported, coalesce(:fraction, 0)) end,
+                 expected_ms = coalesce(:expected, expected_ms),
+                 queue_position = :position
+             where id = :id and lease_token = :token and lease_owner is not null",
+        )?
+        .execute(named_params! {
+            ":id": id, ":token": lease.token, ":phase": change.phase.as_str(), ":attempt": change.attempt,
+            ":run_at": change.run_at.0, ":now": now.0, ":wakeable": change.wakeable, ":keep": keep && !terminal,
+            ":code": change.failure.as_ref().map(|failure| &*failure.code),
+            ":error": change.failure.as_ref().map(|failure| &*failure.sentence),
+            ":terminal": terminal,
+            ":media": source(facts).map(|facts| facts.media_type.extension()),
+            ":width": source(facts).map(|facts| facts.width),
+            ":height": source(facts).map(|facts| facts.height),
+            ":bytes": source(facts).map(|facts| facts.bytes),
+            ":accepted": matches!(facts, Facts::Accepted { .. }),
+            ":fraction": fraction(facts), ":expected": expected(facts), ":position": position(facts),
+        })?;
+    // A submission that was accepted stays accepted, whoever holds the lease now.
+    if let Facts::Accepted { nonce, request, .. } = facts {
+        submissions::close(
+            connection,
+            nonce,
+            SubmissionState::Accepted,
+            Some(request),
+            now,
+        )?;
+    }
+    if changed == 0 {
+        return Ok(Settled::LostLease);
+    }
+    if let Facts::Layers(layers) = facts {
+        insert_layers(connection, lease.job, layers)?;
+    }
+    Ok(Settled::Applied)
+}
+
+fn source(facts: &Facts) -> Option<crate::store::SourceFacts> {
+    if let Facts::Source(facts) = facts {
+        Some(*facts)
+    } else {
+        None
+    }
+}
+
+fn fraction(facts: &Facts) -> Option<f32> {
+    if let Facts::Waiting { fraction, .. } = facts {
+        *fraction
+    } else {
+        None
+    }
+}
+
+fn expected(facts: &Facts) -> Option<i64> {
+    let Facts::Accepted { expected, .. } = facts else {
+        return None;
+    };
+    Some(i64::try_from(expected.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn position(facts: &Facts) -> Option<u32> {
+    match facts {
+        Facts::Accepted { queue_position, .. } | Facts::Waiting { queue_position, .. } => {
+            *queue_position
+        }
+        Facts::None | Facts::Source(_) | Facts::Layers(_) => None,
+    }
+}
+
+fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
+                             bbox_x, bbox_y, bbox_width, bbox_height, coverage)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    for layer in layers {
+        let bbox = layer.bbox;
+        statement.execute(params![
+            text(job),
+            layer.order,
+            layer.name,
+            layer.media_type.extension(),
+            layer.width,
+            layer.height,
+            layer.bytes,
+            layer.sha256,
+            bbox.map(|bbox| bbox.x),
+            bbox.map(|bbox| bbox.y),
+            bbox.map(|bbox| bbox.width),
+            bbox.map(|bbox| bbox.height),
+            f64::from(layer.coverage),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn fail_poisoned(
+    connection: &Connection,
+    max_rescues: u32,
+    now: UnixMs,
+    failure: &crate::jobs::Failure,
+) -> rusqlite::Result<Vec<JobId>> {
+    let ids: Vec<JobId> = rows::ids(
+        connection,
+        "select id from jobs where phase in ('prepare', 'submit', 'wait', 'collect')
+           and lease_until <= ?1 and rescues >= ?2 limit 100",
+        params![now.0, max_rescues],
+    )?;
+    connection
+        .prepare_cached(
+            "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
+                             lease_owner = null, lease_until = null, lease_token = lease_token + 1
+             where id in (select value from json_each(?1))",
+        )?
+        .execute(params![
+            id_list(&ids),
+            failure.code,
+            failure.sentence,
+            now.0
+        ])?;
+    Ok(ids)
+}
+
+/// A wake-up during a step is kept in `woken`, so that the step's own schedule cannot lose it.
+pub(super) fn wake(
+    connection: &Connection,
+    id: JobId,
+    nonce: &str,
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set woken = 1, run_at = min(run_at, ?3)
+         where id = ?1 and phase in ('submit', 'wait')
+           and exists (select 1 from submissions where job_id = ?1 and nonce = ?2)",
+    )?;
+    Ok(statement.execute(params![text(id), nonce, now.0])? == 1)
+}
+
+pub(super) fn counts(connection: &Connection) -> rusqlite::Result<crate::store::WaitCounts> {
+    connection.query_row(
+        "select count(*) filter (where phase in ('prepare', 'submit', 'wait', 'collect')),
+                count(*) filter (where lease_owner is not null),
+                count(*) filter (where phase = 'completed'),
+                count(*) filter (where phase = 'failed'),
+                count(*) filter (where gone_at is not null and erased_at is null)
+         from jobs",
+        [],
+        |row| {
+            Ok(crate::store::WaitCounts {
+                active: row.get(0)?,
+                leased: row.get(1)?,
+                completed: row.get(2)?,
+                failed: row.get(3)?,
+                erasable: row.get(4)?,
+            })
+        },
+    )
+}

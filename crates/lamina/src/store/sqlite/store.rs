@@ -1,0 +1,266 @@
+//! The [`Store`] trait over the SQL of the sibling files: which calls read, which write, and which
+//! ring a bell. No SQL here.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{SqliteStore, expiry, jobs, queue, submissions, uploads};
+use crate::jobs::{
+    Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
+};
+use crate::store::{
+    Claimed, Created, Deletion, Erasable, Facts, IdempotencyKey, JobRecord, Lease, Lookup, NewJob,
+    NewUpload, Settled, Signal, Store, StoreError, SubmissionState, UploadRecord, WaitCounts,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn job_create(
+        &self,
+        job: NewJob,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, StoreError> {
+        self.write_and_ring(&self.signal.due, move |db| {
+            jobs::create(db, &job, key.as_ref())
+        })
+        .await
+    }
+
+    async fn job_by_key(
+        &self,
+        owner: &OwnerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Created>, StoreError> {
+        let (owner, key) = (owner.clone(), key.clone());
+        self.read(move |db| jobs::by_key(db, &owner, &key)).await
+    }
+
+    async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| jobs::get(db, &owner, id)).await
+    }
+
+    async fn job_list(
+        &self,
+        owner: &OwnerId,
+        cursor: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| jobs::list(db, &owner, cursor, limit))
+            .await
+    }
+
+    async fn job_delete(
+        &self,
+        owner: &OwnerId,
+        id: JobId,
+        now: UnixMs,
+    ) -> Result<Deletion, StoreError> {
+        let owner = owner.clone();
+        self.write_and_ring(&self.signal.erase, move |db| {
+            jobs::delete(db, &owner, id, now)
+        })
+        .await
+    }
+
+    async fn job_claim(
+        &self,
+        worker: &str,
+        wants: &[(Phase, u32)],
+        now: UnixMs,
+        lease: Duration,
+        max_rescues: u32,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let (worker, wants) = (worker.to_owned(), wants.to_vec());
+        self.write(move |db| queue::claim(db, &worker, &wants, now, lease, max_rescues))
+            .await
+    }
+
+    async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        self.read(move |db| queue::next_due(db, now)).await
+    }
+
+    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| queue::renew(db, &lease, until)).await
+    }
+
+    async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError> {
+        let lease = lease.clone();
+        self.write_and_ring(&self.signal.due, move |db| queue::release(db, &lease))
+            .await
+    }
+
+    async fn lease_end_all_others(&self, worker: &str, now: UnixMs) -> Result<u64, StoreError> {
+        let worker = worker.to_owned();
+        self.write_and_ring(&self.signal.due, move |db| {
+            queue::end_all_others(db, &worker, now)
+        })
+        .await
+    }
+
+    async fn job_settle(
+        &self,
+        lease: &Lease,
+        change: Change,
+        facts: Facts,
+        keep: bool,
+        now: UnixMs,
+    ) -> Result<Settled, StoreError> {
+        let lease = lease.clone();
+        let work = move |db: &_| queue::settle(db, &lease, &change, &facts, keep, now);
+        // A kept lease leaves nothing for another claim to find.
+        if keep {
+            self.write(work).await
+        } else {
+            self.write_and_ring(&self.signal.due, work).await
+        }
+    }
+
+    async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError> {
+        let nonce = nonce.clone();
+        self.write_and_ring(&self.signal.due, move |db| {
+            queue::wake(db, id, nonce.as_str(), now)
+        })
+        .await
+    }
+
+    async fn job_fail_poisoned(
+        &self,
+        max_rescues: u32,
+        now: UnixMs,
+    ) -> Result<Vec<JobId>, StoreError> {
+        self.write(move |db| {
+            queue::fail_poisoned(db, max_rescues, now, &FailureCode::CrashLoop.into())
+        })
+        .await
+    }
+
+    async fn submission_open(
+        &self,
+        lease: &Lease,
+        nonce: &Nonce,
+        price_microusd: u64,
+        now: UnixMs,
+    ) -> Result<Settled, StoreError> {
+        let (lease, nonce) = (lease.clone(), nonce.clone());
+        self.write(move |db| submissions::open(db, &lease, &nonce, price_microusd, now))
+            .await
+    }
+
+    async fn submission_close(
+        &self,
+        nonce: &Nonce,
+        state: SubmissionState,
+        request: Option<&RequestId>,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        let (nonce, request) = (nonce.clone(), request.cloned());
+        self.write(move |db| submissions::close(db, &nonce, state, request.as_ref(), now))
+            .await
+    }
+
+    async fn submission_adopt(
+        &self,
+        id: JobId,
+        nonce: &Nonce,
+        request: &RequestId,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let (nonce, request) = (nonce.clone(), request.clone());
+        self.write_and_ring(&self.signal.due, move |db| {
+            submissions::adopt(db, id, &nonce, &request, now)
+        })
+        .await
+    }
+
+    async fn submission_unknown_count(&self) -> Result<u64, StoreError> {
+        self.read(submissions::unknown_count).await
+    }
+
+    async fn engine_durations(
+        &self,
+        engine: EngineKind,
+        limit: u32,
+    ) -> Result<Vec<Duration>, StoreError> {
+        self.read(move |db| submissions::durations(db, engine, limit))
+            .await
+    }
+
+    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |db| expiry::expire(db, now, limit)).await
+    }
+
+    async fn job_erasable(&self, limit: u32) -> Result<Vec<Erasable>, StoreError> {
+        self.read(move |db| expiry::erasable(db, limit)).await
+    }
+
+    async fn job_erased(&self, id: JobId, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| expiry::erased(db, id, now)).await
+    }
+
+    async fn job_forget(&self, before: UnixMs, limit: u32) -> Result<u64, StoreError> {
+        self.write(move |db| expiry::forget(db, before, limit))
+            .await
+    }
+
+    async fn job_with_bytes(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |db| expiry::with_bytes(db, &ids)).await
+    }
+
+    async fn job_counts(&self) -> Result<WaitCounts, StoreError> {
+        self.read(queue::counts).await
+    }
+
+    async fn upload_create(&self, upload: NewUpload) -> Result<(), StoreError> {
+        self.write(move |db| uploads::create(db, &upload)).await
+    }
+
+    async fn upload_get(
+        &self,
+        owner: &OwnerId,
+        id: UploadId,
+        now: UnixMs,
+    ) -> Result<Option<UploadRecord>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| uploads::get(db, &owner, id, now)).await
+    }
+
+    async fn upload_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError> {
+        self.read(move |db| uploads::expired(db, now, limit)).await
+    }
+
+    async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError> {
+        self.write(move |db| uploads::forget(db, id)).await
+    }
+
+    async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |db| uploads::existing(db, &ids)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|db| db.query_row("select 1", [], |_| Ok(())))
+            .await
+    }
+
+    fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
+    async fn close(&self) {
+        let threads = self
+            .open
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        drop(threads);
+        if let Some(ended) = self.writer_ended.lock().await.take() {
+            // An error only says that the thread is gone already.
+            let _ = ended.await;
+        }
+    }
+}

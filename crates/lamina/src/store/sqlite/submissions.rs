@@ -1,0 +1,130 @@
+//! SQL of submissions: the account of every call to an engine.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::rows::{self, text};
+use crate::jobs::{EngineKind, JobId, RequestId, UnixMs};
+use crate::store::{Lease, Settled, Submission, SubmissionState};
+
+use crate::jobs::Nonce;
+
+pub(super) fn open(
+    connection: &Connection,
+    lease: &Lease,
+    nonce: &Nonce,
+    price_microusd: u64,
+    now: UnixMs,
+) -> rusqlite::Result<Settled> {
+    let mut statement = connection.prepare_cached(
+        "insert into submissions (nonce, job_id, engine, state, price_microusd, opened_at)
+         select ?3, id, engine, 'open', ?4, ?5 from jobs
+         where id = ?1 and lease_token = ?2 and lease_owner is not null",
+    )?;
+    let price = i64::try_from(price_microusd).unwrap_or(i64::MAX);
+    let rows = statement.execute(params![
+        text(lease.job),
+        lease.token,
+        nonce.as_str(),
+        price,
+        now.0
+    ])?;
+    Ok(if rows == 1 {
+        Settled::Applied
+    } else {
+        Settled::LostLease
+    })
+}
+
+pub(super) fn close(
+    connection: &Connection,
+    nonce: &Nonce,
+    state: SubmissionState,
+    request: Option<&RequestId>,
+    now: UnixMs,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "update submissions set state = ?2, request_id = coalesce(?3, request_id), closed_at = ?4
+         where nonce = ?1 and state <> 'accepted'",
+    )?;
+    statement.execute(params![
+        nonce.as_str(),
+        state.as_str(),
+        request.map(|request| &request.0),
+        now.0
+    ])?;
+    Ok(())
+}
+
+/// Only the newest submission of a job that still waits for an answer can be adopted; a callback
+/// for an older one, or for a job that is gone, is recorded as accepted (it was paid) and no more.
+pub(super) fn adopt(
+    connection: &Connection,
+    id: JobId,
+    nonce: &Nonce,
+    request: &RequestId,
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    let known: Option<i64> = connection
+        .prepare_cached("select 1 from submissions where nonce = ?1 and job_id = ?2 and state in ('open', 'unknown')")?
+        .query_row(params![nonce.as_str(), text(id)], |row| row.get(0))
+        .optional()?;
+    if known.is_none() {
+        return Ok(false);
+    }
+    close(
+        connection,
+        nonce,
+        SubmissionState::Accepted,
+        Some(request),
+        now,
+    )?;
+    let mut statement = connection.prepare_cached(
+        "update jobs set woken = 1, run_at = min(run_at, ?2) where id = ?1 and phase = 'submit'",
+    )?;
+    statement.execute(params![text(id), now.0])?;
+    Ok(true)
+}
+
+pub(super) fn latest(connection: &Connection, job: JobId) -> rusqlite::Result<Option<Submission>> {
+    connection
+        .prepare_cached(
+            "select nonce, state, request_id, opened_at from submissions where job_id = ?1
+             order by opened_at desc, rowid desc limit 1",
+        )?
+        .query_row([text(job)], |row| {
+            Ok(Submission {
+                nonce: rows::parsed(row, "nonce")?,
+                state: rows::word(row, "state", |word| {
+                    SubmissionState::ALL
+                        .into_iter()
+                        .find(|state| state.as_str() == word)
+                })?,
+                request: row.get::<_, Option<String>>("request_id")?.map(RequestId),
+                opened_at: UnixMs(row.get("opened_at")?),
+            })
+        })
+        .optional()
+}
+
+pub(super) fn unknown_count(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row(
+        "select count(*) from submissions where state = 'unknown'",
+        [],
+        |row| row.get(0),
+    )
+}
+
+pub(super) fn durations(
+    connection: &Connection,
+    engine: EngineKind,
+    limit: u32,
+) -> rusqlite::Result<Vec<Duration>> {
+    let mut statement = connection.prepare_cached(
+        "select engine_ms from jobs where engine = ?1 and engine_ms is not null and finished_at is not null
+         order by finished_at desc limit ?2",
+    )?;
+    let rows = statement.query_map(params![engine.as_str(), limit], |row| row.get::<_, u64>(0))?;
+    rows.map(|ms| ms.map(Duration::from_millis)).collect()
+}

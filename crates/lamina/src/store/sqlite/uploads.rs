@@ -1,0 +1,79 @@
+//! SQL of uploads.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::rows::{self, id_list};
+use crate::jobs::{OwnerId, UnixMs, UploadId};
+use crate::store::{NewUpload, SourceFacts, UploadRecord};
+
+pub(super) fn create(connection: &Connection, upload: &NewUpload) -> rusqlite::Result<()> {
+    let facts = upload.facts;
+    let mut statement = connection.prepare_cached(
+        "insert into uploads (id, owner, media, width, height, bytes, created_at, expires_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    statement.execute(params![
+        upload.id.to_string(),
+        upload.owner.as_str(),
+        facts.media_type.extension(),
+        facts.width,
+        facts.height,
+        facts.bytes,
+        upload.created_at.0,
+        upload.expires_at.0,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    owner: &OwnerId,
+    id: UploadId,
+    now: UnixMs,
+) -> rusqlite::Result<Option<UploadRecord>> {
+    connection
+        .prepare_cached("select * from uploads where id = ?1 and owner = ?2 and expires_at > ?3")?
+        .query_row(params![id.to_string(), owner.as_str(), now.0], |row| {
+            Ok(UploadRecord {
+                id: rows::parsed(row, "id")?,
+                facts: SourceFacts {
+                    media_type: rows::media(row, "media")?,
+                    width: row.get("width")?,
+                    height: row.get("height")?,
+                    bytes: row.get("bytes")?,
+                },
+                expires_at: UnixMs(row.get("expires_at")?),
+            })
+        })
+        .optional()
+}
+
+pub(super) fn expired(
+    connection: &Connection,
+    now: UnixMs,
+    limit: u32,
+) -> rusqlite::Result<Vec<UploadId>> {
+    rows::ids(
+        connection,
+        "select id from uploads where expires_at <= ?1 order by expires_at limit ?2",
+        params![now.0, limit],
+    )
+}
+
+pub(super) fn forget(connection: &Connection, id: UploadId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("delete from uploads where id = ?1")?
+        .execute([id.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn existing(
+    connection: &Connection,
+    ids: &[UploadId],
+) -> rusqlite::Result<Vec<UploadId>> {
+    rows::ids(
+        connection,
+        "select id from uploads where id in (select value from json_each(?1))",
+        [id_list(ids)],
+    )
+}
