@@ -23,7 +23,7 @@ pub(super) fn create(
         return Ok(seen);
     }
     let params = serde_json::to_string(&job.params)
-        .map_err(|error| unreadable("params", error.to_string()))?;
+        .map_err(|error| unreadable("params", &error.to_string()))?;
     let (url, facts) = match &job.source {
         StoredSource::Url(url) => (Some(url.as_str()), None),
         StoredSource::Stored(facts) => (None, Some(*facts)),

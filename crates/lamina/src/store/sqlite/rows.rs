@@ -108,7 +108,7 @@ pub(super) fn word<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
-    parse(text).ok_or_else(|| unreadable(column, format!("unknown word {text:?} in {column}")))
+    parse(text).ok_or_else(|| unreadable(column, &format!("unknown word {text:?}")))
 }
 
 /// A column that holds the text of an id.
@@ -122,10 +122,10 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     column: &str,
 ) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| unreadable(column, error.to_string()))
+    serde_json::from_str(text).map_err(|error| unreadable(column, &error.to_string()))
 }
 
-pub(super) fn unreadable(column: &str, text: String) -> rusqlite::Error {
+pub(super) fn unreadable(column: &str, text: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(
         0,
         Type::Text,
