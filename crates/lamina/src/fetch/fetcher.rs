@@ -1,0 +1,324 @@
+//! One bounded, checked download.
+//!
+//! Follows redirects itself, so that every hop is a new URL under the same rules. Holds no cookies,
+//! no cache and no idle connections, goes through no proxy (a proxy would look names up behind the
+//! check) and never inflates. Dropping the future ends the connection.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RETRY_AFTER,
+};
+use reqwest::{Client, Response, StatusCode};
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
+use super::policy::{FetchPolicy, has_usual_port};
+use super::resolver::{CheckedResolver, Lookup, Reach, RefusedName, UnknownName, system_lookup};
+
+/// What a fetch brought.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The body, at most [`FetchPolicy::max_bytes`] long, perhaps empty.
+    pub bytes: Bytes,
+    /// The URL that answered, after redirects.
+    pub final_url: Url,
+    /// The media type that the server declared, in lower case and without parameters; a hint for
+    /// messages, never to be trusted.
+    pub declared_type: Option<String>,
+}
+
+impl std::fmt::Debug for Fetched {
+    // Neither image bytes nor a signed query reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetched")
+            .field("bytes", &self.bytes.len())
+            .field("final_url", &ShownUrl::from(&self.final_url))
+            .field("declared_type", &self.declared_type)
+            .finish()
+    }
+}
+
+/// Opens strangers' URLs. Cheap to clone; clones share everything.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    policy: Arc<FetchPolicy>,
+    /// For the ports 80 and 443.
+    public: Client,
+    /// For every other port: reaches only what a setting allows.
+    allowed_only: Client,
+}
+
+enum Hop {
+    Arrived(Response),
+    Redirected(Url),
+}
+
+impl Fetcher {
+    /// A fetcher under these rules.
+    ///
+    /// # Errors
+    /// When the TLS client cannot be made, in practice when the system has no certificate
+    /// authorities.
+    pub fn new(policy: FetchPolicy) -> Result<Self, FetchSetupError> {
+        Self::with_lookup(policy, &system_lookup())
+    }
+
+    /// The same, with another source of addresses; for tests.
+    pub(super) fn with_lookup(
+        policy: FetchPolicy,
+        lookup: &Lookup,
+    ) -> Result<Self, FetchSetupError> {
+        let policy = Arc::new(policy);
+        let client = |reach| client(&policy, reach, lookup);
+        Ok(Self {
+            public: client(Reach::Public)?,
+            allowed_only: client(Reach::AllowedOnly)?,
+            policy,
+        })
+    }
+
+    /// The rules of this fetcher.
+    #[must_use]
+    pub fn policy(&self) -> &FetchPolicy {
+        &self.policy
+    }
+
+    /// Fetches the body of `url`.
+    ///
+    /// # Errors
+    /// [`FetchError`], whose class says whether to ask again. Nothing is retried here.
+    pub async fn fetch(&self, url: &Url) -> Result<Fetched, FetchError> {
+        let limit = self.policy.total_timeout;
+        match timeout(limit, self.follow(url)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(FetchError::Timeout {
+                url: url.into(),
+                phase: "the whole transfer",
+                limit,
+            }),
+        }
+    }
+
+    async fn follow(&self, url: &Url) -> Result<Fetched, FetchError> {
+        let mut url = url.clone();
+        url.set_fragment(None);
+        let mut visited = vec![url.clone()];
+        loop {
+            match self.hop(&url).await? {
+                Hop::Arrived(response) => return self.receive(url, response).await,
+                Hop::Redirected(target) => {
+                    if visited.contains(&target) {
+                        return Err(FetchError::RedirectLoop {
+                            url: (&target).into(),
+                        });
+                    }
+                    if visited.len() as u64 > u64::from(self.policy.max_redirects) {
+                        return Err(FetchError::TooManyRedirects {
+                            url: (&url).into(),
+                            max: self.policy.max_redirects,
+                        });
+                    }
+                    visited.push(target.clone());
+                    url = target;
+                }
+            }
+        }
+    }
+
+    /// One request: check, connect, headers.
+    async fn hop(&self, url: &Url) -> Result<Hop, FetchError> {
+        self.policy.check_url(url)?;
+        // An address written in the URL never passes through a resolver; `check_url` has judged
+        // it, port included.
+        let is_name = matches!(url.host(), Some(Host::Domain(_)));
+        let client = if is_name && !has_usual_port(url) {
+            &self.allowed_only
+        } else {
+            &self.public
+        };
+        let limit = self.policy.connect_timeout + self.policy.first_byte_timeout;
+        let response = match timeout(limit, client.get(url.clone()).send()).await {
+            Ok(sent) => sent.map_err(|error| self.failed_send(url, &error))?,
+            Err(_) => return Err(late(url, "the first byte of the answer", limit)),
+        };
+        let status = response.status();
+        match status {
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+                Ok(Hop::Arrived(response))
+            }
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => redirect_target(url, response.headers())
+                .map(Hop::Redirected)
+                .ok_or_else(|| FetchError::BadRedirect { url: url.into() }),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Err(unavailable(url, &response))
+            }
+            _ if status.is_server_error() => Err(unavailable(url, &response)),
+            _ => Err(FetchError::Status {
+                url: url.into(),
+                status: status.as_u16(),
+            }),
+        }
+    }
+
+    /// The body, counted as it comes.
+    async fn receive(&self, url: Url, mut response: Response) -> Result<Fetched, FetchError> {
+        let max_bytes = self.policy.max_bytes;
+        let too_many = || FetchError::TooManyBytes {
+            url: (&url).into(),
+            max_bytes,
+        };
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(FetchError::Encoded { url: (&url).into() });
+        }
+        let declared = response.content_length().unwrap_or(0);
+        if declared > max_bytes {
+            return Err(too_many());
+        }
+        let declared_type = declared_type(response.headers());
+        // The declared length is a stranger's word; memory follows the bytes that really come.
+        let mut body = Vec::with_capacity(declared.min(64 * 1024) as usize);
+        let limit = self.policy.idle_timeout;
+        loop {
+            let next = timeout(limit, response.chunk()).await;
+            let chunk = match next {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(_)) => return Err(FetchError::Interrupted { url: (&url).into() }),
+                Err(_) => return Err(late(&url, "a silence within the answer", limit)),
+            };
+            if (body.len() + chunk.len()) as u64 > max_bytes {
+                return Err(too_many());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched {
+            bytes: body.into(),
+            final_url: url,
+            declared_type,
+        })
+    }
+
+    fn failed_send(&self, url: &Url, error: &reqwest::Error) -> FetchError {
+        if let Some(refused) = cause::<RefusedName>(error) {
+            return match refused {
+                RefusedName::Range(range) => Refusal::Address {
+                    url: url.into(),
+                    range,
+                },
+                RefusedName::Port => Refusal::Port { url: url.into() },
+            }
+            .into();
+        }
+        let url = ShownUrl::from(url);
+        if cause::<UnknownName>(error).is_some() {
+            FetchError::Dns { url }
+        } else if cause::<rustls::Error>(error).is_some() {
+            FetchError::Tls { url }
+        } else if error.is_timeout() {
+            FetchError::Timeout {
+                url,
+                phase: "connecting",
+                limit: self.policy.connect_timeout,
+            }
+        } else if error.is_connect() {
+            FetchError::Connect { url }
+        } else {
+            FetchError::Interrupted { url }
+        }
+    }
+}
+
+fn client(
+    policy: &Arc<FetchPolicy>,
+    reach: Reach,
+    lookup: &Lookup,
+) -> Result<Client, FetchSetupError> {
+    let resolver = CheckedResolver {
+        policy: Arc::clone(policy),
+        reach,
+        lookup: Arc::clone(lookup),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("image/png,image/jpeg,image/webp,image/gif,*/*;q=0.1"),
+    );
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let client = Client::builder()
+        .user_agent(&policy.user_agent)
+        .default_headers(headers)
+        .dns_resolver(Arc::new(resolver))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .pool_max_idle_per_host(0)
+        .connect_timeout(policy.connect_timeout)
+        .build()?;
+    Ok(client)
+}
+
+fn redirect_target(url: &Url, headers: &HeaderMap) -> Option<Url> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let mut target = url.join(location).ok()?;
+    target.set_fragment(None);
+    Some(target)
+}
+
+fn unavailable(url: &Url, response: &Response) -> FetchError {
+    let seconds = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse::<u32>().ok());
+    FetchError::Unavailable {
+        url: url.into(),
+        status: response.status().as_u16(),
+        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+    }
+}
+
+fn late(url: &Url, phase: &'static str, limit: Duration) -> FetchError {
+    FetchError::Timeout {
+        url: url.into(),
+        phase,
+        limit,
+    }
+}
+
+fn declared_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next()?.trim().to_ascii_lowercase();
+    (!essence.is_empty() && essence.len() <= 100).then_some(essence)
+}
+
+/// The first cause of type `T` inside an error, clones of it included.
+fn cause<T: StdError + Clone + 'static>(error: &(dyn StdError + 'static)) -> Option<T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found.clone());
+        }
+        // An I/O error hides the error it was made from behind its own source.
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}

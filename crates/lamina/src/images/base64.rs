@@ -1,0 +1,117 @@
+//! Base64 text to bytes, as apps really send it.
+//!
+//! Accepts the standard and the URL-safe alphabet, padded or not, with line breaks and spaces in
+//! between, raw or as a `data:` URI (RFC 2397, whose media type is ignored: the bytes decide).
+//! The decoded size is known from the count of letters, so it is checked before anything is
+//! allocated.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::error::ImageError;
+
+const STANDARD: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The bytes of `text`, at most `max_bytes` of them.
+///
+/// # Errors
+/// [`ImageError::Empty`], [`ImageError::TooManyBytes`] and [`ImageError::Base64Invalid`].
+pub fn decode_base64(text: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> {
+    let payload = payload(text.trim())?;
+    let letters = payload
+        .bytes()
+        .filter(|letter| !letter.is_ascii_whitespace() && *letter != b'=')
+        .count() as u64;
+    if letters == 0 {
+        return Err(ImageError::Empty);
+    }
+    // Four letters make three bytes. A `%XX` escape counts for three letters instead of one, so
+    // such text is judged after it has been unescaped; its own length bounds that work.
+    let escaped = payload.contains('%');
+    if !escaped && letters * 3 / 4 > max_bytes {
+        return Err(ImageError::TooManyBytes { max_bytes });
+    }
+    let bytes = match STANDARD.decode(payload) {
+        Ok(bytes) => bytes,
+        // Line breaks, the other alphabet or escapes: worth one cleaned copy.
+        Err(_) => STANDARD
+            .decode(cleaned(payload, max_bytes)?)
+            .map_err(|error| ImageError::Base64Invalid {
+                reason: reason(&error),
+            })?,
+    };
+    if bytes.len() as u64 > max_bytes {
+        return Err(ImageError::TooManyBytes { max_bytes });
+    }
+    Ok(bytes)
+}
+
+/// The base64 part: all of it, or what follows the comma of a `data:` URI.
+fn payload(text: &str) -> Result<&str, ImageError> {
+    let is_data = text
+        .get(..5)
+        .is_some_and(|head| head.eq_ignore_ascii_case("data:"));
+    if !is_data {
+        return Ok(text);
+    }
+    let Some((head, payload)) = text.split_once(',') else {
+        return Err(ImageError::Base64Invalid {
+            reason: "the data: URI has no comma",
+        });
+    };
+    let flagged = head
+        .rsplit(';')
+        .next()
+        .is_some_and(|last| last.trim().eq_ignore_ascii_case("base64"));
+    if !flagged {
+        return Err(ImageError::Base64Invalid {
+            reason: "the data: URI does not say `;base64` before its comma",
+        });
+    }
+    Ok(payload)
+}
+
+/// A copy in the standard alphabet, without white space and escapes.
+fn cleaned(payload: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> {
+    let mut clean = Vec::with_capacity(payload.len());
+    let mut letters = payload.bytes();
+    while let Some(letter) = letters.next() {
+        match letter {
+            b'-' => clean.push(b'+'),
+            b'_' => clean.push(b'/'),
+            b'%' => {
+                let pair = [letters.next(), letters.next()]
+                    .map(|digit| digit.and_then(|digit| char::from(digit).to_digit(16)));
+                let [Some(high), Some(low)] = pair else {
+                    return Err(ImageError::Base64Invalid {
+                        reason: "a % is not followed by two hexadecimal digits",
+                    });
+                };
+                let byte = (high * 16 + low) as u8;
+                if !byte.is_ascii_whitespace() {
+                    clean.push(byte);
+                }
+            }
+            space if space.is_ascii_whitespace() => {}
+            other => clean.push(other),
+        }
+    }
+    let letters = clean.iter().filter(|letter| **letter != b'=').count() as u64;
+    if letters * 3 / 4 > max_bytes {
+        return Err(ImageError::TooManyBytes { max_bytes });
+    }
+    Ok(clean)
+}
+
+fn reason(error: &base64::DecodeError) -> &'static str {
+    match error {
+        base64::DecodeError::InvalidByte(..) => "it holds a letter of neither alphabet",
+        base64::DecodeError::InvalidLength(_) => "its length is impossible, as if it was cut",
+        base64::DecodeError::InvalidLastSymbol(..) => "its last letter is impossible",
+        base64::DecodeError::InvalidPadding => "its padding is misplaced",
+    }
+}

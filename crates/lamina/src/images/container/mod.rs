@@ -1,0 +1,136 @@
+//! What a file declares about itself, read without decoding a pixel.
+//!
+//! One walker per format follows the marker, chunk or block structure from the first byte to the
+//! format's own end: it finds a file that was cut, the sizes that limits are checked against, the
+//! orientation and the colour tag, and which bytes make up the picture alone. It never inflates
+//! and never reads past a declared length; its memory is bounded by the file's own size.
+//!
+//! Invariant: [`Container::clean`] yields a file of the same format that holds the picture and
+//! nothing else (no metadata, no second frame, nothing behind the end), byte for byte from the
+//! input where bytes were kept.
+
+pub(super) mod gif;
+pub(super) mod jpeg;
+pub(super) mod png;
+pub(super) mod webp;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+
+use super::error::ImageError;
+use super::format::Format;
+use super::profile::ColourTag;
+use super::sniff;
+
+/// What kind of samples the file stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    Grey,
+    /// RGB, YCbCr or a palette of RGB.
+    Colour,
+    /// CMYK or YCCK.
+    Cmyk,
+}
+
+/// Which bytes make up the picture alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Clean {
+    /// These ranges of the input, in order, never adjacent.
+    Ranges(Vec<Range<usize>>),
+    /// These chunks of a RIFF file, whose length and flags have to follow.
+    Riff(Vec<Range<usize>>),
+}
+
+/// One walked file.
+#[derive(Debug)]
+pub(super) struct Container {
+    pub(super) format: Format,
+    /// Stored size in pixels, before orientation; not yet checked against limits.
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) samples: Samples,
+    pub(super) orientation: Orientation,
+    pub(super) colour: ColourTag,
+    /// The picture cannot be stored as it is: too deep, not RGB, animated or a GIF.
+    pub(super) must_encode: bool,
+    /// Decoding holds about twice the memory of a plain picture.
+    pub(super) heavy: bool,
+    pub(super) clean: Clean,
+}
+
+impl Container {
+    /// Walks the file that `bytes` are.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+        if bytes.is_empty() {
+            return Err(ImageError::Empty);
+        }
+        match sniff::sniff(bytes) {
+            Some(Format::Jpeg) => jpeg::walk(bytes),
+            Some(Format::Png) => png::walk(bytes),
+            Some(Format::WebP) => webp::walk(bytes),
+            Some(Format::Gif) => gif::walk(bytes),
+            None => Err(sniff::refusal(bytes)),
+        }
+    }
+
+    /// The file with the picture alone; the same buffer when nothing had to go.
+    pub(super) fn clean(&self, bytes: &Bytes) -> Bytes {
+        match &self.clean {
+            Clean::Riff(chunks) => webp::rebuilt(bytes, chunks),
+            Clean::Ranges(ranges) if *ranges == [0..bytes.len()] => bytes.clone(),
+            Clean::Ranges(ranges) => {
+                let mut file = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
+                for range in ranges {
+                    file.extend_from_slice(&bytes[range.clone()]);
+                }
+                file.into()
+            }
+        }
+    }
+}
+
+/// Ranges of the input that are kept, merged as they come.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Vec<Range<usize>>);
+
+impl Kept {
+    pub(super) fn push(&mut self, range: Range<usize>) {
+        match self.0.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.0.push(range),
+        }
+    }
+
+    pub(super) fn into_ranges(self) -> Vec<Range<usize>> {
+        self.0
+    }
+}
+
+/// Reads big-endian numbers and slices; `None` at the end of the file.
+pub(super) fn u16_be(bytes: &[u8], at: usize) -> Option<u16> {
+    let field = bytes.get(at..at.checked_add(2)?)?;
+    Some(u16::from_be_bytes(field.try_into().ok()?))
+}
+
+pub(super) fn u32_be(bytes: &[u8], at: usize) -> Option<u32> {
+    let field = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(field.try_into().ok()?))
+}
+
+pub(super) fn u16_le(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16_be(bytes, at)?.swap_bytes())
+}
+
+pub(super) fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32_be(bytes, at)?.swap_bytes())
+}
+
+/// The orientation that an Exif block asks for. A block that is damaged asks for none.
+///
+/// Starts at the TIFF header (Exif 3.0, section 4.5); tag 0x0112.
+pub(super) fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
+    let tiff = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    Orientation::from_exif_chunk(tiff)
+}

@@ -1,0 +1,165 @@
+//! The RIFF structure of a WebP (RFC 9649).
+//!
+//! Keeps the bitstream and its alpha; leaves out ICC, Exif, XMP and unknown chunks and clears their
+//! flags in VP8X. Of an animation the first frame is kept, which then has to be encoded anew.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+
+use super::{Clean, Container, Kept, Samples, exif_orientation, u16_le, u32_le};
+use crate::images::error::ImageError;
+use crate::images::format::Format;
+use crate::images::profile::{ColourTag, MAX_PROFILE_BYTES};
+
+const TRUNCATED: ImageError = ImageError::Truncated {
+    format: Format::WebP,
+};
+/// The two flags of VP8X that may stay.
+const ALPHA: u8 = 0x10;
+const ANIMATION: u8 = 0x02;
+
+#[derive(Default)]
+struct Walk {
+    size: Option<(u32, u32)>,
+    extended: bool,
+    animated: bool,
+    has_picture: bool,
+    kept: Kept,
+    orientation: Option<Orientation>,
+    icc: Option<Vec<u8>>,
+}
+
+pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
+    let riff_size = u32_le(bytes, 4).ok_or(TRUNCATED)? as usize;
+    let end = riff_size.checked_add(8).ok_or(TRUNCATED)?;
+    if end > bytes.len() {
+        return Err(TRUNCATED);
+    }
+    let file = &bytes[..end];
+    let mut walk = Walk::default();
+    let mut at = 12;
+    while at + 8 <= end {
+        let length = u32_le(file, at + 4).ok_or(TRUNCATED)? as usize;
+        let body = file
+            .get(at + 8..)
+            .and_then(|rest| rest.get(..length))
+            .ok_or(TRUNCATED)?;
+        // Chunks are padded to an even length; the last pad byte is often forgotten.
+        let next = (at + 8 + length + (length & 1)).min(end);
+        walk.chunk(&file[at..at + 4], body, at, next)?;
+        at = next;
+    }
+    walk.finish()
+}
+
+impl Walk {
+    fn chunk(
+        &mut self,
+        kind: &[u8],
+        body: &[u8],
+        at: usize,
+        next: usize,
+    ) -> Result<(), ImageError> {
+        match kind {
+            b"VP8X" if self.size.is_none() => {
+                let [flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = *body else {
+                    return Err(corrupt("its VP8X chunk is too short"));
+                };
+                self.extended = true;
+                self.animated = flags & ANIMATION != 0;
+                self.size = Some((
+                    u32::from_le_bytes([w0, w1, w2, 0]) + 1,
+                    u32::from_le_bytes([h0, h1, h2, 0]) + 1,
+                ));
+                self.kept.push(at..next);
+            }
+            b"VP8 " | b"VP8L" if !self.has_picture && !self.animated => {
+                let size = bitstream_size(kind, body)?;
+                if *self.size.get_or_insert(size) != size {
+                    return Err(corrupt("its canvas and its picture differ in size"));
+                }
+                self.has_picture = true;
+                self.kept.push(at..next);
+            }
+            b"ANMF" if self.animated && !self.has_picture => {
+                self.has_picture = true;
+                self.kept.push(at..next);
+            }
+            b"ANIM" if self.animated => self.kept.push(at..next),
+            b"ALPH" if self.extended && !self.animated && !self.has_picture => {
+                self.kept.push(at..next);
+            }
+            b"ICCP" if self.icc.is_none() && body.len() <= MAX_PROFILE_BYTES => {
+                self.icc = Some(body.to_vec());
+            }
+            b"EXIF" => self.orientation = self.orientation.or_else(|| exif_orientation(body)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Container, ImageError> {
+        let (width, height) = self.size.ok_or_else(|| corrupt("it holds no picture"))?;
+        if !self.has_picture {
+            return Err(corrupt("it holds no picture data"));
+        }
+        Ok(Container {
+            format: Format::WebP,
+            width,
+            height,
+            samples: Samples::Colour,
+            orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
+            colour: self.icc.map_or(ColourTag::Srgb, ColourTag::Icc),
+            must_encode: self.animated,
+            heavy: true,
+            clean: Clean::Riff(self.kept.into_ranges()),
+        })
+    }
+}
+
+/// Size in the bitstream's own header; 14 bits a side in both.
+fn bitstream_size(kind: &[u8], body: &[u8]) -> Result<(u32, u32), ImageError> {
+    let size = if kind == b"VP8L" {
+        u32_le(body, 1).map(|packed| ((packed & 0x3FFF) + 1, ((packed >> 14) & 0x3FFF) + 1))
+    } else {
+        u16_le(body, 6)
+            .zip(u16_le(body, 8))
+            .map(|(width, height)| (u32::from(width & 0x3FFF), u32::from(height & 0x3FFF)))
+    };
+    size.ok_or_else(|| corrupt("its bitstream is too short"))
+}
+
+/// The RIFF file of the kept chunks; the given buffer when nothing had to go.
+pub(super) fn rebuilt(given: &Bytes, chunks: &[Range<usize>]) -> Bytes {
+    let mut clean = given[..12].to_vec();
+    let mut has_alpha = false;
+    for range in chunks {
+        clean.extend_from_slice(&given[range.clone()]);
+    }
+    let mut at = 12;
+    while let (Some(kind), Some(length)) = (clean.get(at..at + 4), u32_le(&clean, at + 4)) {
+        has_alpha |= matches!(kind, b"ALPH" | b"VP8L" | b"ANMF");
+        at += 8 + length as usize + (length as usize & 1);
+    }
+    if clean.get(12..16) == Some(b"VP8X") {
+        // A flag that promises alpha where no alpha is makes decoders give up.
+        clean[20] &= if has_alpha {
+            ALPHA | ANIMATION
+        } else {
+            ANIMATION
+        };
+    }
+    // Lengths fit: the result is never longer than the file, whose own length is 32 bits.
+    let riff_size = u32::try_from(clean.len() - 8).unwrap_or(u32::MAX);
+    clean[4..8].copy_from_slice(&riff_size.to_le_bytes());
+    if clean == *given {
+        return given.clone();
+    }
+    clean.into()
+}
+
+fn corrupt(reason: &str) -> ImageError {
+    ImageError::corrupt(Format::WebP, reason)
+}

@@ -1,0 +1,104 @@
+//! Layers that came from an engine: do they decode, and what is on them.
+//!
+//! Measures and never changes: an engine's own bytes are stored as they are.
+
+use super::container::Container;
+use super::decode::decode_rgba;
+use super::error::ImageError;
+use super::format::Format;
+use super::limits::Limits;
+use super::rgba::RgbaImage;
+
+/// The smallest rectangle that holds every pixel with alpha above 0, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundingBox {
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
+/// What is on a layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerFacts {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// PNG or WebP.
+    pub format: Format,
+    /// Where the layer shows anything; `None` for an empty layer.
+    pub bbox: Option<BoundingBox>,
+    /// Share of pixels with alpha above 0, from 0 to 1.
+    pub coverage: f32,
+    /// Whether every pixel is fully opaque.
+    pub opaque: bool,
+}
+
+/// Decodes a layer completely and measures it.
+///
+/// # Errors
+/// As [`decode_layer`].
+pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerFacts, ImageError> {
+    decode_layer(bytes, limits).map(|(facts, _)| facts)
+}
+
+/// [`inspect_layer`] for whoever needs the pixels too.
+///
+/// # Errors
+/// Those of [`decode_rgba`], and [`ImageError::FormatUnsupported`] for a JPEG or GIF, which cannot
+/// hold a layer's alpha.
+pub fn decode_layer(bytes: &[u8], limits: &Limits) -> Result<(LayerFacts, RgbaImage), ImageError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    let format = match Container::read(bytes)?.format {
+        format @ (Format::Png | Format::WebP) => format,
+        Format::Jpeg => return Err(not_a_layer("a JPEG image")),
+        Format::Gif => return Err(not_a_layer("a GIF image")),
+    };
+    let image = decode_rgba(bytes, limits)?;
+    Ok((facts(&image, format), image))
+}
+
+fn not_a_layer(found: &'static str) -> ImageError {
+    ImageError::FormatUnsupported {
+        found,
+        accepted: "layers as PNG or WebP",
+    }
+}
+
+fn facts(image: &RgbaImage, format: Format) -> LayerFacts {
+    let row_bytes = image.width() as usize * 4;
+    let (mut visible, mut opaque) = (0_u64, 0_u64);
+    let (mut left, mut right) = (u32::MAX, 0);
+    let (mut top, mut bottom) = (None, 0);
+    for (y, row) in (0_u32..).zip(image.pixels().chunks_exact(row_bytes)) {
+        for (x, pixel) in (0_u32..).zip(row.as_chunks::<4>().0) {
+            if pixel[3] > 0 {
+                visible += 1;
+                opaque += u64::from(pixel[3] == u8::MAX);
+                left = left.min(x);
+                right = right.max(x);
+                top = top.or(Some(y));
+                bottom = y;
+            }
+        }
+    }
+    let pixels = u64::from(image.width()) * u64::from(image.height());
+    LayerFacts {
+        width: image.width(),
+        height: image.height(),
+        format,
+        bbox: top.map(|top| BoundingBox {
+            x: left,
+            y: top,
+            width: right - left + 1,
+            height: bottom - top + 1,
+        }),
+        coverage: (visible as f64 / pixels as f64) as f32,
+        opaque: opaque == pixels,
+    }
+}

@@ -1,0 +1,78 @@
+//! A stranger's picture to the one form that the rest of lamina knows.
+//!
+//! Upright, sRGB, 8 bits a sample, without metadata, in a file that is known to decode. It does
+//! not scale. The cheapest way that reaches the form is taken: a file that already has it is kept
+//! untouched; one that only carries too much is copied without it, its compressed picture intact;
+//! only the rest is encoded anew.
+//!
+//! Invariant: normalising the result again changes nothing.
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+
+use super::decode;
+use super::encode;
+use super::error::ImageError;
+use super::format::Format;
+use super::header::checked;
+use super::limits::Limits;
+
+/// A picture in its stored form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Normalised {
+    /// The file: JPEG, PNG or WebP, never GIF.
+    pub bytes: Bytes,
+    /// Its format.
+    pub format: Format,
+    /// Width in pixels, upright.
+    pub width: u32,
+    /// Height in pixels, upright.
+    pub height: u32,
+    /// Whether any pixel is not fully opaque.
+    pub had_alpha: bool,
+    /// Whether `bytes` differ from what was given.
+    pub changed: bool,
+}
+
+/// Decodes the whole picture and brings it into its stored form.
+///
+/// # Errors
+/// Everything of [`ImageError`] that a stranger's bytes can be refused for.
+pub fn normalise(bytes: Bytes, limits: &Limits) -> Result<Normalised, ImageError> {
+    let container = checked(&bytes, limits)?;
+    let profile = container.colour.profile(container.samples);
+    let clean = container.clean(&bytes);
+    // Even a file that will be kept is decoded, because only that shows that it can be.
+    let image = decode::upright(&container, &clean, profile.as_ref())?;
+    let keep = !container.must_encode
+        && profile.is_none()
+        && container.orientation == Orientation::NoTransforms;
+    let had_alpha = !image.is_opaque();
+    let (stored, format) = if keep {
+        (clean, container.format)
+    } else {
+        (encode::encode_compact(&image)?.into(), Format::Png)
+    };
+    Ok(Normalised {
+        changed: stored != bytes,
+        bytes: stored,
+        format,
+        width: image.width(),
+        height: image.height(),
+        had_alpha,
+    })
+}
+
+impl std::fmt::Debug for Normalised {
+    // Image bytes never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Normalised")
+            .field("bytes", &self.bytes.len())
+            .field("format", &self.format)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .field("had_alpha", &self.had_alpha)
+            .field("changed", &self.changed)
+            .finish()
+    }
+}

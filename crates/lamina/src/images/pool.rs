@@ -1,0 +1,118 @@
+//! The bounded place where pictures are decoded, scaled and encoded.
+//!
+//! Work is counted in megapixels, because memory follows them; the number of threads and the
+//! length of the queue are bounded too. It keeps nothing waiting without bound: when the queue is
+//! full the caller learns so at once. It does not know what the work is.
+//!
+//! Invariant: permits live as long as the work, not as long as the caller's interest, so a caller
+//! that goes away never lets more run than was promised.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How much a [`Pool`] takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Pieces of work that run at once. At least 1.
+    pub threads: usize,
+    /// Megapixels being worked on at once. At least 1.
+    pub megapixels: u32,
+    /// Pieces of work that may wait for their turn.
+    pub queue: usize,
+}
+
+impl Default for PoolSize {
+    /// One thread a core, room for two of the largest pictures, and 64 waiting.
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            megapixels: 100,
+            queue: 64,
+        }
+    }
+}
+
+/// Why work did not run to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// The queue is full.
+    #[error("as much image work is running and waiting as the pool takes; try again later")]
+    Busy,
+    /// The work panicked; the panic was caught and the pool is unharmed.
+    #[error("image work panicked; this is a fault in lamina: report it")]
+    Panicked,
+    /// The runtime is ending.
+    #[error("lamina is stopping and takes no more image work; try again once it is back")]
+    Stopped,
+}
+
+/// A bounded pool of blocking image work. Clones share the same bounds.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    places: Arc<Semaphore>,
+    megapixels: Arc<Semaphore>,
+    threads: Arc<Semaphore>,
+    capacity: u32,
+}
+
+impl Pool {
+    /// A pool of this size; zeros are raised to 1 where nothing could run otherwise.
+    #[must_use]
+    pub fn new(size: PoolSize) -> Self {
+        let threads = size.threads.clamp(1, 1024);
+        let capacity = size.megapixels.clamp(1, 1_000_000);
+        let queue = size.queue.min(1_000_000);
+        Self {
+            places: Arc::new(Semaphore::new(threads + queue)),
+            megapixels: Arc::new(Semaphore::new(capacity as usize)),
+            threads: Arc::new(Semaphore::new(threads)),
+            capacity,
+        }
+    }
+
+    /// Runs `work` on a blocking thread when its turn comes; turns are first come, first served.
+    ///
+    /// `megapixels` is what the work weighs ([`super::Header::cost_megapixels`]), counted as at
+    /// least 1 and at most the whole pool. When the caller's future is dropped, waiting work is
+    /// forgotten and running work finishes unseen, still counted.
+    ///
+    /// # Errors
+    /// [`PoolError::Busy`] at once when the queue is full.
+    pub async fn run<T, F>(&self, megapixels: u32, work: F) -> Result<T, PoolError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let permits = self.enter(megapixels).await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            drop(permits);
+            result
+        });
+        match done.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) => Err(PoolError::Panicked),
+            Err(_) => Err(PoolError::Stopped),
+        }
+    }
+
+    async fn enter(&self, megapixels: u32) -> Result<[OwnedSemaphorePermit; 3], PoolError> {
+        let weight = megapixels.clamp(1, self.capacity);
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| PoolError::Busy)?;
+        // The semaphores are never closed, and a thread is asked for last, so that work waiting
+        // for megapixels never keeps a thread from work that already has them.
+        let memory = Arc::clone(&self.megapixels)
+            .acquire_many_owned(weight)
+            .await
+            .map_err(|_| PoolError::Stopped)?;
+        let thread = Arc::clone(&self.threads)
+            .acquire_owned()
+            .await
+            .map_err(|_| PoolError::Stopped)?;
+        Ok([place, memory, thread])
+    }
+}
