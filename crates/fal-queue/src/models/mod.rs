@@ -1,0 +1,3 @@
+//! Typed inputs and outputs of models; the client itself takes any serde type.
+
+pub mod qwen_image_layered;
