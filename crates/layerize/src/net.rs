@@ -104,10 +104,10 @@ impl Net {
         self.model
             .get_or_init(|| Model::load_static_slice(self.bytes).map_err(|error| error.to_string()))
             .as_ref()
-            .map_err(|reason| self.error(reason))
+            .map_err(|reason| self.error(&reason))
     }
 
-    fn error(&self, reason: impl ToString) -> Error {
+    fn error(&self, reason: &dyn std::fmt::Display) -> Error {
         Error::Model {
             model: self.name,
             reason: reason.to_string(),
@@ -119,16 +119,16 @@ impl Net {
         let input_id = *model
             .input_ids()
             .first()
-            .ok_or_else(|| self.error("no input"))?;
+            .ok_or_else(|| self.error(&"no input"))?;
         let mut alive: Vec<(NodeId, Value)> = vec![(input_id, input.into_dyn().into())];
         for stage in self.stages {
             ctx.check()?;
             alive = self.stage(ctx, model, alive, stage)?;
         }
-        let (_, mask) = alive.pop().ok_or_else(|| self.error("no output"))?;
+        let (_, mask) = alive.pop().ok_or_else(|| self.error(&"no output"))?;
         let mask: Tensor<f32> = mask
             .try_into()
-            .map_err(|error| self.error(format!("{error:?}")))?;
+            .map_err(|error| self.error(&format!("{error:?}")))?;
         let (h, w) = (mask.size(2), mask.size(3));
         Ok(Plane {
             w,
@@ -148,7 +148,7 @@ impl Net {
     ) -> Result<Vec<(NodeId, Value)>, Error> {
         let ids = names
             .iter()
-            .map(|name| model.node_id(name).map_err(|error| self.error(error)))
+            .map(|name| model.node_id(name).map_err(|error| self.error(&error)))
             .collect::<Result<Vec<_>, _>>()?;
         let missing: Vec<NodeId> = ids
             .iter()
@@ -162,7 +162,7 @@ impl Net {
         let options = RunOptions::default().with_thread_pool(Some(ctx.pool.clone()));
         let made = model
             .run(inputs, &missing, Some(options))
-            .map_err(|error| self.error(error))?;
+            .map_err(|error| self.error(&error))?;
         let mut next: Vec<(NodeId, Value)> = alive
             .into_iter()
             .filter(|(id, _)| ids.contains(id))

@@ -59,7 +59,7 @@ pub(crate) fn peel(scene: &Scene<'_>, ctx: &mut Context<'_>) -> Result<Vec<Layer
     }];
     for ((cut, place), image) in scene.cuts.iter().zip(&places).zip(images) {
         ctx.check()?;
-        layers.extend(trimmed(cut, place, image));
+        layers.extend(trimmed(cut, place, &image));
     }
     Ok(layers)
 }
@@ -307,7 +307,7 @@ fn pixel(bytes: &[u8]) -> [u8; 4] {
 }
 
 /// The layer cut down to what can be seen of it; nothing if nothing can.
-fn trimmed(cut: &Cut, place: &Place, image: RgbaImage) -> Option<Layer> {
+fn trimmed(cut: &Cut, place: &Place, image: &RgbaImage) -> Option<Layer> {
     let row_bytes = image.width as usize * 4;
     let (mut left, mut right, mut top, mut bottom) = (usize::MAX, 0, usize::MAX, 0);
     for (y, row) in image.pixels.chunks_exact(row_bytes).enumerate() {
