@@ -1,0 +1,33 @@
+//! The passes in the order they run. The order is data: a pass may be left out by name and knows
+//! nothing of its neighbours beyond the scene they share.
+//!
+//! Invariant: after the last pass, background and cuts (bottom first) approximate the picture.
+
+mod order;
+mod subject;
+
+use crate::Error;
+use crate::context::Context;
+use crate::scene::Scene;
+
+/// One step from picture to stack.
+pub(crate) struct Pass {
+    pub(crate) name: &'static str,
+    /// Its part of the whole time, for the progress shown.
+    pub(crate) share: f32,
+    pub(crate) run: fn(&mut Scene<'_>, &mut Context<'_>) -> Result<(), Error>,
+}
+
+/// All passes; peeling follows them.
+pub(crate) const PASSES: &[Pass] = &[
+    Pass {
+        name: "subject",
+        share: 0.6,
+        run: subject::run,
+    },
+    Pass {
+        name: "order",
+        share: 0.05,
+        run: order::run,
+    },
+];

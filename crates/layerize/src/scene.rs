@@ -1,0 +1,149 @@
+//! What the passes work on: the picture at work size and the things found in it so far.
+//!
+//! Forward model: `background` is painted first, then every cut over it, and the result is close
+//! to the picture; [`crate::peel`] then makes it exact at full size. A pass that finds a thing
+//! appends a [`Cut`] and paints the thing out of `rest`, so that later passes see what lies under
+//! it. Invariant: `cuts` is front first until the order pass turns it round.
+
+use fast_image_resize as fir;
+
+use crate::plane::{Gray, Plane, Rect, Rgb, mix};
+use crate::{LayerKind, RgbaImage};
+
+/// Longest side of the picture the passes look at.
+pub(crate) const WORK_SIDE: usize = 1024;
+
+/// One thing found: where it is and what colour it has there.
+pub(crate) struct Cut {
+    pub(crate) kind: LayerKind,
+    pub(crate) confidence: f32,
+    pub(crate) name: String,
+    /// Place of `alpha` and `paint` on the work canvas.
+    pub(crate) rect: Rect,
+    /// Coverage, hidden parts included.
+    pub(crate) alpha: Gray,
+    /// Colour of the thing itself, unmixed with what lies under it.
+    pub(crate) paint: Rgb,
+    /// How the soft edge is found at full size.
+    pub(crate) edge: Edge,
+}
+
+/// How the alpha of a cut is brought from work size to full size.
+pub(crate) enum Edge {
+    /// Enlarged, then solved from the colours at both sides.
+    Unmix,
+    /// Enlarged as it is.
+    Soft,
+    /// Guided filter coefficients: `alpha = r*a + g*b + b*c + d` of the full-size colour, 0 to 1.
+    Guided(Plane<[f32; 3]>, Gray),
+}
+
+/// The picture at work size and what is known about it.
+pub(crate) struct Scene<'a> {
+    pub(crate) source: &'a RgbaImage,
+    /// The picture; transparent pixels shown over a plain ground.
+    pub(crate) work: Rgb,
+    /// The picture with everything found painted out.
+    pub(crate) rest: Rgb,
+    /// 1 where `rest` was painted rather than seen.
+    pub(crate) painted: Gray,
+    pub(crate) cuts: Vec<Cut>,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(source: &'a RgbaImage) -> Self {
+        let work = work_picture(source);
+        Self {
+            source,
+            rest: work.clone(),
+            painted: Plane::filled(work.w, work.h, 0.0),
+            work,
+            cuts: Vec::new(),
+        }
+    }
+
+    /// Appends a cut that lies behind all found before, and paints `under` (same rectangle) into
+    /// the rest wherever the cut covers anything.
+    pub(crate) fn take(&mut self, cut: Cut, under: &Rgb) {
+        let rect = cut.rect;
+        for y in 0..rect.h {
+            for x in 0..rect.w {
+                let alpha = cut.alpha.at(x, y);
+                if alpha > 0.0 {
+                    let at = (rect.y + y) * self.rest.w + rect.x + x;
+                    self.rest.data[at] = under.at(x, y);
+                    self.painted.data[at] = 1.0;
+                }
+            }
+        }
+        self.cuts.push(cut);
+    }
+}
+
+/// The source at work size, transparent pixels mixed onto a grey that stands off from the rest.
+fn work_picture(source: &RgbaImage) -> Rgb {
+    let (w, h) = (source.width as usize, source.height as usize);
+    let longest = w.max(h);
+    let (small_w, small_h) = if longest > WORK_SIDE {
+        let fit = |side: usize| (side * WORK_SIDE).div_ceil(longest).max(1);
+        (fit(w), fit(h))
+    } else {
+        (w, h)
+    };
+    let bytes = if (small_w, small_h) == (w, h) {
+        None
+    } else {
+        shrink(source, small_w as u32, small_h as u32)
+    };
+    let pixels = bytes
+        .as_deref()
+        .unwrap_or(&source.pixels)
+        .as_chunks::<4>()
+        .0;
+    let ground = plain_ground(pixels);
+    let data = pixels
+        .iter()
+        .map(|p| {
+            let colour = [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])];
+            mix(ground, colour, f32::from(p[3]) / 255.0)
+        })
+        .collect();
+    Plane {
+        w: small_w,
+        h: small_h,
+        data,
+    }
+}
+
+/// `None` only if the resizer refuses the sides, which `RgbaImage::check` has ruled out.
+fn shrink(source: &RgbaImage, w: u32, h: u32) -> Option<Vec<u8>> {
+    let view = fir::images::ImageRef::new(
+        source.width,
+        source.height,
+        &source.pixels,
+        fir::PixelType::U8x4,
+    )
+    .ok()?;
+    let mut small = fir::images::Image::new(w, h, fir::PixelType::U8x4);
+    let options = fir::ResizeOptions::new()
+        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    fir::Resizer::new()
+        .resize(&view, &mut small, &options)
+        .ok()?;
+    Some(small.into_vec())
+}
+
+/// White, or black when what can be seen is mostly light.
+fn plain_ground(pixels: &[[u8; 4]]) -> [f32; 3] {
+    let (mut sum, mut weight) = (0_u64, 0_u64);
+    for p in pixels.iter().step_by(7) {
+        let light = u64::from(p[0]) + 2 * u64::from(p[1]) + u64::from(p[2]);
+        sum += light * u64::from(p[3]);
+        weight += 4 * u64::from(p[3]);
+    }
+    if sum > weight * 160 {
+        [0.0; 3]
+    } else {
+        [255.0; 3]
+    }
+}
