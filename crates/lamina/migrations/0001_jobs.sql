@@ -74,12 +74,12 @@ create table submissions (
     nonce          text primary key,
     job_id         text not null,
     engine         text not null,
-    state          text not null check (state in ('open', 'accepted', 'refused', 'unknown')),
+    state          text not null check (state in ('open', 'accepted', 'failed', 'refused', 'unknown')),
     request_id     text,
     price_microusd integer not null,
     opened_at      integer not null,
     closed_at      integer,
-    check (state <> 'accepted' or request_id is not null),
+    check (state not in ('accepted', 'failed') or request_id is not null),
     check ((state = 'open') = (closed_at is null))
 ) strict;
 

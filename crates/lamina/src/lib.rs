@@ -3,7 +3,9 @@
 
 pub mod blobs;
 pub mod clock;
+pub mod engines;
 pub mod fetch;
 pub mod images;
 pub mod jobs;
 pub mod store;
+pub mod worker;

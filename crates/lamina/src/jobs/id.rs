@@ -28,6 +28,14 @@ macro_rules! uuid_id {
             pub fn new(now: UnixMs) -> Self {
                 Self(uuid_v7(now))
             }
+
+            /// When the id was made, as it says itself; `None` for an id that is no UUIDv7.
+            #[must_use]
+            pub fn made_at(&self) -> Option<UnixMs> {
+                let (secs, nanos) = self.0.get_timestamp()?.to_unix();
+                let millis = secs.checked_mul(1000)?.checked_add(u64::from(nanos / 1_000_000))?;
+                i64::try_from(millis).ok().map(UnixMs)
+            }
         }
 
         impl fmt::Display for $name {
@@ -135,6 +143,7 @@ mod tests {
         let early = JobId::new(UnixMs(1_000));
         let late = JobId::new(UnixMs(2_000));
         assert!(early < late);
+        assert_eq!(late.made_at(), Some(UnixMs(2_000)));
         assert_eq!(early.to_string().parse::<JobId>().unwrap(), early);
     }
 

@@ -147,6 +147,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn job_forget(&self, before: UnixMs, limit: u32) -> Result<u64, StoreError>;
     /// Which of these jobs may still have bytes.
     async fn job_with_bytes(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError>;
+    /// The phase of any job, whoever owns it; `None` when no row is left.
+    async fn job_phase(&self, id: JobId) -> Result<Option<Phase>, StoreError>;
     /// Jobs by phase, for metrics and for waiting until nothing is left to do.
     async fn job_counts(&self) -> Result<WaitCounts, StoreError>;
 

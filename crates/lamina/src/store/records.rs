@@ -165,6 +165,8 @@ pub struct Claimed {
     pub accepted_at: Option<UnixMs>,
     /// The latest submission.
     pub submission: Option<Submission>,
+    /// How many submissions there were in all.
+    pub submissions: u32,
 }
 
 /// What became of one call to an engine.
@@ -174,6 +176,8 @@ pub enum SubmissionState {
     Open,
     /// The engine took it.
     Accepted,
+    /// The engine took it and its run failed; another submission may follow.
+    Failed,
     /// The engine did not take it; nothing is owed.
     Refused,
     /// Given up on without ever learning.
@@ -182,7 +186,13 @@ pub enum SubmissionState {
 
 impl SubmissionState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Accepted, Self::Refused, Self::Unknown];
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Accepted,
+        Self::Failed,
+        Self::Refused,
+        Self::Unknown,
+    ];
 
     /// The word in the store.
     #[must_use]
@@ -190,6 +200,7 @@ impl SubmissionState {
         match self {
             Self::Open => "open",
             Self::Accepted => "accepted",
+            Self::Failed => "failed",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
         }
@@ -234,6 +245,8 @@ pub enum Facts {
         /// Requests ahead of it.
         queue_position: Option<u32>,
     },
+    /// The run of this submission failed, and the job is submitted anew.
+    RunFailed(Nonce),
     /// Every layer is stored, bottom first.
     Layers(Vec<Layer>),
 }

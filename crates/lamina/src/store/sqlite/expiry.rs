@@ -1,11 +1,11 @@
 //! SQL of expiry and erasure. A job is marked gone first, erased as often as it takes, and its row
 //! is forgotten last, so that a crash anywhere repeats work and skips none.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::jobs::FORGET_WORDS;
 use super::rows::{self, id_list, text};
-use crate::jobs::{JobId, RequestId, UnixMs};
+use crate::jobs::{JobId, Phase, RequestId, UnixMs};
 use crate::store::Erasable;
 
 pub(super) fn expire(connection: &Connection, now: UnixMs, limit: u32) -> rusqlite::Result<u64> {
@@ -38,7 +38,7 @@ pub(super) fn expire(connection: &Connection, now: UnixMs, limit: u32) -> rusqli
 pub(super) fn erasable(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Erasable>> {
     let mut statement = connection.prepare_cached(
         "select id, engine,
-                case when accepted_at is not null and engine_ms is null then
+                case when engine_ms is null then
                     (select request_id from submissions s where s.job_id = jobs.id and s.state = 'accepted'
                      order by opened_at desc limit 1) end as request_id
          from jobs where gone_at is not null and erased_at is null order by gone_at limit ?1",
@@ -62,6 +62,13 @@ pub(super) fn erased(connection: &Connection, id: JobId, now: UnixMs) -> rusqlit
         .prepare_cached("delete from layers where job_id = ?1")?
         .execute([text(id)])?;
     Ok(())
+}
+
+pub(super) fn phase(connection: &Connection, id: JobId) -> rusqlite::Result<Option<Phase>> {
+    connection
+        .prepare_cached("select phase from jobs where id = ?1")?
+        .query_row([text(id)], rows::phase)
+        .optional()
 }
 
 pub(super) fn forget(connection: &Connection, before: UnixMs, limit: u32) -> rusqlite::Result<u64> {

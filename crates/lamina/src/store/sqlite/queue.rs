@@ -44,7 +44,7 @@ pub(super) fn claim(
         claimed.extend(batch.into_iter().map(|(_, job)| job));
     }
     for job in &mut claimed {
-        job.submission = submissions::latest(connection, job.lease.job)?;
+        (job.submission, job.submissions) = submissions::latest(connection, job.lease.job)?;
     }
     Ok(claimed)
 }
@@ -69,6 +69,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         expires_at: UnixMs(row.get("expires_at")?),
         accepted_at: time(row, "accepted_at")?,
         submission: None,
+        submissions: 0,
     })
 }
 
@@ -188,8 +189,10 @@ pub(super) fn settle(
     if changed == 0 {
         return Ok(Settled::LostLease);
     }
-    if let Facts::Layers(layers) = facts {
-        insert_layers(connection, lease.job, layers)?;
+    match facts {
+        Facts::Layers(layers) => insert_layers(connection, lease.job, layers)?,
+        Facts::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
+        Facts::None | Facts::Source(_) | Facts::Accepted { .. } | Facts::Waiting { .. } => {}
     }
     Ok(Settled::Applied)
 }
@@ -222,7 +225,7 @@ fn position(facts: &Facts) -> Option<u32> {
         Facts::Accepted { queue_position, .. } | Facts::Waiting { queue_position, .. } => {
             *queue_position
         }
-        Facts::None | Facts::Source(_) | Facts::Layers(_) => None,
+        Facts::None | Facts::Source(_) | Facts::RunFailed(_) | Facts::Layers(_) => None,
     }
 }
 

@@ -211,6 +211,10 @@ impl Store for SqliteStore {
         self.read(move |db| expiry::with_bytes(db, &ids)).await
     }
 
+    async fn job_phase(&self, id: JobId) -> Result<Option<Phase>, StoreError> {
+        self.read(move |db| expiry::phase(db, id)).await
+    }
+
     async fn job_counts(&self) -> Result<WaitCounts, StoreError> {
         self.read(queue::counts).await
     }

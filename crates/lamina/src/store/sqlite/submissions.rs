@@ -5,10 +5,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, text};
-use crate::jobs::{EngineKind, JobId, RequestId, UnixMs};
+use crate::jobs::{EngineKind, JobId, Nonce, RequestId, UnixMs};
 use crate::store::{Lease, Settled, Submission, SubmissionState};
-
-use crate::jobs::Nonce;
 
 pub(super) fn open(
     connection: &Connection,
@@ -46,7 +44,7 @@ pub(super) fn close(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "update submissions set state = ?2, request_id = coalesce(?3, request_id), closed_at = ?4
-         where nonce = ?1 and state <> 'accepted'",
+         where nonce = ?1 and state in ('open', 'refused', 'unknown')",
     )?;
     statement.execute(params![
         nonce.as_str(),
@@ -54,6 +52,14 @@ pub(super) fn close(
         request.map(|request| &request.0),
         now.0
     ])?;
+    Ok(())
+}
+
+pub(super) fn run_failed(connection: &Connection, nonce: &Nonce) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "update submissions set state = 'failed' where nonce = ?1 and state = 'accepted'",
+    )?;
+    statement.execute([nonce.as_str()])?;
     Ok(())
 }
 
@@ -87,14 +93,18 @@ pub(super) fn adopt(
     Ok(true)
 }
 
-pub(super) fn latest(connection: &Connection, job: JobId) -> rusqlite::Result<Option<Submission>> {
-    connection
+/// The newest submission of a job, and how many there were.
+pub(super) fn latest(
+    connection: &Connection,
+    job: JobId,
+) -> rusqlite::Result<(Option<Submission>, u32)> {
+    let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, opened_at from submissions where job_id = ?1
-             order by opened_at desc, rowid desc limit 1",
+            "select nonce, state, request_id, opened_at, count(*) over () as count from submissions
+             where job_id = ?1 order by opened_at desc, rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {
-            Ok(Submission {
+            let submission = Submission {
                 nonce: rows::parsed(row, "nonce")?,
                 state: rows::word(row, "state", |word| {
                     SubmissionState::ALL
@@ -103,9 +113,11 @@ pub(super) fn latest(connection: &Connection, job: JobId) -> rusqlite::Result<Op
                 })?,
                 request: row.get::<_, Option<String>>("request_id")?.map(RequestId),
                 opened_at: UnixMs(row.get("opened_at")?),
-            })
+            };
+            Ok((submission, row.get("count")?))
         })
-        .optional()
+        .optional()?;
+    Ok(newest.map_or((None, 0), |(submission, count)| (Some(submission), count)))
 }
 
 pub(super) fn unknown_count(connection: &Connection) -> rusqlite::Result<u64> {

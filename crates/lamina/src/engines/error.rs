@@ -1,0 +1,73 @@
+//! What can go wrong at an engine, sorted by what the worker can do about it.
+
+use std::time::Duration;
+
+use crate::jobs::FailureCode;
+
+/// A failure at an engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct EngineError {
+    /// What the job fails with if this is the end.
+    pub code: FailureCode,
+    /// Whether the same may succeed later.
+    pub retryable: bool,
+    /// The least time to wait, as the engine asked for.
+    pub retry_after: Option<Duration>,
+    /// For the log; never shown to a client.
+    pub text: String,
+}
+
+impl EngineError {
+    /// A failure that will not pass.
+    #[must_use]
+    pub fn permanent(code: FailureCode, text: impl ToString) -> Self {
+        Self {
+            code,
+            retryable: false,
+            retry_after: None,
+            text: text.to_string(),
+        }
+    }
+
+    /// A failure that may pass.
+    #[must_use]
+    pub fn retryable(code: FailureCode, text: impl ToString) -> Self {
+        Self {
+            code,
+            retryable: true,
+            retry_after: None,
+            text: text.to_string(),
+        }
+    }
+}
+
+/// What is known of a submission that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The engine does not have it; nothing is paid.
+    NotTaken,
+    /// The engine may have it, and may bill it.
+    Unknown,
+}
+
+/// A submission that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct SubmitError {
+    /// What is known about payment.
+    pub delivery: Delivery,
+    /// What happened.
+    pub error: EngineError,
+}
+
+impl SubmitError {
+    /// The engine does not have it.
+    #[must_use]
+    pub fn not_taken(error: EngineError) -> Self {
+        Self {
+            delivery: Delivery::NotTaken,
+            error,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! fal.ai's `qwen-image-layered` over the `fal-queue` crate: how a picture reaches fal, what its
+//! answers mean. It does not retry and does not remember: the worker and the store do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fal_queue::models::qwen_image_layered::{Input, Output};
+use fal_queue::{Class, Client, ErrorType, ModelId, Status, SubmitOptions};
+use url::Url;
+
+use super::{
+    Accepted, Check, Delivery, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
+    SubmitError,
+};
+use crate::blobs::{BlobError, Blobs, LinkSigner};
+use crate::clock::Clock;
+use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
+
+/// fal needs a number; this is its own default.
+const DEFAULT_LAYERS: u32 = 4;
+/// The model works on an area of 640² or 1024²; more than this on a side only costs transfer.
+const MAX_SIDE: u32 = 1536;
+
+/// How a picture reaches fal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageWay {
+    /// A signed link under the service's public address.
+    Link,
+    /// An upload to fal's own storage.
+    Upload,
+    /// Inside the request.
+    DataUri,
+}
+
+/// What the engine is told once.
+#[derive(Clone, Debug)]
+pub struct FalSettings {
+    /// The model to run.
+    pub model: ModelId,
+    /// How the picture gets there.
+    pub way: ImageWay,
+    /// The service's address as fal can reach it.
+    pub public_url: Option<Url>,
+    /// Whether fal is asked to call back under `public_url`.
+    pub webhooks: bool,
+    /// What one request costs, in millionths of a US dollar.
+    pub price_microusd: u64,
+}
+
+/// fal.ai.
+#[derive(Debug)]
+pub struct Fal {
+    client: Client,
+    blobs: Blobs,
+    links: Arc<LinkSigner>,
+    clock: Arc<dyn Clock>,
+    settings: FalSettings,
+}
+
+impl Fal {
+    /// An engine over a client whose own retries are off.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        blobs: Blobs,
+        links: Arc<LinkSigner>,
+        clock: Arc<dyn Clock>,
+        settings: FalSettings,
+    ) -> Self {
+        Self {
+            client,
+            blobs,
+            links,
+            clock,
+            settings,
+        }
+    }
+
+    async fn image_url(&self, order: &Order) -> Result<String, EngineError> {
+        let media = order.source.media_type();
+        if let (ImageWay::Link, Some(public)) = (self.settings.way, &self.settings.public_url) {
+            let link = self.links.sign(&order.source, order.expires_at);
+            return join(public, &link.path_and_query).map(String::from);
+        }
+        let bytes = self
+            .blobs
+            .get(&order.source)
+            .await
+            .map_err(|error| match error {
+                BlobError::Missing(_) => EngineError::permanent(FailureCode::SourceLost, error),
+                BlobError::Unavailable(_) => {
+                    EngineError::retryable(FailureCode::StorageUnavailable, error)
+                }
+            })?;
+        if self.settings.way == ImageWay::DataUri {
+            return Ok(format!(
+                "data:{};base64,{}",
+                media.mime(),
+                STANDARD.encode(bytes)
+            ));
+        }
+        let lifetime = self.lifetime(order);
+        let uploaded = self
+            .client
+            .upload(
+                bytes,
+                media.mime(),
+                &order.source.file_name(),
+                Some(lifetime),
+            )
+            .await;
+        uploaded
+            .map(String::from)
+            .map_err(|error| engine_error(&error))
+    }
+
+    /// What fal stores for a job goes when the job goes.
+    fn lifetime(&self, order: &Order) -> Duration {
+        order
+            .expires_at
+            .since(self.clock.now())
+            .max(Duration::from_secs(60))
+    }
+
+    fn webhook_url(&self, order: &Order) -> Result<Option<Url>, EngineError> {
+        let Some(public) = self
+            .settings
+            .public_url
+            .as_ref()
+            .filter(|_| self.settings.webhooks)
+        else {
+            return Ok(None);
+        };
+        join(
+            public,
+            &format!("/hooks/fal/{}/{}", order.job, order.nonce.as_str()),
+        )
+        .map(Some)
+    }
+
+    async fn result(&self, request: &RequestId) -> Result<Check, EngineError> {
+        match self
+            .client
+            .result::<Output>(&self.settings.model, &request.0)
+            .await
+        {
+            Ok(output) => layers(output.value).map(Check::Ready),
+            Err(error) if error.describes_run() => Ok(Check::Failed(engine_error(&error))),
+            Err(error) => match error.class() {
+                Class::NotFound => Ok(Check::ResultGone),
+                Class::NotReady => Ok(Check::Running { fraction: None }),
+                Class::Retryable
+                | Class::Permanent
+                | Class::RateLimited
+                | Class::Auth
+                | Class::Locked
+                | Class::Cancelled => Err(engine_error(&error)),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Fal {
+    fn facts(&self) -> EngineFacts {
+        EngineFacts {
+            kind: EngineKind::Fal,
+            price_microusd: self.settings.price_microusd,
+            calls_back: self.settings.webhooks && self.settings.public_url.is_some(),
+            max_side: Some(MAX_SIDE),
+            usual_run: Duration::from_secs(22),
+        }
+    }
+
+    async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
+        let mut input = Input::new(
+            self.image_url(order)
+                .await
+                .map_err(SubmitError::not_taken)?,
+        );
+        let params = &order.params;
+        input.prompt.clone_from(&params.prompt);
+        input.negative_prompt.clone_from(&params.negative_prompt);
+        input.seed = params.seed;
+        input.num_inference_steps = params.num_inference_steps.map(u32::from);
+        input.guidance_scale = params.guidance_scale.map(f64::from);
+        input.num_layers = Some(match params.num_layers {
+            Some(NumLayers::Count(count)) => u32::from(count),
+            Some(NumLayers::Auto) | None => DEFAULT_LAYERS,
+        });
+        let options = SubmitOptions {
+            webhook_url: self.webhook_url(order).map_err(SubmitError::not_taken)?,
+            // fal would repeat a failed run by itself, up to ten times; lamina counts its runs.
+            no_retry: true,
+            object_lifetime: Some(self.lifetime(order)),
+            ..SubmitOptions::default()
+        };
+        match self
+            .client
+            .submit(&self.settings.model, &input, &options)
+            .await
+        {
+            Ok(taken) => Ok(Accepted {
+                request: RequestId(taken.request_id),
+                queue_position: taken
+                    .queue_position
+                    .and_then(|position| u32::try_from(position).ok()),
+            }),
+            Err(failed) => Err(SubmitError {
+                delivery: match failed.delivery {
+                    fal_queue::Delivery::NotSent | fal_queue::Delivery::Refused => {
+                        Delivery::NotTaken
+                    }
+                    fal_queue::Delivery::Unknown => Delivery::Unknown,
+                },
+                error: engine_error(&failed.error),
+            }),
+        }
+    }
+
+    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
+        match self
+            .client
+            .status(&self.settings.model, &request.0, true)
+            .await
+        {
+            Ok(Status::InQueue { position }) => Ok(Check::Queued {
+                position: position.and_then(|position| u32::try_from(position).ok()),
+            }),
+            Ok(Status::InProgress { logs, .. }) => {
+                let fraction = logs
+                    .iter()
+                    .rev()
+                    .find_map(|line| step_fraction(&line.message));
+                Ok(Check::Running { fraction })
+            }
+            Ok(Status::Completed { .. }) => self.result(request).await,
+            Err(error) if error.class() == Class::NotFound => Ok(Check::Lost),
+            Err(error) => Err(engine_error(&error)),
+        }
+    }
+
+    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
+        let asked = self.client.cancel(&self.settings.model, &request.0).await;
+        asked.map(|_| ()).map_err(|error| engine_error(&error))
+    }
+
+    fn release(&self, _request: &RequestId) {}
+}
+
+fn join(public: &Url, path: &str) -> Result<Url, EngineError> {
+    let base = public.as_str().trim_end_matches('/');
+    Url::parse(&format!("{base}{path}"))
+        .map_err(|error| EngineError::permanent(FailureCode::Internal, error))
+}
+
+fn layers(output: Output) -> Result<Vec<LayerSource>, EngineError> {
+    let bad = |text: String| EngineError::permanent(FailureCode::EngineBadLayer, text);
+    let content = |text: &str| {
+        if let Some(data) = text.strip_prefix("data:") {
+            let base64 = data.split_once(";base64,").map(|(_, base64)| base64);
+            let bytes = base64.and_then(|base64| STANDARD.decode(base64).ok());
+            return bytes
+                .map(|bytes| LayerContent::Bytes(bytes.into()))
+                .ok_or_else(|| bad("a broken data URI".into()));
+        }
+        Url::parse(text)
+            .map(LayerContent::Url)
+            .map_err(|error| bad(format!("a layer's address: {error}")))
+    };
+    output
+        .images
+        .iter()
+        .map(|image| {
+            Ok(LayerSource {
+                name: None,
+                content: content(&image.url)?,
+            })
+        })
+        .collect()
+}
+
+/// "step 7/28" or a progress bar's "7/28" in a log line, as a fraction.
+fn step_fraction(line: &str) -> Option<f32> {
+    let (before, after) = line.split_once('/')?;
+    let done: String = before
+        .chars()
+        .rev()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let done: f32 = done.chars().rev().collect::<String>().parse().ok()?;
+    let all: f32 = after
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .ok()?;
+    (all > 0.0 && done <= all).then_some(done / all)
+}
+
+fn engine_error(error: &fal_queue::Error) -> EngineError {
+    let (code, retryable) = match error.class() {
+        Class::Retryable if error.describes_run() => (FailureCode::EngineFailed, true),
+        Class::Retryable => (FailureCode::EngineUnavailable, true),
+        Class::RateLimited => (FailureCode::EngineBusy, true),
+        Class::Auth => (FailureCode::EngineAuth, false),
+        Class::Locked => (FailureCode::EngineAccountLocked, false),
+        Class::Permanent => (permanent_code(error), false),
+        Class::NotFound | Class::NotReady | Class::Cancelled => (FailureCode::EngineFailed, false),
+    };
+    EngineError {
+        code,
+        retryable,
+        retry_after: error.retry_after(),
+        text: error.to_string(),
+    }
+}
+
+fn permanent_code(error: &fal_queue::Error) -> FailureCode {
+    match error.error_type() {
+        Some(ErrorType::ContentPolicyViolation) => FailureCode::ContentRefused,
+        Some(ErrorType::NoMediaGenerated) => FailureCode::EngineNoLayers,
+        Some(
+            ErrorType::ImageTooSmall
+            | ErrorType::ImageTooLarge
+            | ErrorType::ImageLoadError
+            | ErrorType::FileDownloadError
+            | ErrorType::FileTooLarge
+            | ErrorType::FaceDetectionError
+            | ErrorType::UnsupportedImageFormat,
+        ) => FailureCode::EngineRejectedImage,
+        _ if error
+            .failure()
+            .is_some_and(|failure| failure.status == 422 || failure.status == 400) =>
+        {
+            FailureCode::EngineRejectedInput
+        }
+        _ => FailureCode::EngineFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_count_in_a_log_line_is_a_fraction() {
+        assert_eq!(step_fraction("step 7/28"), Some(0.25));
+        assert_eq!(
+            step_fraction(" 50%|█████     | 14/28 [00:07<00:07]"),
+            Some(0.5)
+        );
+        assert_eq!(step_fraction("https://example.com"), None);
+        assert_eq!(step_fraction("9/0"), None);
+        assert_eq!(step_fraction("29/28"), None);
+    }
+}

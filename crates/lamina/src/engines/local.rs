@@ -1,0 +1,284 @@
+//! The embedded engine: `layerize` on a bounded number of threads, first come, first served. It
+//! needs no key and no network. Requests live in memory only: after a restart they are lost, which
+//! costs nothing but time, and the worker submits again.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::{
+    Accepted, Check, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
+    SubmitError, Waker,
+};
+use crate::blobs::{BlobError, Blobs};
+use crate::images::{self, Limits};
+use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
+
+/// How much the embedded engine may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalSettings {
+    /// Pictures split at once.
+    pub concurrency: usize,
+    /// Threads for each split; `None` uses every core.
+    pub threads: Option<usize>,
+    /// Bounds of a source.
+    pub limits: Limits,
+}
+
+/// The embedded engine.
+#[derive(Debug)]
+pub struct Local {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    runs: Mutex<Runs>,
+    turns: Semaphore,
+    blobs: Blobs,
+    waker: Waker,
+    settings: LocalSettings,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    by_request: HashMap<RequestId, Run>,
+    taken: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// Rises with every submission; the queue is in this order.
+    number: u64,
+    state: State,
+    fraction: Arc<AtomicU32>,
+    cancel: layerize::Cancel,
+}
+
+#[derive(Debug)]
+enum State {
+    Queued,
+    Running,
+    Done(Vec<LayerSource>),
+    Failed(EngineError),
+}
+
+impl Local {
+    /// An engine that reads sources from `blobs` and rings `waker` when a run has ended.
+    #[must_use]
+    pub fn new(blobs: Blobs, waker: Waker, settings: LocalSettings) -> Self {
+        let turns = Semaphore::new(settings.concurrency.max(1));
+        Self {
+            shared: Arc::new(Shared {
+                runs: Mutex::default(),
+                turns,
+                blobs,
+                waker,
+                settings,
+            }),
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // A thread that is at work would hold the process for seconds at its end.
+        for run in self.shared.lock().by_request.values() {
+            run.cancel.cancel();
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Local {
+    fn facts(&self) -> EngineFacts {
+        EngineFacts {
+            kind: EngineKind::Local,
+            price_microusd: 0,
+            calls_back: true,
+            max_side: None,
+            usual_run: Duration::from_secs(2),
+        }
+    }
+
+    async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
+        let request = RequestId(format!("local-{}", order.nonce.as_str()));
+        let (fraction, cancel) = (Arc::new(AtomicU32::new(0)), layerize::Cancel::default());
+        let position = {
+            let mut runs = self.shared.lock();
+            runs.taken += 1;
+            let run = Run {
+                number: runs.taken,
+                state: State::Queued,
+                fraction: Arc::clone(&fraction),
+                cancel: cancel.clone(),
+            };
+            runs.by_request.insert(request.clone(), run);
+            runs.ahead_of(runs.taken)
+        };
+        let work = Work {
+            request: request.clone(),
+            order: order.clone(),
+            fraction,
+            cancel,
+        };
+        tokio::spawn(run(Arc::clone(&self.shared), work));
+        Ok(Accepted {
+            request,
+            queue_position: Some(position),
+        })
+    }
+
+    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
+        let runs = self.shared.lock();
+        let Some(run) = runs.by_request.get(request) else {
+            return Ok(Check::Lost);
+        };
+        Ok(match &run.state {
+            State::Queued => Check::Queued {
+                position: Some(runs.ahead_of(run.number)),
+            },
+            State::Running => Check::Running {
+                fraction: Some(f32::from_bits(run.fraction.load(Ordering::Relaxed))),
+            },
+            State::Done(layers) => Check::Ready(layers.clone()),
+            State::Failed(error) => Check::Failed(error.clone()),
+        })
+    }
+
+    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
+        self.release(request);
+        Ok(())
+    }
+
+    fn release(&self, request: &RequestId) {
+        if let Some(run) = self.shared.lock().by_request.remove(request) {
+            run.cancel.cancel();
+        }
+    }
+}
+
+impl Runs {
+    fn ahead_of(&self, number: u64) -> u32 {
+        let waiting =
+            |run: &&Run| matches!(run.state, State::Queued | State::Running) && run.number < number;
+        u32::try_from(self.by_request.values().filter(waiting).count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False when the request was released meanwhile.
+    fn set(&self, request: &RequestId, state: State) -> bool {
+        self.lock()
+            .by_request
+            .get_mut(request)
+            .map(|run| run.state = state)
+            .is_some()
+    }
+}
+
+/// One run's own things.
+struct Work {
+    request: RequestId,
+    order: Order,
+    fraction: Arc<AtomicU32>,
+    cancel: layerize::Cancel,
+}
+
+async fn run(shared: Arc<Shared>, work: Work) {
+    // The semaphore is fair and never closed.
+    let Ok(_turn) = shared.turns.acquire().await else {
+        return;
+    };
+    if !shared.set(&work.request, State::Running) {
+        return;
+    }
+    let (request, job, nonce) = (
+        work.request.clone(),
+        work.order.job,
+        work.order.nonce.clone(),
+    );
+    let state = match split(&shared, work).await {
+        Ok(layers) => State::Done(layers),
+        Err(error) => State::Failed(error),
+    };
+    if shared.set(&request, state) {
+        // The worker may have stopped; then nobody is left to wake.
+        let _ = shared.waker.send((job, nonce));
+    }
+}
+
+async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineError> {
+    let source = shared
+        .blobs
+        .get(&work.order.source)
+        .await
+        .map_err(|error| match error {
+            BlobError::Missing(_) => EngineError::permanent(FailureCode::SourceLost, error),
+            BlobError::Unavailable(_) => {
+                EngineError::retryable(FailureCode::StorageUnavailable, error)
+            }
+        })?;
+    let settings = shared.settings;
+    let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, settings));
+    compute
+        .await
+        .map_err(|error| EngineError::permanent(FailureCode::Internal, error))?
+}
+
+fn split_pixels(
+    source: &Bytes,
+    work: &Work,
+    settings: LocalSettings,
+) -> Result<Vec<LayerSource>, EngineError> {
+    let decoded = images::decode_rgba(source, &settings.limits)
+        .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error))?;
+    let (width, height) = (decoded.width(), decoded.height());
+    let image = layerize::RgbaImage {
+        width,
+        height,
+        pixels: decoded.into_pixels(),
+    };
+    let max_layers = match work.order.params.num_layers {
+        Some(NumLayers::Count(count)) => Some(count),
+        Some(NumLayers::Auto) | None => None,
+    };
+    let options = layerize::Options {
+        max_layers,
+        threads: settings.threads,
+        ..layerize::Options::default()
+    };
+    let mut report = |progress: layerize::Progress| {
+        work.fraction
+            .store(progress.fraction.to_bits(), Ordering::Relaxed);
+    };
+    let layers = layerize::split(&image, &options, &mut report, &work.cancel)
+        .map_err(|error| EngineError::permanent(FailureCode::EngineFailed, error))?;
+    drop(image);
+    // One canvas at a time: a stack of full canvases would be many times the picture.
+    layers
+        .into_iter()
+        .map(|layer| encode(&layer, width, height))
+        .collect()
+}
+
+fn encode(layer: &layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
+    let canvas = layer.to_canvas(width, height);
+    let canvas = images::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
+        EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
+    })?;
+    let bytes = Bytes::from(images::encode_png(&canvas));
+    Ok(LayerSource {
+        name: Some(layer.name.clone()),
+        content: LayerContent::Bytes(bytes),
+    })
+}

@@ -1,0 +1,161 @@
+//! What splits a source. One trait; each engine is one file (or folder) beside this one. An engine
+//! knows nothing of leases, retries or rows: it says what happened, and the worker decides.
+
+mod error;
+mod fal;
+mod local;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use url::Url;
+
+pub use error::{Delivery, EngineError, SubmitError};
+pub use fal::{Fal, FalSettings, ImageWay};
+pub use local::{Local, LocalSettings};
+
+use crate::blobs::BlobKey;
+use crate::jobs::{EngineKind, JobId, Nonce, Params, RequestId, UnixMs};
+
+/// What never changes about an engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EngineFacts {
+    /// Its name.
+    pub kind: EngineKind,
+    /// What one accepted submission costs, in millionths of a US dollar; 0 is free.
+    pub price_microusd: u64,
+    /// Whether it calls back when it is done, so that asking is a safety net only.
+    pub calls_back: bool,
+    /// The longest side it can use, in pixels; larger sources are scaled down for it.
+    pub max_side: Option<u32>,
+    /// How long a run takes when nothing was measured yet.
+    pub usual_run: Duration,
+}
+
+/// One source to be split.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The job it is for.
+    pub job: JobId,
+    /// Ties the submission to its callback.
+    pub nonce: Nonce,
+    /// The picture, within the engine's `max_side`.
+    pub source: BlobKey,
+    /// What is wanted.
+    pub params: Params,
+    /// When the job ends; nothing needs to be kept longer.
+    pub expires_at: UnixMs,
+}
+
+/// A submission that the engine took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The engine's name for it.
+    pub request: RequestId,
+    /// Requests ahead of it.
+    pub queue_position: Option<u32>,
+}
+
+/// Where a request stands.
+#[derive(Debug)]
+pub enum Check {
+    /// It waits for its turn.
+    Queued {
+        /// Requests ahead of it.
+        position: Option<u32>,
+    },
+    /// It is at work.
+    Running {
+        /// How far, 0.0 to 1.0, where the engine says so.
+        fraction: Option<f32>,
+    },
+    /// It is done; bottom first.
+    Ready(Vec<LayerSource>),
+    /// The run failed; `error` says whether a new submission may help.
+    Failed(EngineError),
+    /// The engine does not know the request (any more).
+    Lost,
+    /// The run is done and its result is gone.
+    ResultGone,
+}
+
+/// A layer as the engine hands it over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerSource {
+    /// What the engine calls it.
+    pub name: Option<String>,
+    /// Where its bytes are.
+    pub content: LayerContent,
+}
+
+/// The bytes of a layer, or where to get them.
+#[derive(Clone, PartialEq)]
+pub enum LayerContent {
+    /// To be fetched.
+    Url(Url),
+    /// At hand.
+    Bytes(Bytes),
+}
+
+impl std::fmt::Debug for LayerContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => write!(f, "Url({})", url.host_str().unwrap_or_default()),
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+        }
+    }
+}
+
+/// An engine. Calls may be repeated at any time except [`Engine::submit`].
+#[async_trait]
+pub trait Engine: std::fmt::Debug + Send + Sync {
+    /// What never changes about it.
+    fn facts(&self) -> EngineFacts;
+
+    /// Hands a source over, once. Dropping the future leaves the fate of the submission unknown.
+    async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError>;
+
+    /// Where a request stands. An error says that it could not be asked.
+    async fn check(&self, request: &RequestId) -> Result<Check, EngineError>;
+
+    /// Asks the engine to stop. A request that is done or unknown is no error.
+    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError>;
+
+    /// The layers are stored or not wanted; whatever the engine holds in this process may go.
+    fn release(&self, request: &RequestId);
+}
+
+/// The engines this process has.
+#[derive(Clone, Debug, Default)]
+pub struct Engines(HashMap<EngineKind, Arc<dyn Engine>>);
+
+impl Engines {
+    /// Adds an engine under its own kind.
+    #[must_use]
+    pub fn with(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.0.insert(engine.facts().kind, engine);
+        self
+    }
+
+    /// The engine of a kind, if it is set up.
+    #[must_use]
+    pub fn get(&self, kind: EngineKind) -> Option<&Arc<dyn Engine>> {
+        self.0.get(&kind)
+    }
+
+    /// The kinds that are set up.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<EngineKind> {
+        EngineKind::ALL
+            .into_iter()
+            .filter(|kind| self.0.contains_key(kind))
+            .collect()
+    }
+}
+
+/// How an engine in this process says that a job's request is done.
+pub type Waker = mpsc::UnboundedSender<(JobId, Nonce)>;

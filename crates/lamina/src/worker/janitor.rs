@@ -1,0 +1,117 @@
+//! Keeps the promise that a picture is gone when its time is over: marks what expired, cancels
+//! what still runs, erases bytes until the blob store agrees, forgets rows last, and sweeps bytes
+//! that no row names. Each part can be repeated after a crash.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Worker, sweeper};
+use crate::blobs::BlobError;
+use crate::jobs::{JobId, UnixMs, UploadId};
+use crate::store::{Erasable, StoreError};
+
+const PERIOD: Duration = Duration::from_secs(15);
+const ORPHAN_PERIOD: Duration = Duration::from_secs(600);
+/// Bytes are written before their row; younger ones may be about to get theirs.
+const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+const BATCH: u32 = 200;
+
+/// What one round did.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    expired: u64,
+    erased: usize,
+    uploads: usize,
+    forgotten: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+}
+
+pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
+    let bell = worker.parts.store.signal().erase.clone();
+    tokio::join!(
+        sweeper::every("janitor", PERIOD, Some(&bell), &stop, || run_once(worker)),
+        sweeper::every("orphans", ORPHAN_PERIOD, None, &stop, || sweep_orphans(
+            worker
+        )),
+    );
+}
+
+async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
+    let (store, now) = (&worker.parts.store, worker.parts.clock.now());
+    let expired = store.job_expire(now, BATCH).await?;
+    let mut counts = Counts {
+        expired,
+        ..Counts::default()
+    };
+    for job in store.job_erasable(BATCH).await? {
+        counts.erased += usize::from(erase(worker, &job, now).await?);
+    }
+    for upload in store.upload_expired(now, BATCH).await? {
+        worker.parts.blobs.erase_upload(upload).await?;
+        store.upload_forget(upload).await?;
+        counts.uploads += 1;
+    }
+    counts.forgotten = store
+        .job_forget(now.minus(worker.settings.gone_window), BATCH)
+        .await?;
+    Ok(counts)
+}
+
+/// False when the blob store did not agree; the next round tries again.
+async fn erase(worker: &Worker, job: &Erasable, now: UnixMs) -> Result<bool, SweepError> {
+    if let Some((kind, request)) = &job.running
+        && let Some(engine) = worker.parts.engines.get(*kind)
+        && let Err(error) = engine.cancel(request).await
+    {
+        // A run that cannot be cancelled ends by itself; the picture is erased all the same.
+        tracing::warn!(job = %job.id, %error, "a deleted job's run could not be cancelled");
+    }
+    if let Err(error) = worker.parts.blobs.erase_job(job.id).await {
+        tracing::error!(job = %job.id, %error, "a job's bytes could not be erased yet");
+        return Ok(false);
+    }
+    worker.parts.store.job_erased(job.id, now).await?;
+    Ok(true)
+}
+
+/// Returns how many jobs and uploads without a row had bytes.
+async fn sweep_orphans(worker: &Worker) -> Result<usize, SweepError> {
+    let (store, blobs) = (&worker.parts.store, &worker.parts.blobs);
+    let before = worker.parts.clock.now().minus(ORPHAN_AGE);
+    let owners = blobs.owners().await?;
+    let old = |made: Option<UnixMs>| made.is_none_or(|made| made < before);
+    let jobs: Vec<JobId> = owners
+        .jobs
+        .into_iter()
+        .filter(|id| old(id.made_at()))
+        .collect();
+    let uploads: Vec<UploadId> = owners
+        .uploads
+        .into_iter()
+        .filter(|id| old(id.made_at()))
+        .collect();
+    let mut swept = 0;
+    for batch in jobs.chunks(500) {
+        let known = store.job_with_bytes(batch).await?;
+        for orphan in batch.iter().filter(|id| !known.contains(id)) {
+            blobs.erase_job(*orphan).await?;
+            swept += 1;
+        }
+    }
+    for batch in uploads.chunks(500) {
+        let known = store.upload_existing(batch).await?;
+        for orphan in batch.iter().filter(|id| !known.contains(id)) {
+            blobs.erase_upload(*orphan).await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}

@@ -1,0 +1,201 @@
+//! Moves jobs forward: claims due ones in batches, runs one step of each under a lease, and sweeps
+//! up behind them. It forms no HTTP answer and holds no SQL. Waiting for an engine holds nothing
+//! here: it is a row with `run_at` in the future.
+
+mod claim;
+mod collect;
+pub mod crash;
+mod janitor;
+mod prepare;
+mod rescuer;
+mod run;
+mod step;
+mod submit;
+mod sweeper;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::engines::Engines;
+use crate::fetch::Fetcher;
+use crate::images::{Limits, Pool};
+use crate::jobs::{Backoff, JobId, Nonce, Phase};
+use crate::store::Store;
+
+/// What to do when it cannot be learnt whether a paid submission was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownPolicy {
+    /// Submit again; at worst it is paid twice.
+    Retry,
+    /// Fail the job; at worst it is paid for nothing.
+    Fail,
+}
+
+/// How the worker works.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorkerSettings {
+    /// How long a lease lasts; steps renew it at a third of that.
+    pub lease: Duration,
+    /// How often a job may end its process before it is set aside.
+    pub max_rescues: u32,
+    /// Retries of a failed step.
+    pub backoff: Backoff,
+    /// How often a job may be submitted anew after runs that failed.
+    pub max_runs: u32,
+    /// How long to wait for the callback of a submission of unknown fate.
+    pub unknown_grace: Duration,
+    /// What then.
+    pub unknown_policy: UnknownPolicy,
+    /// How long an engine may take.
+    pub engine_timeout: Duration,
+    /// Steps of each kind at once, in the order of [`Phase::ACTIVE`].
+    pub concurrency: [usize; 4],
+    /// How long a completed answer of 410 is given before a row is forgotten.
+    pub gone_window: Duration,
+    /// How long running steps may finish once the stop was asked for.
+    pub stop_grace: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            max_rescues: 3,
+            backoff: Backoff::default(),
+            max_runs: 3,
+            unknown_grace: Duration::from_secs(120),
+            unknown_policy: UnknownPolicy::Fail,
+            engine_timeout: Duration::from_secs(30 * 60),
+            concurrency: [4, 16, 64, 16],
+            gone_window: Duration::from_secs(7 * 24 * 3600),
+            stop_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What the worker works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Jobs.
+    pub store: Arc<dyn Store>,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// Engines.
+    pub engines: Engines,
+    /// Opens URLs that clients gave.
+    pub sources: Fetcher,
+    /// Opens URLs that engines gave.
+    pub layers: Fetcher,
+    /// Decodes.
+    pub pool: Pool,
+    /// Bounds of a source.
+    pub source_limits: Limits,
+    /// Bounds of a layer.
+    pub layer_limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The worker of one process.
+#[derive(Debug)]
+pub struct Worker {
+    parts: Parts,
+    settings: WorkerSettings,
+    /// Names this process's leases; fresh in every process.
+    name: String,
+    slots: [Arc<Semaphore>; 4],
+    slot_freed: Notify,
+    steps: TaskTracker,
+    /// Raised when steps must end at once.
+    kill: CancellationToken,
+}
+
+impl Worker {
+    /// A worker that is not running yet.
+    #[must_use]
+    pub fn new(parts: Parts, settings: WorkerSettings) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            settings,
+            name: Uuid::new_v4().to_string(),
+            slots: settings
+                .concurrency
+                .map(|steps| Arc::new(Semaphore::new(steps.max(1)))),
+            slot_freed: Notify::new(),
+            steps: TaskTracker::new(),
+            kill: CancellationToken::new(),
+        })
+    }
+
+    /// Runs until `stop`, then lets running steps finish for the grace time, interrupts what is
+    /// left and gives its leases back. `wakes` are engines in this process that have finished.
+    pub async fn run(
+        self: Arc<Self>,
+        wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
+        stop: CancellationToken,
+    ) {
+        tokio::join!(
+            Arc::clone(&self).claim_loop(stop.clone()),
+            Arc::clone(&self).wake_loop(wakes, stop.clone()),
+            janitor::run(&self, stop.clone()),
+            rescuer::run(&self, stop.clone()),
+        );
+        self.steps.close();
+        if tokio::time::timeout(self.settings.stop_grace, self.steps.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("steps were still running after the grace time and are interrupted");
+            self.kill.cancel();
+            self.steps.wait().await;
+        }
+    }
+
+    /// An engine in this process finished a request: its job is due now.
+    async fn wake_loop(
+        self: Arc<Self>,
+        mut wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let next = tokio::select! {
+                next = wakes.recv() => next,
+                () = stop.cancelled() => return,
+            };
+            let Some((job, nonce)) = next else {
+                return stop.cancelled().await;
+            };
+            // A wake-up that cannot be written costs time only: the safety poll comes.
+            if let Err(error) = self
+                .parts
+                .store
+                .job_wake(job, &nonce, self.parts.clock.now())
+                .await
+            {
+                tracing::warn!(%job, %error, "a wake-up could not be written");
+            }
+        }
+    }
+
+    fn max_side(&self, engine: crate::jobs::EngineKind) -> Option<u32> {
+        self.parts
+            .engines
+            .get(engine)
+            .and_then(|engine| engine.facts().max_side)
+    }
+
+    fn slot(&self, phase: Phase) -> Option<&Arc<Semaphore>> {
+        Phase::ACTIVE
+            .iter()
+            .position(|active| *active == phase)
+            .and_then(|index| self.slots.get(index))
+    }
+}

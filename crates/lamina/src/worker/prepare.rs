@@ -1,0 +1,127 @@
+//! prepare: obtains the source, checks and normalises it, and makes the smaller copy that the
+//! engine gets where the source is larger than it can use. Repeatable: it overwrites its own blobs.
+
+use bytes::Bytes;
+
+use super::Worker;
+use super::step::{Report, StepResult, Stumble, blob_failed, fetch_failed, image_refused};
+use crate::blobs::BlobKey;
+use crate::engines::Engine;
+use crate::images::{self, Format, ImageError, Limits, Normalised};
+use crate::jobs::{Event, JobId, MediaType};
+use crate::store::{Claimed, Facts, SourceFacts, StoredSource};
+
+pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
+    let (id, now) = (job.lease.job, || worker.parts.clock.now());
+    let facts = match &job.source {
+        StoredSource::Stored(facts) => *facts,
+        StoredSource::Url(url) => {
+            let fetched = worker.parts.sources.fetch(url).await.map_err(|error| {
+                tracing::info!(job = %id, code = error.code(), "the source could not be fetched");
+                Report::of(fetch_failed(&error))
+            })?;
+            let normal = normalise(worker, fetched.bytes)
+                .await
+                .map_err(|e| Report::of(image_refused(&e, now())))?;
+            store(worker, id, normal).await?
+        }
+    };
+    if let Some(max_side) = engine
+        .facts()
+        .max_side
+        .filter(|side| facts.width.max(facts.height) > *side)
+    {
+        scale_down(worker, id, facts, max_side).await?;
+    }
+    Ok(Report::done(Event::Prepared, now()).with(Facts::Source(facts)))
+}
+
+/// The blob that the engine gets.
+pub(super) fn engine_input(job: JobId, facts: &SourceFacts, max_side: Option<u32>) -> BlobKey {
+    match max_side {
+        Some(side) if facts.width.max(facts.height) > side => {
+            BlobKey::EngineInput(job, MediaType::Png)
+        }
+        _ => BlobKey::Source(job, facts.media_type),
+    }
+}
+
+async fn normalise(worker: &Worker, bytes: Bytes) -> Result<Normalised, ImageError> {
+    let limits = worker.parts.source_limits;
+    let megapixels = images::header(&bytes, &limits)?.cost_megapixels();
+    worker
+        .parts
+        .pool
+        .run(megapixels, move || images::normalise(&bytes, &limits))
+        .await?
+}
+
+async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceFacts, Stumble> {
+    let facts = SourceFacts {
+        media_type: media_type(normal.format),
+        width: normal.width,
+        height: normal.height,
+        bytes: normal.bytes.len() as u64,
+    };
+    let written = worker
+        .parts
+        .blobs
+        .put(&BlobKey::Source(job, facts.media_type), normal.bytes)
+        .await;
+    written.map_err(|error| storage_trouble(worker, job, &error))?;
+    Ok(facts)
+}
+
+async fn scale_down(
+    worker: &Worker,
+    job: JobId,
+    facts: SourceFacts,
+    max_side: u32,
+) -> Result<(), Stumble> {
+    let source = worker
+        .parts
+        .blobs
+        .get(&BlobKey::Source(job, facts.media_type))
+        .await;
+    let source = source.map_err(|error| storage_trouble(worker, job, &error))?;
+    let limits = Limits {
+        max_bytes: u64::MAX,
+        ..worker.parts.source_limits
+    };
+    let megapixels =
+        u32::try_from(u64::from(facts.width) * u64::from(facts.height) / 1_000_000 + 1)
+            .unwrap_or(u32::MAX);
+    let scaled = worker.parts.pool.run(megapixels, move || {
+        let image = images::decode_rgba(&source, &limits)?;
+        Ok(images::encode_png(&images::scale_to_fit(&image, max_side)))
+    });
+    let now = || worker.parts.clock.now();
+    let scaled: Result<Vec<u8>, ImageError> = scaled
+        .await
+        .map_err(|e| Report::of(image_refused(&e.into(), now())))?;
+    let scaled = scaled.map_err(|error| Report::of(image_refused(&error, now())))?;
+    let written = worker
+        .parts
+        .blobs
+        .put(&BlobKey::EngineInput(job, MediaType::Png), scaled.into())
+        .await;
+    written.map_err(|error| storage_trouble(worker, job, &error))
+}
+
+pub(super) fn storage_trouble(
+    worker: &Worker,
+    job: JobId,
+    error: &crate::blobs::BlobError,
+) -> Stumble {
+    tracing::error!(%job, %error, "the blob store failed a step");
+    Report::of(blob_failed(error, worker.parts.clock.now())).into()
+}
+
+pub(super) fn media_type(format: Format) -> MediaType {
+    match format {
+        Format::Jpeg => MediaType::Jpeg,
+        Format::Png => MediaType::Png,
+        Format::WebP => MediaType::WebP,
+        Format::Gif => MediaType::Gif,
+    }
+}

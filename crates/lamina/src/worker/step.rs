@@ -1,0 +1,136 @@
+//! What a step reports: an outcome for the state machine, facts for the store, and what the next
+//! step of the same claim can use without asking again.
+
+use crate::blobs::BlobError;
+use crate::engines::{EngineError, LayerSource};
+use crate::fetch::{FetchClass, FetchError};
+use crate::images::ImageError;
+use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs};
+use crate::store::{Facts, StoreError};
+
+use std::time::Duration;
+
+/// How long a step waits when lamina's own storage or pool cannot take it. It counts no attempt: a
+/// full disk must not fail a job that was paid for.
+pub(super) const OWN_TROUBLE: Duration = Duration::from_secs(5);
+
+/// What one step came to.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) outcome: Outcome,
+    pub(super) facts: Facts,
+    /// Layers that the wait step was given and the collect step needs.
+    pub(super) layers: Option<Vec<LayerSource>>,
+}
+
+impl Report {
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            facts: Facts::None,
+            layers: None,
+        }
+    }
+
+    pub(super) fn done(event: Event, now: UnixMs) -> Self {
+        Self::of(Outcome::Done { event, run_at: now })
+    }
+
+    pub(super) fn give_up(failure: impl Into<Failure>) -> Self {
+        Self::of(Outcome::GiveUp(failure.into()))
+    }
+
+    pub(super) fn snooze(until: UnixMs) -> Self {
+        Self::of(Outcome::Snooze { until })
+    }
+
+    pub(super) fn with(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+}
+
+/// Why a step ended early, apart from the store's own troubles.
+#[derive(Debug)]
+pub(super) enum Stumble {
+    /// Report this.
+    Report(Box<Report>),
+    /// Another worker, a delete or the expiry took the job.
+    LostLease,
+    /// The store cannot be written now.
+    Store(StoreError),
+}
+
+impl From<Report> for Stumble {
+    fn from(report: Report) -> Self {
+        Self::Report(Box::new(report))
+    }
+}
+
+impl From<StoreError> for Stumble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A step's result; `?` leaves with a report.
+pub(super) type StepResult = Result<Report, Stumble>;
+
+/// The sentence of an error that was written for people.
+fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let mut sentence: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    sentence.push_str(chars.as_str());
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
+}
+
+pub(super) fn fetch_failed(error: &FetchError) -> Outcome {
+    let failure = Failure::other(error.code(), sentence(error));
+    match error.class() {
+        FetchClass::Refused | FetchClass::Permanent => Outcome::GiveUp(failure),
+        FetchClass::Retryable => Outcome::Retry {
+            after: error.retry_after(),
+            failure,
+            event: None,
+        },
+    }
+}
+
+pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
+    if error.is_retryable() {
+        return Outcome::Snooze {
+            until: now.plus(OWN_TROUBLE),
+        };
+    }
+    Outcome::GiveUp(Failure::other(error.code(), sentence(error)))
+}
+
+pub(super) fn blob_failed(error: &BlobError, now: UnixMs) -> Outcome {
+    match error {
+        BlobError::Missing(_) => Outcome::GiveUp(FailureCode::SourceLost.into()),
+        BlobError::Unavailable(_) => Outcome::Snooze {
+            until: now.plus(OWN_TROUBLE),
+        },
+    }
+}
+
+pub(super) fn engine_failed(error: &EngineError, event: Option<Event>) -> Outcome {
+    let failure = Failure::from(error.code);
+    if error.retryable {
+        Outcome::Retry {
+            after: error.retry_after,
+            failure,
+            event,
+        }
+    } else {
+        Outcome::GiveUp(failure)
+    }
+}

@@ -1,0 +1,152 @@
+//! wait: asks the engine where a request stands. A request that was accepted may be paid, so an
+//! engine that cannot be asked is asked again until the engine's time is over, never given up on
+//! after a few tries.
+
+use std::time::Duration;
+
+use super::Worker;
+use super::step::{Report, StepResult};
+use crate::engines::{Check, Engine, EngineError};
+use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_delay};
+use crate::store::{Claimed, Facts, Submission, SubmissionState};
+
+/// How often a free engine may lose a request (the process ended each time) before the picture is
+/// suspected.
+const MAX_LOST: u32 = 5;
+
+pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
+    let Some((nonce, request)) = accepted(job) else {
+        return Ok(Report::give_up(FailureCode::Internal));
+    };
+    match engine.check(request).await {
+        Ok(check) => standing(worker, job, engine, nonce, check).await,
+        Err(error) => Ok(not_asked(worker, job, &error)),
+    }
+}
+
+/// The request that the engine has, as the store knows it.
+pub(super) fn accepted(job: &Claimed) -> Option<(&Nonce, &RequestId)> {
+    match &job.submission {
+        Some(Submission {
+            state: SubmissionState::Accepted,
+            nonce,
+            request: Some(request),
+            ..
+        }) => Some((nonce, request)),
+        _ => None,
+    }
+}
+
+/// What a check says about the job; shared with collect, which asks again after a restart.
+pub(super) async fn standing(
+    worker: &Worker,
+    job: &Claimed,
+    engine: &dyn Engine,
+    nonce: &Nonce,
+    check: Check,
+) -> StepResult {
+    let (queue_position, fraction) = match check {
+        Check::Queued { position } => (position, None),
+        Check::Running { fraction } => (None, fraction),
+        Check::Ready(layers) if layers.is_empty() => {
+            return Ok(Report::give_up(FailureCode::EngineNoLayers));
+        }
+        Check::Ready(layers) => {
+            let mut report = Report::done(Event::Ready, worker.parts.clock.now());
+            report.layers = Some(layers);
+            return Ok(report);
+        }
+        Check::Failed(error) => return Ok(run_failed(worker, job, nonce, &error)),
+        Check::Lost => return Ok(lost(job, engine, nonce)),
+        Check::ResultGone => return Ok(Report::give_up(FailureCode::EngineResultExpired)),
+    };
+    let now = worker.parts.clock.now();
+    let waited = waited(worker, job);
+    if waited >= worker.settings.engine_timeout {
+        if let Some((_, request)) = accepted(job)
+            && let Err(error) = engine.cancel(request).await
+        {
+            tracing::warn!(job = %job.lease.job, %error, "a request that took too long could not be cancelled");
+        }
+        return Ok(Report::give_up(FailureCode::EngineTimeout));
+    }
+    let until = now.plus(poll_delay(waited, engine.facts().calls_back));
+    Ok(Report::snooze(until).with(Facts::Waiting {
+        fraction,
+        queue_position,
+    }))
+}
+
+fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
+    let id = job.lease.job;
+    tracing::warn!(job = %id, runs = job.submissions, %error, "the engine's run failed");
+    if !error.retryable || job.submissions >= worker.settings.max_runs {
+        return Report::give_up(error.code);
+    }
+    let failure = Failure::from(error.code);
+    Report::of(Outcome::Retry {
+        after: error.retry_after,
+        failure,
+        event: Some(Event::Resubmit),
+    })
+    .with(Facts::RunFailed(nonce.clone()))
+}
+
+/// A free request is simply made again; a paid one is not.
+fn lost(job: &Claimed, engine: &dyn Engine, nonce: &Nonce) -> Report {
+    if engine.facts().price_microusd > 0 {
+        return Report::give_up(FailureCode::EngineLostRequest);
+    }
+    if job.submissions >= MAX_LOST {
+        return Report::give_up(FailureCode::CrashLoop);
+    }
+    let failure = FailureCode::EngineLostRequest.into();
+    Report::of(Outcome::Retry {
+        after: None,
+        failure,
+        event: Some(Event::Resubmit),
+    })
+    .with(Facts::RunFailed(nonce.clone()))
+}
+
+fn waited(worker: &Worker, job: &Claimed) -> Duration {
+    worker
+        .parts
+        .clock
+        .now()
+        .since(job.accepted_at.unwrap_or(job.created_at))
+}
+
+fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> Report {
+    tracing::warn!(job = %job.lease.job, %error, "the engine could not be asked");
+    let operator_may_help = matches!(
+        error.code,
+        FailureCode::EngineAuth | FailureCode::EngineAccountLocked
+    );
+    if !error.retryable && !operator_may_help {
+        return Report::give_up(error.code);
+    }
+    try_again_while_paid(worker, job, error.code, error.retry_after)
+}
+
+/// Looks again soon, without counting, until the engine's time is over; then fails with `code`.
+pub(super) fn try_again_while_paid(
+    worker: &Worker,
+    job: &Claimed,
+    code: FailureCode,
+    after: Option<Duration>,
+) -> Report {
+    let waited = waited(worker, job);
+    if waited >= worker.settings.engine_timeout {
+        return Report::give_up(code);
+    }
+    // A tenth of the time that passed already: quick after a hiccup, patient in an outage.
+    let pause = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(30));
+    Report::snooze(
+        worker
+            .parts
+            .clock
+            .now()
+            .plus(pause.max(after.unwrap_or_default())),
+    )
+}
