@@ -131,7 +131,7 @@ async fn on_pool<T: Send + 'static>(
     work: impl FnOnce(&[u8], &Limits) -> Result<T, ImageError> + Send + 'static,
 ) -> (Result<T, ImageError>, Bytes) {
     let megapixels = match images::header(&bytes, &limits) {
-        Ok(header) => header.cost_megapixels(),
+        Ok(header) => header.cost_megapixels,
         Err(error) => return (Err(error), bytes),
     };
     let input = bytes.clone();

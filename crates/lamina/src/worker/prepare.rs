@@ -48,11 +48,11 @@ pub(super) fn engine_input(job: JobId, facts: &SourceFacts, max_side: Option<u32
 
 async fn normalise(worker: &Worker, bytes: Bytes) -> Result<Normalised, ImageError> {
     let limits = worker.parts.source_limits;
-    let megapixels = images::header(&bytes, &limits)?.cost_megapixels();
+    let megapixels = images::header(&bytes, &limits)?.cost_megapixels;
     worker
         .parts
         .pool
-        .run(megapixels, move || images::normalise(&bytes, &limits))
+        .run(megapixels, move || images::normalise(bytes, &limits))
         .await?
 }
 
