@@ -1,4 +1,5 @@
-//! A typed client of fal's queue: submit, status, result, cancel and storage upload.
+//! A typed client of fal's queue: submit, status, result, cancel, storage upload and the check of
+//! webhook signatures.
 //!
 //! It knows the protocol and nothing about who uses it: it keeps no state besides a connection
 //! pool and a set of webhook keys, installs nothing process-wide, reads no environment and no
@@ -48,6 +49,7 @@ mod status;
 mod submit;
 mod transport;
 mod upload;
+pub mod webhook;
 
 pub use cancel::CancelOutcome;
 pub use client::Client;

@@ -1,0 +1,182 @@
+//! The key set in hand: when it is fetched, when fetched again, when given up.
+//!
+//! - Used for at most 24 hours, whatever happens; renewed after 12, so that an issuer that is down
+//!   for a while does not matter.
+//! - Fetched again for an unknown signature, but not within a minute of the last attempt: a flood
+//!   of forged webhooks costs fal one request a minute.
+//! - One fetch at a time: whoever needs keys while one is under way waits for it and uses its
+//!   outcome.
+//!
+//! Age is measured with the times the callers give. A clock that jumps back makes the set old, not
+//! young for longer.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use reqwest::Method;
+use tokio::sync::Mutex;
+
+use super::keys::KeySet;
+use crate::{Client, Error};
+
+/// A set older than this is renewed when it is next used, in seconds.
+const RENEW_AFTER: i64 = 12 * 60 * 60;
+/// A set older than this is not used, in seconds.
+const LONGEST_USE: i64 = 24 * 60 * 60;
+/// Callers' times may differ by this much without meaning a jump of the clock, in seconds.
+const CLOCK_SLACK: i64 = 300;
+/// Seconds between two fetches while a usable set is in hand.
+const PAUSE: u64 = 60;
+/// Seconds between two fetches while none is: every genuine webhook is turned away meanwhile.
+const PAUSE_WITHOUT_KEYS: u64 = 10;
+/// fal waits 15 seconds for the answer to a webhook; the fetch must leave some of that.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(8);
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    client: Client,
+    state: RwLock<State>,
+    /// Held during a fetch.
+    gate: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: Option<Known>,
+    fetched_at: i64,
+    tried_at: Option<i64>,
+    /// Why the latest attempt brought nothing. Set while one is under way, so that an attempt
+    /// whose caller went away counts as failed.
+    failure: Option<String>,
+}
+
+/// A key set, and which fetch it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) keys: Arc<KeySet>,
+    pub(super) generation: u64,
+}
+
+/// What asking for newer keys brought.
+pub(super) enum Refreshed {
+    /// Keys from a later fetch.
+    Newer(Arc<KeySet>),
+    /// The keys at hand are the latest of an attempt less than a minute ago.
+    TooSoon,
+    /// The latest attempt failed.
+    Failed(String),
+}
+
+impl Cache {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            state: RwLock::default(),
+            gate: Mutex::default(),
+        }
+    }
+
+    /// The usable key set, fetched or renewed first if it is time; else a sentence.
+    pub(super) async fn current(&self, now: i64) -> Result<Known, String> {
+        let (usable, old) = self.look(|state| (state.usable(now), state.age(now) > RENEW_AFTER));
+        match usable {
+            Some(known) if !old => return Ok(known),
+            // One caller renews; the others go on with what there is.
+            Some(_) => {
+                if let Ok(gate) = self.gate.try_lock() {
+                    self.fetch(now, PAUSE).await;
+                    drop(gate);
+                }
+            }
+            None => {
+                let _gate = self.gate.lock().await;
+                if self.look(|state| state.usable(now)).is_none() {
+                    self.fetch(now, PAUSE_WITHOUT_KEYS).await;
+                }
+            }
+        }
+        self.look(|state| {
+            let reason = || {
+                state
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| "the keys are too old".to_owned())
+            };
+            state.usable(now).ok_or_else(reason)
+        })
+    }
+
+    /// Keys from a later fetch than `seen`, fetching them if the pause allows.
+    pub(super) async fn newer_than(&self, seen: u64, now: i64) -> Refreshed {
+        let _gate = self.gate.lock().await;
+        let newer = |state: &State| {
+            let known = state.usable(now)?;
+            (known.generation != seen).then_some(known.keys)
+        };
+        if let Some(keys) = self.look(newer) {
+            return Refreshed::Newer(keys);
+        }
+        self.fetch(now, PAUSE).await;
+        self.look(|state| match (newer(state), &state.failure) {
+            (Some(keys), _) => Refreshed::Newer(keys),
+            (None, Some(reason)) => Refreshed::Failed(reason.clone()),
+            (None, None) => Refreshed::TooSoon,
+        })
+    }
+
+    /// Fetches unless the last attempt is less than `pause` seconds away; the gate must be held.
+    async fn fetch(&self, now: i64, pause: u64) {
+        if self.look(|state| state.tried_at.is_some_and(|at| now.abs_diff(at) < pause)) {
+            return;
+        }
+        self.change(|state| {
+            state.tried_at = Some(now);
+            state.failure = Some("the fetch was broken off".to_owned());
+        });
+        match self.download().await {
+            Ok(keys) => self.change(|state| {
+                let generation = state.known.as_ref().map_or(0, |known| known.generation + 1);
+                let keys = Arc::new(keys);
+                state.known = Some(Known { keys, generation });
+                state.fetched_at = now;
+                state.failure = None;
+            }),
+            Err(reason) => {
+                tracing::warn!(error = %reason, "fal's webhook keys could not be fetched");
+                self.change(|state| state.failure = Some(reason));
+            }
+        }
+    }
+
+    async fn download(&self) -> Result<KeySet, String> {
+        let sentence = |error: Error| error.to_string();
+        let config = self.client.config();
+        let request = self
+            .client
+            .anonymous(Method::GET, config.jwks_url.clone())
+            .timeout(config.request_timeout.min(FETCH_TIMEOUT));
+        let answer = self.client.exchange(request).await.map_err(sentence)?;
+        let answer = self.client.success(answer).map_err(sentence)?;
+        KeySet::parse(&answer.body)
+    }
+
+    // No code panics while it holds the lock, and a state is whole after every write.
+    fn look<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, write: impl FnOnce(&mut State)) {
+        write(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl State {
+    fn age(&self, now: i64) -> i64 {
+        now.saturating_sub(self.fetched_at)
+    }
+
+    fn usable(&self, now: i64) -> Option<Known> {
+        let in_time = (-CLOCK_SLACK..=LONGEST_USE).contains(&self.age(now));
+        self.known.clone().filter(|_| in_time)
+    }
+}
