@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::cdn::Cdn;
 use crate::config::Config;
-use crate::model::SyntheticLayers;
 use crate::queue::{Board, End};
 use crate::uploads::Uploads;
 use crate::webhook::SigningKeys;
@@ -26,7 +25,6 @@ pub(crate) struct Shared {
     pub(crate) cdn: Cdn,
     pub(crate) uploads: Uploads,
     pub(crate) signing: SigningKeys,
-    pub(crate) synthetic: SyntheticLayers,
     pub(crate) client: reqwest::Client,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -41,7 +39,6 @@ impl Shared {
             cdn: Cdn::new(clock),
             uploads: Uploads::default(),
             signing: SigningKeys::new(),
-            synthetic: SyntheticLayers::default(),
             client,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

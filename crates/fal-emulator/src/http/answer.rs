@@ -3,8 +3,12 @@
 //!
 //! Invariant: every answer of fal itself carries `x-fal-request-id`; [`Anonymous`] marks the others.
 
+use std::io;
+
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -101,4 +105,16 @@ pub(super) fn hang_up() -> Answer {
     let mut answer = Response::new(Body::empty());
     answer.extensions_mut().insert(Hangup);
     answer
+}
+
+/// Half of `whole`, then the connection closes. The head must promise the whole length.
+pub(super) fn half(whole: &[u8]) -> Body {
+    let half = Bytes::copy_from_slice(&whole[..whole.len() / 2]);
+    let start = stream::iter([io::Result::Ok(half)]);
+    let end = stream::once(async {
+        // An error in the same turn would close the connection before the half is on its way.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+    });
+    Body::from_stream(start.chain(end))
 }

@@ -41,7 +41,7 @@ pub(super) fn get(shared: &Arc<Shared>, call: &Call) -> Answer {
         Delivery::Whole | Delivery::Failing(_) => (Some(body.len() as u64), Body::from(body)),
         Delivery::Drips => (None, drip(&body)),
         Delivery::Huge { bytes, declared } => (declared.then_some(bytes), huge(body, bytes)),
-        Delivery::Cut => (Some(body.len() as u64), cut(&body)),
+        Delivery::Cut => (Some(body.len() as u64), answer::half(&body)),
     };
     let mut answered = answer::with_type(200, "application/octet-stream", body);
     let headers = answered.headers_mut();
@@ -81,12 +81,4 @@ fn huge(file: Bytes, bytes: u64) -> Body {
         }
     });
     Body::from_stream(chunks.map(Ok::<_, std::io::Error>))
-}
-
-/// Half of the file, then the connection closes.
-fn cut(file: &Bytes) -> Body {
-    let half = file.slice(..file.len() / 2);
-    let broken: [std::io::Result<Bytes>; 2] =
-        [Ok(half), Err(std::io::ErrorKind::ConnectionAborted.into())];
-    Body::from_stream(stream::iter(broken))
 }

@@ -102,7 +102,7 @@ async fn queue(shared: &Arc<Shared>, method: &Method, call: &Call, place: Place)
     }
     match (method, place) {
         (&Method::GET, Place::Status { app, id }) => read::status(shared, call, &app, &id),
-        (&Method::GET, Place::Stream { app, id }) => stream::stream(shared, call, app, id),
+        (&Method::GET, Place::Stream { app, id }) => stream::stream(shared, call, app, &id),
         (&Method::GET, Place::Result { app, id }) => read::result(shared, &app, &id),
         (&Method::PUT, Place::Cancel { app, id }) => read::cancel(shared, &app, &id),
         _ => wrong_method(),

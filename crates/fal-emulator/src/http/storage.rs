@@ -29,12 +29,7 @@ pub(super) fn initiate(
     multipart: bool,
 ) -> Result<Answer, Failure> {
     call.authorize(&shared.config)?;
-    {
-        let mut board = shared.board();
-        if board.locked || board.script.take_lock() {
-            return Err(call::locked());
-        }
-    }
+    refuse_locked(shared)?;
     let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
     let Some(content_type) = text("content_type") else {
@@ -50,6 +45,15 @@ pub(super) fn initiate(
     let upload_url = format!("{base}/storage/upload/{kind}/{id}?sig=emulated");
     let body = json!({"upload_url": upload_url, "file_url": file_url});
     Ok(answer::json(200, &body))
+}
+
+/// A locked account uploads as little as it submits.
+fn refuse_locked(shared: &Shared) -> Result<(), Failure> {
+    let mut board = shared.board();
+    if board.locked || board.script.take_lock() {
+        return Err(call::locked());
+    }
+    Ok(())
 }
 
 fn announce(call: &Call, file_name: &str, content_type: &str) -> Pending {
@@ -113,9 +117,7 @@ pub(super) fn complete(shared: &Arc<Shared>, call: &Call, id: &str) -> Result<An
 /// `POST /storage/auth/token`.
 pub(super) fn token(shared: &Arc<Shared>, call: &Call) -> Result<Answer, Failure> {
     call.authorize(&shared.config)?;
-    if shared.board().locked {
-        return Err(call::locked());
-    }
+    refuse_locked(shared)?;
     let expires_ms = shared.config.clock.now_ms() + TOKEN_LIFETIME_MS;
     let body = json!({
         "token": shared.uploads.issue_token(),

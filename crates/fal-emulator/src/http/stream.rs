@@ -29,11 +29,11 @@ struct Watcher {
 }
 
 /// `GET …/status/stream`.
-pub(super) fn stream(shared: &Arc<Shared>, call: &Call, app: String, id: String) -> Answer {
+pub(super) fn stream(shared: &Arc<Shared>, call: &Call, app: String, id: &str) -> Answer {
     {
         let mut board = shared.board();
         board.counters.status_reads += 1;
-        if board.job(&app, &id).is_none() {
+        if board.job(&app, id).is_none() {
             return unknown();
         }
     }
@@ -41,7 +41,7 @@ pub(super) fn stream(shared: &Arc<Shared>, call: &Call, app: String, id: String)
         changes: shared.changes(),
         shared: Arc::clone(shared),
         app,
-        id: id.clone(),
+        id: id.to_owned(),
         with_logs: call.wants_logs(),
         logs_sent: 0,
         last: None,
@@ -53,7 +53,7 @@ pub(super) fn stream(shared: &Arc<Shared>, call: &Call, app: String, id: String)
     });
     let body = Body::from_stream(events);
     let answered = answer::with_type(200, "text/event-stream; charset=utf-8", body);
-    answer::for_request(answered, &id)
+    answer::for_request(answered, id)
 }
 
 impl Watcher {

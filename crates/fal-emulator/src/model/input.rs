@@ -240,8 +240,8 @@ fn whole(value: &Value) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn kinds(path: &str, body: Value) -> Vec<(String, String)> {
-        let failure = Input::parse(path, &body).expect_err("the input is wrong");
+    fn kinds(path: &str, body: &Value) -> Vec<(String, String)> {
+        let failure = Input::parse(path, body).expect_err("the input is wrong");
         assert_eq!(failure.status, 422);
         failure.body["detail"]
             .as_array()
@@ -266,7 +266,7 @@ mod tests {
     fn every_wrong_field_is_named_at_once() {
         let found = kinds(
             "",
-            json!({
+            &json!({
                 "prompt": 3, "num_layers": 11, "num_inference_steps": 0, "guidance_scale": "x",
                 "seed": 1.5, "sync_mode": "maybe", "output_format": "gif", "acceleration": "warp",
             }),
@@ -300,7 +300,7 @@ mod tests {
     fn loras_are_checked_on_their_own_path_only() {
         let body = json!({"image_url": "x", "loras": [{}, {"path": "p", "scale": 9}, 1, 2]});
         assert!(Input::parse("", &body).is_ok());
-        let found = kinds("lora", body);
+        let found = kinds("lora", &body);
         assert_eq!(found[0].1, "body.loras");
         assert_eq!(found[1].1, "body.loras.0.path");
         let missing = Input::parse("other", &json!({"image_url": "x"})).expect_err("no such path");

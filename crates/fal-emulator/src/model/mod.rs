@@ -13,4 +13,3 @@ mod synthetic;
 pub(crate) use input::Input;
 pub(crate) use output::produce;
 pub(crate) use source::load_source;
-pub(crate) use synthetic::SyntheticLayers;

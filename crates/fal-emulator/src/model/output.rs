@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::encode::encode;
 use super::input::Input;
 use super::source::Source;
-use super::{bucket, layers};
+use super::{bucket, layers, synthetic};
 use crate::cdn::{Cdn, Delivery};
 use crate::config::LayerSource;
 use crate::failure::Failure;
@@ -104,8 +104,7 @@ async fn draw(
     let pixels = match (&source.pixels, shared.config.layers) {
         (Some(pixels), LayerSource::Layerize) if count > 0 => pixels.clone(),
         _ => {
-            let shared = Arc::clone(shared);
-            let drawing = move || shared.synthetic.files(size, count, webp).to_vec();
+            let drawing = move || synthetic::files(size, count, webp).to_vec();
             return joined(tokio::task::spawn_blocking(drawing).await);
         }
     };

@@ -1,13 +1,14 @@
-//! Ready-made layers: an opaque gradient at the bottom, soft-edged discs above it, each on its own
-//! part of the canvas. Encoded once per size, count and format, then shared.
+//! Ready-made layers: an opaque gradient at the bottom, discs above it, each on its own part of the
+//! canvas. Encoded once per process, size, count and format, then shared by all emulators.
 //!
-//! They do not show the source. Invariant: same request, same bytes.
+//! They do not show the source. Rows are copied rather than computed pixel by pixel: test builds
+//! are not optimised. Invariant: same request, same bytes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use image::{Rgba, RgbaImage};
+use image::RgbaImage;
 
 use super::encode::encode;
 use crate::shared::lock;
@@ -15,48 +16,61 @@ use crate::shared::lock;
 /// Width, height, count, WebP instead of PNG.
 type Key = (u32, u32, u8, bool);
 
-/// The files made so far.
-#[derive(Default)]
-pub(crate) struct SyntheticLayers(Mutex<HashMap<Key, Arc<Vec<Bytes>>>>);
+static MADE: LazyLock<Mutex<HashMap<Key, Arc<Vec<Bytes>>>>> = LazyLock::new(Mutex::default);
 
-impl SyntheticLayers {
-    /// `count` files of this size, bottom first.
-    pub(crate) fn files(&self, size: (u32, u32), count: u8, webp: bool) -> Arc<Vec<Bytes>> {
-        let key = (size.0, size.1, count, webp);
-        // Held while drawing: two requests for the same set should not draw it twice.
-        let mut made = lock(&self.0);
-        let files = made.entry(key).or_insert_with(|| {
-            let draw_one = |index| encode(&draw(size, index, count), webp);
-            Arc::new((0..count).map(draw_one).collect())
-        });
-        Arc::clone(files)
-    }
+/// `count` files of this size, bottom first.
+pub(crate) fn files(size: (u32, u32), count: u8, webp: bool) -> Arc<Vec<Bytes>> {
+    let key = (size.0, size.1, count, webp);
+    // Held while drawing: two requests for the same set should not draw it twice.
+    let mut made = lock(&MADE);
+    let files = made.entry(key).or_insert_with(|| {
+        let draw_one = |index| encode(&draw(size, index, count), webp);
+        Arc::new((0..count).map(draw_one).collect())
+    });
+    Arc::clone(files)
 }
 
 /// One layer of a synthetic stack.
 fn draw((width, height): (u32, u32), index: u8, count: u8) -> RgbaImage {
+    let mut image = RgbaImage::new(width, height);
+    let rows = image.chunks_exact_mut(width as usize * 4);
     if index == 0 {
-        return RgbaImage::from_fn(width, height, |x, y| {
-            let down = (y * 160 / height.max(1)) as u8;
-            let across = (x * 60 / width.max(1)) as u8;
-            Rgba([70 + across, 60 + down, 200 - down, 255])
-        });
+        let mut row = Vec::new();
+        for (y, out) in rows.enumerate() {
+            // Bands of 16 rows: a gradient that costs one computed row in sixteen.
+            if y % 16 == 0 {
+                row = gradient(width, y as u32 * 160 / height);
+            }
+            out.copy_from_slice(&row);
+        }
+        return image;
     }
     let turn = f32::from(index) / f32::from(count.max(2)) * std::f32::consts::TAU;
     let (half_width, half_height) = (width as f32 / 2.0, height as f32 / 2.0);
-    let center = (
-        half_width * (1.0 + 0.5 * turn.cos()),
-        half_height * (1.0 + 0.5 * turn.sin()),
-    );
+    let center_x = half_width * (1.0 + 0.5 * turn.cos());
+    let center_y = half_height * (1.0 + 0.5 * turn.sin());
     let radius = half_width.min(half_height) * 0.4;
     let tone = 40 + index.wrapping_mul(61) % 200;
-    RgbaImage::from_fn(width, height, |x, y| {
-        let distance = (x as f32 - center.0).hypot(y as f32 - center.1);
-        let alpha = ((radius - distance) / 6.0).clamp(0.0, 1.0) * 255.0;
-        if alpha <= 0.0 {
-            Rgba([0, 0, 0, 0])
-        } else {
-            Rgba([tone, 255 - tone, 128, alpha as u8])
+    let solid = [tone, 255 - tone, 128, 255].repeat(width as usize);
+    for (y, out) in rows.enumerate() {
+        let square = radius * radius - (y as f32 - center_y).powi(2);
+        if square <= 0.0 {
+            continue;
         }
-    })
+        let reach = square.sqrt();
+        let left = (center_x - reach).max(0.0) as usize;
+        let right = ((center_x + reach) as usize).min(width as usize - 1);
+        out[left * 4..=right * 4 + 3].copy_from_slice(&solid[left * 4..=right * 4 + 3]);
+        // A half-transparent rim: layers with alpha between 0 and 255 are what clients must expect.
+        out[left * 4 + 3] = 128;
+        out[right * 4 + 3] = 128;
+    }
+    image
+}
+
+fn gradient(width: u32, down: u32) -> Vec<u8> {
+    let down = down.min(160) as u8;
+    (0..width)
+        .flat_map(|x| [70 + (x * 60 / width) as u8, 60 + down, 200 - down, 255])
+        .collect()
 }
