@@ -1,0 +1,364 @@
+//! Everything that can go wrong on purpose: one [`Fault`] per way in which a request to fal, or
+//! its answer, its files or its webhook, may differ from the happy path.
+//!
+//! A fault is data; the places that act on it ask for it by name. Invariant: [`Fault::all`] holds
+//! at least one example of every variant, so a suite that loops over it meets them all.
+
+mod kind;
+mod script;
+
+use serde::{Deserialize, Serialize};
+
+pub use kind::{ModelError, RequestError};
+pub(crate) use script::Script;
+
+/// What stands between the client and fal when a gateway answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayBody {
+    /// fal itself: JSON with `detail`, and `x-fal-request-id`.
+    Json,
+    /// The ingress before it: HTML that says nginx, and no `x-fal-request-id`.
+    Nginx,
+    /// An empty body and no `x-fal-request-id`.
+    Bare,
+}
+
+/// The part of a request's life in which a fault acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The submission is refused or lost; nothing was enqueued, nothing will be billed.
+    Refused,
+    /// The submission is enqueued, and its answer is late or never comes.
+    Answer,
+    /// The request runs; asking for its status, its result or its cancellation is troubled.
+    Polling,
+    /// The request ends as `COMPLETED` with an error.
+    Failure,
+    /// The request succeeds with an odd output.
+    Output,
+    /// The request succeeds; a layer's file is troubled.
+    Download,
+    /// The request succeeds; its webhook is troubled. Without a webhook nothing differs.
+    Webhook,
+}
+
+/// One deviation. As JSON a fault without fields is its name (`"unauthorized"`), one with fields is
+/// an object (`{"status_errors": {"status": 500, "times": 2}}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// No deviation: fills a place in a sequence.
+    Nothing,
+
+    /// 401: the key is well-formed and unknown.
+    Unauthorized,
+    /// 401: the key is not `key_id:key_secret`.
+    MalformedKey,
+    /// 403: the account is locked. Answered to the next submission or upload, whichever comes first.
+    Locked,
+    /// 404: the application does not exist.
+    ApplicationNotFound,
+    /// 429, optionally with `Retry-After`.
+    RateLimited {
+        /// Seconds in `Retry-After`; absent means no header, as fal does.
+        retry_after: Option<u32>,
+    },
+    /// 422 with a `detail` list, already on submit.
+    RejectedAtSubmit,
+    /// 500 with a `detail` string.
+    ServerError,
+    /// A 5xx of a gateway.
+    Gateway {
+        /// 502, 503 or 504.
+        status: u16,
+        /// Who answers.
+        body: GatewayBody,
+    },
+    /// The connection closes without an answer; nothing was enqueued.
+    DropBeforeEnqueue,
+
+    /// The connection closes without an answer, although the request was enqueued, runs and is
+    /// billed.
+    DropAfterEnqueue,
+    /// The request is enqueued; the answer waits until it is released.
+    SubmitHeld,
+    /// The submission is answered with 200 and a body that is not JSON, although it was enqueued.
+    SubmitGarbled,
+
+    /// Reading the status fails so many times.
+    StatusErrors {
+        /// Status of the failing answers.
+        status: u16,
+        /// How many fail before one succeeds.
+        times: u32,
+    },
+    /// Reading the result fails so many times.
+    ResultErrors {
+        /// Status of the failing answers.
+        status: u16,
+        /// How many fail before one succeeds.
+        times: u32,
+    },
+    /// The first read of the result closes the connection half-way through the body.
+    ResultCut,
+    /// 404 on status, result and cancellation: fal has forgotten the request.
+    Forgotten,
+    /// `COMPLETED`, but the result is gone: 404.
+    ResultExpired,
+    /// A cancellation is acknowledged and comes too late: the run goes on and is billed.
+    CancelIgnored,
+
+    /// The caller's own time to start ran out: 504 with `X-Fal-Request-Timeout-Type: user`.
+    StartTimeout,
+    /// The model answers with a `detail` list.
+    ModelError(ModelError),
+    /// The infrastructure answers with a `detail` string and an `error_type`.
+    RequestError(RequestError),
+    /// 422 whose `detail` is a string.
+    DetailString,
+    /// 422 whose `detail` list holds a plain validation item, without `url` and `ctx`.
+    PlainDetail,
+
+    /// `images` is empty.
+    EmptyImages,
+    /// So many images fewer than asked for.
+    FewerImages {
+        /// How many are missing; at least one image remains.
+        by: u8,
+    },
+    /// So many images more than asked for.
+    MoreImages {
+        /// How many are added.
+        by: u8,
+    },
+    /// An extra first image that shows the whole source.
+    SourceFrameFirst,
+    /// `images` objects hold `url` and nothing else.
+    MissingFileFields,
+    /// Layers come as `data:` URIs although `sync_mode` was not set.
+    DataUris,
+    /// The safety checker blanked the picture: black layers, `has_nsfw_concepts` true.
+    Nsfw,
+    /// The result is 200 and `null`.
+    NullOutput,
+
+    /// The last layer's file is a text.
+    LayerNotAnImage,
+    /// The last layer has half the size of the others.
+    LayerWrongSize,
+    /// The last layer's file is 404.
+    LayerNotFound,
+    /// The last layer's file never ends: a byte now and then.
+    LayerDrips,
+    /// The last layer's file fails with 500 so many times.
+    LayerErrors {
+        /// How many downloads fail before one succeeds.
+        times: u32,
+    },
+    /// The last layer's file begins like a PNG and goes on for so many bytes.
+    LayerHuge {
+        /// Length of the body.
+        bytes: u64,
+        /// Whether `Content-Length` says so.
+        declared: bool,
+    },
+    /// The last layer's file stops in the middle of the promised `Content-Length`.
+    LayerCut,
+
+    /// The webhook arrives before the submission is answered.
+    WebhookFirst,
+    /// The webhook arrives twice.
+    WebhookTwice,
+    /// The webhook is signed by a key that is not fal's.
+    WebhookForged,
+    /// The webhook's timestamp is ten minutes old, and signed so.
+    WebhookStale,
+    /// The webhook is signed by a new key: whoever cached the key set must ask again.
+    WebhookRotatedKey,
+    /// The webhook carries no signature headers.
+    WebhookUnsigned,
+    /// The webhook never arrives.
+    WebhookNever,
+    /// Before the webhook another one arrives, well signed, about a request that nobody made, at a
+    /// URL whose last path segment is unknown.
+    WebhookUnknownJob,
+    /// The webhook's `payload` is null with a `payload_error`; the result is as usual.
+    WebhookNullPayload,
+}
+
+impl Fault {
+    /// At least one example of every variant, and one per error kind.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::Nothing,
+            Self::Unauthorized,
+            Self::MalformedKey,
+            Self::Locked,
+            Self::ApplicationNotFound,
+            Self::RateLimited { retry_after: None },
+            Self::RateLimited {
+                retry_after: Some(1),
+            },
+            Self::RejectedAtSubmit,
+            Self::ServerError,
+        ];
+        for status in [502, 503, 504] {
+            for body in [GatewayBody::Json, GatewayBody::Nginx, GatewayBody::Bare] {
+                all.push(Self::Gateway { status, body });
+            }
+        }
+        all.extend([
+            Self::DropBeforeEnqueue,
+            Self::DropAfterEnqueue,
+            Self::SubmitHeld,
+            Self::SubmitGarbled,
+            Self::StatusErrors {
+                status: 500,
+                times: 2,
+            },
+            Self::ResultErrors {
+                status: 503,
+                times: 2,
+            },
+            Self::ResultCut,
+            Self::Forgotten,
+            Self::ResultExpired,
+            Self::CancelIgnored,
+            Self::StartTimeout,
+            Self::DetailString,
+            Self::PlainDetail,
+        ]);
+        all.extend(ModelError::ALL.iter().map(|kind| Self::ModelError(*kind)));
+        all.extend(
+            RequestError::ALL
+                .iter()
+                .map(|kind| Self::RequestError(*kind)),
+        );
+        all.extend([
+            Self::EmptyImages,
+            Self::FewerImages { by: 1 },
+            Self::MoreImages { by: 2 },
+            Self::SourceFrameFirst,
+            Self::MissingFileFields,
+            Self::DataUris,
+            Self::Nsfw,
+            Self::NullOutput,
+            Self::LayerNotAnImage,
+            Self::LayerWrongSize,
+            Self::LayerNotFound,
+            Self::LayerDrips,
+            Self::LayerErrors { times: 2 },
+            Self::LayerHuge {
+                bytes: 1 << 30,
+                declared: true,
+            },
+            Self::LayerHuge {
+                bytes: 1 << 30,
+                declared: false,
+            },
+            Self::LayerCut,
+            Self::WebhookFirst,
+            Self::WebhookTwice,
+            Self::WebhookForged,
+            Self::WebhookStale,
+            Self::WebhookRotatedKey,
+            Self::WebhookUnsigned,
+            Self::WebhookNever,
+            Self::WebhookUnknownJob,
+            Self::WebhookNullPayload,
+        ]);
+        all
+    }
+
+    /// Its name: what a prompt marker says and what inspection shows. Error kinds go by their own
+    /// name (`content_policy_violation`), gateway answers as `gateway_503_nginx`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::ModelError(kind) => kind.name().to_owned(),
+            Self::RequestError(kind) => kind.name().to_owned(),
+            Self::Gateway { status, body } => {
+                let body = match body {
+                    GatewayBody::Json => "json",
+                    GatewayBody::Nginx => "nginx",
+                    GatewayBody::Bare => "bare",
+                };
+                format!("gateway_{status}_{body}")
+            }
+            Self::RateLimited {
+                retry_after: Some(_),
+            } => "rate_limited_retry_after".to_owned(),
+            Self::LayerHuge { declared: true, .. } => "layer_huge_declared".to_owned(),
+            other => match serde_json::to_value(other) {
+                Ok(serde_json::Value::String(name)) => name,
+                Ok(serde_json::Value::Object(fields)) => fields
+                    .into_iter()
+                    .next()
+                    .map_or(String::new(), |(name, _)| name),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// The example in [`Fault::all`] that goes by `name`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|fault| fault.name() == name)
+    }
+
+    /// When it acts. `None` for [`Fault::Nothing`].
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Unauthorized
+            | Self::MalformedKey
+            | Self::Locked
+            | Self::ApplicationNotFound
+            | Self::RateLimited { .. }
+            | Self::RejectedAtSubmit
+            | Self::ServerError
+            | Self::Gateway { .. }
+            | Self::DropBeforeEnqueue => Stage::Refused,
+            Self::DropAfterEnqueue | Self::SubmitHeld | Self::SubmitGarbled => Stage::Answer,
+            Self::StatusErrors { .. }
+            | Self::ResultErrors { .. }
+            | Self::ResultCut
+            | Self::Forgotten
+            | Self::ResultExpired
+            | Self::CancelIgnored => Stage::Polling,
+            Self::StartTimeout
+            | Self::ModelError(_)
+            | Self::RequestError(_)
+            | Self::DetailString
+            | Self::PlainDetail => Stage::Failure,
+            Self::EmptyImages
+            | Self::FewerImages { .. }
+            | Self::MoreImages { .. }
+            | Self::SourceFrameFirst
+            | Self::MissingFileFields
+            | Self::DataUris
+            | Self::Nsfw
+            | Self::NullOutput => Stage::Output,
+            Self::LayerNotAnImage
+            | Self::LayerWrongSize
+            | Self::LayerNotFound
+            | Self::LayerDrips
+            | Self::LayerErrors { .. }
+            | Self::LayerHuge { .. }
+            | Self::LayerCut => Stage::Download,
+            Self::WebhookFirst
+            | Self::WebhookTwice
+            | Self::WebhookForged
+            | Self::WebhookStale
+            | Self::WebhookRotatedKey
+            | Self::WebhookUnsigned
+            | Self::WebhookNever
+            | Self::WebhookUnknownJob
+            | Self::WebhookNullPayload => Stage::Webhook,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Which faults the next request meets: a sequence for the next submissions, rules for prompts
+//! that contain a marker, and markers that a prompt carries itself.
+//!
+//! It only answers "which faults?"; it never acts. Invariant: a place in the sequence is used by
+//! one submission and never again; rules stay until reset.
+
+use std::collections::VecDeque;
+
+use super::Fault;
+
+/// The pending script of one emulator.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    sequence: VecDeque<Vec<Fault>>,
+    rules: Vec<(String, Vec<Fault>)>,
+}
+
+impl Script {
+    /// Appends a place in the sequence; the submission that takes it meets all of `faults`.
+    pub(crate) fn push(&mut self, faults: Vec<Fault>) {
+        self.sequence.push_back(faults);
+    }
+
+    /// Every submission whose prompt contains `marker` meets `faults`.
+    pub(crate) fn push_rule(&mut self, marker: String, faults: Vec<Fault>) {
+        self.rules.push((marker, faults));
+    }
+
+    /// The faults for a submission with this prompt; uses up the head of the sequence.
+    pub(crate) fn take_for(&mut self, prompt: &str) -> Vec<Fault> {
+        let mut faults = self.sequence.pop_front().unwrap_or_default();
+        for (marker, more) in &self.rules {
+            if prompt.contains(marker.as_str()) {
+                faults.extend(more.iter().cloned());
+            }
+        }
+        faults.extend(markers(prompt));
+        faults
+    }
+
+    /// Whether an upload meets a locked account now; uses up the head of the sequence if so.
+    pub(crate) fn take_lock(&mut self) -> bool {
+        let locked = self
+            .sequence
+            .front()
+            .is_some_and(|faults| faults.contains(&Fault::Locked));
+        if locked {
+            self.sequence.pop_front();
+        }
+        locked
+    }
+
+    /// How many places of the sequence are unused.
+    pub(crate) fn pending(&self) -> usize {
+        self.sequence.len()
+    }
+}
+
+/// Faults named inside a prompt: `[[emulator:layer_not_found]]`, or with fields as JSON:
+/// `[[emulator:{"status_errors":{"status":500,"times":3}}]]`. Unknown names are ignored.
+fn markers(prompt: &str) -> Vec<Fault> {
+    prompt
+        .split("[[emulator:")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("]]"))
+        .filter_map(|(text, _)| {
+            let text = text.trim();
+            Fault::by_name(text).or_else(|| serde_json::from_str(text).ok())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::ModelError;
+
+    #[test]
+    fn a_prompt_names_its_own_faults() {
+        let mut script = Script::default();
+        let found = script.take_for(
+            "a cat [[emulator:content_policy_violation]] and \
+             [[emulator:{\"status_errors\":{\"status\":502,\"times\":3}}]] [[emulator:no_such]]",
+        );
+        assert_eq!(
+            found,
+            [
+                Fault::ModelError(ModelError::ContentPolicyViolation),
+                Fault::StatusErrors {
+                    status: 502,
+                    times: 3
+                }
+            ]
+        );
+    }
+
+    #[test]
+    fn the_sequence_is_used_in_order_and_rules_stay() {
+        let mut script = Script::default();
+        script.push(vec![Fault::Nothing]);
+        script.push(vec![Fault::ServerError]);
+        script.push_rule("red".into(), vec![Fault::EmptyImages]);
+        assert_eq!(script.take_for("red"), [Fault::Nothing, Fault::EmptyImages]);
+        assert_eq!(script.take_for("blue"), [Fault::ServerError]);
+        assert_eq!(script.take_for("red"), [Fault::EmptyImages]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Works the queue off: starts what may start, runs it, ends it, and tells its webhook.
+//!
+//! Order and state are the board's, pixels the model's. Invariant: every request that was started
+//! is ended exactly once, cancelled and failed ones included, and only then the next may start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use super::board::End;
+use super::job::{Outcome, Ticket};
+use crate::failure::{Failure, Item};
+use crate::fault::Fault;
+use crate::model;
+use crate::shared::Shared;
+use crate::webhook;
+
+/// Puts a request on the board and sets everything in motion. `start_within` is the caller's own
+/// limit for the time before the run starts.
+pub(crate) fn accept(
+    shared: &Arc<Shared>,
+    ticket: Ticket,
+    start_within: Option<Duration>,
+) -> Arc<Ticket> {
+    let ticket = Arc::new(ticket);
+    let queue_time = shared.config.queue_time;
+    let ready = queue_time.is_zero() || ticket.sync;
+    shared.board().enqueue(Arc::clone(&ticket), ready);
+    if ticket.sync {
+        shared.spawn(run(Arc::clone(shared), Arc::clone(&ticket)));
+    }
+    if !ready {
+        let (shared_then, id) = (Arc::clone(shared), ticket.id.clone());
+        shared.spawn(async move {
+            sleep_until(Instant::now() + queue_time).await;
+            if let Some(job) = shared_then.board().job_mut(&id) {
+                job.ready = true;
+            }
+            pump(&shared_then);
+        });
+    }
+    if let Some(limit) = start_within {
+        let (shared_then, ticket_then) = (Arc::clone(shared), Arc::clone(&ticket));
+        shared.spawn(async move {
+            sleep_until(Instant::now() + limit).await;
+            expire(&shared_then, &ticket_then);
+        });
+    }
+    pump(shared);
+    ticket
+}
+
+/// Starts whatever may start now.
+pub(crate) fn pump(shared: &Arc<Shared>) {
+    let started = shared.board().start_eligible(shared.config.clock.now_ms());
+    for ticket in started {
+        shared.spawn(run(Arc::clone(shared), ticket));
+    }
+    shared.changed();
+}
+
+/// The caller's limit is over: a request still in the line ends with 504.
+fn expire(shared: &Arc<Shared>, ticket: &Arc<Ticket>) {
+    let queued = shared
+        .board()
+        .job(&ticket.app, &ticket.id)
+        .is_some_and(|job| matches!(job.phase, super::Phase::Queued));
+    if queued {
+        let failure = Outcome::Failed(Arc::new(Failure::start_timeout()));
+        conclude(shared, ticket, failure, shared.end_now());
+    }
+}
+
+/// Notes the end, starts the next, and sends the webhook.
+fn conclude(shared: &Arc<Shared>, ticket: &Arc<Ticket>, outcome: Outcome, end: End) {
+    let ended = shared.board().finish(&ticket.id, outcome.clone(), &end);
+    pump(shared);
+    if ended && ticket.webhook.is_some() {
+        shared.spawn(webhook::deliver(
+            Arc::clone(shared),
+            Arc::clone(ticket),
+            outcome,
+        ));
+    }
+}
+
+/// One run, from runner to end.
+async fn run(shared: Arc<Shared>, ticket: Arc<Ticket>) {
+    let started = Instant::now();
+    let worked = async {
+        let result = infer(&shared, &ticket, started).await;
+        shared
+            .wait_for(|board| {
+                let job = board.any_job(&ticket.id)?;
+                job.may_finish.then_some(())
+            })
+            .await;
+        result
+    };
+    let result = tokio::select! {
+        result = worked => Some(result),
+        () = ticket.stop.cancelled() => None,
+    };
+    let mut end = shared.end_now();
+    end.inference = started.elapsed();
+    let outcome = match result {
+        Some(Ok(output)) => {
+            end.billed_units = 1;
+            end.result_bytes = output.to_string().len();
+            Outcome::Output(Arc::new(output))
+        }
+        Some(Err(failure)) => Outcome::Failed(Arc::new(failure)),
+        None => Outcome::Failed(Arc::new(Failure::cancelled())),
+    };
+    let cancelled = shared
+        .board()
+        .job_mut(&ticket.id)
+        .is_some_and(|job| job.cancelled);
+    if cancelled {
+        // Nobody is told about a cancelled request: it is its caller who cancelled it.
+        shared.board().finish(&ticket.id, outcome, &end);
+        pump(&shared);
+    } else {
+        conclude(&shared, &ticket, outcome, end);
+    }
+}
+
+/// What the model does with the input, at the pace that was asked for.
+async fn infer(
+    shared: &Arc<Shared>,
+    ticket: &Arc<Ticket>,
+    started: Instant,
+) -> Result<Value, Failure> {
+    let input = model::Input::parse(&ticket.path, &ticket.input)?;
+    let source = model::load_source(shared, &input, ticket.meets(&Fault::SourceFrameFirst)).await?;
+    report_steps(shared, ticket, &input, started).await;
+    if let Some(failure) = scripted_failure(ticket) {
+        return Err(failure);
+    }
+    model::produce(shared, ticket, &input, source, started).await
+}
+
+/// `step 1/28` and so on, spread over the latency. Without latency only the last one is logged.
+async fn report_steps(
+    shared: &Arc<Shared>,
+    ticket: &Ticket,
+    input: &model::Input,
+    started: Instant,
+) {
+    let steps = input.num_inference_steps;
+    let latency = shared.config.latency;
+    let first = if latency.is_zero() { steps } else { 1 };
+    for step in first..=steps {
+        if !latency.is_zero() {
+            sleep_until(started + latency * step / steps).await;
+        }
+        let now_ms = shared.config.clock.now_ms();
+        shared
+            .board()
+            .log(&ticket.id, now_ms, format!("step {step}/{steps}"));
+        shared.changed();
+    }
+}
+
+fn scripted_failure(ticket: &Ticket) -> Option<Failure> {
+    ticket.pick(|fault| {
+        Some(match fault {
+            Fault::StartTimeout => Failure::start_timeout(),
+            Fault::ModelError(kind) => Failure::model(*kind),
+            Fault::RequestError(kind) => Failure::request(
+                *kind,
+                format!("The request failed: {}", kind.name().replace('_', " ")),
+            ),
+            Fault::DetailString => Failure::text(422, "The input could not be processed"),
+            Fault::PlainDetail => Failure::items(
+                422,
+                vec![Item::new("value_error", "image_url", "Value error").plain()],
+            ),
+            _ => return None,
+        })
+    })
+}
