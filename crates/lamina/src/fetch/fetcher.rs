@@ -50,8 +50,9 @@ pub struct Fetcher {
     policy: Arc<FetchPolicy>,
     /// For the ports 80 and 443.
     public: Client,
-    /// For every other port: reaches only what a setting allows.
-    allowed_only: Client,
+    /// For every other port: reaches only what a setting allows; absent when none allows anything,
+    /// because every client costs a reading of the system's certificates.
+    allowed_only: Option<Client>,
 }
 
 enum Hop {
@@ -78,7 +79,11 @@ impl Fetcher {
         let client = |reach| client(&policy, reach, lookup);
         Ok(Self {
             public: client(Reach::Public)?,
-            allowed_only: client(Reach::AllowedOnly)?,
+            allowed_only: if policy.allow_nets.is_empty() {
+                None
+            } else {
+                Some(client(Reach::AllowedOnly)?)
+            },
             policy,
         })
     }
@@ -137,10 +142,10 @@ impl Fetcher {
         // An address written in the URL never passes through a resolver; `check_url` has judged
         // it, port included.
         let is_name = matches!(url.host(), Some(Host::Domain(_)));
-        let client = if is_name && !has_usual_port(url) {
-            &self.allowed_only
-        } else {
-            &self.public
+        let client = match &self.allowed_only {
+            _ if !is_name || has_usual_port(url) => &self.public,
+            Some(allowed_only) => allowed_only,
+            None => return Err(Refusal::Port { url: url.into() }.into()),
         };
         let limit = self.policy.connect_timeout + self.policy.first_byte_timeout;
         let response = match timeout(limit, client.get(url.clone()).send()).await {

@@ -37,6 +37,11 @@ pub(super) fn checked(bytes: &[u8], limits: &Limits) -> Result<Container, ImageE
     limits.check_bytes(bytes.len() as u64)?;
     let container = Container::read(bytes)?;
     limits.check_size(container.width, container.height)?;
+    if container.short {
+        return Err(ImageError::Truncated {
+            format: container.format,
+        });
+    }
     Ok(container)
 }
 

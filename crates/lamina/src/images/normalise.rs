@@ -38,10 +38,10 @@ pub struct Normalised {
 ///
 /// # Errors
 /// Everything of [`ImageError`] that a stranger's bytes can be refused for.
-pub fn normalise(bytes: Bytes, limits: &Limits) -> Result<Normalised, ImageError> {
-    let container = checked(&bytes, limits)?;
+pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageError> {
+    let container = checked(bytes, limits)?;
     let profile = container.colour.profile(container.samples);
-    let clean = container.clean(&bytes);
+    let clean = container.clean(bytes);
     // Even a file that will be kept is decoded, because only that shows that it can be.
     let image = decode::upright(&container, &clean, profile.as_ref())?;
     let keep = !container.must_encode
@@ -54,7 +54,7 @@ pub fn normalise(bytes: Bytes, limits: &Limits) -> Result<Normalised, ImageError
         (encode::encode_compact(&image)?.into(), Format::Png)
     };
     Ok(Normalised {
-        changed: stored != bytes,
+        changed: stored != *bytes,
         bytes: stored,
         format,
         width: image.width(),

@@ -71,6 +71,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         colour: ColourTag::Srgb,
         must_encode: true,
         heavy: false,
+        short: false,
         clean: Clean::Ranges(kept.into_ranges()),
     })
 }

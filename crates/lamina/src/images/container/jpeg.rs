@@ -23,6 +23,7 @@ const TRUNCATED: ImageError = ImageError::Truncated {
 struct Walk {
     frame: Option<Frame>,
     scans: usize,
+    scan_bytes: usize,
     kept: Kept,
     orientation: Option<Orientation>,
     icc: Vec<(u8, std::ops::Range<usize>)>,
@@ -34,6 +35,8 @@ struct Frame {
     height: u32,
     components: u8,
     progressive: bool,
+    /// 8 × 8 blocks of all components together, padding not counted.
+    blocks: usize,
 }
 
 pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
@@ -113,7 +116,9 @@ impl Walk {
                 if self.scans > MAX_SCANS {
                     return Err(corrupt("it has far more scans than any encoder writes"));
                 }
-                let end = scan_end(bytes, end).ok_or(TRUNCATED)?;
+                let data = end;
+                let end = scan_end(bytes, data).ok_or(TRUNCATED)?;
+                self.scan_bytes += end - data;
                 self.kept.push(start..end);
                 return Ok(end);
             }
@@ -157,11 +162,16 @@ impl Walk {
         if height == 0 {
             return Err(unsupported("a height that is declared behind the picture"));
         }
+        let width = u32::from(u16::from_be_bytes([w1, w0]));
+        let Some(factors) = body[6..].as_chunks::<3>().0.get(..usize::from(components)) else {
+            return Err(corrupt("its frame header is too short"));
+        };
         self.frame = Some(Frame {
-            width: u32::from(u16::from_be_bytes([w1, w0])),
+            width,
             height,
             components,
             progressive: marker == 0xC2,
+            blocks: blocks(width, height, factors)?,
         });
         Ok(())
     }
@@ -173,6 +183,11 @@ impl Walk {
         if self.scans == 0 {
             return Err(corrupt("it holds no picture data"));
         }
+        // A decoder fills what is missing before an early end with flat colour. No Huffman code is
+        // shorter than a bit, and a block has one for its mean and, unless the file is progressive,
+        // one for its end; so less data than this cannot be the whole picture.
+        let bits_a_block = if frame.progressive { 1 } else { 2 };
+        let short = self.scan_bytes * 8 < frame.blocks * bits_a_block;
         let samples = match frame.components {
             1 => Samples::Grey,
             4 => Samples::Cmyk,
@@ -188,9 +203,29 @@ impl Walk {
             // Without its JFIF header a decoder may guess the colours differently.
             must_encode: samples == Samples::Cmyk || self.jfif_thumbnail,
             heavy: frame.progressive || samples == Samples::Cmyk,
+            short,
             clean: Clean::Ranges(self.kept.into_ranges()),
         })
     }
+}
+
+/// How many blocks the components have, given their sampling factors (T.81, A.1.1 and A.2).
+fn blocks(width: u32, height: u32, components: &[[u8; 3]]) -> Result<usize, ImageError> {
+    let factors = components
+        .iter()
+        .map(|[_, factors, _]| (u32::from(factors >> 4), u32::from(factors & 15)));
+    let across_max = factors.clone().map(|(across, _)| across).max().unwrap_or(1);
+    let down_max = factors.clone().map(|(_, down)| down).max().unwrap_or(1);
+    let mut blocks = 0;
+    for (across, down) in factors {
+        if !(1..=4).contains(&across) || !(1..=4).contains(&down) {
+            return Err(corrupt("its sampling factors are impossible"));
+        }
+        let columns = (width * across).div_ceil(across_max).div_ceil(8);
+        let rows = (height * down).div_ceil(down_max).div_ceil(8);
+        blocks += columns as usize * rows as usize;
+    }
+    Ok(blocks)
 }
 
 /// Joins the numbered pieces of an ICC profile; a set with a gap counts as no profile.

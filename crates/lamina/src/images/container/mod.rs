@@ -57,6 +57,8 @@ pub(super) struct Container {
     pub(super) must_encode: bool,
     /// Decoding holds about twice the memory of a plain picture.
     pub(super) heavy: bool,
+    /// The data is less than the smallest picture of this size takes.
+    pub(super) short: bool,
     pub(super) clean: Clean,
 }
 
@@ -79,7 +81,7 @@ impl Container {
     pub(super) fn clean(&self, bytes: &Bytes) -> Bytes {
         match &self.clean {
             Clean::Riff(chunks) => webp::rebuilt(bytes, chunks),
-            Clean::Ranges(ranges) if *ranges == [0..bytes.len()] => bytes.clone(),
+            Clean::Ranges(ranges) if is_whole(ranges, bytes.len()) => bytes.clone(),
             Clean::Ranges(ranges) => {
                 let mut file = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
                 for range in ranges {
@@ -89,6 +91,10 @@ impl Container {
             }
         }
     }
+}
+
+fn is_whole(ranges: &[Range<usize>], length: usize) -> bool {
+    matches!(ranges, [all] if *all == (0..length))
 }
 
 /// Ranges of the input that are kept, merged as they come.

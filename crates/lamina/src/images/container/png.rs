@@ -100,6 +100,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         colour: colour.tag(),
         must_encode: header.bits == 16,
         heavy: header.bits == 16,
+        short: false,
         clean: Clean::Ranges(kept.into_ranges()),
     })
 }

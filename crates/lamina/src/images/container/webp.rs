@@ -114,6 +114,7 @@ impl Walk {
             colour: self.icc.map_or(ColourTag::Srgb, ColourTag::Icc),
             must_encode: self.animated,
             heavy: true,
+            short: false,
             clean: Clean::Riff(self.kept.into_ranges()),
         })
     }

@@ -1,0 +1,300 @@
+//! Bodies that are too long, too slow, cut, or not what was asked for.
+
+use std::time::Duration;
+
+use super::server::*;
+use crate::fetch::{FetchClass, FetchError, FetchPolicy};
+
+const CHUNKED: [(&str, &str); 1] = [("Transfer-Encoding", "chunked")];
+
+fn small(max_bytes: u64) -> FetchPolicy {
+    FetchPolicy {
+        max_bytes,
+        ..local_policy()
+    }
+}
+
+#[tokio::test]
+async fn a_plain_image_arrives_with_its_type_and_nothing_is_given_away() {
+    let server = Server::start(|_| {
+        let headers = [
+            ("Content-Length", "5"),
+            ("Content-Type", "Image/PNG; charset=x"),
+        ];
+        Reply::status("200 OK", &headers, b"image")
+    })
+    .await;
+    let url = server.url("/a/b.png?sig=1#fragment");
+    let fetched = fetch(local_policy(), &url).await.unwrap();
+    assert_eq!(&fetched.bytes[..], b"image");
+    assert_eq!(fetched.declared_type.as_deref(), Some("image/png"));
+    assert!(!format!("{fetched:?}").contains("sig"));
+    let request = server.requests().remove(0).to_ascii_lowercase();
+    assert!(
+        request.starts_with("get /a/b.png?sig=1 http/1.1\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("accept-encoding: identity\r\n"));
+    assert!(request.contains("user-agent: lamina/"));
+    for absent in ["referer:", "cookie:", "authorization:", "x-forwarded"] {
+        assert!(!request.contains(absent), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn exactly_the_limit_is_accepted_and_one_byte_more_is_not() {
+    let server = Server::start(|path| match path {
+        "/declared" => Reply::ok(&[7; 1000]),
+        // Without a length the body ends with the connection.
+        _ => Reply::status("200 OK", &[("Connection", "close")], &[7; 1000]),
+    })
+    .await;
+    for path in ["/declared", "/undeclared"] {
+        let url = server.url(path);
+        assert_eq!(fetch(small(1000), &url).await.unwrap().bytes.len(), 1000);
+        let error = fetch(small(999), &url).await.unwrap_err();
+        assert_eq!(error.code(), "fetch_too_many_bytes");
+        assert_eq!(error.class(), FetchClass::Permanent);
+    }
+}
+
+#[tokio::test]
+async fn a_declared_length_beyond_the_limit_ends_it_before_the_body() {
+    let server = Server::start(|_| {
+        Reply::ThenSilence(head("200 OK", &[("Content-Length", "99999999999")]).into())
+    })
+    .await;
+    let error = fetch(small(1000), &server.url("/")).await.unwrap_err();
+    assert_eq!(error.code(), "fetch_too_many_bytes");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_counted_and_cut_off() {
+    let chunk = [b"1000\r\n".as_slice(), &[7; 4096], b"\r\n"].concat();
+    let server = Server::start(move |path| match path {
+        "/chunked" => Reply::ThenEndless(head("200 OK", &CHUNKED).into(), chunk.clone()),
+        _ => Reply::ThenEndless(head("200 OK", &[]).into(), vec![7; 4096]),
+    })
+    .await;
+    for path in ["/chunked", "/plain"] {
+        let error = fetch(small(1 << 20), &server.url(path)).await.unwrap_err();
+        assert_eq!(error.code(), "fetch_too_many_bytes", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_promises_more_than_comes_is_an_interruption() {
+    let server = Server::start(|path| match path {
+        "/length" => Reply::status("200 OK", &[("Content-Length", "500")], b"short"),
+        _ => Reply::status("200 OK", &CHUNKED, b"1000\r\nshort"),
+    })
+    .await;
+    for path in ["/length", "/chunk"] {
+        let error = fetch(small(1000), &server.url(path)).await.unwrap_err();
+        assert_eq!(error.code(), "fetch_interrupted", "{path}");
+        assert_eq!(error.class(), FetchClass::Retryable);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_behind_the_declared_length_is_not_read() {
+    let server = Server::start(|_| {
+        Reply::ThenEndless(
+            head("200 OK", &[("Content-Length", "5")]).into(),
+            b"image".to_vec(),
+        )
+    })
+    .await;
+    let fetched = fetch(small(1000), &server.url("/")).await.unwrap();
+    assert_eq!(&fetched.bytes[..], b"image");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_and_never_inflated() {
+    // Ten megabytes of zeros in gzip's own format: header, deflate, checksum, length.
+    let zlib = {
+        let mut compressor = fdeflate::Compressor::new(Vec::new()).unwrap();
+        compressor.write_data(&vec![0; 10 << 20]).unwrap();
+        compressor.finish().unwrap()
+    };
+    let deflate = &zlib[2..zlib.len() - 4];
+    let gzip = [&[0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3], deflate, &[0; 8]].concat();
+    assert!(gzip.len() < 200_000);
+    let length = gzip.len().to_string();
+    let server = Server::start(move |path| {
+        let encoding = path.trim_start_matches('/');
+        let headers = [
+            ("Content-Encoding", encoding),
+            ("Content-Length", length.as_str()),
+        ];
+        Reply::status("200 OK", &headers, &gzip)
+    })
+    .await;
+    for encoding in ["/gzip", "/deflate", "/br", "/zstd"] {
+        let error = fetch(small(1 << 20), &server.url(encoding))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "fetch_encoded");
+        assert_eq!(error.class(), FetchClass::Permanent);
+    }
+    let plain = fetch(small(1 << 20), &server.url("/identity"))
+        .await
+        .unwrap();
+    assert!(plain.bytes.starts_with(&[0x1F, 0x8B]), "left as it came");
+}
+
+#[tokio::test]
+async fn a_slow_drip_ends_with_the_total_time() {
+    // Each silence is short, so only the limit of the whole can end this.
+    let server = Server::start(|path| {
+        let every = Duration::from_millis(5);
+        match path {
+            "/body" => {
+                let head = head("200 OK", &[("Content-Length", "100000")]);
+                Reply::ThenDrip(head.into(), b"x".to_vec(), every)
+            }
+            _ => Reply::ThenDrip(b"HTTP/1.1 200 OK\r\nX: ".to_vec(), b"x".to_vec(), every),
+        }
+    })
+    .await;
+    let limit = Duration::from_millis(300);
+    for path in ["/body", "/head"] {
+        let policy = FetchPolicy {
+            total_timeout: limit,
+            ..local_policy()
+        };
+        let error = fetch(policy, &server.url(path)).await.unwrap_err();
+        let FetchError::Timeout {
+            phase,
+            limit: named,
+            ..
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((*phase, *named), ("the whole transfer", limit), "{path}");
+        assert_eq!(error.class(), FetchClass::Retryable);
+    }
+}
+
+#[tokio::test]
+async fn a_silence_within_the_body_ends_with_the_idle_time() {
+    let server = Server::start(|_| {
+        Reply::ThenSilence(
+            [head("200 OK", &[("Content-Length", "10")]), "x".into()]
+                .concat()
+                .into(),
+        )
+    })
+    .await;
+    let policy = FetchPolicy {
+        idle_timeout: Duration::from_millis(100),
+        ..local_policy()
+    };
+    let error = fetch(policy, &server.url("/?sig=TOPSECRET"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("a silence within the answer"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_ends_with_the_first_byte_time() {
+    let server = Server::start(|_| Reply::ThenSilence(Vec::new())).await;
+    let policy = FetchPolicy {
+        connect_timeout: Duration::from_secs(1),
+        first_byte_timeout: Duration::from_millis(100),
+        ..local_policy()
+    };
+    let error = fetch(policy, &server.url("/")).await.unwrap_err();
+    assert_eq!(error.code(), "fetch_timeout");
+    assert!(error.to_string().contains("first byte"), "{error}");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn endless_headers_are_cut_off() {
+    let server = Server::start(|_| {
+        Reply::ThenEndless(
+            b"HTTP/1.1 200 OK\r\n".to_vec(),
+            b"X-Filler: filler\r\n".repeat(100),
+        )
+    })
+    .await;
+    let error = fetch(local_policy(), &server.url("/")).await.unwrap_err();
+    assert_eq!(error.code(), "fetch_interrupted");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_is_an_interruption() {
+    for bytes in [
+        b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
+        Vec::new(),
+        vec![0; 100],
+    ] {
+        let server = Server::start(move |_| Reply::Bytes(bytes.clone())).await;
+        let error = fetch(local_policy(), &server.url("/")).await.unwrap_err();
+        assert_eq!(error.code(), "fetch_interrupted");
+    }
+}
+
+#[tokio::test]
+async fn statuses_are_told_apart_by_what_they_mean_for_the_next_attempt() {
+    let server = Server::start(|path| {
+        let status = format!("{} Said", path.trim_start_matches('/'));
+        Reply::status(
+            &status,
+            &[("Content-Length", "0"), ("Retry-After", "17")],
+            b"",
+        )
+    })
+    .await;
+    for (status, code, class, wait) in [
+        (204, "fetch_status", FetchClass::Permanent, None),
+        (206, "fetch_status", FetchClass::Permanent, None),
+        (304, "fetch_status", FetchClass::Permanent, None),
+        (401, "fetch_status", FetchClass::Permanent, None),
+        (403, "fetch_status", FetchClass::Permanent, None),
+        (404, "fetch_status", FetchClass::Permanent, None),
+        (410, "fetch_status", FetchClass::Permanent, None),
+        (408, "fetch_unavailable", FetchClass::Retryable, Some(17)),
+        (429, "fetch_unavailable", FetchClass::Retryable, Some(17)),
+        (500, "fetch_unavailable", FetchClass::Retryable, Some(17)),
+        (503, "fetch_unavailable", FetchClass::Retryable, Some(17)),
+    ] {
+        let error = fetch(local_policy(), &server.url(&format!("/{status}")))
+            .await
+            .unwrap_err();
+        assert_eq!((error.code(), error.class()), (code, class), "{status}");
+        assert_eq!(
+            error.retry_after(),
+            wait.map(Duration::from_secs),
+            "{status}"
+        );
+        assert!(error.to_string().contains(&status.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_and_a_port_without_tls_are_told_apart() {
+    let closed = {
+        let server = Server::start(|_| Reply::ok(b"")).await;
+        server.url("/?sig=TOPSECRET")
+    };
+    let error = fetch(local_policy(), &closed).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.class()),
+        ("fetch_connect_failed", FetchClass::Retryable)
+    );
+
+    let server = Server::start(|_| Reply::ok(b"")).await;
+    let mut url = server.url("/?sig=TOPSECRET");
+    url.set_scheme("https").unwrap();
+    let error = fetch(local_policy(), &url).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.class()),
+        ("fetch_tls_failed", FetchClass::Permanent)
+    );
+}

@@ -1,0 +1,11 @@
+//! Tests of the image intake, with real files; pixels are compared, not only statuses.
+
+mod bytes_and_base64;
+mod colours;
+mod hostile;
+mod layers;
+mod mutations;
+mod normalised;
+mod orientations;
+mod pool;
+mod samples;

@@ -1,0 +1,131 @@
+//! The pool's bounds hold, and every test waits on a signal.
+
+use std::sync::mpsc;
+
+use tokio::sync::oneshot;
+
+use crate::images::{Pool, PoolError, PoolSize};
+
+fn pool(threads: usize, megapixels: u32, queue: usize) -> Pool {
+    Pool::new(PoolSize {
+        threads,
+        megapixels,
+        queue,
+    })
+}
+
+/// Work that says when it runs and then waits for leave to end.
+fn held() -> (
+    oneshot::Receiver<()>,
+    mpsc::Sender<()>,
+    impl FnOnce() + Send,
+) {
+    let (started, running) = oneshot::channel();
+    let (leave, wait) = mpsc::channel();
+    let work = move || {
+        started.send(()).ok();
+        wait.recv().ok();
+    };
+    (running, leave, work)
+}
+
+#[tokio::test]
+async fn work_runs_and_its_result_comes_back() {
+    assert_eq!(pool(1, 1, 0).run(1, || 6 * 7).await, Ok(42));
+}
+
+#[tokio::test]
+async fn a_full_queue_is_said_at_once_and_empties_again() {
+    let pool = pool(1, 10, 1);
+    let (running, leave, work) = held();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(1, work).await }
+    });
+    running.await.unwrap();
+    let mut second = Box::pin(pool.run(1, || "second"));
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(pool.run(1, || "third").await, Err(PoolError::Busy));
+    leave.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(second.await, Ok("second"));
+    assert_eq!(pool.run(1, || "fourth").await, Ok("fourth"));
+}
+
+#[tokio::test]
+async fn megapixels_bound_what_threads_would_allow() {
+    let pool = pool(4, 10, 4);
+    let (running, leave, work) = held();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(8, work).await }
+    });
+    running.await.unwrap();
+    let mut heavy = Box::pin(pool.run(3, || "heavy"));
+    assert!(futures_util::poll!(&mut heavy).is_pending());
+    leave.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(heavy.await, Ok("heavy"));
+}
+
+#[tokio::test]
+async fn work_heavier_than_the_pool_runs_alone_instead_of_never() {
+    assert_eq!(pool(2, 5, 0).run(1_000, || "done").await, Ok("done"));
+}
+
+#[tokio::test]
+async fn a_panic_is_caught_and_the_pool_goes_on() {
+    let pool = pool(1, 1, 0);
+    let outcome: Result<(), _> = pool.run(1, || panic!("bad picture")).await;
+    assert_eq!(outcome, Err(PoolError::Panicked));
+    assert_eq!(pool.run(1, || "next").await, Ok("next"));
+}
+
+#[tokio::test]
+async fn running_work_counts_until_it_ends_even_when_nobody_waits_for_it() {
+    let pool = pool(1, 1, 0);
+    let (running, leave, work) = held();
+    let (ended, end) = oneshot::channel();
+    let abandoned = tokio::spawn({
+        let pool = pool.clone();
+        async move {
+            pool.run(1, move || {
+                work();
+                // Dropped with the closure's captures, before the permits are.
+                ended.send(()).ok();
+            })
+            .await
+        }
+    });
+    running.await.unwrap();
+    abandoned.abort();
+    assert!(abandoned.await.unwrap_err().is_cancelled());
+    assert_eq!(pool.run(1, || ()).await, Err(PoolError::Busy));
+    leave.send(()).unwrap();
+    end.await.unwrap();
+    // The permit returns a moment after the work's last line; each try yields to let it.
+    loop {
+        match pool.run(1, || "free again").await {
+            Ok(text) => break assert_eq!(text, "free again"),
+            Err(PoolError::Busy) => tokio::task::yield_now().await,
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn waiting_work_is_forgotten_when_nobody_waits_for_it() {
+    let pool = pool(1, 1, 1);
+    let (running, leave, work) = held();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run(1, work).await }
+    });
+    running.await.unwrap();
+    let mut waiting = Box::pin(pool.run(1, || panic!("must never run")));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    drop(waiting);
+    leave.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(pool.run(1, || "next").await, Ok("next"));
+}
