@@ -1,0 +1,92 @@
+//! A request's body, counted and timed while it comes in. It never holds more than one chunk, and
+//! it ends: by its size, by silence or by the whole time.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, HttpBody};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::error::ApiError;
+
+/// Bounds on one body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meter {
+    /// Most bytes.
+    pub(super) bytes: u64,
+    /// Longest silence, where there is a bound beside the whole time.
+    pub(super) idle: Option<Duration>,
+    /// The whole time.
+    pub(super) total: Duration,
+}
+
+/// Why a body was not received.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the body has more than {0} bytes")]
+    TooLarge(u64),
+    #[error("the body came too slowly")]
+    TooSlow,
+    #[error("the body ended early")]
+    Incomplete,
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(limit) => Self::BodyTooLarge { limit },
+            BodyError::TooSlow => Self::RequestTimeout,
+            BodyError::Incomplete => Self::BodyIncomplete,
+        }
+    }
+}
+
+/// A body being received.
+pub(super) struct MeteredBody {
+    chunks: BodyDataStream,
+    meter: Meter,
+    deadline: Instant,
+    received: u64,
+}
+
+impl MeteredBody {
+    /// Begins to receive. A body that declares too large a size is refused before its first byte,
+    /// so that a client which waits for `100 Continue` never sends it.
+    pub(super) fn new(body: Body, meter: Meter) -> Result<Self, BodyError> {
+        if body.size_hint().lower() > meter.bytes {
+            return Err(BodyError::TooLarge(meter.bytes));
+        }
+        Ok(Self {
+            chunks: body.into_data_stream(),
+            meter,
+            deadline: Instant::now() + meter.total,
+            received: 0,
+        })
+    }
+
+    /// The next bytes, or `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let idle = self.meter.idle.map(|idle| Instant::now() + idle);
+        let until = idle.map_or(self.deadline, |idle| idle.min(self.deadline));
+        let chunk = timeout_at(until, self.chunks.next())
+            .await
+            .map_err(|_| BodyError::TooSlow)?;
+        let Some(chunk) = chunk else {
+            return Ok(None);
+        };
+        let chunk = chunk.map_err(|_| BodyError::Incomplete)?;
+        self.received += chunk.len() as u64;
+        if self.received > self.meter.bytes {
+            return Err(BodyError::TooLarge(self.meter.bytes));
+        }
+        Ok(Some(chunk))
+    }
+
+    /// The same as a stream, for a parser that wants one.
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+        futures_util::stream::try_unfold(self, |mut body| async move {
+            Ok(body.next().await?.map(|chunk| (chunk, body)))
+        })
+    }
+}

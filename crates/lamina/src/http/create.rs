@@ -1,0 +1,216 @@
+//! `POST /api/jobs`: a body to a durable job. The answer is given after the job, its source and
+//! its idempotency record survive power loss; a picture behind a URL is fetched later, by the
+//! worker.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::auth::Caller;
+use super::body::{Meter, MeteredBody};
+use super::edge::Edge;
+use super::error::ApiError;
+use super::intake::{Intake, Place};
+use super::job_view::JobAccepted;
+use super::json::{fresh, require_json};
+use super::picture;
+use super::problem::Problem;
+use super::spool::{SpoolWriter, Spooled};
+use crate::blobs::{BlobError, BlobKey};
+use crate::jobs::{JobId, JobSpec, OwnerId, Phase, SourceInput, Status, UploadId};
+use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSource};
+
+/// Creates a job.
+#[utoipa::path(
+    post,
+    path = "/api/jobs",
+    tag = "jobs",
+    operation_id = "create_job",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same job again")),
+    request_body(content = super::openapi::CreateJob, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
+        (status = 400, description = "`invalid_json`, `invalid_idempotency_key` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn create_job(
+    State(edge): State<Arc<Edge>>,
+    State(intake): State<Intake>,
+    Caller(owner): Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    require_json(&parts.headers)?;
+    let key = idempotency_key(&parts.headers)?;
+    let body = receive(&edge, body, key.is_some()).await?;
+    let key = key
+        .zip(body.sha256)
+        .map(|(key, body_sha256)| IdempotencyKey { key, body_sha256 });
+    if let Some(key) = &key
+        && let Some(seen) = edge.store.job_by_key(&owner, key).await?
+    {
+        return answer(seen, None);
+    }
+    let mut place = None;
+    if body.in_memory().is_none() {
+        place = Some(intake.enter(body.len).await?);
+    }
+    let spec = parse(&edge, body).await?;
+    let engine = edge.engines.choose(spec.engine)?;
+    let now = edge.clock.now();
+    let id = JobId::new(now);
+    let source = keep_source(&edge, &intake, place, &owner, id, spec.source).await?;
+    let has_bytes = matches!(source, StoredSource::Stored(_));
+    let job = NewJob {
+        id,
+        owner,
+        engine,
+        params: spec.params,
+        source,
+        created_at: now,
+        expires_at: now.plus(edge.job_ttl),
+    };
+    let created = edge.store.job_create(job, key).await?;
+    if has_bytes && created != Created::New {
+        // Another request with the same key was first. What cannot be erased now has no job, so
+        // the janitor finds it.
+        let _ = edge.blobs.erase_job(id).await;
+    }
+    answer(created, Some(id))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| ApiError::InvalidIdempotencyKey)?;
+    let visible = text.bytes().all(|letter| letter.is_ascii_graphic());
+    if visible && (1..=255).contains(&text.len()) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(ApiError::InvalidIdempotencyKey)
+    }
+}
+
+async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiError> {
+    let limits = &edge.limits;
+    let meter = Meter {
+        bytes: limits.json_bytes,
+        idle: None,
+        total: limits.json_total,
+    };
+    let mut body = MeteredBody::new(body, meter)?;
+    let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes);
+    if hash {
+        spool = spool.hashing();
+    }
+    while let Some(chunk) = body.next().await? {
+        spool.write(&chunk).await?;
+    }
+    Ok(spool.finish().await?)
+}
+
+async fn parse(edge: &Edge, body: Spooled) -> Result<JobSpec, ApiError> {
+    if let Some(bytes) = body.in_memory() {
+        return Ok(JobSpec::parse(bytes)?);
+    }
+    let work = move || Ok(JobSpec::parse(&body.load()?)?);
+    edge.pool.run(1, work).await?
+}
+
+/// Puts the job's source where the worker will look for it.
+async fn keep_source(
+    edge: &Edge,
+    intake: &Intake,
+    place: Option<Place>,
+    owner: &OwnerId,
+    id: JobId,
+    source: SourceInput,
+) -> Result<StoredSource, ApiError> {
+    match source {
+        SourceInput::Url(url) => Ok(StoredSource::Url(url)),
+        SourceInput::Base64(text) => {
+            let _place = match place {
+                Some(place) => place,
+                None => intake.enter(text.len() as u64).await?,
+            };
+            let picture = picture::from_base64(edge, text)
+                .await
+                .map_err(|error| error.at("/image_base64"))?;
+            let key = BlobKey::Source(id, picture.facts.media_type);
+            edge.blobs.put(&key, picture.bytes).await?;
+            Ok(StoredSource::Stored(picture.facts))
+        }
+        SourceInput::Upload(upload) => {
+            let facts = copy_upload(edge, intake, owner, upload, id).await?;
+            Ok(StoredSource::Stored(facts))
+        }
+    }
+}
+
+/// An upload is copied, because it may expire before the job does.
+async fn copy_upload(
+    edge: &Edge,
+    intake: &Intake,
+    owner: &OwnerId,
+    upload: UploadId,
+    job: JobId,
+) -> Result<SourceFacts, ApiError> {
+    let now = edge.clock.now();
+    let record = edge.store.upload_get(owner, upload, now).await?;
+    let facts = record.ok_or(ApiError::UploadNotFound)?.facts;
+    let _place = intake.enter(facts.bytes).await?;
+    let from = BlobKey::Upload(upload, facts.media_type);
+    let to = BlobKey::Source(job, facts.media_type);
+    edge.blobs
+        .copy(&from, &to)
+        .await
+        .map_err(|error| match error {
+            // It expired between the two lines above.
+            BlobError::Missing(_) => ApiError::UploadNotFound,
+            other => other.into(),
+        })?;
+    Ok(facts)
+}
+
+/// The answer to what a create came to; `id` is the id that a new job got.
+fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
+    let (job_id, status, replayed) = match (created, id) {
+        (Created::New, Some(id)) => (id, Status::Pending, false),
+        (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
+        (Created::Existing(id, phase), _) => (id, still_there(phase)?, true),
+        (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
+    };
+    let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/jobs/{job_id}")) {
+        headers.insert(LOCATION, location);
+    }
+    if replayed {
+        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The status of a repeated create's job; 410 when that job was deleted or has expired since.
+fn still_there(phase: Phase) -> Result<Status, ApiError> {
+    let gone = if phase == Phase::Deleted {
+        Gone::Deleted
+    } else {
+        Gone::Expired
+    };
+    phase.status().ok_or(ApiError::JobGone(gone))
+}

@@ -1,0 +1,90 @@
+//! What the edge works with. Everything is given by `app.rs`; the edge makes nothing itself, reads
+//! no environment and no wall clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::auth::ApiKeys;
+use super::error::ApiError;
+use super::limits::EdgeLimits;
+use crate::blobs::{Blobs, LinkSigner};
+use crate::clock::Clock;
+use crate::images::{Limits, Pool};
+use crate::jobs::{EngineChoice, EngineKind};
+use crate::store::Store;
+
+/// The parts and settings of the HTTP edge.
+#[derive(Debug)]
+pub struct Edge {
+    /// Jobs and uploads.
+    pub store: Arc<dyn Store>,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// Signs and checks links.
+    pub links: Arc<LinkSigner>,
+    /// Where pictures are decoded; the worker shares it.
+    pub pool: Pool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who may use `/api`.
+    pub keys: ApiKeys,
+    /// The engines that a job can be created for.
+    pub engines: Engines,
+    /// Bounds on a picture.
+    pub images: Limits,
+    /// From a job's create to its expiry.
+    pub job_ttl: Duration,
+    /// From an upload to its expiry.
+    pub upload_ttl: Duration,
+    /// The service's address as clients see it; without it, links follow the request's `Host`.
+    pub public_url: Option<Url>,
+    /// Whether `X-Forwarded-Proto` comes from a proxy of the operator and may be believed.
+    pub trust_proxy: bool,
+    /// Which pages of other origins may call `/api` from a browser.
+    pub cors: CorsOrigins,
+    /// Where bodies too large for memory are kept while they are received; must exist.
+    pub spool: PathBuf,
+    /// Bounds on requests.
+    pub limits: EdgeLimits,
+    /// Cancelled when the service is about to stop: `/readyz` then says so.
+    pub draining: CancellationToken,
+}
+
+/// Origins of web pages that may call `/api`. Links to files are open to every origin anyway.
+#[derive(Clone, Debug, Default)]
+pub enum CorsOrigins {
+    /// None: only pages of the service itself.
+    #[default]
+    None,
+    /// Every origin.
+    Any,
+    /// These; only their scheme, host and port count.
+    List(Vec<Url>),
+}
+
+/// The engines that are set up.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    /// All of them.
+    pub available: Vec<EngineKind>,
+    /// The one for a create that does not ask.
+    pub default: EngineKind,
+}
+
+impl Engines {
+    /// The engine of a create.
+    pub(super) fn choose(&self, choice: EngineChoice) -> Result<EngineKind, ApiError> {
+        match choice {
+            EngineChoice::Auto => Ok(self.default),
+            EngineChoice::Only(kind) if self.available.contains(&kind) => Ok(kind),
+            EngineChoice::Only(asked) => Err(ApiError::EngineNotConfigured {
+                asked,
+                available: self.available.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `/files`: what links point to. The signature is the only right that is asked for, so an image
+//! widget that sets no header can open a link. Paths are parsed into keys and never used as they
+//! came in.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
+
+use super::edge::Edge;
+use super::error::ApiError;
+use super::json::has_tag;
+use super::problem::Problem;
+use super::range::{Part, wanted};
+use crate::blobs::{BlobKey, LinkError};
+
+/// The file behind a link.
+#[utoipa::path(
+    get,
+    path = "/files/{kind}/{id}/{file}",
+    tag = "files",
+    operation_id = "get_file",
+    params(
+        ("kind" = String, Path, description = "As the link has it"),
+        ("id" = String, Path, description = "As the link has it"),
+        ("file" = String, Path, description = "As the link has it"),
+        ("exp" = i64, Query, description = "As the link has it"),
+        ("sig" = String, Query, description = "As the link has it"),
+    ),
+    responses(
+        (status = 200, description = "The file", body = Vec<u8>, content_type = "image/*"),
+        (status = 206, description = "The part that `Range` asks for", body = Vec<u8>, content_type = "image/*"),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 416, description = "`range_not_satisfiable`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(())
+)]
+pub(super) async fn get_file(
+    State(edge): State<Arc<Edge>>,
+    Path((kind, id, file)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let key = verify(&edge, &format!("{kind}/{id}/{file}"), query.as_deref())?;
+    let (size, version) = edge.blobs.size(&key).await?;
+    let tag = entity_tag(&key, size, version.as_deref());
+    if has_tag(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, file_headers(&key, &tag)).into_response());
+    }
+    let (status, range) = match wanted(&headers, size, &tag) {
+        Part::Whole => (StatusCode::OK, 0..size),
+        Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Part::Outside => return Err(ApiError::RangeNotSatisfiable { size }),
+    };
+    let mut answer = file_headers(&key, &tag);
+    answer.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let (first, last) = (range.start, range.end - 1);
+        insert(
+            &mut answer,
+            CONTENT_RANGE,
+            &format!("bytes {first}-{last}/{size}"),
+        );
+    }
+    if method == Method::HEAD {
+        return Ok((status, answer).into_response());
+    }
+    let part = (status == StatusCode::PARTIAL_CONTENT).then_some(range);
+    let opened = edge.blobs.open(&key, part).await?;
+    Ok((status, answer, Body::from_stream(opened.stream)).into_response())
+}
+
+fn verify(edge: &Edge, path: &str, query: Option<&str>) -> Result<BlobKey, LinkError> {
+    let (mut exp, mut sig) = (None, None);
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "exp" => exp = value.parse::<i64>().ok(),
+            "sig" => sig = Some(value),
+            // Some apps add a parameter of their own to get past a cache.
+            _ => {}
+        }
+    }
+    let (exp, sig) = exp.zip(sig).ok_or(LinkError::Wrong)?;
+    edge.links.verify(path, exp, &sig, edge.clock.now())
+}
+
+/// A strong tag: the store's name for this version of the bytes, tied to the key.
+fn entity_tag(key: &BlobKey, size: u64, version: Option<&str>) -> String {
+    let version: String = version
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
+        .collect();
+    format!("\"{}-{size}-{version}\"", key.file_name())
+}
+
+fn file_headers(key: &BlobKey, tag: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut fixed = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    fixed(CONTENT_TYPE, key.media_type().mime());
+    fixed(CACHE_CONTROL, key.cache_control());
+    fixed(ACCEPT_RANGES, "bytes");
+    fixed(CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("cross-origin"),
+    );
+    let name = key.file_name();
+    insert(
+        &mut headers,
+        CONTENT_DISPOSITION,
+        &format!("inline; filename=\"{name}\""),
+    );
+    insert(&mut headers, ETAG, tag);
+    headers
+}
+
+/// For values that are made of keys and numbers, which are always valid in a header.
+fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

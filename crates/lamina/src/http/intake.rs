@@ -1,0 +1,100 @@
+//! How many pictures are taken in at once. Between the end of its body and its blob a picture is
+//! in memory, so those places are counted, in pictures and in bytes; whoever finds none waits for
+//! a while with its bytes in the spool, and is told to come back after that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::ApiError;
+use super::limits::EdgeLimits;
+
+/// Bytes are counted in these, so that they fit a semaphore.
+const UNIT: u64 = 64 << 10;
+
+/// The places. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Intake {
+    pictures: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+    all_units: u32,
+    wait: Duration,
+}
+
+/// A place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _picture: OwnedSemaphorePermit,
+    _units: OwnedSemaphorePermit,
+}
+
+impl Intake {
+    pub(super) fn new(limits: &EdgeLimits) -> Self {
+        let all_units = u32::try_from(limits.intake_bytes.div_ceil(UNIT).max(1)).unwrap_or(1 << 20);
+        Self {
+            pictures: Arc::new(Semaphore::new(limits.intake_pictures.max(1) as usize)),
+            units: Arc::new(Semaphore::new(all_units as usize)),
+            all_units,
+            wait: limits.intake_wait,
+        }
+    }
+
+    /// A place for a body of `bytes`, first come, first served. A body larger than all places
+    /// together takes them all.
+    pub(super) async fn enter(&self, bytes: u64) -> Result<Place, ApiError> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let units = units.clamp(1, self.all_units);
+        let places = async {
+            let picture = Arc::clone(&self.pictures).acquire_owned().await.ok()?;
+            let units = Arc::clone(&self.units)
+                .acquire_many_owned(units)
+                .await
+                .ok()?;
+            Some(Place {
+                _picture: picture,
+                _units: units,
+            })
+        };
+        let place = tokio::time::timeout(self.wait, places).await;
+        place.ok().flatten().ok_or(ApiError::ServerBusy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake(pictures: u32, bytes: u64) -> Intake {
+        Intake::new(&EdgeLimits {
+            intake_pictures: pictures,
+            intake_bytes: bytes,
+            intake_wait: Duration::from_millis(20),
+            ..EdgeLimits::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_no_place_is_told_to_come_back() {
+        for (intake, bytes) in [
+            (intake(1, u64::from(u32::MAX)), 1),
+            (intake(9, 4 * UNIT), 4 * UNIT),
+        ] {
+            let held = intake.enter(bytes).await.unwrap();
+            assert!(matches!(
+                intake.enter(bytes).await,
+                Err(ApiError::ServerBusy)
+            ));
+            drop(held);
+            intake.enter(bytes).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_picture_larger_than_all_places_still_gets_in_alone() {
+        let intake = intake(9, UNIT);
+        let held = intake.enter(u64::MAX).await.unwrap();
+        assert!(intake.enter(1).await.is_err());
+        drop(held);
+    }
+}

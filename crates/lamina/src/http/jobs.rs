@@ -1,0 +1,169 @@
+//! `/api/jobs`: reading, listing and deleting. Creating is in `create`, because it takes a picture
+//! in. Every answer is about the caller's own jobs; another owner's job does not exist here.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::auth::Caller;
+use super::edge::Edge;
+use super::error::ApiError;
+use super::job_view::{JobPage, JobView, LayerList, layers, retry_after};
+use super::json::tagged;
+use super::origin::PublicBase;
+use super::problem::Problem;
+use super::query::ListQuery;
+use crate::jobs::{JobId, Status};
+use crate::store::{Deletion, JobRecord, Lookup};
+
+/// One job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    operation_id = "get_job",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The job. `ETag` can be given back as `If-None-Match`; `Retry-After` says when it is worth asking again", body = JobView),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_job(
+    State(edge): State<Arc<Edge>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+    base: PublicBase,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
+    let wait = is_running(status).then(|| retry_after(&job));
+    tagged(&headers, &JobView::of(&edge, &base, *job, status), wait)
+}
+
+/// The layers of a completed job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/layers",
+    tag = "jobs",
+    operation_id = "get_layers",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The layers, bottom first", body = LayerList),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get_layers(
+    State(edge): State<Arc<Edge>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+    base: PublicBase,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
+    match status {
+        Status::Completed => {
+            let layers = layers(&edge, &base, &job);
+            let job_id = job.id;
+            tagged(&headers, &LayerList { job_id, layers }, None)
+        }
+        Status::Failed => Err(ApiError::JobFailed(
+            job.failure.map(|why| why.sentence).unwrap_or_default(),
+        )),
+        Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
+            retry_after: retry_after(&job),
+        }),
+    }
+}
+
+/// The caller's jobs, newest first; deleted and expired ones are left out.
+#[utoipa::path(
+    get,
+    path = "/api/jobs",
+    tag = "jobs",
+    operation_id = "list_jobs",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of jobs", body = JobPage),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list_jobs(
+    State(edge): State<Arc<Edge>>,
+    Caller(owner): Caller,
+    RawQuery(query): RawQuery,
+    base: PublicBase,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let ListQuery { cursor, limit } = ListQuery::parse(query.as_deref())?;
+    // One more than asked for tells whether there is a next page.
+    let mut found = edge.store.job_list(&owner, cursor, limit + 1).await?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next_cursor = found.last().filter(|_| more).map(|job| job.id);
+    let jobs = found
+        .into_iter()
+        .filter_map(|job| {
+            let status = job.phase.status()?;
+            Some(JobView::of(&edge, &base, job, status))
+        })
+        .collect();
+    tagged(&headers, &JobPage { jobs, next_cursor }, None)
+}
+
+/// Deletes a job: it is cancelled at its engine if it runs, and its files are erased.
+#[utoipa::path(
+    delete,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    operation_id = "delete_job",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn delete_job(
+    State(edge): State<Arc<Edge>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let now = edge.clock.now();
+    match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
+        Deletion::Done => Ok(StatusCode::NO_CONTENT),
+        Deletion::Gone(why) => Err(ApiError::JobGone(why)),
+        Deletion::Missing => Err(ApiError::JobNotFound),
+    }
+}
+
+/// What is no id names no job.
+fn job_id(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|_| ApiError::JobNotFound)
+}
+
+fn found(lookup: Lookup) -> Result<(Box<JobRecord>, Status), ApiError> {
+    match lookup {
+        Lookup::Found(job) => {
+            let status = job.phase.status().ok_or(ApiError::JobNotFound)?;
+            Ok((job, status))
+        }
+        Lookup::Gone(why) => Err(ApiError::JobGone(why)),
+        Lookup::Missing => Err(ApiError::JobNotFound),
+    }
+}
+
+fn is_running(status: Status) -> bool {
+    matches!(status, Status::Pending | Status::Processing)
+}

@@ -1,0 +1,104 @@
+//! JSON in and out: what a body must declare, and answers that can be asked for again cheaply.
+
+use aws_lc_rs::digest;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::error::ApiError;
+
+/// Refuses a body that is not declared as JSON. A missing type is refused as well: a page of
+/// another origin can send a body without one, or as `text/plain`, without asking first.
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let declared = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = declared.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    match essence {
+        Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
+        _ => Err(ApiError::UnsupportedMediaType {
+            wanted: "application/json",
+        }),
+    }
+}
+
+/// An answer that nobody keeps.
+pub(super) fn fresh<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, ApiError> {
+    let mut response = (status, encode(value)?).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// An answer with a strong `ETag` (the hash of its body), or 304 when the client has it already.
+/// `retry_after` says in how many seconds it is worth asking again.
+pub(super) fn tagged<T: Serialize>(
+    request: &HeaderMap,
+    value: &T,
+    retry_after: Option<u32>,
+) -> Result<Response, ApiError> {
+    let body = encode(value)?;
+    let hash = digest::digest(&digest::SHA256, &body);
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]));
+    let mut response = if has_tag(request, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names this tag. The comparison is the weak one (RFC 9110, 13.1.2).
+pub(super) fn has_tag(request: &HeaderMap, tag: &str) -> bool {
+    request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|given| given.trim())
+        .any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_declared_json_is_taken() {
+        let declared = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            require_json(&headers).is_ok()
+        };
+        assert!(declared("application/json") && declared("Application/JSON; charset=utf-8"));
+        assert!(!declared("text/plain") && !declared("application/jsonp") && !declared(""));
+        assert!(require_json(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_tag_is_found_among_several() {
+        let asked = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static(value));
+            has_tag(&headers, "\"x\"")
+        };
+        assert!(asked("\"x\"") && asked("\"a\", W/\"x\"") && asked("*"));
+        assert!(!asked("\"y\"") && !asked("x"));
+    }
+}

@@ -1,0 +1,85 @@
+//! How much and how long: bounds on bodies, on pictures being taken in, and on connections.
+//!
+//! Pure numbers; the configuration gives them, tests make them small. Every wait in `http/` that
+//! depends on a stranger ends by one of these.
+
+use std::time::Duration;
+
+/// Bounds on what one request may send and on how many are worked on.
+#[derive(Clone, Debug)]
+pub struct EdgeLimits {
+    /// Most bytes of a JSON body. Default 28 MiB: a picture of 20 MiB in base64, and its fields.
+    pub json_bytes: u64,
+    /// The whole time for a JSON body (or a webhook's). Default 30 s.
+    pub json_total: Duration,
+    /// What an upload may hold beside the picture: boundaries, part headers, other fields.
+    /// Default 64 KiB.
+    pub multipart_overhead: u64,
+    /// Longest silence within an upload. Default 15 s.
+    pub upload_idle: Duration,
+    /// The whole time for an upload, so that one byte now and then does not last for ever.
+    /// Default 10 minutes.
+    pub upload_total: Duration,
+    /// Most bytes of a webhook. Default 1 MiB; it lists addresses, not pictures.
+    pub webhook_bytes: u64,
+    /// Bodies up to this size stay in memory, larger ones go to a nameless file. Default 64 KiB.
+    pub memory_bytes: usize,
+    /// Pictures taken in at once, between the end of their body and their blob. Default 32.
+    pub intake_pictures: u32,
+    /// Encoded bytes of those pictures. Default 64 MiB.
+    pub intake_bytes: u64,
+    /// Longest wait for one of those places, then 503. Default 20 s.
+    pub intake_wait: Duration,
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        Self {
+            json_bytes: 28 << 20,
+            json_total: Duration::from_secs(30),
+            multipart_overhead: 64 << 10,
+            upload_idle: Duration::from_secs(15),
+            upload_total: Duration::from_secs(600),
+            webhook_bytes: 1 << 20,
+            memory_bytes: 64 << 10,
+            intake_pictures: 32,
+            intake_bytes: 64 << 20,
+            intake_wait: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Bounds on connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Connections at once; further ones wait in the listener's backlog. Default 4,096.
+    pub connections: usize,
+    /// From the first wait for a request to the end of its headers; also how long an idle
+    /// connection is kept. Default 10 s.
+    pub header_read: Duration,
+    /// Longest time a client may take none of an answer's bytes. Default 30 s.
+    pub write_stall: Duration,
+    /// Read buffer of one connection and the largest header block. Default 64 KiB.
+    pub buffer_bytes: usize,
+    /// How often a silent HTTP/2 client is pinged, and how long it has to answer. Default 20 s.
+    pub ping: Duration,
+    /// After an answer that left part of the request unread: how long the rest is still taken
+    /// off the wire, so that the client can read the answer instead of a reset. Default 2 s.
+    pub linger: Duration,
+    /// From the stop on: how long running requests may finish. Default 20 s.
+    pub drain: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            header_read: Duration::from_secs(10),
+            write_stall: Duration::from_secs(30),
+            buffer_bytes: 64 << 10,
+            ping: Duration::from_secs(20),
+            linger: Duration::from_secs(2),
+            drain: Duration::from_secs(20),
+        }
+    }
+}

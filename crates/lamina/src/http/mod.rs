@@ -1,0 +1,142 @@
+//! The HTTP edge: requests to jobs, jobs to answers.
+//!
+//! Handlers extract, make one or two calls and answer. Nothing here calls an engine, fetches a
+//! URL, holds SQL or decodes a picture itself. Statuses and public texts are in `error` alone;
+//! axum's types stay below this module. Every wait on a stranger ends by a limit of `limits`.
+
+mod auth;
+mod body;
+mod connection;
+mod cors;
+mod create;
+mod edge;
+mod error;
+mod files;
+mod health;
+mod intake;
+mod job_view;
+mod jobs;
+mod json;
+mod limits;
+mod observe;
+mod openapi;
+mod origin;
+mod page;
+mod picture;
+mod problem;
+mod query;
+mod range;
+mod serve;
+mod spool;
+mod uploads;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::http::HeaderValue;
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use auth::ApiKeys;
+pub use edge::{CorsOrigins, Edge, Engines};
+pub use error::ApiError;
+pub use limits::{ConnectionLimits, EdgeLimits};
+pub use serve::serve;
+
+use intake::Intake;
+
+/// What handlers can ask for.
+#[derive(Clone, FromRef)]
+struct Desk {
+    edge: Arc<Edge>,
+    intake: Intake,
+    probes: Arc<health::ProbeCache>,
+}
+
+/// All routes and layers over `edge`.
+pub fn router(edge: Edge) -> Router {
+    let edge = Arc::new(edge);
+    let (parts, _) = parts();
+    // The answer to a wrong method is set before the layers, so that it gets them as well.
+    let mut api = parts
+        .api
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
+    if let Some(cors) = cors::for_api(&edge.cors) {
+        api = api.layer(cors);
+    }
+    let files = parts
+        .files
+        .method_not_allowed_fallback(wrong_method)
+        .layer(cors::for_files());
+    let open = parts
+        .open
+        .route("/", get(page::page))
+        .route("/openapi.json", get(page::openapi_json))
+        .method_not_allowed_fallback(wrong_method);
+    let desk = Desk {
+        intake: Intake::new(&edge.limits),
+        probes: Arc::default(),
+        edge,
+    };
+    let routes = api.merge(files).merge(open).fallback(no_route);
+    layered(routes.with_state(desk))
+}
+
+/// What every answer passes, from the inside out.
+fn layered(routes: Router) -> Router {
+    routes
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(from_fn(observe::observe))
+}
+
+/// The routes by who may use them.
+struct Parts {
+    /// Whoever authenticated.
+    api: Router<Desk>,
+    /// Whoever has a link.
+    files: Router<Desk>,
+    /// Everybody.
+    open: Router<Desk>,
+}
+
+/// The routes and their description, registered together so that they cannot drift apart.
+fn parts() -> (Parts, OpenApi) {
+    let (api, api_doc) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(create::create_job, jobs::list_jobs))
+        .routes(routes!(jobs::get_job, jobs::delete_job))
+        .routes(routes!(jobs::get_layers))
+        .routes(routes!(uploads::upload))
+        .split_for_parts();
+    let (files, files_doc) = OpenApiRouter::new()
+        .routes(routes!(files::get_file))
+        .split_for_parts();
+    let (open, open_doc) = OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .split_for_parts();
+    let doc = api_doc.merge_from(files_doc).merge_from(open_doc);
+    (Parts { api, files, open }, doc)
+}
+
+async fn no_route() -> ApiError {
+    ApiError::RouteNotFound
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::MethodNotAllowed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! One log line for each request, and the request's id in and out. The line names the route's
+//! template, never the path, query, headers or body: those hold signatures and nonces. It is
+//! written when the answer begins; what is streamed after that is not timed.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
+
+use super::auth::Caller;
+use super::error::ApiError;
+use super::problem::{Cause, ProblemCode};
+
+/// Carries the request's id.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let line = Line {
+        id: &id,
+        method: method.as_str(),
+        route: route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    line.write(&response);
+    response
+}
+
+struct Line<'a> {
+    id: &'a str,
+    method: &'a str,
+    route: &'a str,
+    duration_ms: u64,
+}
+
+impl Line<'_> {
+    fn write(&self, response: &Response) {
+        let status = response.status().as_u16();
+        let found = response.extensions();
+        let owner = found.get::<Caller>().map(|caller| caller.0.as_str());
+        let code = found.get::<ProblemCode>().map(|code| code.0);
+        let cause = found.get::<Cause>().map(|cause| cause.0.as_str());
+        let (id, method, route, duration_ms) = (self.id, self.method, self.route, self.duration_ms);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request.id = id,
+                    method,
+                    route,
+                    status,
+                    duration_ms,
+                    owner,
+                    code,
+                    cause,
+                    "request answered"
+                )
+            };
+        }
+        if status >= 500 {
+            line!(error);
+        } else if matches!(route, "/healthz" | "/readyz") {
+            // Probes come every few seconds and would bury everything else.
+            line!(debug);
+        } else {
+            line!(info);
+        }
+    }
+}
+
+/// The client's id where it is harmless in a log, else a fresh one.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let harmless = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|letter| letter.is_ascii_alphanumeric() || b"-_.:".contains(&letter))
+    };
+    match given.filter(harmless) {
+        Some(id) => id.to_owned(),
+        None => Uuid::new_v4().to_string(),
+    }
+}
+
+/// The answer of a handler that panicked. Its text goes to the log with the line of the request.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands the panic over"
+)]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a text");
+    ApiError::Internal(format!("a handler panicked: {text}")).into_response()
+}

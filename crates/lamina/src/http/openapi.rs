@@ -1,0 +1,114 @@
+//! The description of the API (OpenAPI 3.1): what the routes say about themselves, and the bodies
+//! that are read by hand. `crates/lamina/openapi.json` is checked in and served; a test compares
+//! it with the code, so a change of the API shows in review.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Type,
+};
+use uuid::Uuid;
+
+use crate::jobs::EngineKind;
+
+/// The checked-in description.
+pub(super) const CHECKED_IN: &str = include_str!("../../openapi.json");
+
+/// The body of `POST /api/jobs`. Exactly one of `image_url`, `image_base64` and `upload_id`;
+/// unknown fields are refused.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; JobSpec::parse reads the body")]
+pub(super) struct CreateJob {
+    /// The server fetches the picture from here.
+    #[schema(
+        format = "uri",
+        max_length = 8192,
+        example = "https://example.com/photo.jpg"
+    )]
+    image_url: Option<String>,
+    /// The picture's file in base64, raw or as a `data:` URI; at most 20 MiB of file.
+    image_base64: Option<String>,
+    /// What `POST /api/upload` gave.
+    upload_id: Option<Uuid>,
+    #[schema(schema_with = layer_count)]
+    num_layers: (),
+    /// Describes the whole picture.
+    #[schema(max_length = 4000)]
+    prompt: Option<String>,
+    /// What should not be in the layers.
+    #[schema(max_length = 4000)]
+    negative_prompt: Option<String>,
+    /// The same seed and the same picture give the same layers, where the engine keeps to it.
+    #[schema(minimum = 0)]
+    seed: Option<u64>,
+    /// More steps take longer and may look better.
+    #[schema(minimum = 1, maximum = 50, default = 28)]
+    num_inference_steps: Option<u8>,
+    /// How closely the engine keeps to the prompt.
+    #[schema(minimum = 1, maximum = 20, default = 5)]
+    guidance_scale: Option<f32>,
+    #[schema(schema_with = engine_wish)]
+    engine: (),
+}
+
+/// The form of `POST /api/upload`.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; multer reads the form")]
+pub(super) struct UploadForm {
+    /// The picture: JPEG, PNG, WebP or GIF (its first frame).
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// What the routes' own descriptions are added to.
+pub(super) fn base() -> OpenApi {
+    let mut api = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("lamina")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Turns one flat image into an ordered stack of RGBA layers. Every error is \
+                     application/problem+json with a stable `code`.",
+                ))
+                .build(),
+        )
+        .security(Some([SecurityRequirement::new::<_, _, String>(
+            "api_key",
+            [],
+        )]))
+        .build();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    api.components
+        .get_or_insert_default()
+        .security_schemes
+        .insert("api_key".to_owned(), bearer.into());
+    api
+}
+
+/// A number or a word, which no derive describes.
+fn layer_count() -> OneOfBuilder {
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(10));
+    let word = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["auto"]));
+    OneOfBuilder::new()
+        .item(number)
+        .item(word)
+        .description(Some(
+            "How many layers are wanted: 1 to 10 (default 4), or `auto` for as many as the engine finds.",
+        ))
+}
+
+/// The engines that exist, and the word for the default.
+fn engine_wish() -> ObjectBuilder {
+    let words = EngineKind::ALL.into_iter().map(EngineKind::as_str);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(std::iter::once("auto").chain(words)))
+        .description(Some(
+            "The engine; `auto` and absent mean the server's default.",
+        ))
+}

@@ -1,0 +1,101 @@
+//! The address that links begin with: `PUBLIC_URL`, or what the request was sent to. It signs
+//! nothing; a stranger's `Host` header can only misdirect the answer that the stranger itself gets.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+
+use super::edge::Edge;
+use super::error::ApiError;
+use crate::blobs::Link;
+
+/// Scheme, host and port (and path, if `PUBLIC_URL` has one), without a slash at the end.
+#[derive(Clone, Debug)]
+pub(super) struct PublicBase(String);
+
+impl PublicBase {
+    /// A link as clients can open it.
+    pub(super) fn absolute(&self, link: &Link) -> String {
+        format!("{}{}", self.0, link.path_and_query)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PublicBase
+where
+    Arc<Edge>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let edge = Arc::<Edge>::from_ref(state);
+        if let Some(url) = &edge.public_url {
+            return Ok(Self(url.as_str().trim_end_matches('/').to_owned()));
+        }
+        // HTTP/2 has the host in the request's target, HTTP/1 in the header.
+        let target = parts.uri.authority().map(|authority| authority.as_str());
+        let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = target
+            .or(header)
+            .filter(|host| is_host(host))
+            .ok_or(ApiError::InvalidHost)?;
+        let https = edge.trust_proxy
+            && parts
+                .headers
+                .get("x-forwarded-proto")
+                .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+        let scheme = if https { "https" } else { "http" };
+        Ok(Self(format!("{scheme}://{host}")))
+    }
+}
+
+/// Whether this is `host` or `host:port`: a name, an IPv4 address or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
+            _ => return false,
+        },
+        None => text
+            .find(':')
+            .map_or((text, ""), |colon| text.split_at(colon)),
+    };
+    let named = !host.is_empty()
+        && host.len() <= 253
+        && host
+            .bytes()
+            .all(|letter| letter.is_ascii_alphanumeric() || b"-._".contains(&letter));
+    let port_is_right = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        Some(digits) => {
+            !digits.starts_with('+') && digits.parse::<u16>().is_ok_and(|port| port != 0)
+        }
+    };
+    named && port_is_right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        for good in [
+            "a",
+            "lamina.example",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "10.0.2.2:8080",
+        ] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:", "a:0", "a:70000", "a:+1", "a b", "a/b", "u@a", "a:1:2", "[::1",
+            "[x]:1", "::1", "a\"b", "a<b",
+        ] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+}

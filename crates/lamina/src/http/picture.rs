@@ -1,0 +1,74 @@
+//! A received picture to its stored form: base64 and header on the way in, the pool for whatever
+//! costs. It stores nothing and knows no route.
+
+use bytes::Bytes;
+
+use super::edge::Edge;
+use super::error::ApiError;
+use super::spool::Spooled;
+use crate::images::{Format, Header, Limits, Normalised, decode_base64, header, normalise};
+use crate::jobs::MediaType;
+use crate::store::SourceFacts;
+
+/// A picture ready to be stored.
+pub(super) struct Picture {
+    /// Its file.
+    pub(super) bytes: Bytes,
+    /// What is known of it.
+    pub(super) facts: SourceFacts,
+}
+
+/// A picture that was sent as base64 text, raw or as a `data:` URI.
+pub(super) async fn from_base64(edge: &Edge, text: String) -> Result<Picture, ApiError> {
+    let limits = edge.images;
+    let small = text.len() <= edge.limits.memory_bytes;
+    let read = move || read(decode_base64(&text, limits.max_bytes)?.into(), &limits);
+    let (bytes, header) = if small {
+        read()?
+    } else {
+        edge.pool.run(1, read).await??
+    };
+    from_bytes(edge, bytes, header).await
+}
+
+/// A picture whose file was received as it is.
+pub(super) async fn from_spool(edge: &Edge, body: Spooled) -> Result<Picture, ApiError> {
+    let limits = edge.images;
+    let small = body.in_memory().is_some();
+    let read = move || read(body.load()?, &limits);
+    let (bytes, header) = if small {
+        read()?
+    } else {
+        edge.pool.run(1, read).await??
+    };
+    from_bytes(edge, bytes, header).await
+}
+
+fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
+    let header = header(&bytes, limits)?;
+    Ok((bytes, header))
+}
+
+async fn from_bytes(edge: &Edge, bytes: Bytes, header: Header) -> Result<Picture, ApiError> {
+    let limits = edge.images;
+    let work = move || normalise(bytes, &limits);
+    let normalised = edge.pool.run(header.cost_megapixels, work).await??;
+    Ok(Picture {
+        facts: facts(&normalised),
+        bytes: normalised.bytes,
+    })
+}
+
+fn facts(normalised: &Normalised) -> SourceFacts {
+    SourceFacts {
+        media_type: match normalised.format {
+            Format::Jpeg => MediaType::Jpeg,
+            Format::Png => MediaType::Png,
+            Format::WebP => MediaType::WebP,
+            Format::Gif => MediaType::Gif,
+        },
+        width: normalised.width,
+        height: normalised.height,
+        bytes: normalised.bytes.len() as u64,
+    }
+}

@@ -1,0 +1,97 @@
+//! Accepts connections until it is told to stop, and then lets running requests finish. axum's own
+//! loop sets no timer, so that a client which sends half a header would keep its connection for
+//! ever; here every connection has an end (see `connection`). It makes no listener and hears no
+//! signal: both are `app.rs`'s.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use super::limits::ConnectionLimits;
+
+/// How long to leave the listener alone when the process has no descriptor left.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// Serves `router` on `listener` until `stop` is cancelled. Then the listener is closed, idle
+/// connections end at once, and requests that run have `limits.drain` to finish. Returns when no
+/// connection is left.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let limits = Arc::new(limits);
+    let (connections, kill) = (TaskTracker::new(), CancellationToken::new());
+    loop {
+        let (socket, place) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (router, limits) = (router.clone(), Arc::clone(&limits));
+        let (stop, kill) = (stop.clone(), kill.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = connection::run(socket, router, &limits, &stop) => {}
+                () = kill.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if timeout(limits.drain, connections.wait()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests did not finish within the grace time and are cut off"
+        );
+        kill.cancel();
+        connections.wait().await;
+    }
+}
+
+/// The next connection, once there is a place for it. Until then clients wait in the backlog.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed, so there always is a permit.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    let mut complained = false;
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => return (socket, place),
+            // The client was gone before it was accepted.
+            Err(error) if is_the_clients(error.kind()) => {}
+            // Out of descriptors or memory: asking again at once would only spin. Connections
+            // that end give theirs back.
+            Err(error) => {
+                if !complained {
+                    tracing::error!(%error, "no connection can be accepted; trying on");
+                    complained = true;
+                }
+                sleep_until(Instant::now() + OUT_OF_DESCRIPTORS).await;
+            }
+        }
+    }
+}
+
+fn is_the_clients(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+    )
+}

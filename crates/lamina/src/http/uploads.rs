@@ -1,0 +1,196 @@
+//! `POST /api/upload`: a picture to an upload that jobs can be made of. The body goes to the spool
+//! as it comes, so a slow or large upload costs a file and no memory.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::auth::Caller;
+use super::body::{BodyError, Meter, MeteredBody};
+use super::edge::Edge;
+use super::error::ApiError;
+use super::intake::Intake;
+use super::json::fresh;
+use super::origin::PublicBase;
+use super::picture;
+use super::problem::Problem;
+use super::spool::{SpoolWriter, Spooled};
+use crate::blobs::BlobKey;
+use crate::images::ImageError;
+use crate::jobs::{FieldError, UnixMs, UploadId};
+use crate::store::NewUpload;
+
+/// A stored upload.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Upload)]
+pub(super) struct UploadView {
+    /// Give it as `upload_id` on `POST /api/jobs`.
+    #[schema(value_type = uuid::Uuid)]
+    upload_id: UploadId,
+    /// A signed link to the stored file; needs no header and expires with the upload.
+    #[schema(format = "uri")]
+    url: String,
+    /// Type of the stored file.
+    #[schema(example = "image/png")]
+    content_type: &'static str,
+    /// Width in pixels, orientation applied.
+    width: u32,
+    /// Height in pixels, orientation applied.
+    height: u32,
+    /// Size of the stored file; it holds no metadata, so it may be smaller than what was sent.
+    bytes: u64,
+    /// When it goes.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: UnixMs,
+}
+
+/// Stores a picture: a multipart form with one part named `file`, or the image itself as the body.
+#[utoipa::path(
+    post,
+    path = "/api/upload",
+    tag = "uploads",
+    operation_id = "upload",
+    request_body(content(
+        (super::openapi::UploadForm = "multipart/form-data"),
+        (Vec<u8> = "image/*"),
+    )),
+    responses(
+        (status = 201, description = "Stored", body = UploadView),
+        (status = 400, description = "`invalid_multipart` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn upload(
+    State(edge): State<Arc<Edge>>,
+    State(intake): State<Intake>,
+    Caller(owner): Caller,
+    base: PublicBase,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let file = receive(&edge, request).await?;
+    let place = intake.enter(file.len).await?;
+    let picture = picture::from_spool(&edge, file).await?;
+    let now = edge.clock.now();
+    let (id, facts) = (UploadId::new(now), picture.facts);
+    let expires_at = now.plus(edge.upload_ttl);
+    let key = BlobKey::Upload(id, facts.media_type);
+    edge.blobs.put(&key, picture.bytes).await?;
+    drop(place);
+    let record = NewUpload {
+        id,
+        owner,
+        facts,
+        created_at: now,
+        expires_at,
+    };
+    edge.store.upload_create(record).await?;
+    let view = UploadView {
+        upload_id: id,
+        url: base.absolute(&edge.links.sign(&key, expires_at)),
+        content_type: facts.media_type.mime(),
+        width: facts.width,
+        height: facts.height,
+        bytes: facts.bytes,
+        expires_at,
+    };
+    fresh(StatusCode::CREATED, &view)
+}
+
+/// The picture's file, from whichever form the body has.
+async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
+    let (parts, body) = request.into_parts();
+    let declared = parts.headers.get(CONTENT_TYPE);
+    let declared = declared
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    if declared
+        .get(..10)
+        .is_some_and(|head| head.eq_ignore_ascii_case("multipart/"))
+    {
+        let boundary = multer::parse_boundary(declared).map_err(|error| form_error(&error))?;
+        return from_form(edge, body, boundary).await;
+    }
+    // Whatever else the header says: the bytes decide what this is.
+    let too_large = too_many_bytes(edge);
+    let mut body = metered(edge, body, edge.images.max_bytes).map_err(too_large)?;
+    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+    while let Some(chunk) = body.next().await.map_err(too_large)? {
+        spool.write(&chunk).await?;
+    }
+    Ok(spool.finish().await?)
+}
+
+async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled, ApiError> {
+    let most = edge.images.max_bytes + edge.limits.multipart_overhead;
+    let body = metered(edge, body, most).map_err(too_many_bytes(edge))?;
+    let mut form = multer::Multipart::new(body.into_stream(), boundary);
+    let mut file = None;
+    while let Some(mut field) = form
+        .next_field()
+        .await
+        .map_err(|error| form_error(&error))?
+    {
+        if field.name() != Some("file") {
+            continue;
+        }
+        if file.is_some() {
+            return Err(file_field("Send one part named \"file\", not several."));
+        }
+        let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+        let mut left = edge.images.max_bytes;
+        while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
+            left = left
+                .checked_sub(chunk.len() as u64)
+                .ok_or_else(|| too_many_bytes(edge)(BodyError::TooLarge(0)))?;
+            spool.write(&chunk).await?;
+        }
+        file = Some(spool.finish().await?);
+    }
+    file.ok_or_else(|| file_field("Send the picture as a part named \"file\"."))
+}
+
+fn metered(edge: &Edge, body: Body, bytes: u64) -> Result<MeteredBody, BodyError> {
+    let meter = Meter {
+        bytes,
+        idle: Some(edge.limits.upload_idle),
+        total: edge.limits.upload_total,
+    };
+    MeteredBody::new(body, meter)
+}
+
+/// A body that is too large holds too large a picture, and is answered as one.
+fn too_many_bytes(edge: &Edge) -> impl Fn(BodyError) -> ApiError + Copy + use<> {
+    let max_bytes = edge.images.max_bytes;
+    move |error| match error {
+        BodyError::TooLarge(_) => ImageError::TooManyBytes { max_bytes }.into(),
+        other => other.into(),
+    }
+}
+
+fn form_error(error: &multer::Error) -> ApiError {
+    if let multer::Error::StreamReadFailed(cause) = error {
+        return match cause.downcast_ref::<BodyError>() {
+            Some(BodyError::TooLarge(limit)) => ApiError::BodyTooLarge { limit: *limit },
+            Some(BodyError::TooSlow) => ApiError::RequestTimeout,
+            Some(BodyError::Incomplete) | None => ApiError::BodyIncomplete,
+        };
+    }
+    ApiError::InvalidMultipart(error.to_string())
+}
+
+fn file_field(detail: &str) -> ApiError {
+    ApiError::InvalidFields(vec![FieldError {
+        pointer: "/file".to_owned(),
+        detail: detail.to_owned(),
+    }])
+}
