@@ -1,13 +1,18 @@
 //! The lamina service as a library: everything but the command line. `ARCHITECTURE.md` has the
 //! map; `app.rs` wires the parts.
 
+pub mod app;
 pub mod blobs;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod engines;
 pub mod fetch;
 pub mod http;
 pub mod images;
 pub mod jobs;
+mod secret;
 pub mod store;
+pub mod telemetry;
 pub mod web;
 pub mod worker;

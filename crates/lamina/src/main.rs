@@ -1,2 +1,9 @@
-//! stub
-fn main() {}
+//! The command line; see `cli`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    lamina::cli::Cli::parse().run()
+}

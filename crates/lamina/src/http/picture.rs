@@ -51,7 +51,7 @@ fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
 
 async fn from_bytes(edge: &Edge, bytes: Bytes, header: Header) -> Result<Picture, ApiError> {
     let limits = edge.images;
-    let work = move || normalise(bytes, &limits);
+    let work = move || normalise(&bytes, &limits);
     let normalised = edge.pool.run(header.cost_megapixels, work).await??;
     Ok(Picture {
         facts: facts(&normalised),

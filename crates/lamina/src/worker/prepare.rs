@@ -52,7 +52,7 @@ async fn normalise(worker: &Worker, bytes: Bytes) -> Result<Normalised, ImageErr
     worker
         .parts
         .pool
-        .run(megapixels, move || images::normalise(bytes, &limits))
+        .run(megapixels, move || images::normalise(&bytes, &limits))
         .await?
 }
 

@@ -1,0 +1,143 @@
+//! Subcommands and their arguments. Each does its work in a file of its own; nothing here knows
+//! how the service works inside.
+
+mod check;
+mod split;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError};
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry;
+
+/// Turns one flat image into an ordered stack of RGBA layers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lamina",
+    version,
+    about,
+    after_help = "Options come from the environment or lamina.toml; docs/configuration.md lists them."
+)]
+pub struct Cli {
+    /// A TOML file with options [default: lamina.toml, where it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "LAMINA_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API (also without a subcommand)
+    Serve {
+        /// Address to listen on (HOST)
+        #[arg(long)]
+        host: Option<String>,
+        /// Port to listen on (PORT)
+        #[arg(long)]
+        port: Option<String>,
+    },
+    /// Split one image and write its layers and manifest.json
+    Split(split::Args),
+    /// Bring the database to this version's schema
+    Migrate,
+    /// Check configuration, database, storage and the fal key, and say how to fix what is wrong
+    Check,
+}
+
+impl Cli {
+    /// Runs the command and returns the process's exit code: 0, 1 for a failure, 2 for a wrong
+    /// configuration.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let file = self.config.as_deref();
+        match self.command.unwrap_or(Command::Serve {
+            host: None,
+            port: None,
+        }) {
+            Command::Serve { host, port } => {
+                let over = [("HOST", host), ("PORT", port)];
+                let over = over
+                    .iter()
+                    .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+                with_config(Config::load_with(file, over), |config| serve(&config))
+            }
+            Command::Split(args) => args.run(file),
+            Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
+            Command::Check => check::run(Config::load(file)),
+        }
+    }
+}
+
+fn with_config(
+    config: Result<Config, Vec<ConfigError>>,
+    run: impl FnOnce(Config) -> ExitCode,
+) -> ExitCode {
+    match config {
+        Ok(config) => run(config),
+        Err(errors) => {
+            say("lamina cannot start with this configuration:");
+            for error in errors {
+                say(&format!("  {error}"));
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(config: &Config) -> ExitCode {
+    telemetry::start(&config.log);
+    #[cfg(debug_assertions)]
+    if let Some(point) = Config::crash_point() {
+        crate::worker::crash::arm(point);
+    }
+    let served = runtime().and_then(|runtime| {
+        runtime
+            .block_on(app::run(config, Arc::new(SystemClock::default())))
+            .map_err(|error| error.to_string())
+    });
+    finish(served)
+}
+
+fn migrate(config: &Config) -> ExitCode {
+    let path = &config.database_path;
+    finish(
+        SqliteStore::migrate(path)
+            .map_err(|error| error.to_string())
+            .map(|applied| {
+                say(&format!(
+                    "{}: {applied} migrations applied, schema {}",
+                    path.display(),
+                    crate::store::sqlite::NEWEST_SCHEMA
+                ));
+            }),
+    )
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| format!("the async runtime cannot start: {error}"))
+}
+
+fn finish(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("lamina: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,236 @@
+//! `lamina split`: the same way as the service's, in this process: a server on a free loopback port
+//! with a database and blobs in a temporary folder, and a client that uploads, waits and saves.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{finish, runtime, with_config};
+use crate::app::{App, Tuning};
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError};
+use crate::telemetry;
+
+/// Arguments of `lamina split`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The image: JPEG, PNG, WebP or GIF
+    image: PathBuf,
+    /// Where layer_0.png … and manifest.json go; made if missing
+    #[arg(short, long, value_name = "DIR", default_value = "layers")]
+    output: PathBuf,
+    /// How many layers, 1 to 10 [default: as many as the engine finds]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    layers: Option<u8>,
+    /// The engine [default: fal when a key is set, else local]
+    #[arg(long)]
+    engine: Option<EngineArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineArg {
+    Local,
+    Fal,
+}
+
+impl Args {
+    pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
+        let folder = match tempfile::tempdir() {
+            Ok(folder) => folder,
+            Err(error) => return finish(Err(format!("no temporary folder can be made: {error}"))),
+        };
+        with_config(self.config(file, folder.path()), |config| {
+            telemetry::start(&config.log);
+            finish(runtime().and_then(|runtime| runtime.block_on(self.split(&config))))
+        })
+    }
+
+    /// The user's configuration, with everything that a server would share kept apart.
+    fn config(&self, file: Option<&Path>, folder: &Path) -> Result<Config, Vec<ConfigError>> {
+        let database = folder.join("lamina.db").display().to_string();
+        let engine = match self.engine {
+            Some(EngineArg::Local) => "local",
+            Some(EngineArg::Fal) => "fal",
+            None => "auto",
+        };
+        let over = [
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("DATABASE_PATH", &*database),
+            ("STORAGE_URL", ""),
+            ("PUBLIC_URL", ""),
+            ("API_KEYS", ""),
+            ("ENGINE", engine),
+            ("FAL_IMAGE", "auto"),
+            ("FAL_WEBHOOKS", "auto"),
+            // The progress bar has the terminal; failures are told by the API's own sentence.
+            ("LOG", "off"),
+        ];
+        Config::load_with(file, over)
+    }
+
+    async fn split(&self, config: &Config) -> Result<(), String> {
+        let bytes = tokio::fs::read(&self.image)
+            .await
+            .map_err(|error| format!("{}: {error}", self.image.display()))?;
+        std::fs::create_dir_all(&self.output)
+            .map_err(|error| format!("{}: {error}", self.output.display()))?;
+        let app = App::build(config, Arc::new(SystemClock::default()), Tuning::default())
+            .map_err(|e| e.to_string())?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| error.to_string())?;
+        let base = format!(
+            "http://{}",
+            listener.local_addr().map_err(|error| error.to_string())?
+        );
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(app.serve(listener, stop.clone()));
+        let done = self.through(&base, bytes).await;
+        stop.cancel();
+        server.await.map_err(|error| error.to_string())?;
+        done
+    }
+
+    async fn through(&self, base: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let client = Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        let upload = client
+            .post(format!("{base}/api/upload"))
+            .header("content-type", "application/octet-stream");
+        let upload = answer(upload.body(bytes).send().await).await?;
+        let mut body = json!({ "upload_id": upload["upload_id"] });
+        if let Some(layers) = self.layers {
+            body["num_layers"] = layers.into();
+        }
+        let created = answer(
+            client
+                .post(format!("{base}/api/jobs"))
+                .json(&body)
+                .send()
+                .await,
+        )
+        .await?;
+        let job = wait(
+            &client,
+            &format!(
+                "{base}/api/jobs/{}",
+                created["job_id"].as_str().unwrap_or_default()
+            ),
+        )
+        .await?;
+        let mut saved = Vec::new();
+        for layer in job["layers"].as_array().into_iter().flatten() {
+            saved.push(self.save(&client, layer).await?);
+        }
+        let manifest = json!({
+            "source": self.image.file_name().map(|name| name.to_string_lossy()),
+            "width": upload["width"], "height": upload["height"], "engine": job["engine"], "layers": saved,
+        });
+        let path = self.output.join("manifest.json");
+        let text = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
+        std::fs::write(&path, text + "\n")
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        super::say(&format!(
+            "{} layers in {}",
+            saved.len(),
+            self.output.display()
+        ));
+        Ok(())
+    }
+
+    /// Saves a layer and returns its entry of the manifest: what the API says, with a file name in
+    /// place of the link.
+    async fn save(&self, client: &Client, layer: &Value) -> Result<Value, String> {
+        let url = layer["url"].as_str().unwrap_or_default();
+        let response = client
+            .get(url)
+            .send()
+            .await
+            .and_then(Response::error_for_status);
+        let response = response.map_err(|error| error.without_url().to_string())?;
+        let extension = match layer["content_type"].as_str() {
+            Some("image/webp") => "webp",
+            _ => "png",
+        };
+        let file = format!("{}.{extension}", layer["id"].as_str().unwrap_or("layer"));
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|error| error.without_url().to_string())?;
+        std::fs::write(self.output.join(&file), bytes)
+            .map_err(|error| format!("{file}: {error}"))?;
+        let mut entry = layer.clone();
+        if let Some(fields) = entry.as_object_mut() {
+            fields.remove("url");
+            fields.insert("file".into(), file.into());
+        }
+        Ok(entry)
+    }
+}
+
+async fn wait(client: &Client, url: &str) -> Result<Value, String> {
+    let bar = ProgressBar::new(100);
+    let style = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    loop {
+        let job = answer(client.get(url).send().await).await?;
+        let percent = (job["progress"].as_f64().unwrap_or_default() * 100.0).clamp(0.0, 100.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0 to 100"
+        )]
+        bar.set_position(percent as u64);
+        bar.set_message(job["status"].as_str().unwrap_or_default().to_owned());
+        match job["status"].as_str() {
+            Some("completed") => {
+                bar.finish_and_clear();
+                return Ok(job);
+            }
+            Some("failed") => {
+                bar.finish_and_clear();
+                return Err(format!(
+                    "{} ({})",
+                    text(&job["error"]),
+                    text(&job["error_code"])
+                ));
+            }
+            _ => sleep_until(Instant::now() + Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// The JSON of a good answer, or the problem's sentence.
+async fn answer(response: Result<Response, reqwest::Error>) -> Result<Value, String> {
+    let response = response.map_err(|error| error.without_url().to_string())?;
+    let good = response.status().is_success();
+    let body: Value = response
+        .json()
+        .await
+        .map_err(|error| error.without_url().to_string())?;
+    if good {
+        Ok(body)
+    } else {
+        Err(format!(
+            "{} ({})",
+            text(&body["detail"]),
+            text(&body["code"])
+        ))
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,211 @@
+//! The configuration: from the environment and a TOML file to checked values. The only reader of
+//! the environment. Everything is checked before anything starts, and every wrong option is named,
+//! not only the first.
+
+mod options;
+mod reader;
+mod values;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fal_queue::ModelId;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+pub use options::{OPTIONS, OptionDoc};
+pub use values::ConfigError;
+
+use crate::engines::ImageWay;
+use crate::fetch::SourcePrefix;
+use crate::http::CorsOrigins;
+use crate::jobs::EngineKind;
+use crate::worker::UnknownPolicy;
+use reader::Reader;
+use values::Values;
+
+/// Everything that can be set, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The SQLite file.
+    pub database_path: PathBuf,
+    /// The folder of pictures.
+    pub blob_folder: PathBuf,
+    /// The service's address for clients and fal.
+    pub public_url: Option<Url>,
+    /// Sign and check links; empty means "make one and keep it".
+    pub signing_secrets: Vec<SecretString>,
+    /// Who may use `/api`: name and key.
+    pub api_keys: Vec<(String, SecretString)>,
+    /// Whether `X-Forwarded-Proto` is believed.
+    pub trust_proxy: bool,
+    /// Web pages that may call `/api`.
+    pub cors: CorsOrigins,
+    /// The engine of jobs that do not ask for one.
+    pub engine: EngineKind,
+    /// The embedded engine.
+    pub local: LocalConfig,
+    /// fal; `None` without a key.
+    pub fal: Option<FalConfig>,
+    /// What to do with a submission of unknown fate.
+    pub submit_unknown: UnknownPolicy,
+    /// After how long.
+    pub submit_unknown_grace: Duration,
+    /// How long an engine may take.
+    pub engine_timeout: Duration,
+    /// How long jobs and uploads are kept.
+    pub job_ttl: Duration,
+    /// How long steps may finish after a stop.
+    pub stop_grace: Duration,
+    /// Opening strangers' URLs.
+    pub fetch: FetchConfig,
+    /// The largest image, in bytes.
+    pub max_image_bytes: u64,
+    /// The largest image, in pixels.
+    pub max_image_pixels: u64,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Logging.
+    pub log: LogConfig,
+}
+
+/// The embedded engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    /// Pictures at once.
+    pub concurrency: usize,
+    /// Threads for one picture; `None` takes every core.
+    pub threads: Option<usize>,
+}
+
+/// fal.
+#[derive(Clone, Debug)]
+pub struct FalConfig {
+    /// The key.
+    pub key: SecretString,
+    /// The model.
+    pub model: ModelId,
+    /// How a picture gets there.
+    pub way: ImageWay,
+    /// Whether fal calls back.
+    pub webhooks: bool,
+    /// What one request costs, in millionths of a US dollar.
+    pub price_microusd: u64,
+    /// The queue.
+    pub queue_url: Url,
+    /// Storage.
+    pub rest_url: Url,
+    /// Keys of webhooks.
+    pub jwks_url: Url,
+}
+
+/// Opening strangers' URLs.
+#[derive(Clone, Debug, Default)]
+pub struct FetchConfig {
+    /// `http://` too.
+    pub allow_http: bool,
+    /// Networks let through the address check.
+    pub allow_nets: Vec<IpNet>,
+    /// Only these, if any.
+    pub allow_prefixes: Vec<SourcePrefix>,
+}
+
+/// Logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A tracing filter.
+    pub filter: String,
+    /// JSON lines rather than text; `None` decides by the terminal.
+    pub json: Option<bool>,
+}
+
+impl Config {
+    /// Reads `file` (or `lamina.toml` where it exists) and the environment.
+    ///
+    /// # Errors
+    /// Every option that is wrong.
+    pub fn load(file: Option<&Path>) -> Result<Self, Vec<ConfigError>> {
+        Self::load_with(file, [])
+    }
+
+    /// [`Config::load`] with some options set over everything else, as the command line does.
+    ///
+    /// # Errors
+    /// Every option that is wrong.
+    pub fn load_with<'a>(
+        file: Option<&Path>,
+        over: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let usual = Path::new("lamina.toml");
+        let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)))?;
+        values.overlay(over);
+        Self::parse(&values)
+    }
+
+    /// A configuration of these options alone, without file and environment.
+    ///
+    /// # Errors
+    /// Every option that is wrong.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        Self::parse(&Values::from_pairs(pairs))
+    }
+
+    /// Where a test wants this process to die; see `worker::crash`.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn crash_point() -> Option<String> {
+        std::env::var("LAMINA_TEST_CRASH_POINT").ok()
+    }
+
+    fn parse(values: &Values) -> Result<Self, Vec<ConfigError>> {
+        let mut reader = Reader::new(values);
+        let host: IpAddr = reader.parse("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
+        let port: u16 = reader.parse("PORT", "a number from 0 to 65535");
+        let database_path = PathBuf::from(reader.text("DATABASE_PATH"));
+        let public_url = reader.base_url("PUBLIC_URL");
+        let fal = reader.fal(public_url.as_ref());
+        let config = Self {
+            listen: SocketAddr::new(host, port),
+            blob_folder: reader.blob_folder(&database_path),
+            database_path,
+            public_url,
+            signing_secrets: reader.signing_secrets(),
+            api_keys: reader.api_keys(),
+            trust_proxy: reader.flag("TRUST_PROXY"),
+            cors: reader.cors(),
+            engine: reader.engine(fal.is_some()),
+            local: reader.local(),
+            fal,
+            submit_unknown: reader.unknown_policy(),
+            submit_unknown_grace: reader.duration("SUBMIT_UNKNOWN_GRACE"),
+            engine_timeout: reader.duration("ENGINE_TIMEOUT"),
+            job_ttl: reader.job_ttl(),
+            stop_grace: reader.duration("STOP_GRACE"),
+            fetch: reader.fetch(),
+            max_image_bytes: reader.parse("MAX_IMAGE_BYTES", "a number of bytes"),
+            max_image_pixels: reader.parse("MAX_IMAGE_PIXELS", "a number of pixels"),
+            max_connections: reader.parse("MAX_CONNECTIONS", "a number"),
+            log: reader.log(),
+        };
+        let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");
+        if anonymous && !host.is_loopback() {
+            reader.wrong(
+                "HOST",
+                format!(
+                    "{host} can be reached from outside, and without API_KEYS anybody could spend your money there; \
+                     set API_KEYS=name:key, or ALLOW_ANONYMOUS=true if something in front of lamina checks who calls"
+                ),
+            );
+        }
+        reader.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests;

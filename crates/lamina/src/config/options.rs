@@ -1,0 +1,197 @@
+//! Every option: its name, its default and what it is for. `docs/configuration.md` and
+//! `deploy/.env.example` are held to this list by tests.
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionDoc {
+    /// The environment variable, and the name in the TOML file.
+    pub name: &'static str,
+    /// The default as it would be written; empty for "not set".
+    pub default: &'static str,
+    /// Whether it is never shown, and can also be given as `NAME_FILE`.
+    pub secret: bool,
+    /// What it is for, in a sentence.
+    pub about: &'static str,
+}
+
+const fn option(name: &'static str, default: &'static str, about: &'static str) -> OptionDoc {
+    OptionDoc {
+        name,
+        default,
+        secret: false,
+        about,
+    }
+}
+
+const fn secret(name: &'static str, about: &'static str) -> OptionDoc {
+    OptionDoc {
+        name,
+        default: "",
+        secret: true,
+        about,
+    }
+}
+
+/// Every option, in the order of the documentation.
+pub const OPTIONS: &[OptionDoc] = &[
+    option(
+        "HOST",
+        "127.0.0.1",
+        "Address to listen on. Anything but loopback needs API_KEYS or ALLOW_ANONYMOUS.",
+    ),
+    option("PORT", "8080", "Port to listen on; 0 takes a free one."),
+    option(
+        "DATABASE_PATH",
+        "./data/lamina.db",
+        "The SQLite file. One process owns it.",
+    ),
+    option(
+        "STORAGE_URL",
+        "",
+        "Where pictures are kept, as file:FOLDER. Default: the folder blobs beside the database.",
+    ),
+    option(
+        "PUBLIC_URL",
+        "",
+        "The address under which clients and fal reach this service. Links start with it.",
+    ),
+    secret(
+        "SIGNING_SECRET",
+        "Signs links; at least 32 characters. Several, separated by commas: the first signs, all verify. Made and kept beside the database if not set.",
+    ),
+    secret(
+        "API_KEYS",
+        "Who may use /api, as name:key,name:key. A key has at least 16 characters.",
+    ),
+    option(
+        "ALLOW_ANONYMOUS",
+        "false",
+        "Serve a public address without API_KEYS.",
+    ),
+    option(
+        "TRUST_PROXY",
+        "false",
+        "Believe X-Forwarded-Proto, for links when PUBLIC_URL is not set.",
+    ),
+    option(
+        "CORS_ORIGINS",
+        "",
+        "Web pages that may call /api: * or origins separated by commas.",
+    ),
+    option(
+        "ENGINE",
+        "auto",
+        "The engine of jobs that do not ask for one: auto (fal when a key is set), fal or local.",
+    ),
+    option(
+        "LOCAL_CONCURRENCY",
+        "1",
+        "Pictures that the embedded engine splits at once.",
+    ),
+    option(
+        "LOCAL_THREADS",
+        "0",
+        "Threads of the embedded engine for one picture; 0 takes every core.",
+    ),
+    secret("FAL_API_KEY", "The fal key, as key_id:key_secret."),
+    secret(
+        "FAL_KEY",
+        "The same under fal's own name; FAL_API_KEY wins.",
+    ),
+    option(
+        "FAL_MODEL",
+        "fal-ai/qwen-image-layered",
+        "The model at fal.",
+    ),
+    option(
+        "FAL_IMAGE",
+        "auto",
+        "How a picture reaches fal: auto (link when PUBLIC_URL is set, else upload), link, upload or data.",
+    ),
+    option(
+        "FAL_WEBHOOKS",
+        "auto",
+        "Whether fal calls back: auto (when PUBLIC_URL is set), true or false.",
+    ),
+    option(
+        "FAL_PRICE_USD",
+        "0.05",
+        "What one request costs, for the account of spending.",
+    ),
+    option(
+        "FAL_QUEUE_URL",
+        "https://queue.fal.run",
+        "fal's queue; the emulator's in development.",
+    ),
+    option(
+        "FAL_REST_URL",
+        "https://rest.fal.ai",
+        "fal's storage; the emulator's in development.",
+    ),
+    option(
+        "FAL_JWKS_URL",
+        "https://rest.fal.ai/.well-known/jwks.json",
+        "The keys of fal's webhooks; the emulator's in development.",
+    ),
+    option(
+        "SUBMIT_UNKNOWN",
+        "fail",
+        "When it is not known whether fal took a picture: fail (never pay twice) or retry.",
+    ),
+    option(
+        "SUBMIT_UNKNOWN_GRACE",
+        "2m",
+        "How long to wait for the webhook that would tell.",
+    ),
+    option(
+        "ENGINE_TIMEOUT",
+        "30m",
+        "How long an engine may take from accepting a picture to its layers.",
+    ),
+    option(
+        "JOB_TTL",
+        "24h",
+        "How long a job and its pictures are kept, from create; uploads too. At most 168h.",
+    ),
+    option(
+        "STOP_GRACE",
+        "20s",
+        "How long running steps may finish after SIGTERM.",
+    ),
+    option("FETCH_ALLOW_HTTP", "false", "Open http:// image URLs too."),
+    option(
+        "FETCH_ALLOW_NETS",
+        "",
+        "Networks let through the address check, such as 127.0.0.0/8, separated by commas. For development.",
+    ),
+    option(
+        "FETCH_ALLOW_PREFIXES",
+        "",
+        "Only open image URLs that start with one of these, separated by commas.",
+    ),
+    option(
+        "MAX_IMAGE_BYTES",
+        "20971520",
+        "The largest image, in bytes.",
+    ),
+    option(
+        "MAX_IMAGE_PIXELS",
+        "50000000",
+        "The largest image, in pixels.",
+    ),
+    option(
+        "MAX_CONNECTIONS",
+        "4096",
+        "Connections served at once; more wait.",
+    ),
+    option(
+        "LOG",
+        "info",
+        "What is logged, as a tracing filter such as info,lamina=debug.",
+    ),
+    option(
+        "LOG_FORMAT",
+        "auto",
+        "json, text, or auto (text on a terminal).",
+    ),
+];

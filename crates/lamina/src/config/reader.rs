@@ -1,0 +1,373 @@
+//! From text to checked values, one method for each kind of option. Collects what is wrong; a
+//! secret's value is never repeated.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::options::OPTIONS;
+use super::values::{ConfigError, Values};
+use super::{Config, FalConfig, FetchConfig, LocalConfig, LogConfig};
+use crate::engines::ImageWay;
+use crate::http::CorsOrigins;
+use crate::jobs::EngineKind;
+use crate::worker::UnknownPolicy;
+
+pub(super) struct Reader<'a> {
+    values: &'a Values,
+    errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(values: &'a Values) -> Self {
+        Self {
+            values,
+            errors: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self, config: Config) -> Result<Config, Vec<ConfigError>> {
+        if self.errors.is_empty() {
+            Ok(config)
+        } else {
+            Err(self.errors)
+        }
+    }
+
+    pub(super) fn wrong(&mut self, name: &str, text: impl Into<String>) {
+        self.errors.push(ConfigError::new(name, text));
+    }
+
+    /// The option's text, or its default; empty for "not set".
+    pub(super) fn text(&self, name: &str) -> &'a str {
+        let default = OPTIONS
+            .iter()
+            .find(|option| option.name == name)
+            .map_or("", |option| option.default);
+        self.values.get(name).unwrap_or(default)
+    }
+
+    /// A value that the type itself can parse. After an error the default stands in, so that the
+    /// other options are checked too.
+    pub(super) fn parse<T: FromStr>(&mut self, name: &str, wanted: &str) -> T {
+        let text = self.text(name);
+        let default = OPTIONS
+            .iter()
+            .find(|option| option.name == name)
+            .map_or("", |option| option.default);
+        text.parse()
+            .or_else(|_| {
+                self.wrong(name, format!("expected {wanted}, got {text:?}"));
+                default.parse()
+            })
+            .unwrap_or_else(|_| unreachable!("the default of {name} is tested to parse"))
+    }
+
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        self.word(
+            name,
+            &[
+                ("true", true),
+                ("false", false),
+                ("1", true),
+                ("0", false),
+                ("yes", true),
+                ("no", false),
+            ],
+        )
+    }
+
+    fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> T {
+        let text = self.text(name);
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return *value;
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.wrong(
+            name,
+            format!("expected one of {}, got {text:?}", known.join(", ")),
+        );
+        words[0].1
+    }
+
+    /// A duration in jiff's friendly format, longer than nothing.
+    pub(super) fn duration(&mut self, name: &str) -> Duration {
+        let text = self.text(name);
+        let parsed = text
+            .parse::<jiff::SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok());
+        parsed
+            .filter(|duration| !duration.is_zero())
+            .unwrap_or_else(|| {
+                self.wrong(
+                    name,
+                    format!("expected a duration such as 24h, 15m or 30s, got {text:?}"),
+                );
+                Duration::from_secs(60)
+            })
+    }
+
+    pub(super) fn job_ttl(&mut self) -> Duration {
+        let ttl = self.duration("JOB_TTL");
+        if ttl > Duration::from_secs(168 * 3600) {
+            self.wrong(
+                "JOB_TTL",
+                "expected at most 168h: pictures are not kept longer than a week",
+            );
+        }
+        ttl
+    }
+
+    fn list(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.text(name)
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+    }
+
+    fn parsed_list<T: FromStr>(&mut self, name: &str, wanted: &str) -> Vec<T> {
+        let mut parsed = Vec::new();
+        for part in self.list(name) {
+            match part.parse() {
+                Ok(value) => parsed.push(value),
+                Err(_) => self.wrong(name, format!("expected {wanted}, got {part:?}")),
+            }
+        }
+        parsed
+    }
+
+    /// An http or https address, without user, query and fragment.
+    pub(super) fn base_url(&mut self, name: &str) -> Option<Url> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return None;
+        }
+        let url = Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        if url.is_none() {
+            // The text may carry a password.
+            self.wrong(
+                name,
+                "expected an address such as https://layers.example.com, without user, ? and #",
+            );
+        }
+        url
+    }
+
+    fn fal_url(&mut self, name: &str) -> Url {
+        self.base_url(name).unwrap_or_else(|| {
+            Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("/ is a path"))
+        })
+    }
+
+    pub(super) fn blob_folder(&mut self, database: &Path) -> PathBuf {
+        let text = self.text("STORAGE_URL");
+        if text.is_empty() {
+            return database
+                .parent()
+                .unwrap_or_else(|| Path::new(""))
+                .join("blobs");
+        }
+        match text.strip_prefix("file:") {
+            Some(folder) if !folder.is_empty() => {
+                PathBuf::from(folder.strip_prefix("//").unwrap_or(folder))
+            }
+            _ => {
+                self.wrong("STORAGE_URL", format!("expected file:FOLDER, got {text:?}"));
+                PathBuf::new()
+            }
+        }
+    }
+
+    pub(super) fn signing_secrets(&mut self) -> Vec<SecretString> {
+        let secrets: Vec<&str> = self.list("SIGNING_SECRET").collect();
+        if secrets.iter().any(|secret| secret.len() < 32) {
+            self.wrong(
+                "SIGNING_SECRET",
+                "expected at least 32 characters; openssl rand -hex 32 makes one",
+            );
+        }
+        secrets.into_iter().map(SecretString::from).collect()
+    }
+
+    pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
+        let mut keys: Vec<(String, SecretString)> = Vec::new();
+        for part in self.list("API_KEYS") {
+            let pair = part
+                .split_once(':')
+                .map(|(name, key)| (name.trim(), key.trim()));
+            match pair {
+                Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
+                    keys.push((name.to_owned(), SecretString::from(key)));
+                }
+                _ => self.wrong(
+                    "API_KEYS",
+                    "expected name:key,name:key with keys of at least 16 characters",
+                ),
+            }
+        }
+        keys
+    }
+
+    pub(super) fn cors(&mut self) -> CorsOrigins {
+        if self.text("CORS_ORIGINS") == "*" {
+            return CorsOrigins::Any;
+        }
+        let origins = self.parsed_list(
+            "CORS_ORIGINS",
+            "* or origins such as https://app.example.com",
+        );
+        if origins.is_empty() {
+            CorsOrigins::None
+        } else {
+            CorsOrigins::List(origins)
+        }
+    }
+
+    pub(super) fn engine(&mut self, has_fal: bool) -> EngineKind {
+        let auto = if has_fal {
+            EngineKind::Fal
+        } else {
+            EngineKind::Local
+        };
+        let kind = self.word(
+            "ENGINE",
+            &[
+                ("auto", auto),
+                ("fal", EngineKind::Fal),
+                ("local", EngineKind::Local),
+            ],
+        );
+        if kind == EngineKind::Fal && !has_fal {
+            self.wrong(
+                "ENGINE",
+                "is fal, and that needs FAL_API_KEY; set it, or use ENGINE=local",
+            );
+        }
+        kind
+    }
+
+    pub(super) fn local(&mut self) -> LocalConfig {
+        let concurrency: usize = self.parse("LOCAL_CONCURRENCY", "a number from 1");
+        let threads: usize = self.parse("LOCAL_THREADS", "a number");
+        LocalConfig {
+            concurrency: concurrency.max(1),
+            threads: (threads > 0).then_some(threads),
+        }
+    }
+
+    /// fal's own options are checked even without a key, so that a typo shows before the key comes.
+    pub(super) fn fal(&mut self, public_url: Option<&Url>) -> Option<FalConfig> {
+        let names = ["FAL_API_KEY", "FAL_KEY"];
+        let given = names.into_iter().find(|name| !self.text(name).is_empty());
+        if let Some(name) = given
+            && let Err(error) = fal_queue::check_key_shape(self.text(name))
+        {
+            self.wrong(name, format!("does not look like a fal key: {error}"));
+        }
+        let has_url = public_url.is_some();
+        let auto_way = if has_url {
+            ImageWay::Link
+        } else {
+            ImageWay::Upload
+        };
+        let ways = [
+            ("auto", auto_way),
+            ("link", ImageWay::Link),
+            ("upload", ImageWay::Upload),
+            ("data", ImageWay::DataUri),
+        ];
+        let way = self.word("FAL_IMAGE", &ways);
+        let webhooks = self.word(
+            "FAL_WEBHOOKS",
+            &[("auto", has_url), ("true", true), ("false", false)],
+        );
+        for (name, needs) in [
+            ("FAL_IMAGE", way == ImageWay::Link),
+            ("FAL_WEBHOOKS", webhooks),
+        ] {
+            if needs && !has_url {
+                self.wrong(name, format!("is {:?}, and that needs PUBLIC_URL, the address under which fal reaches lamina", self.text(name)));
+            }
+        }
+        let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
+        let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");
+        if !(0.0..1000.0).contains(&price) {
+            self.wrong(
+                "FAL_PRICE_USD",
+                "expected a number of US dollars from 0 to 1000",
+            );
+        }
+        let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
+        let jwks_url = self.fal_url("FAL_JWKS_URL");
+        let key = SecretString::from(self.text(given?));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be 0 to 1000 dollars"
+        )]
+        let price_microusd = (price * 1e6).round() as u64;
+        Some(FalConfig {
+            key,
+            model,
+            way,
+            webhooks,
+            price_microusd,
+            queue_url,
+            rest_url,
+            jwks_url,
+        })
+    }
+
+    pub(super) fn unknown_policy(&mut self) -> UnknownPolicy {
+        self.word(
+            "SUBMIT_UNKNOWN",
+            &[
+                ("fail", UnknownPolicy::Fail),
+                ("retry", UnknownPolicy::Retry),
+            ],
+        )
+    }
+
+    pub(super) fn fetch(&mut self) -> FetchConfig {
+        FetchConfig {
+            allow_http: self.flag("FETCH_ALLOW_HTTP"),
+            allow_nets: self.parsed_list(
+                "FETCH_ALLOW_NETS",
+                "networks such as 127.0.0.0/8 or ::1/128",
+            ),
+            allow_prefixes: self.parsed_list(
+                "FETCH_ALLOW_PREFIXES",
+                "URLs such as https://images.example.com/",
+            ),
+        }
+    }
+
+    pub(super) fn log(&mut self) -> LogConfig {
+        let filter = self.text("LOG").to_owned();
+        if filter
+            .parse::<tracing_subscriber::filter::EnvFilter>()
+            .is_err()
+        {
+            self.wrong(
+                "LOG",
+                format!("expected a filter such as info or info,lamina=debug, got {filter:?}"),
+            );
+        }
+        let json = self.word(
+            "LOG_FORMAT",
+            &[("auto", None), ("json", Some(true)), ("text", Some(false))],
+        );
+        LogConfig { filter, json }
+    }
+}

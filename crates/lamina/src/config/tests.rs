@@ -1,0 +1,120 @@
+//! Defaults, refusals and the list of options.
+
+use super::*;
+
+fn errors(pairs: &[(&str, &str)]) -> String {
+    let errors = Config::from_pairs(pairs.iter().copied()).expect_err("these options are wrong");
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn without_any_option_it_listens_on_loopback_with_the_embedded_engine() {
+    let config = Config::from_pairs([]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.engine, EngineKind::Local);
+    assert_eq!(config.blob_folder, PathBuf::from("./data/blobs"));
+    assert_eq!(config.job_ttl, Duration::from_secs(24 * 3600));
+}
+
+#[test]
+fn a_default_that_is_written_out_changes_nothing() {
+    let written = OPTIONS
+        .iter()
+        .filter(|option| !option.default.is_empty())
+        .map(|option| (option.name, option.default));
+    let written = Config::from_pairs(written).unwrap();
+    assert_eq!(
+        format!("{written:?}"),
+        format!("{:?}", Config::from_pairs([]).unwrap())
+    );
+}
+
+#[test]
+fn a_fal_key_makes_fal_the_engine() {
+    let config = Config::from_pairs([("FAL_KEY", "id-1234:0123456789abcdef")]).unwrap();
+    assert_eq!(config.engine, EngineKind::Fal);
+    let fal = config.fal.unwrap();
+    assert_eq!(
+        (fal.way, fal.webhooks, fal.price_microusd),
+        (ImageWay::Upload, false, 50_000)
+    );
+    let config = Config::from_pairs([
+        ("FAL_API_KEY", "id-1234:0123456789abcdef"),
+        ("PUBLIC_URL", "https://a.example"),
+    ])
+    .unwrap();
+    let fal = config.fal.unwrap();
+    assert_eq!((fal.way, fal.webhooks), (ImageWay::Link, true));
+}
+
+#[test]
+fn a_public_address_needs_keys_or_a_word() {
+    assert!(errors(&[("HOST", "0.0.0.0")]).contains("API_KEYS"));
+    Config::from_pairs([("HOST", "0.0.0.0"), ("ALLOW_ANONYMOUS", "true")]).unwrap();
+    Config::from_pairs([("HOST", "0.0.0.0"), ("API_KEYS", "app:0123456789abcdef")]).unwrap();
+}
+
+#[test]
+fn every_wrong_option_is_named_with_what_it_wants() {
+    insta::assert_snapshot!(errors(&[
+        ("HOST", "localhost"),
+        ("PORT", "99999"),
+        ("PUBLIC_URL", "ftp://x"),
+        ("STORAGE_URL", "gs://bucket"),
+        ("SIGNING_SECRET", "short"),
+        ("API_KEYS", "nokey"),
+        ("ENGINE", "fal"),
+        ("JOB_TTL", "200h"),
+        ("STOP_GRACE", "soon"),
+        ("FETCH_ALLOW_NETS", "10.0.0.0/99"),
+        ("FAL_IMAGE", "pigeon"),
+        ("FAL_MODEL", "nothing"),
+        ("LOG_FORMAT", "xml"),
+        ("ALLOW_ANONYMOUS", "perhaps"),
+    ]), @"");
+}
+
+#[test]
+fn no_error_repeats_a_secret() {
+    let text = errors(&[
+        ("FAL_API_KEY", "hunter2"),
+        ("API_KEYS", "app:hunter2"),
+        ("SIGNING_SECRET", "hunter2"),
+        ("PUBLIC_URL", "https://me:hunter2@example.com"),
+    ]);
+    assert!(!text.contains("hunter2"), "{text}");
+    let config = Config::from_pairs([
+        ("FAL_KEY", "id-1234:hunter2hunter2"),
+        ("API_KEYS", "app:hunter2hunter2"),
+    ])
+    .unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_file_of_the_same_names_is_read_and_unknown_names_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lamina.toml");
+    std::fs::write(&file, "job_ttl = \"2h\"\nMAX_CONNECTIONS = 7\n").unwrap();
+    let config = Config::load(Some(&file)).unwrap();
+    assert_eq!(
+        (config.job_ttl, config.max_connections),
+        (Duration::from_secs(7200), 7)
+    );
+    std::fs::write(&file, "job_tll = \"2h\"\n").unwrap();
+    assert!(
+        Config::load(Some(&file)).unwrap_err()[0]
+            .to_string()
+            .contains("job_tll")
+    );
+    std::fs::write(&file, "API_KEYS = \"app:hunter2hunter2\nPORT = 1\n").unwrap();
+    let error = Config::load(Some(&file)).unwrap_err()[0].to_string();
+    assert!(
+        error.contains("line") && !error.contains("hunter2"),
+        "{error}"
+    );
+}
