@@ -272,3 +272,12 @@ fn the_documented_defaults_hold() {
     assert_eq!(policy.total_timeout, Duration::from_secs(30));
     assert!(policy.user_agent.starts_with("lamina/"));
 }
+
+#[test]
+fn every_code_is_documented() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../../docs/images.md")).unwrap();
+    for code in FetchError::CODES {
+        assert!(text.contains(&format!("| `{code}` |")), "{code} has no row");
+    }
+}

@@ -163,3 +163,18 @@ fn base64_is_measured_before_it_is_decoded() {
     let error = decode_base64(&"!".repeat(1000), 29).unwrap_err();
     assert_eq!(error.code(), "image_too_many_bytes");
 }
+
+#[test]
+fn every_code_is_documented_with_whether_to_ask_again() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../../docs/images.md")).unwrap();
+    for code in ImageError::CODES {
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{code}` |")));
+        let again = row
+            .unwrap_or_else(|| panic!("{code} has no row"))
+            .ends_with("| yes |");
+        assert_eq!(again, code == ImageError::Busy.code(), "{code}");
+    }
+}
