@@ -48,6 +48,9 @@ async fn connection(stream: TcpStream, router: Router) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may keep an idle connection for as long as it likes: closing it under a request
+        // would be a fault that nobody scripted.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
