@@ -99,3 +99,26 @@ pub(crate) fn iso_micros(ms: u64) -> String {
         .unwrap_or(jiff::Timestamp::MAX);
     format!("{stamp:.6}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_and_scaled_time_ages_without_moving_the_stamps() {
+        let now = Arc::new(AtomicU64::new(1_000));
+        let read = Arc::clone(&now);
+        let clock = Clock::build(Box::new(move || read.load(Ordering::Relaxed)), 60.0);
+        assert_eq!((clock.now_ms(), clock.aged_ms()), (1_000, 1_000));
+        now.store(1_500, Ordering::Relaxed);
+        assert_eq!((clock.now_ms(), clock.aged_ms()), (1_500, 31_000));
+        clock.clone().skip(Duration::from_secs(2));
+        assert_eq!((clock.now_ms(), clock.aged_ms()), (1_500, 33_000));
+    }
+
+    #[test]
+    fn log_stamps_always_show_microseconds() {
+        assert_eq!(iso_micros(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(iso_micros(1_800_000_000_123), "2027-01-15T08:00:00.123000Z");
+    }
+}

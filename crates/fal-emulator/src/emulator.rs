@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::handle;
 use crate::http;
 use crate::inspect::Submission;
+use crate::outgoing::Outgoing;
 use crate::queue::{Counters, WebhookDelivery};
 use crate::shared::Shared;
 use crate::uploads::Upload;
@@ -31,14 +32,10 @@ impl Emulator {
     /// # Errors
     /// The address cannot be bound, or the outgoing client cannot be set up.
     pub async fn start(config: Config) -> io::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .connect_timeout(Duration::from_secs(5))
-            .build()
-            .map_err(io::Error::other)?;
+        let outgoing = Outgoing::new().map_err(io::Error::other)?;
         let listener = TcpListener::bind(config.address).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(config, client));
+        let shared = Arc::new(Shared::new(config, outgoing));
         let router = http::router(&shared);
         shared.spawn(http::serve(Arc::clone(&shared), listener, router));
         Ok(Self { shared, address })
@@ -180,7 +177,8 @@ impl Emulator {
         self.shared.config.clock.skip(time);
     }
 
-    /// Forgets requests, files, uploads, script and counters; the keys stay.
+    /// Forgets requests, files, uploads, script, lock and counters, and stops what is at work; the
+    /// keys and the hold stay.
     pub fn reset(&self) {
         handle::reset(&self.shared);
     }

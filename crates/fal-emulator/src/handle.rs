@@ -34,7 +34,7 @@ pub(crate) fn release(shared: &Arc<Shared>, id: &str) -> bool {
     known
 }
 
-/// Forgets requests, files, uploads, script and counters; the keys stay.
+/// Forgets requests, files, uploads, script, lock and counters; the keys and the hold stay.
 pub(crate) fn reset(shared: &Arc<Shared>) {
     shared.board().reset();
     shared.cdn.clear();

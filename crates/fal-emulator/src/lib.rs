@@ -31,6 +31,7 @@ mod handle;
 mod http;
 mod inspect;
 mod model;
+mod outgoing;
 mod queue;
 mod shared;
 mod uploads;

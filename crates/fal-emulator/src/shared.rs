@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cdn::Cdn;
 use crate::config::Config;
+use crate::outgoing::Outgoing;
 use crate::queue::{Board, End};
 use crate::uploads::Uploads;
 use crate::webhook::SigningKeys;
@@ -25,13 +26,13 @@ pub(crate) struct Shared {
     pub(crate) cdn: Cdn,
     pub(crate) uploads: Uploads,
     pub(crate) signing: SigningKeys,
-    pub(crate) client: reqwest::Client,
+    pub(crate) outgoing: Outgoing,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, client: reqwest::Client) -> Self {
+    pub(crate) fn new(config: Config, outgoing: Outgoing) -> Self {
         let clock = config.clock.clone();
         Self {
             board: Mutex::new(Board::new(config.hold, config.concurrency)),
@@ -39,7 +40,7 @@ impl Shared {
             cdn: Cdn::new(clock),
             uploads: Uploads::default(),
             signing: SigningKeys::new(),
-            client,
+            outgoing,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             config,

@@ -77,9 +77,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/skip", post(skip))
         .route("/rotate-key", post(rotate_key))
         .route("/reset", post(reset))
+        .fallback(async || done(false))
 }
 
-async fn summary(State(shared): State<Arc<Shared>>) -> Json<Value> {
+pub(super) async fn summary(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let board = shared.board();
     Json(json!({
         "counters": board.counters,
@@ -199,6 +200,6 @@ fn done(known: bool) -> Answer {
     if known {
         answer::json(200, &json!({"ok": true}))
     } else {
-        answer::json(404, &json!({"detail": "no such request"}))
+        answer::json(404, &json!({"detail": "no such request or control"}))
     }
 }

@@ -23,6 +23,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
+use axum::routing::get;
 use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
 
@@ -43,6 +44,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .allow_headers(Any)
         .expose_headers(Any);
     Router::new()
+        .route("/_emulator/", get(control::summary))
         .nest("/_emulator", control::routes())
         .fallback(fal)
         .layer(from_fn(name_request))
@@ -50,9 +52,13 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// Adds a request id where none was given.
+/// Adds a request id where none was given, and logs the call: method, path and status, nothing that
+/// could hold a key, a signature or a picture.
 async fn name_request(request: Request, next: Next) -> Answer {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     let mut answered = next.run(request).await;
+    tracing::info!(%method, path, status = answered.status().as_u16(), "call");
     let named = answered.headers().contains_key(REQUEST_ID)
         || answered.extensions().get::<Anonymous>().is_some();
     if !named && let Ok(id) = HeaderValue::from_str(&Uuid::now_v7().to_string()) {

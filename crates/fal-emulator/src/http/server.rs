@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
@@ -11,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt as _;
 
 use super::answer::Hangup;
@@ -19,9 +21,9 @@ use crate::shared::Shared;
 /// Accepts until the emulator stops.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, router: Router) {
     loop {
-        // An accept fails for reasons that pass (a connection reset in the backlog, no descriptors).
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            // It fails for reasons that pass, such as no descriptors: no reason to spin, or to end.
+            sleep_until(Instant::now() + Duration::from_millis(10)).await;
             continue;
         };
         shared.spawn(connection(stream, router.clone()));
@@ -46,6 +48,9 @@ async fn connection(stream: TcpStream, router: Router) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may keep an idle connection for as long as it likes: closing it under a request
+        // would be a fault that nobody scripted.
+        .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {

@@ -88,14 +88,17 @@ pub(super) async fn run(shared: &Arc<Shared>, call: &Call, app: String, path: St
     }
     let ended = shared
         .wait_for(|board| {
-            let job = board.any_job(&ticket.id)?;
+            // A reset forgets the request, and nothing is left to wait for.
+            let Some(job) = board.any_job(&ticket.id) else {
+                return Some(None);
+            };
             match &job.phase {
-                Phase::Done(outcome) => Some((outcome.clone(), job.billed_units)),
+                Phase::Done(outcome) => Some(Some((outcome.clone(), job.billed_units))),
                 _ => None,
             }
         })
         .await;
-    let Some((outcome, billed_units)) = ended else {
+    let Some((outcome, billed_units)) = ended.flatten() else {
         return answer::hang_up();
     };
     let mut answered = answer::outcome(&outcome, billed_units);

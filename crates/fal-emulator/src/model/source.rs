@@ -17,6 +17,7 @@ use super::input::Input;
 use crate::config::{ImageLimits, LayerSource, SourceCheck};
 use crate::failure::{Failure, Item};
 use crate::fault::ModelError;
+use crate::outgoing::Outgoing;
 use crate::shared::Shared;
 
 /// A source that the model accepts.
@@ -49,7 +50,7 @@ pub(crate) async fn load_source(
     let bytes = if input.image_url.starts_with("data:") {
         from_data_uri(&input.image_url, limits)?
     } else {
-        download(&shared.client, &input.image_url, limits).await?
+        download(&shared.outgoing, &input.image_url, limits).await?
     };
     let decoding = tokio::task::spawn_blocking(move || decode(&bytes, limits, check)).await;
     decoding.unwrap_or_else(|_| Err(Failure::model(ModelError::InternalServerError)))
@@ -71,11 +72,7 @@ fn from_data_uri(uri: &str, limits: ImageLimits) -> Result<Bytes, Failure> {
         .map_err(|_| unreadable())
 }
 
-async fn download(
-    client: &reqwest::Client,
-    url: &str,
-    limits: ImageLimits,
-) -> Result<Bytes, Failure> {
+async fn download(outgoing: &Outgoing, url: &str, limits: ImageLimits) -> Result<Bytes, Failure> {
     let failed = || {
         Failure::items(
             422,
@@ -89,6 +86,7 @@ async fn download(
             ],
         )
     };
+    let client = outgoing.client_for(url).map_err(|_| failed())?;
     let response = client
         .get(url)
         .timeout(Duration::from_secs(30))

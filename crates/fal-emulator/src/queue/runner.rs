@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::board::End;
+use super::board::{Board, End};
 use super::job::{Outcome, Ticket};
 use crate::failure::{Failure, Item};
 use crate::fault::Fault;
@@ -78,11 +78,11 @@ fn conclude(shared: &Arc<Shared>, ticket: &Arc<Ticket>, outcome: Outcome, end: E
     let ended = shared.board().finish(&ticket.id, outcome.clone(), &end);
     pump(shared);
     if ended && ticket.webhook.is_some() {
-        shared.spawn(webhook::deliver(
-            Arc::clone(shared),
-            Arc::clone(ticket),
-            outcome,
-        ));
+        let stop = ticket.stop.clone();
+        let delivery = webhook::deliver(Arc::clone(shared), Arc::clone(ticket), outcome);
+        shared.spawn(async move {
+            stop.run_until_cancelled_owned(delivery).await;
+        });
     }
 }
 
@@ -91,12 +91,7 @@ async fn run(shared: Arc<Shared>, ticket: Arc<Ticket>) {
     let started = Instant::now();
     let worked = async {
         let result = infer(&shared, &ticket, started).await;
-        shared
-            .wait_for(|board| {
-                let job = board.any_job(&ticket.id)?;
-                job.may_finish.then_some(())
-            })
-            .await;
+        gate(&shared, &ticket).await;
         result
     };
     let result = tokio::select! {
@@ -127,6 +122,12 @@ async fn run(shared: Arc<Shared>, ticket: Arc<Ticket>) {
     }
 }
 
+/// Waits while the request is held before its end.
+async fn gate(shared: &Shared, ticket: &Ticket) {
+    let open = |board: &Board| board.any_job(&ticket.id)?.may_finish.then_some(());
+    shared.wait_for(open).await;
+}
+
 /// What the model does with the input, at the pace that was asked for.
 async fn infer(
     shared: &Arc<Shared>,
@@ -134,34 +135,31 @@ async fn infer(
     started: Instant,
 ) -> Result<Value, Failure> {
     let input = model::Input::parse(&ticket.path, &ticket.input)?;
-    let source = model::load_source(shared, &input, ticket.meets(&Fault::SourceFrameFirst)).await?;
-    report_steps(shared, ticket, &input, started).await;
+    let pixels_needed = ticket.meets(&Fault::SourceFrameFirst);
+    let source = model::load_source(shared, &input, pixels_needed).await?;
+    let steps = input.num_inference_steps;
+    let latency = shared.config.latency;
+    for step in 1..steps {
+        if !latency.is_zero() {
+            sleep_until(started + latency * step / steps).await;
+            report_step(shared, ticket, step, steps);
+        }
+    }
+    sleep_until(started + latency).await;
+    // Held here, a test tells the steps itself; the last one is told when it is over.
+    gate(shared, ticket).await;
+    report_step(shared, ticket, steps, steps);
     if let Some(failure) = scripted_failure(ticket) {
         return Err(failure);
     }
     model::produce(shared, ticket, &input, source, started).await
 }
 
-/// `step 1/28` and so on, spread over the latency. Without latency only the last one is logged.
-async fn report_steps(
-    shared: &Arc<Shared>,
-    ticket: &Ticket,
-    input: &model::Input,
-    started: Instant,
-) {
-    let steps = input.num_inference_steps;
-    let latency = shared.config.latency;
-    let first = if latency.is_zero() { steps } else { 1 };
-    for step in first..=steps {
-        if !latency.is_zero() {
-            sleep_until(started + latency * step / steps).await;
-        }
-        let now_ms = shared.config.clock.now_ms();
-        shared
-            .board()
-            .log(&ticket.id, now_ms, format!("step {step}/{steps}"));
-        shared.changed();
-    }
+fn report_step(shared: &Shared, ticket: &Ticket, step: u32, steps: u32) {
+    let now_ms = shared.config.clock.now_ms();
+    let line = format!("step {step}/{steps}");
+    shared.board().log(&ticket.id, now_ms, line);
+    shared.changed();
 }
 
 fn scripted_failure(ticket: &Ticket) -> Option<Failure> {

@@ -70,6 +70,7 @@ async fn insist(shared: &Arc<Shared>, ticket: &Ticket, url: &str, bytes: &[u8]) 
     }
 }
 
+/// One try, and its note on the board.
 async fn post(
     shared: &Arc<Shared>,
     ticket: &Ticket,
@@ -78,30 +79,7 @@ async fn post(
     bytes: &[u8],
     attempt: u32,
 ) -> Option<u16> {
-    let mut seconds = shared.config.clock.now_ms() / 1000;
-    if ticket.meets(&Fault::WebhookStale) {
-        seconds -= STALE_SECONDS;
-    }
-    let forged = ticket.meets(&Fault::WebhookForged);
-    let signed = shared.signing.sign(about, seconds, bytes, forged);
-    let mut request = shared
-        .client
-        .post(url)
-        .timeout(ANSWER_TIME)
-        .header("content-type", "application/json")
-        .body(bytes.to_vec());
-    if !ticket.meets(&Fault::WebhookUnsigned) {
-        request = request
-            .header("x-fal-webhook-request-id", signed.request_id)
-            .header("x-fal-webhook-user-id", signed.user_id)
-            .header("x-fal-webhook-timestamp", signed.timestamp)
-            .header("x-fal-webhook-signature", signed.signature);
-    }
-    let status = request
-        .send()
-        .await
-        .ok()
-        .map(|response| response.status().as_u16());
+    let status = send(shared, ticket, about, url, bytes).await;
     {
         let mut board = shared.board();
         board.counters.webhooks += 1;
@@ -119,4 +97,35 @@ async fn post(
     }
     shared.changed();
     status
+}
+
+/// Signs now and sends; `None` when no answer came.
+async fn send(
+    shared: &Arc<Shared>,
+    ticket: &Ticket,
+    about: &str,
+    url: &str,
+    bytes: &[u8],
+) -> Option<u16> {
+    let mut seconds = shared.config.clock.now_ms() / 1000;
+    if ticket.meets(&Fault::WebhookStale) {
+        seconds = seconds.saturating_sub(STALE_SECONDS);
+    }
+    let forged = ticket.meets(&Fault::WebhookForged);
+    let signed = shared.signing.sign(about, seconds, bytes, forged);
+    let client = shared.outgoing.client_for(url).ok()?;
+    let mut request = client
+        .post(url)
+        .timeout(ANSWER_TIME)
+        .header("content-type", "application/json")
+        .body(bytes.to_vec());
+    if !ticket.meets(&Fault::WebhookUnsigned) {
+        request = request
+            .header("x-fal-webhook-request-id", signed.request_id)
+            .header("x-fal-webhook-user-id", signed.user_id)
+            .header("x-fal-webhook-timestamp", signed.timestamp)
+            .header("x-fal-webhook-signature", signed.signature);
+    }
+    let answered = request.send().await.ok()?;
+    Some(answered.status().as_u16())
 }

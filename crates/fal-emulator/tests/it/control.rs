@@ -80,6 +80,7 @@ async fn held_requests_are_released_and_seen_over_http() {
     );
     bench.emulator.wait_for_completed(1).await;
     let summary = call(Method::GET, "").await;
+    assert_eq!(call(Method::GET, "/").await, summary);
     assert_eq!(summary["requests"], json!({"COMPLETED": 1}));
     assert_eq!(summary["counters"]["billed_units"], 1);
     let faults = call(Method::GET, "/faults").await;

@@ -23,6 +23,39 @@ fn every_fault_has_a_name_of_its_own_and_survives_json() {
     }
 }
 
+/// The names of all variants, from the mouth of the deserialiser.
+fn variants() -> HashSet<String> {
+    let error = serde_json::from_str::<Fault>("\"no_such_fault\"").expect_err("no such fault");
+    let text = error.to_string();
+    let quoted = text.split('`').skip(3).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_list_of_faults_leaves_none_out() {
+    let listed: HashSet<String> = Fault::all()
+        .iter()
+        .map(|fault| match serde_json::to_value(fault).expect("JSON") {
+            Value::String(name) => name,
+            Value::Object(fields) => fields.keys().next().expect("a name").clone(),
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert!(listed.len() > 40);
+    assert_eq!(listed, variants());
+}
+
+#[test]
+fn the_readme_explains_every_fault() {
+    let readme = include_str!("../../README.md");
+    for name in variants() {
+        assert!(
+            readme.contains(&format!("`{name}`")),
+            "{name} is not explained"
+        );
+    }
+}
+
 #[tokio::test]
 async fn refusing_faults_enqueue_nothing_and_bill_nothing() {
     let bench = Bench::start().await;

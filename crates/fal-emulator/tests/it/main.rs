@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod files;
 mod model;
+mod program;
 mod queue;
 mod receiver;
 mod storage;
