@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fal_queue::webhook::Verifier;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -46,6 +47,8 @@ pub struct Edge {
     pub trust_proxy: bool,
     /// Which pages of other origins may call `/api` from a browser.
     pub cors: CorsOrigins,
+    /// Checks fal's signatures on webhooks; without it the nonce in their address is the proof.
+    pub webhooks: Option<Arc<Verifier>>,
     /// Where bodies too large for memory are kept while they are received; must exist.
     pub spool: PathBuf,
     /// Bounds on requests.

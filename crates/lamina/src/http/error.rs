@@ -56,6 +56,8 @@ pub enum ApiError {
     WebhookUnsigned,
     /// A webhook whose signature is wrong or too old.
     WebhookSignatureInvalid,
+    /// The keys that a webhook's signature is checked with cannot be fetched.
+    WebhookKeysUnavailable(String),
     /// Nothing has this path.
     RouteNotFound,
     /// No job of this owner has this id.
@@ -107,7 +109,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/api.md` explains each.
-    pub const CODES: [(&'static str, u16); 41] = [
+    pub const CODES: [(&'static str, u16); 42] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -148,6 +150,7 @@ impl ApiError {
         ("internal_error", 500),
         ("server_busy", 503),
         ("storage_unavailable", 503),
+        ("webhook_keys_unavailable", 503),
         ("not_ready", 503),
     ];
 
@@ -171,6 +174,7 @@ impl ApiError {
             Self::FileGone => "file_gone",
             Self::WebhookUnsigned => "webhook_unsigned",
             Self::WebhookSignatureInvalid => "webhook_signature_invalid",
+            Self::WebhookKeysUnavailable(_) => "webhook_keys_unavailable",
             Self::RouteNotFound => "route_not_found",
             Self::JobNotFound => "job_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -269,6 +273,9 @@ impl ApiError {
             Self::FileGone => "The file was erased, because its job or upload was deleted or has expired.",
             Self::WebhookUnsigned => "The webhook does not carry the four X-Fal-Webhook headers of a signed call.",
             Self::WebhookSignatureInvalid => "The webhook's signature is wrong or too old.",
+            Self::WebhookKeysUnavailable(_) => {
+                "The webhook's signature cannot be checked now. Deliver it again."
+            }
             Self::RouteNotFound => "Nothing is here. GET /openapi.json lists what there is.",
             Self::JobNotFound => "There is no such job, or it is not yours.",
             Self::MethodNotAllowed => "This path does not take that method; the Allow header names those it takes.",
@@ -325,7 +332,10 @@ impl ApiError {
     pub(super) fn retry_after(&self) -> Option<u32> {
         match self {
             Self::JobNotCompleted { retry_after } => Some(*retry_after),
-            Self::ServerBusy | Self::StorageUnavailable(_) | Self::NotReady(_) => Some(3),
+            Self::ServerBusy
+            | Self::StorageUnavailable(_)
+            | Self::WebhookKeysUnavailable(_)
+            | Self::NotReady(_) => Some(3),
             _ => None,
         }
     }
@@ -333,7 +343,9 @@ impl ApiError {
     /// What only the log may hold.
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
-            Self::StorageUnavailable(cause) | Self::Internal(cause) => Some(cause),
+            Self::StorageUnavailable(cause)
+            | Self::WebhookKeysUnavailable(cause)
+            | Self::Internal(cause) => Some(cause),
             _ => None,
         }
     }

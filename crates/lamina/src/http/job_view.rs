@@ -23,6 +23,15 @@ pub(super) struct JobAccepted {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Job)]
 pub(super) struct JobView {
+    #[serde(flatten)]
+    job: JobSummary,
+    /// Bottom first; null until completed.
+    layers: Option<Vec<LayerView>>,
+}
+
+/// One job without its layers, as a list shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct JobSummary {
     /// The job's id.
     #[schema(value_type = uuid::Uuid)]
     job_id: JobId,
@@ -31,8 +40,6 @@ pub(super) struct JobView {
     /// 0.0 to 1.0; never falls, and reaches 1.0 only when every layer can be fetched.
     #[schema(minimum = 0, maximum = 1)]
     progress: f64,
-    /// Bottom first; null until completed.
-    layers: Option<Vec<LayerView>>,
     /// Why it failed, as a sentence; null unless failed.
     error: Option<String>,
     /// Why it failed, as a stable word; null unless failed.
@@ -66,7 +73,7 @@ pub(super) struct LayerList {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct JobPage {
     /// Newest first.
-    pub(super) jobs: Vec<JobView>,
+    pub(super) jobs: Vec<JobSummary>,
     /// Give it as `cursor` for the next page; null on the last one.
     #[schema(value_type = Option<uuid::Uuid>)]
     pub(super) next_cursor: Option<JobId>,
@@ -124,18 +131,25 @@ pub(super) struct BoxView {
 
 impl JobView {
     /// The view of a job that is neither deleted nor expired.
-    pub(super) fn of(edge: &Edge, base: &PublicBase, job: JobRecord, status: Status) -> Self {
-        let now = edge.clock.now();
-        let fraction = progress(job.phase, &job.estimate, now);
+    pub(super) fn of(edge: &Edge, base: &PublicBase, job: &JobRecord, status: Status) -> Self {
         let completed = status == Status::Completed;
+        Self {
+            job: JobSummary::of(job, status, edge.clock.now()),
+            layers: completed.then(|| layers(edge, base, job)),
+        }
+    }
+}
+
+impl JobSummary {
+    /// The summary of a job that is neither deleted nor expired.
+    pub(super) fn of(job: &JobRecord, status: Status, now: UnixMs) -> Self {
+        let failure = job.failure.as_ref();
         Self {
             job_id: job.id,
             status,
-            // Two decimals are enough for a bar, and let a poll be answered with 304.
-            progress: thousandths(fraction),
-            layers: completed.then(|| layers(edge, base, &job)),
-            error: job.failure.as_ref().map(|why| why.sentence.to_string()),
-            error_code: job.failure.as_ref().map(|why| why.code.to_string()),
+            progress: thousandths(progress(job.phase, &job.estimate, now)),
+            error: failure.map(|why| why.sentence.to_string()),
+            error_code: failure.map(|why| why.code.to_string()),
             engine: job.engine,
             queue_position: job.queue_position,
             eta_seconds: job.estimate.eta_seconds(job.phase, now),
@@ -193,7 +207,8 @@ pub(super) fn retry_after(job: &JobRecord) -> u32 {
     }
 }
 
-/// Rounded down to three decimals, so that only what is whole says 1.0.
+/// Rounded down to three decimals, so that only what is whole says 1.0. The hair that is added
+/// undoes what `f32` lost of a number such as 0.05.
 fn thousandths(fraction: f32) -> f64 {
     (f64::from(fraction.clamp(0.0, 1.0)) * 1000.0 + 1e-4).floor() / 1000.0
 }

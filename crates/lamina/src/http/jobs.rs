@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::auth::Caller;
 use super::edge::Edge;
 use super::error::ApiError;
-use super::job_view::{JobPage, JobView, LayerList, layers, retry_after};
+use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use super::json::tagged;
 use super::origin::PublicBase;
 use super::problem::Problem;
@@ -42,7 +42,7 @@ pub(super) async fn get_job(
 ) -> Result<Response, ApiError> {
     let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
     let wait = is_running(status).then(|| retry_after(&job));
-    tagged(&headers, &JobView::of(&edge, &base, *job, status), wait)
+    tagged(&headers, &JobView::of(&edge, &base, &job, status), wait)
 }
 
 /// The layers of a completed job.
@@ -102,7 +102,6 @@ pub(super) async fn list_jobs(
     State(edge): State<Arc<Edge>>,
     Caller(owner): Caller,
     RawQuery(query): RawQuery,
-    base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let ListQuery { cursor, limit } = ListQuery::parse(query.as_deref())?;
@@ -111,12 +110,10 @@ pub(super) async fn list_jobs(
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next_cursor = found.last().filter(|_| more).map(|job| job.id);
+    let now = edge.clock.now();
     let jobs = found
-        .into_iter()
-        .filter_map(|job| {
-            let status = job.phase.status()?;
-            Some(JobView::of(&edge, &base, job, status))
-        })
+        .iter()
+        .filter_map(|job| Some(JobSummary::of(job, job.phase.status()?, now)))
         .collect();
     tagged(&headers, &JobPage { jobs, next_cursor }, None)
 }

@@ -13,6 +13,7 @@ mod edge;
 mod error;
 mod files;
 mod health;
+mod hooks;
 mod intake;
 mod job_view;
 mod jobs;
@@ -123,6 +124,7 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(files::get_file))
         .split_for_parts();
     let (open, open_doc) = OpenApiRouter::new()
+        .routes(routes!(hooks::fal_webhook))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .split_for_parts();
