@@ -124,7 +124,7 @@ impl App {
         let mut verifier = None;
         if let Some(fal) = &config.fal {
             let client = fal_client(fal)?;
-            verifier = Some(fal_queue::webhook::Verifier::new(&client));
+            verifier = Some(Arc::new(fal_queue::webhook::Verifier::new(&client)));
             let settings = fal_settings(fal, config.public_url.clone());
             engines = engines.with(Arc::new(Fal::new(
                 client,
@@ -163,7 +163,7 @@ impl App {
             spool,
             limits: tuning.edge,
             draining: draining.clone(),
-            // webhooks: verifier,
+            webhooks: verifier,
         };
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
