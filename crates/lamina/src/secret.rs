@@ -12,7 +12,7 @@ use secrecy::SecretString;
 ///
 /// # Errors
 /// The file cannot be read or written, or holds less than 32 characters.
-pub fn load_or_make(folder: &Path) -> io::Result<SecretString> {
+pub(crate) fn load_or_make(folder: &Path) -> io::Result<SecretString> {
     let path = folder.join("signing-secret");
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim().len() >= 32 => Ok(SecretString::from(text.trim())),
