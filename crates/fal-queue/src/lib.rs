@@ -2,9 +2,10 @@
 //! webhook signatures.
 //!
 //! It knows the protocol and nothing about who uses it: it keeps no state besides a connection
-//! pool and a set of webhook keys, installs nothing process-wide, reads no environment and no
-//! wall clock. A submit is sent once, never again by itself, because fal has no idempotency key;
-//! its error says what is known about the request's fate ([`Delivery`]).
+//! pool and a set of webhook keys, installs nothing process-wide, reads no wall clock, and nothing
+//! of the environment but the system's proxy settings. A submit is sent once, never again by
+//! itself, because fal has no idempotency key; its error says what is known about the request's
+//! fate ([`Delivery`]).
 //!
 //! ```no_run
 //! use fal_queue::models::qwen_image_layered::{Input, MODEL, Output};
@@ -63,3 +64,8 @@ pub use output::Output;
 pub use retry::Retry;
 pub use status::{LogLine, Metrics, Status};
 pub use submit::{Delivery, Priority, SubmitError, SubmitOptions, Submitted};
+
+/// The README's examples are compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

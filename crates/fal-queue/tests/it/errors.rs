@@ -3,18 +3,34 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use fal_queue::{Class, Detail, Error, ErrorType};
+use fal_queue::{Class, Client, Detail, Error, ErrorType};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Server, reply};
 use crate::{client, model};
 
+/// A server with an empty script and a client of it; making a client is the slow part.
+struct Asked {
+    server: Server,
+    client: Client,
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let server = Server::start([]).await;
+        let client = client(&server.url);
+        Self { server, client }
+    }
+
+    async fn failed(&self, answer: Reply) -> Error {
+        self.server.push(answer);
+        let result = self.client.result::<Value>(&model(), "r").await;
+        result.expect_err("the answer is an error")
+    }
+}
+
 async fn failed(answer: Reply) -> Error {
-    let server = Server::start([answer]).await;
-    client(&server.url)
-        .result::<Value>(&model(), "r")
-        .await
-        .expect_err("the answer is an error")
+    Asked::start().await.failed(answer).await
 }
 
 /// Model errors: name, status, and whether another run may help when no header says so.
@@ -85,13 +101,14 @@ fn the_two_tables_are_all_the_types_there_are() {
 
 #[tokio::test]
 async fn every_model_error_is_read_and_classified() {
+    let asked = Asked::start().await;
     for &(name, status, again) in MODEL {
         let body = json!({"detail": [{
             "loc": ["body", "image_url"], "msg": "some sentence", "type": name,
             "url": format!("https://docs.fal.ai/errors/#{name}"),
             "ctx": {"max_size": 10}, "input": "https://example.com/a.png",
         }]});
-        let error = failed(reply(status, &body)).await;
+        let error = asked.failed(reply(status, &body)).await;
         assert!(matches!(error, Error::Model(_)), "{name}: {error}");
         assert!(error.describes_run());
         assert_eq!(error.error_type().unwrap().as_str(), name);
@@ -113,7 +130,7 @@ async fn every_model_error_is_read_and_classified() {
             ("x-fal-needs-retry", "False", Class::Permanent),
             ("x-fal-retryable", "perhaps", expected),
         ] {
-            let error = failed(reply(status, &body).with(header, value)).await;
+            let error = asked.failed(reply(status, &body).with(header, value)).await;
             assert_eq!(error.class(), class, "{name} with {header}: {value}");
         }
     }
@@ -121,6 +138,7 @@ async fn every_model_error_is_read_and_classified() {
 
 #[tokio::test]
 async fn every_request_error_is_read_from_body_or_header() {
+    let asked = Asked::start().await;
     for &(name, status, class) in REQUEST {
         let in_body = reply(
             status,
@@ -129,7 +147,7 @@ async fn every_request_error_is_read_from_body_or_header() {
         let in_header =
             reply(status, json!({"detail": "some sentence"})).with("x-fal-error-type", name);
         for answer in [in_body, in_header] {
-            let error = failed(answer).await;
+            let error = asked.failed(answer).await;
             let fits = match class {
                 Class::Cancelled => matches!(error, Error::Cancelled(_)),
                 _ => matches!(error, Error::Request(_)),
@@ -172,11 +190,12 @@ async fn items_keep_what_helps_and_lose_the_echo() {
 
 #[tokio::test]
 async fn plain_framework_items_are_read_too() {
+    let asked = Asked::start().await;
     for item in [
         json!({"loc": ["body", "image_url"], "msg": "field required", "type": "value_error.missing"}),
         json!({"loc": ["body", "image_url"], "msg": "Field required", "type": "missing", "input": {}}),
     ] {
-        let error = failed(reply(422, json!({"detail": [item]}))).await;
+        let error = asked.failed(reply(422, json!({"detail": [item]}))).await;
         assert_eq!(error.error_type(), Some(&ErrorType::Missing));
         assert_eq!(error.class(), Class::Permanent);
     }
@@ -184,7 +203,7 @@ async fn plain_framework_items_are_read_too() {
         json!({}),
         json!({"loc": "body", "msg": null, "type": 7, "ctx": "x"}),
     ] {
-        let error = failed(reply(422, json!({"detail": [item]}))).await;
+        let error = asked.failed(reply(422, json!({"detail": [item]}))).await;
         assert!(matches!(error, Error::Model(_)), "{error:?}");
         assert_eq!(
             (error.error_type(), error.class()),
@@ -192,7 +211,7 @@ async fn plain_framework_items_are_read_too() {
         );
     }
     let unknown = json!({"detail": [{"loc": [], "msg": "m", "type": "brand_new"}]});
-    let error = failed(reply(500, &unknown)).await;
+    let error = asked.failed(reply(500, &unknown)).await;
     assert_eq!(
         error.error_type(),
         Some(&ErrorType::Other("brand_new".into()))
@@ -222,6 +241,7 @@ async fn a_422_with_a_sentence_is_permanent() {
 
 #[tokio::test]
 async fn the_key_and_the_account_have_classes_of_their_own() {
+    let asked = Asked::start().await;
     for (status, text, class) in [
         (401, "No user found for Key ID and Secret", Class::Auth),
         (
@@ -245,27 +265,31 @@ async fn the_key_and_the_account_have_classes_of_their_own() {
         (403, "The key has no scope for this", Class::Auth),
         (403, "Access is blocked by policy", Class::Auth),
     ] {
-        let error = failed(reply(status, json!({"detail": text}))).await;
+        let error = asked.failed(reply(status, json!({"detail": text}))).await;
         assert_eq!(error.class(), class, "{text}");
         assert!(!error.describes_run());
     }
-    let error = failed(reply(403, "")).await;
+    let error = asked.failed(reply(403, "")).await;
     assert!(matches!(error, Error::Forbidden(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_rate_limit_says_how_long_to_wait() {
-    let error = failed(reply(429, json!({"detail": "slow down"})).with("retry-after", "7")).await;
+    let asked = Asked::start().await;
+    let error = asked
+        .failed(reply(429, json!({"detail": "slow down"})).with("retry-after", "7"))
+        .await;
     assert!(matches!(error, Error::RateLimited(_)), "{error}");
     assert_eq!(error.class(), Class::RateLimited);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     // A date counts from the answer's own date.
-    let error = failed(
-        reply(429, "")
-            .with("date", "Wed, 21 Oct 2015 07:28:00 GMT")
-            .with("retry-after", "Wed, 21 Oct 2015 07:29:30 GMT"),
-    )
-    .await;
+    let error = asked
+        .failed(
+            reply(429, "")
+                .with("date", "Wed, 21 Oct 2015 07:28:00 GMT")
+                .with("retry-after", "Wed, 21 Oct 2015 07:29:30 GMT"),
+        )
+        .await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(90)));
     for (odd, expected) in [
         ("soon", None),
@@ -273,7 +297,7 @@ async fn a_rate_limit_says_how_long_to_wait() {
         ("Wed, 21 Oct 1998 07:28:00 GMT", Some(Duration::ZERO)),
         ("999999999999", Some(Duration::from_secs(86_400))),
     ] {
-        let error = failed(reply(503, "").with("retry-after", odd)).await;
+        let error = asked.failed(reply(503, "").with("retry-after", odd)).await;
         assert_eq!(error.retry_after(), expected, "{odd}");
     }
 }
@@ -294,14 +318,17 @@ async fn a_start_time_out_of_the_callers_own_is_final() {
 
 #[tokio::test]
 async fn an_answer_of_a_proxy_is_kept_short() {
+    let asked = Asked::start().await;
     let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center>nginx</center></body>\r\n</html>";
-    let error = failed(reply(502, page).with("content-type", "text/html")).await;
+    let error = asked
+        .failed(reply(502, page).with("content-type", "text/html"))
+        .await;
     assert!(
         matches!(&error, Error::Http(f) if matches!(&f.detail, Detail::Unreadable(t) if t.contains("nginx")))
     );
     assert_eq!(error.class(), Class::Retryable);
     assert!(!error.to_string().contains('\n'));
-    let error = failed(reply(500, "why ".repeat(10_000))).await;
+    let error = asked.failed(reply(500, "why ".repeat(10_000))).await;
     assert!(error.to_string().len() < 400, "{error}");
     for body in [
         "",
@@ -313,17 +340,20 @@ async fn an_answer_of_a_proxy_is_kept_short() {
         r#"{"detail": []}"#,
         "\u{0}\u{1}",
     ] {
-        let error = failed(reply(500, body)).await;
+        let error = asked.failed(reply(500, body)).await;
         assert!(matches!(error, Error::Http(_)), "{body}: {error:?}");
     }
     for name in ["message", "error"] {
-        let error = failed(reply(500, json!({ name: "in other words" }))).await;
+        let error = asked
+            .failed(reply(500, json!({ name: "in other words" })))
+            .await;
         assert_eq!(error.failure().unwrap().message(), "in other words");
     }
 }
 
 #[tokio::test]
 async fn the_status_decides_where_nothing_else_does() {
+    let asked = Asked::start().await;
     for (status, class) in [
         (400, Class::Permanent),
         (405, Class::Permanent),
@@ -335,6 +365,10 @@ async fn the_status_decides_where_nothing_else_does() {
         (503, Class::Retryable),
         (520, Class::Retryable),
     ] {
-        assert_eq!(failed(reply(status, "")).await.class(), class, "{status}");
+        assert_eq!(
+            asked.failed(reply(status, "")).await.class(),
+            class,
+            "{status}"
+        );
     }
 }

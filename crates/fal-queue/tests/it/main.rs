@@ -1,6 +1,11 @@
 //! The client against real sockets on loopback: scripted HTTP servers, and raw TCP where a proper
 //! server would be too polite.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its scaffolding too"
+)]
+
 mod calls;
 mod errors;
 mod raw;
@@ -10,6 +15,9 @@ mod server;
 mod submit;
 mod upload;
 mod webhook;
+
+use std::future::Future;
+use std::time::Duration;
 
 use fal_queue::{Client, Config, ModelId, Retry};
 use url::Url;
@@ -34,4 +42,12 @@ fn config(base: &Url) -> Config {
 
 fn client(base: &Url) -> Client {
     Client::new(config(base)).unwrap()
+}
+
+/// What should come at once; a test that waits in vain fails instead of hanging.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let bound = Duration::from_secs(30);
+    tokio::time::timeout(bound, future)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

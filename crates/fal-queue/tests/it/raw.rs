@@ -71,7 +71,9 @@ impl Raw {
 
     /// How many requests were read, after every act was played.
     pub(crate) async fn requests(self) -> usize {
-        self.task.await.unwrap()
+        crate::soon("every act to be played", self.task)
+            .await
+            .unwrap()
     }
 }
 

@@ -81,8 +81,8 @@ async fn switched_off_means_one_attempt() {
 #[tokio::test]
 async fn a_wait_beyond_the_total_is_not_begun() {
     let server = Server::start([reply(429, "").with("retry-after", "3600")]).await;
-    let error = eager(&server.url)
-        .status(&model(), "r", false)
+    let client = eager(&server.url);
+    let error = crate::soon("the error", client.status(&model(), "r", false))
         .await
         .unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));

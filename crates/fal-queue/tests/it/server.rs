@@ -47,6 +47,10 @@ pub(crate) struct Reply {
     gate: Option<Arc<Semaphore>>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests pass literals, strings and JSON values alike"
+)]
 pub(crate) fn reply(status: u16, body: impl ToString) -> Reply {
     Reply {
         status,
@@ -99,7 +103,8 @@ impl Server {
     /// Returns once `count` requests have arrived.
     pub(crate) async fn arrived(&self, count: usize) {
         let mut seen = self.shared.seen.subscribe();
-        seen.wait_for(|seen| seen.len() >= count).await.unwrap();
+        let enough = seen.wait_for(|seen| seen.len() >= count);
+        crate::soon("a request", enough).await.unwrap();
     }
 }
 

@@ -186,6 +186,26 @@ async fn a_broken_tls_handshake_sent_nothing() {
 }
 
 #[tokio::test]
+async fn a_tls_handshake_without_an_answer_sent_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base: Url = format!("https://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let impatient = Config {
+        connect_timeout: Duration::from_millis(200),
+        ..config(&base)
+    };
+    let client = Client::new(impatient).unwrap();
+    let error = client
+        .submit(&model(), &json!({}), &SubmitOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.delivery, Delivery::NotSent, "{error}");
+    assert!(matches!(error.error, Error::Connect(_)), "{error}");
+    drop(listener);
+}
+
+#[tokio::test]
 async fn a_connection_that_closes_without_an_answer_leaves_it_unknown() {
     for acts in [
         Act::Hang,
