@@ -202,6 +202,12 @@ impl App {
         })
     }
 
+    /// The store, for whoever wants to look at it beside the API.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
     /// Serves on `listener` until `stop`: then it is not ready, accepts and claims nothing more,
     /// lets requests and steps finish for the grace time, releases leases and closes.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {

@@ -1,1 +1,10 @@
-//! stub
+//! The integration tests: the real service over real sockets, a real database for each test, and
+//! the fal emulator where fal would be.
+
+mod architecture;
+mod contract;
+mod expiry;
+mod faults;
+mod kill;
+mod stop;
+mod support;

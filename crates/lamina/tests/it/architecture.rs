@@ -1,0 +1,249 @@
+//! Holds the house rules that a compiler cannot: who may use whom, how long files are, that every
+//! option and every error code is documented.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use lamina::config::OPTIONS;
+use lamina::fetch::FetchError;
+use lamina::http::ApiError;
+use lamina::images::ImageError;
+use lamina::jobs::FailureCode;
+
+/// Each module and the modules of this crate that it may use; nothing else. The same table stands
+/// in ARCHITECTURE.md.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("jobs", &[]),
+    ("clock", &["jobs"]),
+    ("store", &["jobs", "clock"]),
+    ("blobs", &["jobs", "clock"]),
+    ("images", &["jobs"]),
+    ("fetch", &[]),
+    ("engines", &["jobs", "clock", "blobs", "images"]),
+    (
+        "worker",
+        &[
+            "jobs", "clock", "store", "blobs", "images", "fetch", "engines",
+        ],
+    ),
+    (
+        "http",
+        &["jobs", "clock", "store", "blobs", "images", "web"],
+    ),
+    ("web", &[]),
+    ("secret", &[]),
+    ("telemetry", &["config"]),
+    // Names the types that its values become.
+    ("config", &["jobs", "engines", "fetch", "http", "worker"]),
+    (
+        "cli",
+        &[
+            "app",
+            "blobs",
+            "clock",
+            "config",
+            "store",
+            "telemetry",
+            "worker",
+        ],
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Code without its tests and comments.
+fn product_lines(text: &str) -> Vec<&str> {
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    text[..end]
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains("/tests/") || text.ends_with("/tests.rs") || text.ends_with("/conformance.rs")
+}
+
+/// The modules named by `crate::…` in a line, `use crate::{a, b}` included.
+fn used(line: &str) -> Vec<String> {
+    let mut modules = Vec::new();
+    for part in line.split("crate::").skip(1) {
+        let word = |text: &str| {
+            text.trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect::<String>()
+        };
+        match part.strip_prefix('{') {
+            Some(list) => modules.extend(list.split(',').map(word)),
+            None => modules.push(word(part)),
+        }
+    }
+    modules.retain(|module| !module.is_empty());
+    modules
+}
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    let source = root().join("crates/lamina/src");
+    let mut wrong = Vec::new();
+    for file in rust_files(&source)
+        .into_iter()
+        .filter(|file| !is_test(file))
+    {
+        let inside = file.strip_prefix(&source).unwrap();
+        let module = inside
+            .iter()
+            .next()
+            .unwrap()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned();
+        if ["app", "lib", "main"].contains(&module.as_str()) {
+            continue;
+        }
+        let allowed = MAY_USE
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module} is not in the table"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in product_lines(&text) {
+            for other in used(line) {
+                if other != module && !allowed.1.contains(&other.as_str()) {
+                    wrong.push(format!("{}: {line}", inside.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not allowed:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_belongs_to_one_place_stays_there() {
+    let source = root().join("crates/lamina/src");
+    let rules: &[(&str, &[&str])] = &[
+        ("std::env::var", &["config/"]),
+        ("Timestamp::now", &["clock.rs"]),
+        ("SystemTime::now", &[]),
+        ("axum::", &["http/", "app.rs"]),
+        ("rusqlite", &["store/"]),
+        ("tokio::signal", &["app.rs"]),
+    ];
+    let mut wrong = Vec::new();
+    for file in rust_files(&source)
+        .into_iter()
+        .filter(|file| !is_test(file))
+    {
+        let inside = file
+            .strip_prefix(&source)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (words, places) in rules {
+            if places.iter().any(|place| inside.starts_with(place)) {
+                continue;
+            }
+            wrong.extend(
+                product_lines(&text)
+                    .iter()
+                    .filter(|line| line.contains(words))
+                    .map(|line| format!("{inside}: {line}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_one_noun_each_and_open_with_what_they_are() {
+    let mut sizes = Vec::new();
+    for krate in ["lamina", "layerize", "fal-queue", "fal-emulator"] {
+        for file in rust_files(&root().join("crates").join(krate).join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(
+                text.starts_with("//!"),
+                "{} does not say what it is",
+                file.display()
+            );
+            if !is_test(&file) {
+                let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+                sizes.push((text[..end].lines().count(), file));
+            }
+        }
+    }
+    sizes.sort();
+    let share = |part: f64| sizes[((sizes.len() - 1) as f64 * part) as usize].0;
+    let (longest, file) = sizes.last().unwrap();
+    assert!(*longest <= 500, "{} has {longest} lines", file.display());
+    assert!(
+        share(0.9) <= 350,
+        "nine in ten files are to stay under 350 lines, found {}",
+        share(0.9)
+    );
+    assert!(
+        share(0.5) <= 160,
+        "the median file is to stay near 100 lines, found {}",
+        share(0.5)
+    );
+}
+
+/// The first cells of the tables in a document.
+fn documented(document: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(document)).unwrap();
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    rows.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_error_code_is_documented() {
+    let documented = documented("docs/errors.md");
+    let failures = FailureCode::ALL.map(FailureCode::as_str);
+    let problems = ApiError::CODES.iter().map(|(code, _)| *code);
+    let codes = failures
+        .into_iter()
+        .chain(ImageError::CODES)
+        .chain(FetchError::CODES)
+        .chain(problems);
+    let missing: Vec<&str> = codes.filter(|code| !documented.contains(*code)).collect();
+    assert!(missing.is_empty(), "docs/errors.md lacks {missing:?}");
+}
+
+#[test]
+fn every_option_is_documented_and_in_the_example_file() {
+    let documented = documented("docs/configuration.md");
+    let example = std::fs::read_to_string(root().join("deploy/.env.example")).unwrap();
+    for option in OPTIONS {
+        assert!(
+            documented.contains(option.name),
+            "docs/configuration.md lacks {}",
+            option.name
+        );
+        let line = format!("# {}={}", option.name, option.default);
+        assert!(
+            example.lines().any(|found| found == line),
+            "deploy/.env.example lacks the line {line:?}"
+        );
+    }
+}

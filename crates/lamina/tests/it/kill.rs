@@ -1,0 +1,205 @@
+//! SIGKILL at every named point of a job's life, with the real binary, and a restart: the job
+//! reaches the same end, its result is stored once, and it is paid once.
+
+use std::collections::BTreeMap;
+
+use fal_emulator::{Config as EmulatorConfig, Emulator};
+use lamina::worker::crash;
+use reqwest::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::support::{Process, Way, fal_options, json_of, picture, png_base64, until};
+
+/// Points at which the picture was handed over and nobody wrote it down yet.
+const UNPROVABLE: [&str; 2] = ["after_call", "before_settle_wait"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_anywhere_costs_time_only_when_fal_calls_back() {
+    for points in crash::POINTS.chunks(4) {
+        let lives: Vec<_> = points
+            .iter()
+            .map(|point| tokio::spawn(killed_at(point, Way::FalWebhooks)))
+            .collect();
+        for life in lives {
+            let life = life.await.unwrap();
+            assert_eq!(
+                (life.end, life.paid),
+                ("completed".to_owned(), 1),
+                "{}",
+                life.point
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_anywhere_is_paid_once_but_for_the_one_window_that_is_counted() {
+    for points in crash::POINTS.chunks(4) {
+        let lives: Vec<_> = points
+            .iter()
+            .map(|point| tokio::spawn(killed_at(point, Way::FalPolling)))
+            .collect();
+        for life in lives {
+            let life = life.await.unwrap();
+            let (end, paid) = (
+                "completed".to_owned(),
+                1 + u64::from(UNPROVABLE.contains(&life.point)),
+            );
+            assert_eq!((life.end, life.paid), (end, paid), "{}", life.point);
+            let intent_only = ["after_intent", "before_call"].contains(&life.point);
+            assert_eq!(
+                life.unknown > 0,
+                UNPROVABLE.contains(&life.point) || intent_only,
+                "{}",
+                life.point
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_engine_starts_over_after_a_kill() {
+    for points in crash::POINTS.chunks(4) {
+        let lives: Vec<_> = points
+            .iter()
+            .map(|point| tokio::spawn(killed_at(point, Way::Local)))
+            .collect();
+        for life in lives {
+            let life = life.await.unwrap();
+            assert_eq!(
+                (life.end, life.unknown),
+                ("completed".to_owned(), 0),
+                "{}",
+                life.point
+            );
+        }
+    }
+}
+
+struct Life {
+    point: &'static str,
+    end: String,
+    paid: u64,
+    unknown: i64,
+}
+
+async fn killed_at(point: &'static str, way: Way) -> Life {
+    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder, &emulator, way).await;
+    options.insert("LAMINA_TEST_CRASH_POINT".into(), point.into());
+
+    let first = start(&options).await;
+    let body = json!({ "image_base64": png_base64(&picture(64, 48)), "num_layers": 2 });
+    let created = Client::new()
+        .post(format!("{}/api/jobs", first.base))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let id = json_of(created).await["job_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (status, said) = first.ended().await;
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(9),
+        "{point}: {said}"
+    );
+
+    options.remove("LAMINA_TEST_CRASH_POINT");
+    let second = start(&options).await;
+    let url = format!("{}/api/jobs/{id}", second.base);
+    let job = until("the job's end", || async {
+        let job = json_of(Client::new().get(&url).send().await.unwrap()).await;
+        (job["status"] == "completed" || job["status"] == "failed").then_some(job)
+    })
+    .await;
+    stored_once(&job, &folder, &id).await;
+    let (status, said) = second.terminate().await;
+    assert!(status.success(), "{point}: {said}");
+    let unknown = unknown_submissions(&folder);
+    let paid = emulator.billable_units();
+    emulator.stop().await;
+    Life {
+        point,
+        end: job["status"].as_str().unwrap().to_owned(),
+        paid,
+        unknown,
+    }
+}
+
+/// What the job names can be fetched, and nothing else lies in its folder.
+async fn stored_once(job: &Value, folder: &TempDir, id: &str) {
+    let layers = job["layers"].as_array().unwrap();
+    for layer in layers {
+        let answer = Client::new()
+            .get(layer["url"].as_str().unwrap())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.bytes().await.unwrap().len() as u64,
+            layer["bytes"].as_u64().unwrap()
+        );
+    }
+    let files = std::fs::read_dir(folder.path().join("blobs/jobs").join(id))
+        .unwrap()
+        .flatten();
+    let stored = files
+        .filter(|file| file.file_name().to_string_lossy().starts_with("layer_"))
+        .count();
+    assert_eq!(stored, layers.len());
+}
+
+async fn options(folder: &TempDir, emulator: &Emulator, way: Way) -> BTreeMap<String, String> {
+    // The address must be the same in both lives, because fal was given it.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut options = BTreeMap::from([
+        (
+            "DATABASE_PATH".to_owned(),
+            folder.path().join("lamina.db").display().to_string(),
+        ),
+        ("PORT".to_owned(), port.to_string()),
+        ("SUBMIT_UNKNOWN".to_owned(), "retry".to_owned()),
+        ("SUBMIT_UNKNOWN_GRACE".to_owned(), "3s".to_owned()),
+    ]);
+    if way != Way::Local {
+        options.extend(
+            fal_options(emulator)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+    }
+    if way == Way::FalWebhooks {
+        options.insert("PUBLIC_URL".to_owned(), format!("http://127.0.0.1:{port}"));
+    }
+    options
+}
+
+async fn start(options: &BTreeMap<String, String>) -> Process {
+    let pairs: Vec<(&str, &str)> = options
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    Process::start(&pairs).await
+}
+
+fn unknown_submissions(folder: &TempDir) -> i64 {
+    let database = rusqlite::Connection::open(folder.path().join("lamina.db")).unwrap();
+    database
+        .query_row(
+            "select count(*) from submissions where state = 'unknown'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap()
+}

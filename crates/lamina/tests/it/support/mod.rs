@@ -1,0 +1,30 @@
+//! What every test stands on.
+
+mod app;
+mod pictures;
+mod process;
+
+pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
+pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
+pub(crate) use process::Process;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// The one bounded poll: asks until `probe` has an answer, for at most a minute, which no healthy
+/// run comes near.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited a minute for: {what}");
+        sleep_until(Instant::now() + Duration::from_millis(20)).await;
+    }
+}
