@@ -364,7 +364,7 @@ async fn a_result_that_drips_ends_in_a_time_out() {
     )])
     .await;
     let client = Client::new(Config {
-        request_timeout: Duration::from_millis(200),
+        request_timeout: Duration::from_secs(2),
         ..config(&raw.url)
     })
     .unwrap();
