@@ -24,6 +24,7 @@ create table jobs (
     rescues         integer not null default 0,
     -- What progress is derived from.
     reported        real not null default 0,
+    progress_floor  real not null default 0,
     queue_position  integer,
     accepted_at     integer,
     expected_ms     integer not null default 0,

@@ -141,6 +141,17 @@ impl Fal {
         .map(Some)
     }
 
+    /// fal could not download a link of ours: this service was down or out of reach for a moment,
+    /// which says nothing about the picture. Such a run is not billed.
+    fn run_error(&self, error: &fal_queue::Error) -> EngineError {
+        let ours = self.settings.way == ImageWay::Link
+            && error.error_type() == Some(&ErrorType::FileDownloadError);
+        EngineError {
+            retryable: ours || engine_error(error).retryable,
+            ..engine_error(error)
+        }
+    }
+
     async fn result(&self, request: &RequestId) -> Result<Check, EngineError> {
         match self
             .client
@@ -148,7 +159,7 @@ impl Fal {
             .await
         {
             Ok(output) => layers(output.value).map(Check::Ready),
-            Err(error) if error.describes_run() => Ok(Check::Failed(engine_error(&error))),
+            Err(error) if error.describes_run() => Ok(Check::Failed(self.run_error(&error))),
             Err(error) => match error.class() {
                 Class::NotFound => Ok(Check::ResultGone),
                 Class::NotReady => Ok(Check::Running { fraction: None }),

@@ -10,6 +10,8 @@ use super::{Phase, UnixMs};
 pub struct Estimate {
     /// The highest fraction that the engine itself reported, 0.0 to 1.0.
     pub reported: f32,
+    /// What was shown before the job was submitted anew or failed; nothing lower is shown again.
+    pub floor: f32,
     /// When the engine accepted the job.
     pub accepted_at: Option<UnixMs>,
     /// How long the engine was expected to take when it accepted; fixed for the job's life, so
@@ -26,7 +28,7 @@ const ENGINE_DONE: f32 = 0.92;
 /// duration: quick at first, never arriving).
 #[must_use]
 pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
-    match phase {
+    let shown = match phase {
         Phase::Prepare => 0.0,
         Phase::Submit => 0.02,
         Phase::Wait => {
@@ -39,8 +41,9 @@ pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
         }
         Phase::Collect => 0.95,
         Phase::Completed => 1.0,
-        Phase::Failed | Phase::Deleted | Phase::Expired => estimate.reported.clamp(0.0, 0.95),
-    }
+        Phase::Failed | Phase::Deleted | Phase::Expired => 0.0,
+    };
+    shown.max(estimate.floor)
 }
 
 impl Estimate {
@@ -68,6 +71,7 @@ mod tests {
     fn estimate(reported: f32) -> Estimate {
         Estimate {
             reported,
+            floor: 0.0,
             accepted_at: Some(UnixMs(0)),
             expected: Duration::from_secs(20),
         }
@@ -87,6 +91,17 @@ mod tests {
                 last = now;
             }
             prop_assert_eq!(progress(Phase::Completed, &estimate(reported), UnixMs(0)), 1.0);
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_submitted_anew_does_not_fall_back() {
+        let again = Estimate {
+            floor: 0.5,
+            ..estimate(0.0)
+        };
+        for phase in [Phase::Submit, Phase::Wait, Phase::Failed] {
+            assert!(progress(phase, &again, UnixMs(0)) >= 0.5);
         }
     }
 

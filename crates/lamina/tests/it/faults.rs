@@ -176,8 +176,13 @@ async fn a_run_that_failed_says_why() {
                 0,
             ),
             case(Fault::DetailString, Some("engine_rejected_input"), 0),
+            // fal itself says that this one is not worth a second run.
+            case(
+                Fault::ModelError(ModelError::InternalServerError),
+                Some("engine_failed"),
+                0,
+            ),
             // Not billed and likely to pass: run again.
-            case(Fault::ModelError(ModelError::InternalServerError), None, 1),
             case(
                 Fault::RequestError(RequestError::RunnerDisconnected),
                 None,

@@ -134,7 +134,7 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
 
 /// What the job names can be fetched, and nothing else lies in its folder.
 async fn stored_once(job: &Value, folder: &TempDir, id: &str) {
-    let layers = job["layers"].as_array().unwrap();
+    let layers = job["layers"].as_array().unwrap_or_else(|| panic!("{job}"));
     for layer in layers {
         let answer = Client::new()
             .get(layer["url"].as_str().unwrap())

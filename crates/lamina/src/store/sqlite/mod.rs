@@ -8,6 +8,7 @@ mod migrate;
 mod queue;
 mod readers;
 mod rows;
+mod settle;
 mod store;
 mod submissions;
 #[cfg(test)]

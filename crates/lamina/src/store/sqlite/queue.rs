@@ -1,4 +1,4 @@
-//! SQL of the queue: claim, lease, settle, wake. Every write after a claim names the lease's token
+//! SQL of the queue: claim, lease, wake. What a step learnt is written by `settle.rs`. Every write after a claim names the lease's token
 //! and changes nothing when it is not the job's own any more.
 
 use std::time::Duration;
@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use url::Url;
 
 use super::rows::{self, id_list, text, time};
+use super::settle::settled;
 use super::submissions;
-use crate::jobs::{Change, JobId, Layer, OwnerId, Phase, UnixMs};
-use crate::store::{Claimed, Facts, Lease, Settled, StoredSource, SubmissionState};
+use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
+use crate::store::{Claimed, Lease, Settled, StoredSource};
 
 pub(super) fn claim(
     connection: &Connection,
@@ -91,14 +92,6 @@ pub(super) fn next_due(connection: &Connection, now: UnixMs) -> rusqlite::Result
     Ok(next.map(UnixMs))
 }
 
-fn settled(rows: usize) -> Settled {
-    if rows == 0 {
-        Settled::LostLease
-    } else {
-        Settled::Applied
-    }
-}
-
 pub(super) fn renew(
     connection: &Connection,
     lease: &Lease,
@@ -133,127 +126,6 @@ pub(super) fn end_all_others(
         "update jobs set lease_until = ?2 where lease_owner is not null and lease_owner <> ?1 and lease_until > ?2",
     )?;
     Ok(statement.execute(params![worker, now.0])? as u64)
-}
-
-pub(super) fn settle(
-    connection: &Connection,
-    lease: &Lease,
-    change: &Change,
-    facts: &Facts,
-    keep: bool,
-    now: UnixMs,
-) -> rusqlite::Result<Settled> {
-    let (id, terminal) = (text(lease.job), change.phase.is_terminal());
-    let changed = connection
-        .prepare_cached(
-            "update jobs set phase = :phase, attempt = :attempt,
-                 run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
-                 woken = case when :keep then woken else 0 end,
-                 error_code = :code, error = :error,
-                 engine_ms = case when :phase = 'submit' then null
-                                  when :phase = 'collect' and engine_ms is null then :now - accepted_at else engine_ms end,
-                 finished_at = case when :terminal then :now else finished_at end,
-                 lease_owner = case when :keep then lease_owner end,
-                 lease_until = case when :keep then lease_until end,
-                 source_media = coalesce(:media, source_media), source_width = coalesce(:width, source_width),
-                 source_height = coalesce(:height, source_height), source_bytes = coalesce(:bytes, source_bytes),
-                 accepted_at = case when :accepted then :now when :phase = 'submit' then null else accepted_at end,
-                 reported = case when :accepted then 0 else max(reported, coalesce(:fraction, 0)) end,
-                 expected_ms = coalesce(:expected, expected_ms),
-                 queue_position = :position
-             where id = :id and lease_token = :token and lease_owner is not null",
-        )?
-        .execute(named_params! {
-            ":id": id, ":token": lease.token, ":phase": change.phase.as_str(), ":attempt": change.attempt,
-            ":run_at": change.run_at.0, ":now": now.0, ":wakeable": change.wakeable, ":keep": keep && !terminal,
-            ":code": change.failure.as_ref().map(|failure| &*failure.code),
-            ":error": change.failure.as_ref().map(|failure| &*failure.sentence),
-            ":terminal": terminal,
-            ":media": source(facts).map(|facts| facts.media_type.extension()),
-            ":width": source(facts).map(|facts| facts.width),
-            ":height": source(facts).map(|facts| facts.height),
-            ":bytes": source(facts).map(|facts| facts.bytes),
-            ":accepted": matches!(facts, Facts::Accepted { .. }),
-            ":fraction": fraction(facts), ":expected": expected(facts), ":position": position(facts),
-        })?;
-    // A submission that was accepted stays accepted, whoever holds the lease now.
-    if let Facts::Accepted { nonce, request, .. } = facts {
-        submissions::close(
-            connection,
-            nonce,
-            SubmissionState::Accepted,
-            Some(request),
-            now,
-        )?;
-    }
-    if changed == 0 {
-        return Ok(Settled::LostLease);
-    }
-    match facts {
-        Facts::Layers(layers) => insert_layers(connection, lease.job, layers)?,
-        Facts::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
-        Facts::None | Facts::Source(_) | Facts::Accepted { .. } | Facts::Waiting { .. } => {}
-    }
-    Ok(Settled::Applied)
-}
-
-fn source(facts: &Facts) -> Option<crate::store::SourceFacts> {
-    if let Facts::Source(facts) = facts {
-        Some(*facts)
-    } else {
-        None
-    }
-}
-
-fn fraction(facts: &Facts) -> Option<f32> {
-    if let Facts::Waiting { fraction, .. } = facts {
-        *fraction
-    } else {
-        None
-    }
-}
-
-fn expected(facts: &Facts) -> Option<i64> {
-    let Facts::Accepted { expected, .. } = facts else {
-        return None;
-    };
-    Some(i64::try_from(expected.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn position(facts: &Facts) -> Option<u32> {
-    match facts {
-        Facts::Accepted { queue_position, .. } | Facts::Waiting { queue_position, .. } => {
-            *queue_position
-        }
-        Facts::None | Facts::Source(_) | Facts::RunFailed(_) | Facts::Layers(_) => None,
-    }
-}
-
-fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
-                             bbox_x, bbox_y, bbox_width, bbox_height, coverage)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
-    for layer in layers {
-        let bbox = layer.bbox;
-        statement.execute(params![
-            text(job),
-            layer.order,
-            layer.name,
-            layer.media_type.extension(),
-            layer.width,
-            layer.height,
-            layer.bytes,
-            layer.sha256,
-            bbox.map(|bbox| bbox.x),
-            bbox.map(|bbox| bbox.y),
-            bbox.map(|bbox| bbox.width),
-            bbox.map(|bbox| bbox.height),
-            f64::from(layer.coverage),
-        ])?;
-    }
-    Ok(())
 }
 
 pub(super) fn fail_poisoned(

@@ -14,7 +14,7 @@ use crate::store::{JobRecord, SourceFacts};
 
 /// The columns that [`job`] reads, in its order.
 pub(super) const JOB_COLUMNS: &str = "id, owner, phase, engine, params, source_media, source_width, source_height, \
-     source_bytes, reported, accepted_at, expected_ms, queue_position, error_code, error, created_at, expires_at";
+     source_bytes, reported, progress_floor, accepted_at, expected_ms, queue_position, error_code, error, created_at, expires_at";
 
 /// A job without its layers.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
@@ -25,16 +25,22 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         engine: engine(row)?,
         params: json(row, "params")?,
         source: source(row)?,
-        estimate: Estimate {
-            reported: row.get("reported")?,
-            accepted_at: time(row, "accepted_at")?,
-            expected: Duration::from_millis(row.get("expected_ms")?),
-        },
+        estimate: estimate(row)?,
         queue_position: row.get("queue_position")?,
         failure: failure(row)?,
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),
         layers: Vec::new(),
+    })
+}
+
+/// What progress is derived from.
+pub(super) fn estimate(row: &Row<'_>) -> rusqlite::Result<Estimate> {
+    Ok(Estimate {
+        reported: row.get("reported")?,
+        floor: row.get("progress_floor")?,
+        accepted_at: time(row, "accepted_at")?,
+        expected: Duration::from_millis(row.get("expected_ms")?),
     })
 }
 

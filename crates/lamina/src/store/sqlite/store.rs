@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, expiry, jobs, queue, submissions, uploads};
+use super::{SqliteStore, expiry, jobs, queue, settle, submissions, uploads};
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
 };
@@ -110,7 +110,7 @@ impl Store for SqliteStore {
         now: UnixMs,
     ) -> Result<Settled, StoreError> {
         let lease = lease.clone();
-        let work = move |db: &_| queue::settle(db, &lease, &change, &facts, keep, now);
+        let work = move |db: &_| settle::settle(db, &lease, &change, &facts, keep, now);
         // A kept lease leaves nothing for another claim to find.
         if keep {
             self.write(work).await

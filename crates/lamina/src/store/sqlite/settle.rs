@@ -1,0 +1,153 @@
+//! SQL of settling: a step's change and what it learnt, in one fenced write.
+
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+
+use super::rows::{self, text};
+use super::submissions;
+use crate::jobs::{Change, JobId, Layer, UnixMs, progress};
+use crate::store::{Facts, Lease, Settled, SourceFacts, SubmissionState};
+
+pub(super) fn settled(rows: usize) -> Settled {
+    if rows == 0 {
+        Settled::LostLease
+    } else {
+        Settled::Applied
+    }
+}
+
+pub(super) fn settle(
+    connection: &Connection,
+    lease: &Lease,
+    change: &Change,
+    facts: &Facts,
+    keep: bool,
+    now: UnixMs,
+) -> rusqlite::Result<Settled> {
+    let (id, terminal) = (text(lease.job), change.phase.is_terminal());
+    let falls_back = change.failure.is_some() || matches!(facts, Facts::RunFailed(_));
+    let floor = if falls_back {
+        shown(connection, lease, now)?
+    } else {
+        None
+    };
+    let changed = connection
+        .prepare_cached(
+            "update jobs set phase = :phase, attempt = :attempt,
+                 run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
+                 woken = case when :keep then woken else 0 end,
+                 error_code = :code, error = :error,
+                 engine_ms = case when :phase = 'submit' then null
+                                  when :phase = 'collect' and engine_ms is null then :now - accepted_at else engine_ms end,
+                 finished_at = case when :terminal then :now else finished_at end,
+                 lease_owner = case when :keep then lease_owner end,
+                 lease_until = case when :keep then lease_until end,
+                 source_media = coalesce(:media, source_media), source_width = coalesce(:width, source_width),
+                 source_height = coalesce(:height, source_height), source_bytes = coalesce(:bytes, source_bytes),
+                 accepted_at = case when :accepted then :now when :phase = 'submit' then null else accepted_at end,
+                 reported = case when :accepted then 0 else max(reported, coalesce(:fraction, 0)) end,
+                 expected_ms = coalesce(:expected, expected_ms),
+                 progress_floor = max(progress_floor, coalesce(:floor, 0)),
+                 queue_position = :position
+             where id = :id and lease_token = :token and lease_owner is not null",
+        )?
+        .execute(named_params! {
+            ":id": id, ":token": lease.token, ":phase": change.phase.as_str(), ":attempt": change.attempt,
+            ":run_at": change.run_at.0, ":now": now.0, ":wakeable": change.wakeable, ":keep": keep && !terminal,
+            ":code": change.failure.as_ref().map(|failure| &*failure.code),
+            ":error": change.failure.as_ref().map(|failure| &*failure.sentence),
+            ":terminal": terminal,
+            ":media": source(facts).map(|facts| facts.media_type.extension()),
+            ":width": source(facts).map(|facts| facts.width),
+            ":height": source(facts).map(|facts| facts.height),
+            ":bytes": source(facts).map(|facts| facts.bytes),
+            ":accepted": matches!(facts, Facts::Accepted { .. }),
+            ":fraction": fraction(facts), ":expected": expected(facts), ":position": position(facts),
+            ":floor": floor,
+        })?;
+    // A submission that was accepted stays accepted, whoever holds the lease now.
+    if let Facts::Accepted { nonce, request, .. } = facts {
+        submissions::close(
+            connection,
+            nonce,
+            SubmissionState::Accepted,
+            Some(request),
+            now,
+        )?;
+    }
+    if changed == 0 {
+        return Ok(Settled::LostLease);
+    }
+    match facts {
+        Facts::Layers(layers) => insert_layers(connection, lease.job, layers)?,
+        Facts::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
+        Facts::None | Facts::Source(_) | Facts::Accepted { .. } | Facts::Waiting { .. } => {}
+    }
+    Ok(Settled::Applied)
+}
+
+/// The progress that readers see before this change; a step back must not show less.
+fn shown(connection: &Connection, lease: &Lease, now: UnixMs) -> rusqlite::Result<Option<f32>> {
+    connection
+        .prepare_cached("select phase, reported, progress_floor, accepted_at, expected_ms from jobs where id = ?1")?
+        .query_row([text(lease.job)], |row| Ok(progress(rows::phase(row)?, &rows::estimate(row)?, now)))
+        .optional()
+}
+
+fn source(facts: &Facts) -> Option<SourceFacts> {
+    if let Facts::Source(facts) = facts {
+        Some(*facts)
+    } else {
+        None
+    }
+}
+
+fn fraction(facts: &Facts) -> Option<f32> {
+    if let Facts::Waiting { fraction, .. } = facts {
+        *fraction
+    } else {
+        None
+    }
+}
+
+fn expected(facts: &Facts) -> Option<i64> {
+    let Facts::Accepted { expected, .. } = facts else {
+        return None;
+    };
+    Some(i64::try_from(expected.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn position(facts: &Facts) -> Option<u32> {
+    match facts {
+        Facts::Accepted { queue_position, .. } | Facts::Waiting { queue_position, .. } => {
+            *queue_position
+        }
+        Facts::None | Facts::Source(_) | Facts::RunFailed(_) | Facts::Layers(_) => None,
+    }
+}
+
+fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
+                             bbox_x, bbox_y, bbox_width, bbox_height, coverage)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    for layer in layers {
+        let bbox = layer.bbox;
+        statement.execute(params![
+            text(job),
+            layer.order,
+            layer.name,
+            layer.media_type.extension(),
+            layer.width,
+            layer.height,
+            layer.bytes,
+            layer.sha256,
+            bbox.map(|bbox| bbox.x),
+            bbox.map(|bbox| bbox.y),
+            bbox.map(|bbox| bbox.width),
+            bbox.map(|bbox| bbox.height),
+            f64::from(layer.coverage),
+        ])?;
+    }
+    Ok(())
+}
