@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::runtime;
 use crate::blobs::Blobs;
 use crate::config::{Config, ConfigError};
+use crate::store::Store as _;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
 
 /// One line of the report.
@@ -73,7 +74,14 @@ fn access(config: &Config) -> String {
 fn database(config: &Config) -> Result<String, String> {
     let path = config.database_path.display();
     match SqliteStore::open(&config.database_path) {
-        Ok(_) => Ok(format!("{path} opens, schema {NEWEST_SCHEMA}")),
+        Ok(store) => {
+            let unknown = runtime()?
+                .block_on(store.submission_unknown_count())
+                .map_err(|error| error.to_string())?;
+            Ok(format!(
+                "{path} opens, schema {NEWEST_SCHEMA}; {unknown} submissions of unknown fate"
+            ))
+        }
         Err(OpenError::OwnedByAnother { .. }) => {
             Ok(format!("{path} is in use by a running lamina"))
         }

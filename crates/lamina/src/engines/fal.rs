@@ -180,6 +180,7 @@ impl Engine for Fal {
         EngineFacts {
             kind: EngineKind::Fal,
             price_microusd: self.settings.price_microusd,
+            repeatable: false,
             calls_back: self.settings.webhooks && self.settings.public_url.is_some(),
             max_side: Some(MAX_SIDE),
             usual_run: Duration::from_secs(22),

@@ -100,6 +100,7 @@ impl Engine for Local {
         EngineFacts {
             kind: EngineKind::Local,
             price_microusd: 0,
+            repeatable: true,
             calls_back: true,
             max_side: None,
             usual_run: Duration::from_secs(2),

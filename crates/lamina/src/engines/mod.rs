@@ -28,6 +28,9 @@ pub struct EngineFacts {
     pub kind: EngineKind,
     /// What one accepted submission costs, in millionths of a US dollar; 0 is free.
     pub price_microusd: u64,
+    /// Whether a request of unknown fate may simply be made again, because it costs nothing but
+    /// time. Not derived from the price, which an operator can set to 0.
+    pub repeatable: bool,
     /// Whether it calls back when it is done, so that asking is a safety net only.
     pub calls_back: bool,
     /// The longest side it can use, in pixels; larger sources are scaled down for it.

@@ -108,7 +108,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Every code that an answer can carry, with its status; `docs/api.md` explains each.
+    /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
     pub const CODES: [(&'static str, u16); 42] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),

@@ -111,14 +111,12 @@ impl FailureCode {
                 "The layering service refused one of the parameters. Create the job again with the defaults."
             }
             Self::EngineAuth => {
-                "The layering service did not accept this server's key. Nothing was charged; the operator has to correct it."
+                "The layering service did not accept this server's key. The operator has to correct it; then create the job again."
             }
             Self::EngineAccountLocked => {
                 "This server's account at the layering service is locked or out of balance. The operator has to top it up; then create the job again."
             }
-            Self::EngineBusy => {
-                "The layering service stayed too busy to take this picture. Nothing was charged; create the job again later."
-            }
+            Self::EngineBusy => "The layering service stayed too busy. Create the job again later.",
             Self::EngineUnavailable => {
                 "The layering service could not be reached. Nothing more was tried; create the job again later."
             }

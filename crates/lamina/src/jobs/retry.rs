@@ -16,7 +16,7 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    /// 1 s doubling to 60 s, 8 attempts: about two minutes of trying on average.
+    /// 1 s doubling to 60 s, 8 attempts: about one minute of trying on average, two at the most.
     fn default() -> Self {
         Self {
             base: Duration::from_secs(1),

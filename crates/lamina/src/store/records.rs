@@ -165,8 +165,8 @@ pub struct Claimed {
     pub accepted_at: Option<UnixMs>,
     /// The latest submission.
     pub submission: Option<Submission>,
-    /// How many submissions there were in all.
-    pub submissions: u32,
+    /// How many submissions the engine took.
+    pub runs: u32,
 }
 
 /// What became of one call to an engine.

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::fetch::Fetcher;
 use crate::images::{Limits, Pool};
-use crate::jobs::{Backoff, JobId, Nonce, Phase};
+use crate::jobs::{Backoff, JobId, Nonce, Phase, UnixMs};
 use crate::store::Store;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
@@ -111,6 +111,7 @@ pub struct Worker {
     settings: WorkerSettings,
     /// Names this process's leases; fresh in every process.
     name: String,
+    started_at: UnixMs,
     slots: [Arc<Semaphore>; 4],
     slot_freed: Notify,
     steps: TaskTracker,
@@ -123,9 +124,10 @@ impl Worker {
     #[must_use]
     pub fn new(parts: Parts, settings: WorkerSettings) -> Arc<Self> {
         Arc::new(Self {
+            name: Uuid::new_v4().to_string(),
+            started_at: parts.clock.now(),
             parts,
             settings,
-            name: Uuid::new_v4().to_string(),
             slots: settings
                 .concurrency
                 .map(|steps| Arc::new(Semaphore::new(steps.max(1)))),

@@ -50,13 +50,15 @@ async fn resolve(
     submission: &Submission,
 ) -> Result<(), Stumble> {
     let (store, now) = (&worker.parts.store, worker.parts.clock.now());
-    if engine.price_microusd == 0 {
+    if engine.repeatable {
         store
             .submission_close(&submission.nonce, SubmissionState::Refused, None, now)
             .await?;
         return Ok(());
     }
-    let deadline = submission.opened_at.plus(worker.settings.unknown_grace);
+    // While this process was away it could hear no callback, so its absence does not count.
+    let heard_since = submission.opened_at.max(worker.started_at);
+    let deadline = heard_since.plus(worker.settings.unknown_grace);
     if engine.calls_back && now < deadline {
         return Err(Report::snooze(deadline).into());
     }

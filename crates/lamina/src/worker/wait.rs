@@ -79,8 +79,8 @@ pub(super) async fn standing(
 
 fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
     let id = job.lease.job;
-    tracing::warn!(job = %id, runs = job.submissions, %error, "the engine's run failed");
-    if !error.retryable || job.submissions >= worker.settings.max_runs {
+    tracing::warn!(job = %id, runs = job.runs, %error, "the engine's run failed");
+    if !error.retryable || job.runs >= worker.settings.max_runs {
         return Report::give_up(error.code);
     }
     let failure = Failure::from(error.code);
@@ -94,10 +94,10 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
 
 /// A free request is simply made again; a paid one is not.
 fn lost(job: &Claimed, engine: &dyn Engine, nonce: &Nonce) -> Report {
-    if engine.facts().price_microusd > 0 {
+    if !engine.facts().repeatable {
         return Report::give_up(FailureCode::EngineLostRequest);
     }
-    if job.submissions >= MAX_LOST {
+    if job.runs >= MAX_LOST {
         return Report::give_up(FailureCode::CrashLoop);
     }
     let failure = FailureCode::EngineLostRequest.into();

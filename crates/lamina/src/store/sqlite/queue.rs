@@ -45,7 +45,7 @@ pub(super) fn claim(
         claimed.extend(batch.into_iter().map(|(_, job)| job));
     }
     for job in &mut claimed {
-        (job.submission, job.submissions) = submissions::latest(connection, job.lease.job)?;
+        (job.submission, job.runs) = submissions::latest(connection, job.lease.job)?;
     }
     Ok(claimed)
 }
@@ -70,7 +70,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         expires_at: UnixMs(row.get("expires_at")?),
         accepted_at: time(row, "accepted_at")?,
         submission: None,
-        submissions: 0,
+        runs: 0,
     })
 }
 

@@ -1,5 +1,7 @@
 //! SQL of settling: a step's change and what it learnt, in one fenced write.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::{self, text};
@@ -24,9 +26,11 @@ pub(super) fn settle(
     now: UnixMs,
 ) -> rusqlite::Result<Settled> {
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
+    // Readers go on while this is queued; what they may have seen by then counts too.
+    let seen_until = now.plus(Duration::from_secs(2));
     let falls_back = change.failure.is_some() || matches!(facts, Facts::RunFailed(_));
     let floor = if falls_back {
-        shown(connection, lease, now)?
+        shown(connection, lease, seen_until)?
     } else {
         None
     };

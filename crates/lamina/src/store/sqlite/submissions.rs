@@ -93,14 +93,14 @@ pub(super) fn adopt(
     Ok(true)
 }
 
-/// The newest submission of a job, and how many there were.
+/// The newest submission of a job, and how many the engine took.
 pub(super) fn latest(
     connection: &Connection,
     job: JobId,
 ) -> rusqlite::Result<(Option<Submission>, u32)> {
     let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, opened_at, count(*) over () as count from submissions
+            "select nonce, state, request_id, opened_at, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
              where job_id = ?1 order by opened_at desc, rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {
