@@ -7,6 +7,7 @@ use std::io;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
@@ -55,6 +56,12 @@ pub(super) fn failed(failure: &Failure) -> Answer {
         }
     }
     answer
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Answer {
+        failed(&self)
+    }
 }
 
 /// The end of a run, as the result endpoint and the synchronous endpoint tell it.

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, Uri};
 use axum::response::IntoResponse as _;
 
-use super::answer::{self, Answer};
+use super::answer::Answer;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -119,10 +119,4 @@ pub(super) fn locked() -> Failure {
         "User is locked. Reason: Exhausted balance. Top up your balance at \
          fal.ai/dashboard/billing.",
     )
-}
-
-impl axum::response::IntoResponse for Failure {
-    fn into_response(self) -> Answer {
-        answer::failed(&self)
-    }
 }

@@ -135,7 +135,7 @@ pub(super) fn cancel(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
     let cancellation = {
         let mut board = shared.board();
         match board.job(app, id).map(|_| ()) {
-            Some(()) => board.cancel(id, &end),
+            Some(()) => board.cancel(id, end),
             None => None,
         }
     };

@@ -11,5 +11,5 @@ mod source;
 mod synthetic;
 
 pub(crate) use input::Input;
-pub(crate) use output::produce;
+pub(crate) use output::{draw, publish};
 pub(crate) use source::load_source;

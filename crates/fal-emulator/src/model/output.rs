@@ -4,13 +4,13 @@
 //! exactly `num_layers` images of one size, and every URL that is returned can be fetched.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use image::{Rgba, RgbaImage};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::encode::encode;
@@ -25,26 +25,22 @@ use crate::queue::Ticket;
 use crate::shared::Shared;
 
 /// One image of the output before it has a URL.
-struct Frame {
+pub(crate) struct Frame {
     body: Bytes,
     size: (u32, u32),
     delivery: Delivery,
 }
 
-/// Makes the layers and their files, and the output that describes them.
-pub(crate) async fn produce(
+/// Draws the layers, bottom first. Runs as long as the engine needs.
+pub(crate) async fn draw(
     shared: &Arc<Shared>,
     ticket: &Arc<Ticket>,
     input: &Input,
-    source: Source,
-    started: Instant,
-) -> Result<Value, Failure> {
-    if ticket.meets(&Fault::NullOutput) {
-        return Ok(Value::Null);
-    }
+    source: &Source,
+) -> Result<Vec<Frame>, Failure> {
     let size = bucket::canvas(source.width, source.height);
     let count = count(ticket, input);
-    let mut bodies = draw(shared, ticket, input, &source, size, count).await?;
+    let mut bodies = bodies(shared, ticket, input, source, size, count).await?;
     if ticket.meets(&Fault::SourceFrameFirst)
         && let Some(pixels) = &source.pixels
     {
@@ -61,19 +57,33 @@ pub(crate) async fn produce(
     if let Some(last) = frames.last_mut() {
         trouble(ticket, last, input.webp);
     }
+    Ok(frames)
+}
+
+/// Gives the layers their URLs and describes them: the output.
+pub(crate) fn publish(
+    shared: &Shared,
+    ticket: &Ticket,
+    input: &Input,
+    frames: Vec<Frame>,
+    inference: Duration,
+) -> Value {
+    if ticket.meets(&Fault::NullOutput) {
+        return Value::Null;
+    }
     let images: Vec<Value> = frames
         .into_iter()
-        .map(|frame| publish(shared, ticket, input, frame))
+        .map(|frame| publish_one(shared, ticket, input, frame))
         .collect();
     // Above i64::MAX: what fal draws by itself is that large half of the time.
     let drawn = Uuid::new_v4().as_u64_pair().0 | 1 << 63;
-    Ok(json!({
+    json!({
         "has_nsfw_concepts": vec![ticket.meets(&Fault::Nsfw); images.len()],
         "images": images,
         "seed": input.seed.unwrap_or(drawn),
         "prompt": input.prompt.as_deref().unwrap_or_default(),
-        "timings": {"inference": started.elapsed().as_secs_f64()},
-    }))
+        "timings": {"inference": inference.as_secs_f64()},
+    })
 }
 
 fn count(ticket: &Ticket, input: &Input) -> u8 {
@@ -88,7 +98,7 @@ fn count(ticket: &Ticket, input: &Input) -> u8 {
         .unwrap_or(asked)
 }
 
-async fn draw(
+async fn bodies(
     shared: &Arc<Shared>,
     ticket: &Arc<Ticket>,
     input: &Input,
@@ -157,7 +167,7 @@ fn trouble(ticket: &Ticket, frame: &mut Frame, webp: bool) {
 }
 
 /// Gives a frame its URL and describes it.
-fn publish(shared: &Shared, ticket: &Ticket, input: &Input, frame: Frame) -> Value {
+fn publish_one(shared: &Shared, ticket: &Ticket, input: &Input, frame: Frame) -> Value {
     let (extension, content_type) = if input.webp {
         ("webp", "image/webp")
     } else {

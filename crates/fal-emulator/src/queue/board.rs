@@ -149,15 +149,17 @@ impl Board {
         None
     }
 
-    /// Ends a run (or a wait in the line). Returns false when it had ended before.
-    pub(crate) fn finish(&mut self, id: &str, outcome: Outcome, end: &End) -> bool {
-        let Some(job) = self.jobs.get_mut(id) else {
-            return false;
+    /// Ends a run (or a wait in the line); a cancelled one ends as cancelled, whatever its run came
+    /// to. Returns how it ended, or `None` when it had ended before or was forgotten.
+    pub(crate) fn finish(&mut self, id: &str, outcome: Outcome, mut end: End) -> Option<Outcome> {
+        let job = self.jobs.get_mut(id).filter(|job| !job.is_done())?;
+        let outcome = if job.cancelled {
+            end.billed_units = 0;
+            Outcome::Failed(Arc::new(Failure::cancelled()))
+        } else {
+            outcome
         };
-        if job.is_done() {
-            return false;
-        }
-        job.phase = Phase::Done(outcome);
+        job.phase = Phase::Done(outcome.clone());
         job.finished_ms = Some(end.now_ms);
         job.finished_aged_ms = end.aged_ms;
         job.inference = end.inference;
@@ -170,11 +172,20 @@ impl Board {
         self.counters.billed_units += end.billed_units;
         self.running.remove(id);
         self.leave_line(id);
-        true
+        Some(outcome)
+    }
+
+    /// Ends a request that did not start in time. `None` when it did.
+    pub(crate) fn expire(&mut self, id: &str, end: End) -> Option<Outcome> {
+        let job = self.jobs.get(id)?;
+        if !matches!(job.phase, Phase::Queued) {
+            return None;
+        }
+        self.finish(id, Outcome::Failed(Arc::new(Failure::start_timeout())), end)
     }
 
     /// Cancels as far as that goes. A request in the line ends here and now.
-    pub(crate) fn cancel(&mut self, id: &str, end: &End) -> Option<Cancellation> {
+    pub(crate) fn cancel(&mut self, id: &str, end: End) -> Option<Cancellation> {
         let job = self.jobs.get_mut(id)?;
         match job.phase {
             Phase::Done(_) => Some(Cancellation::AlreadyCompleted),

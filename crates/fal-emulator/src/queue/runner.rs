@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::board::{Board, End};
-use super::job::{Outcome, Ticket};
+use super::board::Board;
+use super::job::{Job, Outcome, Ticket};
 use crate::failure::{Failure, Item};
 use crate::fault::Fault;
 use crate::model;
@@ -45,7 +45,9 @@ pub(crate) fn accept(
         let (shared_then, ticket_then) = (Arc::clone(shared), Arc::clone(&ticket));
         shared.spawn(async move {
             sleep_until(Instant::now() + limit).await;
-            expire(&shared_then, &ticket_then);
+            let end = shared_then.end_now();
+            let ended = shared_then.board().expire(&ticket_then.id, end);
+            follow_up(&shared_then, &ticket_then, ended);
         });
     }
     pump(shared);
@@ -61,29 +63,20 @@ pub(crate) fn pump(shared: &Arc<Shared>) {
     shared.changed();
 }
 
-/// The caller's limit is over: a request still in the line ends with 504.
-fn expire(shared: &Arc<Shared>, ticket: &Arc<Ticket>) {
-    let queued = shared
-        .board()
-        .job(&ticket.app, &ticket.id)
-        .is_some_and(|job| matches!(job.phase, super::Phase::Queued));
-    if queued {
-        let failure = Outcome::Failed(Arc::new(Failure::start_timeout()));
-        conclude(shared, ticket, failure, shared.end_now());
-    }
-}
-
-/// Notes the end, starts the next, and sends the webhook.
-fn conclude(shared: &Arc<Shared>, ticket: &Arc<Ticket>, outcome: Outcome, end: End) {
-    let ended = shared.board().finish(&ticket.id, outcome.clone(), &end);
+/// After a request ended: starts the next, and sends the webhook. Nobody is told about a cancelled
+/// request: it is its caller who cancelled it.
+fn follow_up(shared: &Arc<Shared>, ticket: &Arc<Ticket>, ended: Option<Outcome>) {
     pump(shared);
-    if ended && ticket.webhook.is_some() {
-        let stop = ticket.stop.clone();
-        let delivery = webhook::deliver(Arc::clone(shared), Arc::clone(ticket), outcome);
-        shared.spawn(async move {
-            stop.run_until_cancelled_owned(delivery).await;
-        });
-    }
+    let cancelled = |job: &Job| job.cancelled;
+    let untold = shared.board().any_job(&ticket.id).is_none_or(cancelled);
+    let Some(outcome) = ended.filter(|_| !untold && ticket.webhook.is_some()) else {
+        return;
+    };
+    let stop = ticket.stop.clone();
+    let delivery = webhook::deliver(Arc::clone(shared), Arc::clone(ticket), outcome);
+    shared.spawn(async move {
+        stop.run_until_cancelled_owned(delivery).await;
+    });
 }
 
 /// One run, from runner to end.
@@ -109,17 +102,8 @@ async fn run(shared: Arc<Shared>, ticket: Arc<Ticket>) {
         Some(Err(failure)) => Outcome::Failed(Arc::new(failure)),
         None => Outcome::Failed(Arc::new(Failure::cancelled())),
     };
-    let cancelled = shared
-        .board()
-        .job_mut(&ticket.id)
-        .is_some_and(|job| job.cancelled);
-    if cancelled {
-        // Nobody is told about a cancelled request: it is its caller who cancelled it.
-        shared.board().finish(&ticket.id, outcome, &end);
-        pump(&shared);
-    } else {
-        conclude(&shared, &ticket, outcome, end);
-    }
+    let ended = shared.board().finish(&ticket.id, outcome, end);
+    follow_up(&shared, &ticket, ended);
 }
 
 /// Waits while the request is held before its end.
@@ -137,22 +121,38 @@ async fn infer(
     let input = model::Input::parse(&ticket.path, &ticket.input)?;
     let pixels_needed = ticket.meets(&Fault::SourceFrameFirst);
     let source = model::load_source(shared, &input, pixels_needed).await?;
+    let failure = scripted_failure(ticket);
+    let drawing = async {
+        match &failure {
+            None => model::draw(shared, ticket, &input, &source).await,
+            Some(_) => Ok(Vec::new()),
+        }
+    };
+    // The engine works while the steps are told; whichever takes longer sets the pace.
     let steps = input.num_inference_steps;
+    let (frames, ()) = tokio::join!(drawing, pace(shared, ticket, steps, started));
+    report_step(shared, ticket, steps, steps);
+    match failure {
+        None => {
+            let inference = started.elapsed();
+            Ok(model::publish(shared, ticket, &input, frames?, inference))
+        }
+        Some(failure) => Err(failure),
+    }
+}
+
+/// Tells all steps but the last, spread over the latency, and waits for it to pass. Without latency
+/// it tells none. A held request waits here: its test tells the steps itself.
+async fn pace(shared: &Shared, ticket: &Ticket, steps: u32, started: Instant) {
     let latency = shared.config.latency;
-    for step in 1..steps {
-        if !latency.is_zero() {
+    if !latency.is_zero() {
+        for step in 1..steps {
             sleep_until(started + latency * step / steps).await;
             report_step(shared, ticket, step, steps);
         }
+        sleep_until(started + latency).await;
     }
-    sleep_until(started + latency).await;
-    // Held here, a test tells the steps itself; the last one is told when it is over.
     gate(shared, ticket).await;
-    report_step(shared, ticket, steps, steps);
-    if let Some(failure) = scripted_failure(ticket) {
-        return Err(failure);
-    }
-    model::produce(shared, ticket, &input, source, started).await
 }
 
 fn report_step(shared: &Shared, ticket: &Ticket, step: u32, steps: u32) {

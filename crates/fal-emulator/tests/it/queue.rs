@@ -60,6 +60,9 @@ async fn a_request_goes_from_queue_to_progress_to_result() {
     assert!(done["metrics"]["inference_time"].is_f64());
     assert_eq!(done.get("error"), None);
 
+    let logged = &bench.emulator.requests()[0].logs;
+    assert_eq!(*logged, ["warming up", "step 28/28"]);
+
     let result = bench.get(&format!("{url}/")).await;
     assert_eq!(result.status(), 200);
     assert_eq!(result.headers()["x-fal-request-id"], id.as_str());

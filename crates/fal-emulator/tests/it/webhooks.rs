@@ -222,3 +222,29 @@ async fn a_lost_answer_is_followed_by_a_webhook() {
     );
     assert_eq!(bench.emulator.billable_units(), 1);
 }
+
+#[tokio::test]
+async fn nobody_is_told_about_a_cancelled_request() {
+    let bench = Bench::with(Config {
+        hold: true,
+        ..Config::default()
+    });
+    let bench = bench.await;
+    let receiver = Receiver::start(&[]).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let submitted = submit(&bench, &receiver, &input()).await;
+        ids.push(submitted["request_id"].as_str().expect("an id").to_owned());
+    }
+    bench.emulator.begin(&ids[1]);
+    for id in &ids[..2] {
+        bench.put(&format!("/{MODEL}/requests/{id}/cancel")).await;
+    }
+    bench.emulator.wait_for_completed(2).await;
+    bench.emulator.complete(&ids[2]).await;
+    bench.emulator.wait_for_webhooks(1).await;
+    bench.emulator.stop().await;
+    let told: Vec<_> = receiver.deliveries().iter().map(Delivery::json).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["request_id"], ids[2]);
+}
