@@ -62,15 +62,27 @@ pub(super) async fn create_job(
     {
         return answer(seen, None);
     }
+    let (created, id) = create(&edge, &intake, owner, body, key).await?;
+    answer(created, Some(id))
+}
+
+/// Everything after the body is there and its key is known to be new.
+async fn create(
+    edge: &Edge,
+    intake: &Intake,
+    owner: OwnerId,
+    body: Spooled,
+    key: Option<IdempotencyKey>,
+) -> Result<(Created, JobId), ApiError> {
     let mut place = None;
     if body.in_memory().is_none() {
         place = Some(intake.enter(body.len).await?);
     }
-    let spec = parse(&edge, body).await?;
+    let spec = parse(edge, body).await?;
     let engine = edge.engines.choose(spec.engine)?;
     let now = edge.clock.now();
     let id = JobId::new(now);
-    let source = keep_source(&edge, &intake, place, &owner, id, spec.source).await?;
+    let source = keep_source(edge, intake, place, &owner, id, spec.source).await?;
     let has_bytes = matches!(source, StoredSource::Stored(_));
     let job = NewJob {
         id,
@@ -87,7 +99,7 @@ pub(super) async fn create_job(
         // the janitor finds it.
         let _ = edge.blobs.erase_job(id).await;
     }
-    answer(created, Some(id))
+    Ok((created, id))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

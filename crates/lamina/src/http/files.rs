@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -17,11 +17,12 @@ use url::form_urlencoded;
 use super::edge::Edge;
 use super::error::ApiError;
 use super::json::has_tag;
+use super::path::Segments;
 use super::problem::Problem;
 use super::range::{Part, wanted};
 use crate::blobs::{BlobKey, LinkError};
 
-/// The file behind a link.
+/// The file behind a link. HEAD answers the same without the file.
 #[utoipa::path(
     get,
     path = "/files/{kind}/{id}/{file}",
@@ -35,8 +36,8 @@ use crate::blobs::{BlobKey, LinkError};
         ("sig" = String, Query, description = "As the link has it"),
     ),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "image/*"),
-        (status = 206, description = "The part that `Range` asks for", body = Vec<u8>, content_type = "image/*"),
+        (status = 200, description = "The file", body = super::openapi::ImageFile, content_type = "image/*"),
+        (status = 206, description = "The part that `Range` asks for", body = super::openapi::ImageFile, content_type = "image/*"),
         (status = 304, description = "Nothing has changed since the `ETag`"),
         (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
@@ -47,7 +48,7 @@ use crate::blobs::{BlobKey, LinkError};
 )]
 pub(super) async fn get_file(
     State(edge): State<Arc<Edge>>,
-    Path((kind, id, file)): Path<(String, String, String)>,
+    Segments((kind, id, file)): Segments<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
@@ -20,6 +20,7 @@ use super::body::{Meter, MeteredBody};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::json::fresh;
+use super::path::Segments;
 use super::problem::Problem;
 use crate::jobs::{JobId, Nonce, RequestId};
 
@@ -58,7 +59,7 @@ pub(super) struct Received {
 )]
 pub(super) async fn fal_webhook(
     State(edge): State<Arc<Edge>>,
-    Path((job, nonce)): Path<(String, String)>,
+    Segments((job, nonce)): Segments<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let job: JobId = job.parse().map_err(|_| ApiError::RouteNotFound)?;

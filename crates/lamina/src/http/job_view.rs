@@ -26,6 +26,7 @@ pub(super) struct JobView {
     #[serde(flatten)]
     job: JobSummary,
     /// Bottom first; null until completed.
+    #[schema(required = true)]
     layers: Option<Vec<LayerView>>,
 }
 
@@ -41,15 +42,19 @@ pub(super) struct JobSummary {
     #[schema(minimum = 0, maximum = 1)]
     progress: f64,
     /// Why it failed, as a sentence; null unless failed.
+    #[schema(required = true)]
     error: Option<String>,
     /// Why it failed, as a stable word; null unless failed.
+    #[schema(required = true)]
     error_code: Option<String>,
     /// The engine it runs on.
     engine: EngineKind,
     /// Requests ahead of it at the engine, while it queues there.
+    #[schema(required = true)]
     queue_position: Option<u32>,
     /// Seconds until completion by the measured duration of past runs, while the engine works and
     /// keeps to it.
+    #[schema(required = true)]
     eta_seconds: Option<u64>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
@@ -75,7 +80,7 @@ pub(super) struct JobPage {
     /// Newest first.
     pub(super) jobs: Vec<JobSummary>,
     /// Give it as `cursor` for the next page; null on the last one.
-    #[schema(value_type = Option<uuid::Uuid>)]
+    #[schema(value_type = Option<uuid::Uuid>, required = true)]
     pub(super) next_cursor: Option<JobId>,
 }
 
@@ -96,8 +101,10 @@ pub(super) struct LayerView {
     /// Place in the stack; 0 is the bottom.
     order: u32,
     /// What the engine calls it, if it gives names.
+    #[schema(required = true)]
     name: Option<String>,
     /// The smallest rectangle that holds every visible pixel; null for an empty layer.
+    #[schema(required = true)]
     bbox: Option<BoxView>,
     /// Mean alpha over the canvas, 0.0 to 1.0.
     coverage: f64,

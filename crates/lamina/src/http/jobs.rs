@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use super::json::tagged;
 use super::origin::PublicBase;
+use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
 use crate::jobs::{JobId, Status};
@@ -36,7 +37,7 @@ use crate::store::{Deletion, JobRecord, Lookup};
 pub(super) async fn get_job(
     State(edge): State<Arc<Edge>>,
     Caller(owner): Caller,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -64,7 +65,7 @@ pub(super) async fn get_job(
 pub(super) async fn get_layers(
     State(edge): State<Arc<Edge>>,
     Caller(owner): Caller,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -135,7 +136,7 @@ pub(super) async fn list_jobs(
 pub(super) async fn delete_job(
     State(edge): State<Arc<Edge>>,
     Caller(owner): Caller,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     let now = edge.clock.now();
     match edge.store.job_delete(&owner, job_id(&id)?, now).await? {

@@ -23,6 +23,7 @@ mod observe;
 mod openapi;
 mod origin;
 mod page;
+mod path;
 mod picture;
 mod problem;
 mod query;

@@ -15,7 +15,8 @@ pub(super) const CHECKED_IN: &str = include_str!("../../openapi.json");
 
 /// The body of `POST /api/jobs`. Exactly one of `image_url`, `image_base64` and `upload_id`;
 /// unknown fields are refused.
-#[derive(utoipa::ToSchema)]
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a description; JobSpec::parse reads the body")]
 pub(super) struct CreateJob {
     /// The server fetches the picture from here.
@@ -29,7 +30,7 @@ pub(super) struct CreateJob {
     image_base64: Option<String>,
     /// What `POST /api/upload` gave.
     upload_id: Option<Uuid>,
-    #[schema(schema_with = layer_count)]
+    #[schema(schema_with = layer_count, required = false)]
     num_layers: (),
     /// Describes the whole picture.
     #[schema(max_length = 4000)]
@@ -46,7 +47,7 @@ pub(super) struct CreateJob {
     /// How closely the engine keeps to the prompt.
     #[schema(minimum = 1, maximum = 20, default = 5)]
     guidance_scale: Option<f32>,
-    #[schema(schema_with = engine_wish)]
+    #[schema(schema_with = engine_wish, required = false)]
     engine: (),
 }
 
@@ -55,9 +56,14 @@ pub(super) struct CreateJob {
 #[expect(dead_code, reason = "a description; multer reads the form")]
 pub(super) struct UploadForm {
     /// The picture: JPEG, PNG, WebP or GIF (its first frame).
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
+    file: ImageFile,
 }
+
+/// An image file.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "a description of bytes")]
+pub(super) struct ImageFile(Vec<u8>);
 
 /// What the routes' own descriptions are added to.
 pub(super) fn base() -> OpenApi {

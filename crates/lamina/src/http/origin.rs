@@ -44,7 +44,9 @@ where
             && parts
                 .headers
                 .get("x-forwarded-proto")
-                .is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+                .and_then(|proto| proto.to_str().ok())
+                .and_then(|proto| proto.split(',').next())
+                .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"));
         let scheme = if https { "https" } else { "http" };
         Ok(Self(format!("{scheme}://{host}")))
     }

@@ -57,7 +57,7 @@ pub(super) struct UploadView {
     operation_id = "upload",
     request_body(content(
         (super::openapi::UploadForm = "multipart/form-data"),
-        (Vec<u8> = "image/*"),
+        (super::openapi::ImageFile = "image/*"),
     )),
     responses(
         (status = 201, description = "Stored", body = UploadView),
@@ -93,6 +93,7 @@ pub(super) async fn upload(
         created_at: now,
         expires_at,
     };
+    // Bytes whose record could not be written belong to no upload; the janitor finds them.
     edge.store.upload_create(record).await?;
     let view = UploadView {
         upload_id: id,

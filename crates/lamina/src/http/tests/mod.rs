@@ -1,1 +1,340 @@
+//! The edge over a real database and a real folder, with a clock that tests move by hand. Each
+//! test has its own; nothing is left behind.
 
+mod authorisation;
+mod bodies;
+mod codes;
+mod hooks;
+mod jobs;
+mod links;
+mod observe;
+mod openapi;
+mod uploads;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::*;
+use crate::blobs::{BlobKey, Blobs, LinkSigner};
+use crate::clock::{Clock, ManualClock};
+use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
+use crate::jobs::{
+    BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, Phase,
+    RequestId, UnixMs,
+};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Facts, Lease, Settled, SourceFacts, Store};
+
+/// 2026-11-22T14:11:57Z.
+const T0: UnixMs = UnixMs(1_795_356_717_000);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The parts under test, and hands on those behind them.
+struct House {
+    router: Router,
+    store: Arc<SqliteStore>,
+    blobs: Blobs,
+    links: Arc<LinkSigner>,
+    pool: Pool,
+    clock: ManualClock,
+    draining: CancellationToken,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A house whose edge is changed before it is built.
+    fn with(change: impl FnOnce(&mut Edge)) -> Self {
+        Self::at(T0, change)
+    }
+
+    /// The same, with the clock at another time.
+    fn at(now: UnixMs, change: impl FnOnce(&mut Edge)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = folder.path().join("spool");
+        std::fs::create_dir(&spool).unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("lamina.db")).unwrap());
+        let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
+        let links = Arc::new(LinkSigner::new(&["a secret of this test"]));
+        let pool = Pool::new(PoolSize {
+            threads: 1,
+            megapixels: 8,
+            queue: 8,
+        });
+        let (clock, draining) = (ManualClock::at(now), CancellationToken::new());
+        let mut edge = Edge {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            blobs: blobs.clone(),
+            links: Arc::clone(&links),
+            pool: pool.clone(),
+            clock: Arc::new(clock.clone()),
+            keys: ApiKeys::anonymous(),
+            engines: Engines {
+                available: vec![EngineKind::Local],
+                default: EngineKind::Local,
+            },
+            images: Limits::default(),
+            job_ttl: DAY,
+            upload_ttl: DAY,
+            public_url: None,
+            trust_proxy: false,
+            cors: CorsOrigins::None,
+            webhooks: None,
+            spool,
+            limits: EdgeLimits::default(),
+            draining: draining.clone(),
+        };
+        change(&mut edge);
+        Self {
+            router: router(edge),
+            store,
+            blobs,
+            links,
+            pool,
+            clock,
+            draining,
+            folder,
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(request("GET", path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        self.send(request("DELETE", path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    async fn post_json(&self, body: impl Into<Body>) -> Answer {
+        let request = request("POST", "/api/jobs").header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    async fn post_with_key(&self, key: &str, body: &str) -> Answer {
+        let request = request("POST", "/api/jobs")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        self.send(request.body(body.to_owned().into()).unwrap())
+            .await
+    }
+
+    /// A job by URL, which needs no bytes.
+    async fn created(&self) -> JobId {
+        let answer = self
+            .post_json(r#"{"image_url":"https://example.com/a.png"}"#)
+            .await;
+        answer.json()["job_id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Takes the lease of the one job in `phase`.
+    async fn lease(&self, phase: Phase) -> Lease {
+        let now = self.clock.now();
+        let minute = Duration::from_secs(60);
+        let claimed = self
+            .store
+            .job_claim("test", &[(phase, 1)], now, minute, 3)
+            .await
+            .unwrap();
+        claimed[0].lease.clone()
+    }
+
+    async fn settle(&self, lease: &Lease, phase: Phase, facts: Facts, failure: Option<Failure>) {
+        let now = self.clock.now();
+        let change = Change {
+            phase,
+            run_at: now,
+            attempt: 0,
+            failure,
+            wakeable: true,
+        };
+        let settled = self
+            .store
+            .job_settle(lease, change, facts, phase == Phase::Submit, now)
+            .await
+            .unwrap();
+        assert_eq!(settled, Settled::Applied);
+    }
+
+    /// Brings the one new job to its engine.
+    async fn accept(&self, queue_position: Option<u32>) -> Nonce {
+        let lease = self.lease(Phase::Prepare).await;
+        let facts = Facts::Source(SourceFacts {
+            media_type: MediaType::Png,
+            width: 2,
+            height: 2,
+            bytes: 70,
+        });
+        self.settle(&lease, Phase::Submit, facts, None).await;
+        let nonce = Nonce::random();
+        let opened = self
+            .store
+            .submission_open(&lease, &nonce, 0, self.clock.now())
+            .await
+            .unwrap();
+        assert_eq!(opened, Settled::Applied);
+        let facts = Facts::Accepted {
+            nonce: nonce.clone(),
+            request: RequestId("r1".to_owned()),
+            queue_position,
+            expected: Duration::from_secs(20),
+        };
+        self.settle(&lease, Phase::Wait, facts, None).await;
+        nonce
+    }
+
+    /// Completes the one new job with two layers, and returns the bytes of each.
+    async fn complete(&self, id: JobId) -> Vec<Bytes> {
+        self.accept(None).await;
+        let lease = self.lease(Phase::Wait).await;
+        self.settle(&lease, Phase::Collect, Facts::None, None).await;
+        let (mut layers, mut files) = (Vec::new(), Vec::new());
+        for order in 0..2_u32 {
+            let file = Bytes::from(format!("the bytes of layer {order}"));
+            let key = BlobKey::Layer(id, order, MediaType::Png);
+            self.blobs.put(&key, file.clone()).await.unwrap();
+            layers.push(Layer {
+                order,
+                name: (order == 1).then(|| "text".to_owned()),
+                media_type: MediaType::Png,
+                width: 640,
+                height: 480,
+                bytes: file.len() as u64,
+                sha256: "00ff".repeat(16),
+                bbox: (order == 1).then_some(BoundingBox {
+                    x: 1,
+                    y: 2,
+                    width: 3,
+                    height: 4,
+                }),
+                coverage: 0.25,
+            });
+            files.push(file);
+        }
+        let lease = self.lease(Phase::Collect).await;
+        self.settle(&lease, Phase::Completed, Facts::Layers(layers), None)
+            .await;
+        files
+    }
+
+    async fn fail(&self, code: FailureCode) {
+        let lease = self.lease(Phase::Prepare).await;
+        self.settle(&lease, Phase::Failed, Facts::None, Some(code.into()))
+            .await;
+    }
+
+    /// Path and query of a link to a blob that need not exist.
+    fn link(&self, key: &BlobKey) -> String {
+        self.links.sign(key, T0.plus(DAY)).path_and_query
+    }
+
+    /// Jobs with bytes in the blob store.
+    async fn jobs_with_bytes(&self) -> Vec<JobId> {
+        self.blobs.owners().await.unwrap().jobs
+    }
+}
+
+/// An answer that was received to its end.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Status and code of a problem, after a look at its form.
+    fn code(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert!(problem["detail"].as_str().unwrap().ends_with('.'));
+        let code = problem["code"].as_str().unwrap().to_owned();
+        (self.status.as_u16(), code)
+    }
+
+    /// The JSON, with what differs in every run replaced.
+    fn calm(&self) -> String {
+        calm(&serde_json::to_string_pretty(&self.json()).unwrap())
+    }
+}
+
+/// Replaces ids and signatures.
+fn calm(text: &str) -> String {
+    let mut calmed = String::new();
+    for line in text.lines() {
+        let mut words: Vec<String> = Vec::new();
+        for word in line.split_inclusive(['"', '/', '&', '?']) {
+            let end = word.trim_end_matches(['"', '/', '&', '?']);
+            let rest = &word[end.len()..];
+            if end.parse::<JobId>().is_ok() {
+                words.push(format!("<id>{rest}"));
+            } else if end.starts_with("sig=") {
+                words.push(format!("sig=<sig>{rest}"));
+            } else {
+                words.push(word.to_owned());
+            }
+        }
+        calmed.push_str(&words.concat());
+        calmed.push('\n');
+    }
+    calmed
+}
+
+fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path)
+        .header("host", "lamina.test")
+}
+
+/// A picture that is not all of one colour.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let pixels = (0..width * height)
+        .flat_map(|index| {
+            let shade = (index.wrapping_mul(2_654_435_761) >> 13) as u8;
+            [shade, shade / 2, 255 - shade, 255]
+        })
+        .collect();
+    encode_png(&RgbaImage::new(width, height, pixels).unwrap())
+}
+
+fn base64_body(file: &[u8]) -> String {
+    format!(r#"{{"image_base64":"{}"}}"#, STANDARD.encode(file))
+}

@@ -1,0 +1,192 @@
+//! Who may use what. The table holds every documented route; a route that is missing fails.
+
+use super::*;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Door {
+    /// Wants a key.
+    Key,
+    /// Wants a signature in its address, or nothing.
+    Open,
+}
+
+const TABLE: [(&str, &str, Door); 10] = [
+    ("post", "/api/jobs", Door::Key),
+    ("get", "/api/jobs", Door::Key),
+    ("get", "/api/jobs/{id}", Door::Key),
+    ("delete", "/api/jobs/{id}", Door::Key),
+    ("get", "/api/jobs/{id}/layers", Door::Key),
+    ("post", "/api/upload", Door::Key),
+    ("get", "/files/{kind}/{id}/{file}", Door::Open),
+    ("post", "/hooks/fal/{job_id}/{nonce}", Door::Open),
+    ("get", "/healthz", Door::Open),
+    ("get", "/readyz", Door::Open),
+];
+
+fn guarded() -> House {
+    House::with(|edge| edge.keys = ApiKeys::new([("app", "key-a"), ("web", "key-b")]))
+}
+
+async fn with_key(house: &House, method: &str, path: &str, key: Option<&str>) -> Answer {
+    let mut request = request(method, path).header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("authorization", key);
+    }
+    let body = r#"{"image_url":"https://example.com/a.png"}"#;
+    let body = if method == "POST" {
+        Body::from(body)
+    } else {
+        Body::empty()
+    };
+    house.send(request.body(body).unwrap()).await
+}
+
+#[test]
+fn every_documented_route_is_in_the_table_and_says_the_same() {
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    let mut documented = Vec::new();
+    for (path, item) in doc["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let open = operation
+                .get("security")
+                .is_some_and(|security| security == &serde_json::json!([{}]));
+            let door = if open { Door::Open } else { Door::Key };
+            documented.push((method.clone(), path.clone(), door));
+        }
+    }
+    for (method, path, door) in &documented {
+        let row = (method.as_str(), path.as_str(), *door);
+        assert!(TABLE.contains(&row), "{row:?} is not in the table");
+    }
+    assert_eq!(documented.len(), TABLE.len());
+}
+
+#[tokio::test]
+async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
+    let house = guarded();
+    for (method, path, door) in TABLE {
+        let path = path.replace(['{', '}'], "");
+        let method = method.to_uppercase();
+        let keys = [
+            None,
+            Some("Bearer wrong"),
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("Basic key-a"),
+            Some("key-a"),
+        ];
+        for key in keys {
+            let answer = with_key(&house, &method, &path, key).await;
+            if door == Door::Open {
+                assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+                continue;
+            }
+            assert_eq!(
+                answer.code(),
+                (401, "unauthorized".into()),
+                "{method} {path} {key:?}"
+            );
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+        for key in ["Bearer key-a", "bearer key-b"] {
+            let answer = with_key(&house, &method, &path, Some(key)).await;
+            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+    assert_eq!(house.get("/").await.status, StatusCode::OK);
+    assert_eq!(house.get("/openapi.json").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_job_and_an_upload_of_another_owner_do_not_exist() {
+    let house = guarded();
+    let (mine, other) = (Some("Bearer key-a"), Some("Bearer key-b"));
+    let created = with_key(&house, "POST", "/api/jobs", mine).await;
+    let path = format!("/api/jobs/{}", created.json()["job_id"].as_str().unwrap());
+    for (method, path) in [
+        ("GET", path.clone()),
+        ("GET", format!("{path}/layers")),
+        ("DELETE", path.clone()),
+    ] {
+        let answer = with_key(&house, method, &path, other).await;
+        assert_eq!(
+            answer.code(),
+            (404, "job_not_found".into()),
+            "{method} {path}"
+        );
+    }
+    let list = with_key(&house, "GET", "/api/jobs", other).await;
+    assert_eq!(list.json()["jobs"], serde_json::json!([]));
+    assert_eq!(
+        with_key(&house, "GET", &path, mine).await.status,
+        StatusCode::OK
+    );
+
+    let upload = request("POST", "/api/upload").header("authorization", "Bearer key-a");
+    let upload = house.send(upload.body(png(4, 4).into()).unwrap()).await;
+    let body = serde_json::json!({"upload_id": upload.json()["upload_id"]}).to_string();
+    for (key, status) in [("Bearer key-b", 422), ("Bearer key-a", 202)] {
+        let create = request("POST", "/api/jobs")
+            .header("authorization", key)
+            .header("content-type", "application/json");
+        let answer = house.send(create.body(body.clone().into()).unwrap()).await;
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test]
+async fn one_key_of_idempotency_is_one_owners() {
+    let house = guarded();
+    let send = async |key: &str| {
+        let create = request("POST", "/api/jobs")
+            .header("authorization", key)
+            .header("idempotency-key", "the-same")
+            .header("content-type", "application/json");
+        let body = r#"{"image_url":"https://example.com/a.png"}"#;
+        house.send(create.body(body.into()).unwrap()).await.json()["job_id"].clone()
+    };
+    assert_ne!(send("Bearer key-a").await, send("Bearer key-b").await);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_may_call_the_api_only_if_it_was_configured() {
+    let preflight = |origin: &str| {
+        request("OPTIONS", "/api/jobs")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type",
+            )
+            .body(Body::empty())
+            .unwrap()
+    };
+    let closed = guarded();
+    let answer = closed.send(preflight("https://app.example")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+    let open = House::with(|edge| {
+        edge.keys = ApiKeys::new([("app", "key-a")]);
+        edge.cors = CorsOrigins::List(vec!["https://app.example/ignored".parse().unwrap()]);
+    });
+    let answer = open.send(preflight("https://app.example")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "https://app.example"
+    );
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .contains("idempotency-key")
+    );
+    let answer = open.send(preflight("https://evil.example")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+    // The page can read why it was refused, too.
+    let refused = request("GET", "/api/jobs").header("origin", "https://app.example");
+    let refused = open.send(refused.body(Body::empty()).unwrap()).await;
+    assert_eq!(refused.code().0, 401);
+    assert_eq!(
+        refused.header("access-control-allow-origin"),
+        "https://app.example"
+    );
+}

@@ -1,0 +1,120 @@
+//! Bodies that are too large, too slow or of the wrong type, as a handler meets them. How the same
+//! looks on the wire is in `wire`.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::StreamExt as _;
+
+use super::*;
+
+/// A body that counts how often it was asked for more.
+fn counted(chunk: &'static [u8], times: usize, asked: &Arc<AtomicUsize>) -> Body {
+    let asked = Arc::clone(asked);
+    Body::from_stream(futures_util::stream::iter(0..times).map(move |_| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, Infallible>(Bytes::from_static(chunk))
+    }))
+}
+
+#[tokio::test]
+async fn a_body_is_not_read_beyond_its_limit() {
+    let house = House::with(|edge| edge.limits.json_bytes = 1000);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let answer = house.post_json(counted(&[b' '; 100], 1000, &asked)).await;
+    assert_eq!(answer.code(), (413, "body_too_large".into()));
+    assert_eq!(answer.header("connection"), "close");
+    assert_eq!(asked.load(Ordering::SeqCst), 11);
+}
+
+#[tokio::test]
+async fn a_picture_of_20_mib_in_base64_fits_a_body() {
+    let limits = EdgeLimits::default();
+    let fields = 2 * 4 * 4000 + 10_000;
+    assert!(Limits::default().max_bytes.div_ceil(3) * 4 + fields <= limits.json_bytes);
+}
+
+#[tokio::test]
+async fn only_json_is_taken_as_json() {
+    let house = House::new();
+    let url = r#"{"image_url":"https://example.com/a.png"}"#;
+    for kind in [
+        None,
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+        Some("text/json"),
+    ] {
+        let mut request = request("POST", "/api/jobs");
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let answer = house.send(request.body(url.into()).unwrap()).await;
+        assert_eq!(
+            answer.code(),
+            (415, "unsupported_media_type".into()),
+            "{kind:?}"
+        );
+    }
+    let request =
+        request("POST", "/api/jobs").header("content-type", "application/json; charset=UTF-8");
+    assert_eq!(
+        house.send(request.body(url.into()).unwrap()).await.status,
+        202
+    );
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_written_is_told_and_not_hidden() {
+    let house = House::with(|edge| edge.limits.memory_bytes = 10);
+    std::fs::remove_dir(house.folder.path().join("spool")).unwrap();
+    let answer = house.post_json(base64_body(&png(9, 9))).await;
+    assert_eq!(answer.code(), (503, "storage_unavailable".into()));
+}
+
+#[tokio::test]
+async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
+    let house = House::with(|edge| {
+        edge.limits.intake_pictures = 1;
+        edge.limits.intake_wait = Duration::from_millis(20);
+    });
+    let (entered, has_entered) = tokio::sync::oneshot::channel();
+    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
+    // The pool's only thread is held, so the first create keeps the only place.
+    let held = house.pool.run(8, move || {
+        entered.send(()).unwrap();
+        may_leave.recv().unwrap();
+    });
+    let body = base64_body(&png(9, 9));
+    let creates = async {
+        has_entered.await.unwrap();
+        let first = house.post_json(body.clone());
+        let second = async {
+            let answer = house.post_json(body.clone()).await;
+            leave.send(()).unwrap();
+            answer
+        };
+        tokio::join!(first, second)
+    };
+    let (held, (first, second)) = tokio::join!(held, creates);
+    held.unwrap();
+    assert_eq!(first.status, StatusCode::ACCEPTED);
+    assert_eq!(second.code(), (503, "server_busy".into()));
+    assert_eq!(second.header("retry-after"), "3");
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_names_nothing() {
+    let house = House::new();
+    for path in [
+        "/api/jobs/%ff",
+        "/api/jobs/%ff/layers",
+        "/files/%ff/a/b",
+        "/%ff",
+    ] {
+        assert_eq!(
+            house.get(path).await.code(),
+            (404, "route_not_found".into()),
+            "{path}"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! Every code that is documented is really answered, with its documented status.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::images::ImageError;
+
+/// What was seen, by code.
+#[derive(Default)]
+struct Seen(BTreeMap<String, u16>);
+
+impl Seen {
+    fn add(&mut self, answer: &Answer) {
+        let (status, code) = answer.code();
+        if let Some(before) = self.0.insert(code.clone(), status) {
+            assert_eq!(before, status, "{code}");
+        }
+    }
+}
+
+fn unending() -> Body {
+    Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>())
+}
+
+fn broken_off() -> Body {
+    let error = std::io::Error::other("reset by peer");
+    Body::from_stream(futures_util::stream::iter([
+        Ok(Bytes::from("{")),
+        Err(error),
+    ]))
+}
+
+async fn post(house: &House, path: &str, kind: &str, body: Body) -> Answer {
+    let request = request("POST", path).header("content-type", kind);
+    house.send(request.body(body).unwrap()).await
+}
+
+async fn of_requests(seen: &mut Seen) {
+    let house = House::with(|edge| {
+        edge.limits.json_bytes = 200_000;
+        edge.limits.json_total = Duration::from_millis(30);
+        edge.limits.upload_idle = Duration::from_millis(30);
+    });
+    let json = "application/json";
+    let url = r#"{"image_url":"https://example.com/a.png"}"#;
+    seen.add(&post(&house, "/api/jobs", json, "{".into()).await);
+    seen.add(&post(&house, "/api/jobs", json, broken_off()).await);
+    seen.add(&post(&house, "/api/jobs", json, unending()).await);
+    seen.add(&post(&house, "/api/upload", "image/png", unending()).await);
+    seen.add(&post(&house, "/api/jobs", json, "x".repeat(200_001).into()).await);
+    seen.add(&post(&house, "/api/jobs", "text/plain", url.into()).await);
+    seen.add(&post(&house, "/api/jobs", json, "{}".into()).await);
+    seen.add(&post(&house, "/api/upload", "multipart/form-data", Body::empty()).await);
+    seen.add(&house.post_with_key("", url).await);
+    house.post_with_key("k", url).await;
+    seen.add(&house.post_with_key("k", "{}").await);
+    seen.add(&house.get("/api/jobs?limit=no").await);
+    let no_host = Request::builder().uri("/api/jobs/x").body(Body::empty());
+    seen.add(&house.send(no_host.unwrap()).await);
+    let upload = format!(r#"{{"upload_id":"{}"}}"#, Uuid::nil());
+    seen.add(&house.post_json(upload).await);
+    let fal = r#"{"image_url":"https://example.com/a.png","engine":"fal"}"#;
+    seen.add(&house.post_json(fal).await);
+    seen.add(&house.get("/nothing").await);
+    seen.add(&house.get("/api/jobs/nothing").await);
+    seen.add(&house.delete("/api/jobs").await);
+}
+
+async fn of_jobs(seen: &mut Seen) {
+    let house = House::new();
+    let id = house.created().await;
+    let layers = format!("/api/jobs/{id}/layers");
+    seen.add(&house.get(&layers).await);
+    house.fail(FailureCode::EngineFailed).await;
+    seen.add(&house.get(&layers).await);
+    house.delete(&format!("/api/jobs/{id}")).await;
+    seen.add(&house.get(&layers).await);
+    let id = house.created().await;
+    house.clock.advance(DAY);
+    house.store.job_expire(house.clock.now(), 9).await.unwrap();
+    seen.add(&house.get(&format!("/api/jobs/{id}")).await);
+}
+
+async fn of_links(seen: &mut Seen) {
+    let house = House::new();
+    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    let link = house.link(&key);
+    seen.add(&house.get("/files/a/b/c").await);
+    seen.add(&house.get(&link).await);
+    house
+        .blobs
+        .put(&key, Bytes::from_static(b"x"))
+        .await
+        .unwrap();
+    let range = request("GET", &link).header("range", "bytes=9-");
+    seen.add(&house.send(range.body(Body::empty()).unwrap()).await);
+    house.clock.advance(DAY);
+    seen.add(&house.get(&link).await);
+}
+
+async fn of_pictures(seen: &mut Seen) {
+    let house = House::with(|edge| {
+        edge.images.max_bytes = 4000;
+        edge.images.max_side = 60;
+        edge.images.min_side = 2;
+    });
+    let mut cut = png(8, 8);
+    cut.truncate(60);
+    let mut corrupt = png(8, 8);
+    corrupt[45] ^= 0xFF;
+    let jpeg_arithmetic = [
+        &[0xFF, 0xD8, 0xFF, 0xC9, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0][..],
+        &[0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0, 0xFF, 0xD9],
+    ]
+    .concat();
+    let files = [
+        Vec::new(),
+        b"hello".to_vec(),
+        b"%PDF-1.7".to_vec(),
+        jpeg_arithmetic,
+        vec![0; 4001],
+        png(61, 2),
+        png(1, 9),
+        cut,
+        corrupt,
+    ];
+    for file in files {
+        seen.add(&post(&house, "/api/upload", "image/png", file.into()).await);
+    }
+    seen.add(&house.post_json(r#"{"image_base64":"!"}"#).await);
+}
+
+async fn of_the_server(seen: &mut Seen) {
+    let guarded = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    seen.add(&guarded.get("/api/jobs").await);
+
+    seen.add(&busy_answer().await);
+
+    let house = House::new();
+    house.draining.cancel();
+    seen.add(&house.get("/readyz").await);
+    house.store.close().await;
+    seen.add(&house.get("/api/jobs").await);
+
+    async fn panics() {
+        panic!("for the test");
+    }
+    let house = House {
+        router: layered(Router::new().route("/", get(panics))),
+        ..House::new()
+    };
+    seen.add(&house.get("/").await);
+}
+
+/// The answer of a house whose pool has one thread and no queue, while that thread is held.
+async fn busy_answer() -> Answer {
+    let pool = Pool::new(PoolSize {
+        threads: 1,
+        megapixels: 1,
+        queue: 0,
+    });
+    let given = pool.clone();
+    let house = House::with(move |edge| edge.pool = given);
+    let (entered, has_entered) = tokio::sync::oneshot::channel();
+    let (leave, may_leave) = std::sync::mpsc::channel::<()>();
+    let held = pool.run(1, move || {
+        entered.send(()).unwrap();
+        may_leave.recv().unwrap();
+    });
+    let asked = async {
+        has_entered.await.unwrap();
+        let answer = house.post_json(base64_body(&png(2, 2))).await;
+        leave.send(()).unwrap();
+        answer
+    };
+    let (held, answer) = tokio::join!(held, asked);
+    held.unwrap();
+    assert_eq!(answer.header("retry-after"), "3");
+    answer
+}
+
+#[tokio::test]
+async fn every_documented_code_is_answered_with_its_status() {
+    let mut seen = Seen::default();
+    of_requests(&mut seen).await;
+    of_jobs(&mut seen).await;
+    of_links(&mut seen).await;
+    of_pictures(&mut seen).await;
+    of_the_server(&mut seen).await;
+    super::hooks::codes(&mut |answer| seen.add(answer)).await;
+    let documented: BTreeMap<String, u16> = ApiError::CODES
+        .into_iter()
+        .map(|(code, status)| (code.to_owned(), status))
+        .collect();
+    assert_eq!(seen.0, documented);
+}
+
+#[test]
+fn every_code_of_a_picture_is_one_of_the_edge() {
+    let known = |code: &str| ApiError::CODES.iter().any(|(known, _)| *known == code);
+    for code in ImageError::CODES {
+        let elsewhere = matches!(code, "image_busy" | "image_internal");
+        assert_eq!(known(code), !elsewhere, "{code}");
+    }
+}
+
+#[test]
+fn every_code_and_every_route_is_in_the_documentation() {
+    let page = include_str!("../../../../../docs/api.md");
+    for (code, status) in ApiError::CODES {
+        assert!(page.contains(&format!("| `{code}` | {status} |")), "{code}");
+    }
+    for code in FailureCode::ALL {
+        assert!(
+            page.contains(&format!("| `{}` |", code.as_str())),
+            "{code:?}"
+        );
+    }
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    for (path, item) in doc["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let heading = format!("{} {path}", method.to_uppercase());
+            assert!(page.contains(&heading), "{heading}");
+        }
+    }
+}

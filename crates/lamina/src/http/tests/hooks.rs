@@ -1,0 +1,187 @@
+//! fal's webhooks: signed by a real emulator, and everything that is not.
+
+use fal_emulator::{Config, Emulator, SourceCheck};
+use fal_queue::models::qwen_image_layered::{Input, MODEL};
+use fal_queue::webhook::Verifier;
+use fal_queue::{Client, SubmitOptions};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::clock::SystemClock;
+
+fn verifier(jwks_url: &str) -> Arc<Verifier> {
+    let config = fal_queue::Config {
+        jwks_url: jwks_url.parse().unwrap(),
+        ..fal_queue::Config::default()
+    };
+    Arc::new(Verifier::new(&Client::new(config).unwrap()))
+}
+
+fn hook(job: &JobId, nonce: &Nonce) -> String {
+    format!("/hooks/fal/{job}/{}", nonce.as_str())
+}
+
+async fn deliver(house: &House, path: &str, body: &str) -> Answer {
+    house
+        .send(request("POST", path).body(body.to_owned().into()).unwrap())
+        .await
+}
+
+/// An open submission of a new job, as after a crash between call and answer.
+async fn open_submission(house: &House) -> (JobId, Nonce) {
+    let id = house.created().await;
+    let lease = house.lease(Phase::Prepare).await;
+    let facts = Facts::Source(SourceFacts {
+        media_type: MediaType::Png,
+        width: 2,
+        height: 2,
+        bytes: 70,
+    });
+    house.settle(&lease, Phase::Submit, facts, None).await;
+    let nonce = Nonce::random();
+    let now = house.clock.now();
+    let opened = house
+        .store
+        .submission_open(&lease, &nonce, 0, now)
+        .await
+        .unwrap();
+    assert_eq!(opened, Settled::Applied);
+    assert_eq!(
+        house.store.lease_release(&lease).await.unwrap(),
+        Settled::Applied
+    );
+    (id, nonce)
+}
+
+async fn adopted(house: &House) -> Option<RequestId> {
+    let minute = Duration::from_secs(60);
+    let now = house.clock.now();
+    let claimed = house
+        .store
+        .job_claim("w", &[(Phase::Submit, 1)], now, minute, 9)
+        .await
+        .unwrap();
+    claimed[0].submission.clone().unwrap().request
+}
+
+#[tokio::test]
+async fn a_webhook_adopts_the_submission_whose_answer_was_lost() {
+    let house = House::new();
+    let (id, nonce) = open_submission(&house).await;
+    let answer = deliver(
+        &house,
+        &hook(&id, &nonce),
+        r#"{"request_id":"r-7","status":"OK","payload":{}}"#,
+    )
+    .await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (StatusCode::OK, serde_json::json!({"received": true}))
+    );
+    assert_eq!(adopted(&house).await, Some(RequestId("r-7".to_owned())));
+}
+
+#[tokio::test]
+async fn a_webhook_for_an_unknown_job_or_nonce_is_received_and_changes_nothing() {
+    let house = House::new();
+    let (id, _) = open_submission(&house).await;
+    let body = r#"{"request_id":"r-7","status":"ERROR","error":"x"}"#;
+    for path in [
+        hook(&id, &Nonce::random()),
+        hook(&JobId::new(T0), &Nonce::random()),
+    ] {
+        assert_eq!(deliver(&house, &path, body).await.status, StatusCode::OK);
+    }
+    assert_eq!(adopted(&house).await, None);
+}
+
+#[tokio::test]
+async fn what_is_no_address_or_no_webhook_is_refused() {
+    let house = House::new();
+    let good = hook(&JobId::new(T0), &Nonce::random());
+    assert_eq!(deliver(&house, "/hooks/fal/x/y", "{}").await.code().0, 404);
+    for body in ["", "{}", "[]", r#"{"request_id":"","status":"OK"}"#] {
+        let answer = deliver(&house, &good, body).await;
+        assert_eq!(answer.code(), (400, "invalid_json".into()), "{body}");
+    }
+    let large = " ".repeat((1 << 20) + 1);
+    assert_eq!(deliver(&house, &good, &large).await.code().0, 413);
+}
+
+#[tokio::test]
+async fn a_signed_webhook_of_the_emulator_is_taken_and_a_changed_one_is_not() {
+    let emulator = Emulator::start(Config {
+        source_check: SourceCheck::Skip,
+        ..Config::default()
+    })
+    .await
+    .unwrap();
+    let verifier = verifier(&emulator.jwks_url());
+    // The emulator signs with the time of day.
+    let now = SystemClock::default().now();
+    let house = House::at(now, |edge| edge.webhooks = Some(verifier));
+    let (id, nonce) = open_submission(&house).await;
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = ConnectionLimits::default();
+    let served = tokio::spawn(serve(listener, house.router.clone(), limits, stop.clone()));
+
+    let client = Client::new(fal_queue::Config {
+        queue_url: emulator.queue_url().parse().unwrap(),
+        ..fal_queue::Config::with_key(emulator.key())
+    })
+    .unwrap();
+    let options = SubmitOptions {
+        webhook_url: Some(
+            format!("http://{address}{}", hook(&id, &nonce))
+                .parse()
+                .unwrap(),
+        ),
+        ..SubmitOptions::default()
+    };
+    let input = Input::new("https://example.com/a.png");
+    let submitted = client
+        .submit(&MODEL.parse().unwrap(), &input, &options)
+        .await
+        .unwrap();
+    let delivered = emulator.wait_for_webhooks(1).await;
+    assert_eq!(delivered[0].status, Some(200), "{:?}", delivered[0]);
+    assert_eq!(adopted(&house).await, Some(RequestId(submitted.request_id)));
+
+    let forged = request("POST", &hook(&id, &nonce))
+        .header("x-fal-webhook-request-id", "r")
+        .header("x-fal-webhook-user-id", "u")
+        .header("x-fal-webhook-timestamp", now.as_secs())
+        .header("x-fal-webhook-signature", "00".repeat(64));
+    let body = r#"{"request_id":"r","status":"OK"}"#;
+    let answer = house.send(forged.body(body.into()).unwrap()).await;
+    assert_eq!(answer.code(), (403, "webhook_signature_invalid".into()));
+
+    stop.cancel();
+    served.await.unwrap();
+    emulator.stop().await;
+}
+
+/// The answers with the codes of webhooks, for the table of codes.
+pub(super) async fn codes(seen: &mut impl FnMut(&Answer)) {
+    // Nothing listens on this port, which was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let verifier = verifier(&format!("http://{free}/jwks.json"));
+    let house = House::with(|edge| edge.webhooks = Some(verifier));
+    let path = hook(&JobId::new(T0), &Nonce::random());
+    let body = r#"{"request_id":"r","status":"OK"}"#;
+    seen(&deliver(&house, &path, body).await);
+    for timestamp in [T0.as_secs(), 0] {
+        let signed = request("POST", &path)
+            .header("x-fal-webhook-request-id", "r")
+            .header("x-fal-webhook-user-id", "u")
+            .header("x-fal-webhook-timestamp", timestamp)
+            .header("x-fal-webhook-signature", "00".repeat(64));
+        seen(&house.send(signed.body(body.into()).unwrap()).await);
+    }
+}

@@ -1,0 +1,227 @@
+//! What surrounds every answer: the request's id, the log line, and what a panic becomes.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use axum::routing::get;
+use tracing::instrument::WithSubscriber;
+
+use uuid::Uuid;
+
+use super::*;
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish();
+        work.with_subscriber(subscriber).await
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id_and_gets_one_otherwise() {
+    let house = House::new();
+    let send = async |id: &str| {
+        let request = request("GET", "/healthz").header("x-request-id", id);
+        let answer = house.send(request.body(Body::empty()).unwrap()).await;
+        answer.header("x-request-id").to_owned()
+    };
+    assert_eq!(send("app-7.a_b:c").await, "app-7.a_b:c");
+    for bad in ["", "a b", "a\"b", "{\"x\":1}", &"x".repeat(129)] {
+        let fresh = send(bad).await;
+        assert!(fresh.parse::<Uuid>().is_ok(), "{bad} {fresh}");
+    }
+    assert!(
+        !house
+            .get("/nothing")
+            .await
+            .header("x-request-id")
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn every_answer_forbids_guessing_its_type() {
+    let house = House::new();
+    for path in [
+        "/",
+        "/healthz",
+        "/openapi.json",
+        "/api/jobs",
+        "/api/jobs/x",
+        "/files/a/b/c",
+        "/nothing",
+    ] {
+        assert_eq!(
+            house.get(path).await.header("x-content-type-options"),
+            "nosniff",
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_route_and_the_owner_and_no_secret() {
+    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key-a")]));
+    let log = Log::default();
+    let job = log
+        .during(async {
+            let create = request("POST", "/api/jobs?token=in-the-query")
+                .header("authorization", "Bearer key-a")
+                .header("content-type", "application/json")
+                .header("x-request-id", "r-1");
+            let body = base64_body(&png(2, 2));
+            let answer = house.send(create.body(body.into()).unwrap()).await;
+            assert_eq!(answer.status, 202);
+            let job = answer.json()["job_id"].as_str().unwrap().to_owned();
+            house
+                .get(&house.link(&BlobKey::Source(job.parse().unwrap(), MediaType::Png)))
+                .await;
+            let nonce = "0123456789abcdef0123456789abcdef";
+            let hook = request("POST", &format!("/hooks/fal/{job}/{nonce}"));
+            house
+                .send(
+                    hook.body(r#"{"request_id":"r","status":"OK"}"#.into())
+                        .unwrap(),
+                )
+                .await;
+            job
+        })
+        .await;
+    let text = log.text();
+    for wanted in [
+        "/api/jobs",
+        "/files/{kind}/{id}/{file}",
+        "/hooks/fal/{job_id}/{nonce}",
+        "owner=\"app\"",
+        "request.id=\"r-1\"",
+        "status=202",
+        "duration_ms=",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+    for secret in [
+        "key-a",
+        "in-the-query",
+        "sig=",
+        "0123456789abcdef0123456789abcdef",
+        "iVBOR",
+        &job,
+    ] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
+    async fn panics() {
+        panic!("the inner secret");
+    }
+    let house = House::new();
+    let house = House {
+        router: layered(Router::new().route("/panics", get(panics))),
+        ..house
+    };
+    let log = Log::default();
+    let answer = log.during(house.get("/panics")).await;
+    assert_eq!(answer.code(), (500, "internal_error".into()));
+    assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(log.text().matches("the inner secret").count(), 1);
+}
+
+#[tokio::test]
+async fn an_internal_cause_is_logged_once_and_never_answered() {
+    let house = House::new();
+    house.store.close().await;
+    let log = Log::default();
+    let answer = log.during(house.get("/api/jobs")).await;
+    assert_eq!(answer.code(), (503, "storage_unavailable".into()));
+    assert!(!String::from_utf8_lossy(&answer.body).contains("database"));
+    assert_eq!(log.text().matches("the database is closed").count(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_method_names_the_right_ones() {
+    let house = House::new();
+    for (method, path, allowed) in [
+        ("PUT", "/api/jobs", "POST,GET,HEAD"),
+        ("POST", "/api/jobs/x", "GET,HEAD,DELETE"),
+        ("GET", "/api/upload", "POST"),
+        ("POST", "/files/a/b/c", "GET,HEAD"),
+        ("GET", "/hooks/fal/a/b", "POST"),
+        ("DELETE", "/", "GET,HEAD"),
+        ("POST", "/healthz", "GET,HEAD"),
+    ] {
+        let answer = house
+            .send(request(method, path).body(Body::empty()).unwrap())
+            .await;
+        assert_eq!(
+            answer.code(),
+            (405, "method_not_allowed".into()),
+            "{method} {path}"
+        );
+        let mut found: Vec<&str> = answer.header("allow").split(',').collect();
+        let mut wanted: Vec<&str> = allowed.split(',').collect();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_the_stop_the_database_and_the_blobs() {
+    let house = House::new();
+    assert_eq!(house.get("/healthz").await.json()["status"], "ok");
+    assert_eq!(house.get("/readyz").await.json()["status"], "ready");
+    house.draining.cancel();
+    let answer = house.get("/readyz").await;
+    assert_eq!(answer.code(), (503, "not_ready".into()));
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("stopping")
+    );
+
+    let house = House::new();
+    house.store.close().await;
+    let answer = house.get("/readyz").await;
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("database")
+    );
+    assert_eq!(house.get("/healthz").await.status, StatusCode::OK);
+
+    let house = House::new();
+    let blobs = house.folder.path().join("blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    std::fs::write(&blobs, b"a file where the folder was").unwrap();
+    let answer = house.get("/readyz").await;
+    assert!(answer.json()["detail"].as_str().unwrap().contains("blob"));
+}

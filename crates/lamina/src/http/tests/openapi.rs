@@ -1,0 +1,76 @@
+//! The checked-in description of the API is the API's.
+
+use std::path::Path;
+
+use super::*;
+use crate::jobs::JobSpec;
+
+/// Run with `UPDATE_OPENAPI=1` to write the description anew.
+#[test]
+fn the_checked_in_description_is_what_the_routes_say() {
+    let mut made = parts().1.to_pretty_json().unwrap();
+    made.push('\n');
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        checked_in == made,
+        "the API changed; run the tests with UPDATE_OPENAPI=1 and review crates/lamina/openapi.json"
+    );
+}
+
+#[test]
+fn every_described_field_of_a_create_is_one_that_is_read() {
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    let fields = doc["components"]["schemas"]["CreateJob"]["properties"]
+        .as_object()
+        .unwrap();
+    assert!(fields.len() >= 10);
+    for field in fields.keys() {
+        // Objects are right for no field, so a known field is wrong and an unknown one unknown.
+        let body = format!(r#"{{"{field}":{{}}}}"#);
+        let said = format!("{:?}", JobSpec::parse(body.as_bytes()));
+        assert!(!said.contains("Unknown field"), "{field}: {said}");
+    }
+}
+
+#[test]
+fn every_reference_in_the_description_leads_somewhere() {
+    fn walk(value: &Value, seen: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(target)) = fields.get("$ref") {
+                    seen.push(target.clone());
+                }
+                fields.values().for_each(|field| walk(field, seen));
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(item, seen)),
+            _ => {}
+        }
+    }
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    let mut seen = Vec::new();
+    walk(&doc, &mut seen);
+    assert!(seen.len() > 10);
+    for target in seen {
+        let pointer = target.strip_prefix('#').unwrap();
+        assert!(doc.pointer(pointer).is_some(), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn the_description_and_the_page_are_served() {
+    let house = House::new();
+    let doc = house.get("/openapi.json").await;
+    assert_eq!(doc.header("content-type"), "application/json");
+    assert_eq!(doc.json()["openapi"], "3.1.0");
+    let page = house.get("/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
+    assert!(page.body.starts_with(b"<!doctype html>"));
+}

@@ -1,0 +1,168 @@
+//! Uploads, in both forms, and jobs that are made of them.
+
+use super::*;
+
+const BOUNDARY: &str = "----a-boundary";
+
+fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, content) in parts {
+        body.extend(
+            format!(
+                "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"; \
+                 filename=\"x.png\"\r\ncontent-type: text/html\r\n\r\n"
+            )
+            .bytes(),
+        );
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+    body
+}
+
+async fn upload_form(house: &House, parts: &[(&str, &[u8])]) -> Answer {
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let request = request("POST", "/api/upload").header("content-type", kind);
+    house.send(request.body(form(parts).into()).unwrap()).await
+}
+
+async fn upload_raw(house: &House, kind: Option<&str>, file: Vec<u8>) -> Answer {
+    let mut request = request("POST", "/api/upload");
+    if let Some(kind) = kind {
+        request = request.header("content-type", kind);
+    }
+    house.send(request.body(file.into()).unwrap()).await
+}
+
+fn spool_is_empty(house: &House) -> bool {
+    let spool = house.folder.path().join("spool");
+    std::fs::read_dir(spool).unwrap().next().is_none()
+}
+
+#[tokio::test]
+async fn a_form_with_a_file_is_stored_and_its_link_opens() {
+    let house = House::with(|edge| edge.limits.memory_bytes = 64);
+    let file = png(30, 20);
+    let answer = upload_form(&house, &[("note", b"hello"), ("file", &file)]).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+    let mut shown = answer.calm();
+    shown = shown.replace(&file.len().to_string(), "<bytes>");
+    insta::assert_snapshot!(shown, @r#"
+    {
+      "bytes": <bytes>,
+      "content_type": "image/png",
+      "expires_at": "2026-11-23T14:11:57.000Z",
+      "height": 20,
+      "upload_id": "<id>",
+      "url": "http://lamina.test/files/uploads/<id>/image.png?exp=1795443117&sig=<sig>",
+      "width": 30
+    }
+    "#);
+    let url = answer.json()["url"].as_str().unwrap().to_owned();
+    let opened = house
+        .get(url.strip_prefix("http://lamina.test").unwrap())
+        .await;
+    assert_eq!(opened.status, StatusCode::OK);
+    assert_eq!(opened.body, file);
+    assert!(spool_is_empty(&house));
+}
+
+#[tokio::test]
+async fn a_raw_picture_is_known_by_its_bytes_whatever_its_header_says() {
+    let house = House::new();
+    for kind in [
+        None,
+        Some("image/png"),
+        Some("image/jpeg"),
+        Some("application/octet-stream"),
+    ] {
+        let answer = upload_raw(&house, kind, png(4, 4)).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(answer.json()["content_type"], "image/png");
+    }
+}
+
+#[tokio::test]
+async fn a_job_can_be_made_of_an_upload_more_than_once() {
+    let house = House::new();
+    let file = png(8, 8);
+    let upload = upload_raw(&house, None, file.clone()).await.json();
+    let body = serde_json::json!({"upload_id": upload["upload_id"]}).to_string();
+    for _ in 0..2 {
+        let answer = house.post_json(body.clone()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+        let id = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
+        let stored = house.blobs.get(&BlobKey::Source(id, MediaType::Png)).await;
+        assert_eq!(stored.unwrap(), file);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_unknown_or_expired_makes_no_job() {
+    let house = House::new();
+    let upload = upload_raw(&house, None, png(8, 8)).await.json();
+    let body = serde_json::json!({"upload_id": upload["upload_id"]}).to_string();
+    house.clock.advance(DAY);
+    let answer = house.post_json(body).await;
+    assert_eq!(answer.code(), (422, "upload_not_found".into()));
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/upload_id");
+}
+
+#[tokio::test]
+async fn a_form_without_a_file_or_with_two_is_refused() {
+    let house = House::new();
+    for parts in [
+        vec![("picture", &b"x"[..])],
+        vec![("file", b"x"), ("file", b"y")],
+    ] {
+        let answer = upload_form(&house, &parts).await;
+        assert_eq!(answer.code(), (422, "invalid_fields".into()));
+        assert_eq!(answer.json()["errors"][0]["pointer"], "/file");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_form_is_told_from_a_cut_one() {
+    let house = House::new();
+    let send = async |kind: &str, body: Vec<u8>| {
+        let request = request("POST", "/api/upload").header("content-type", kind);
+        house.send(request.body(body.into()).unwrap()).await.code()
+    };
+    let good = form(&[("file", &png(4, 4))]);
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let no_boundary = send("multipart/form-data", good.clone()).await;
+    assert_eq!(no_boundary, (400, "invalid_multipart".into()));
+    let cut = send(&kind, good[..good.len() / 2].to_vec()).await;
+    assert_eq!(cut, (400, "invalid_multipart".into()));
+}
+
+#[tokio::test]
+async fn a_picture_above_the_limit_is_refused_in_both_forms_and_leaves_nothing() {
+    let house = House::with(|edge| {
+        edge.images.max_bytes = 500;
+        edge.limits.memory_bytes = 64;
+    });
+    let file = png(40, 40);
+    assert!(file.len() > 500 && file.len() < 60_000);
+    let raw = upload_raw(&house, None, file.clone()).await;
+    let form = upload_form(&house, &[("file", &file)]).await;
+    for answer in [raw, form] {
+        assert_eq!(answer.code(), (413, "image_too_many_bytes".into()));
+        assert_eq!(answer.header("connection"), "close");
+    }
+    assert!(house.blobs.owners().await.unwrap().uploads.is_empty());
+    assert!(spool_is_empty(&house));
+}
+
+#[tokio::test]
+async fn an_empty_upload_and_one_that_is_no_picture_are_refused() {
+    let house = House::new();
+    assert_eq!(
+        upload_raw(&house, None, Vec::new()).await.code(),
+        (422, "image_empty".into())
+    );
+    let page = b"<!doctype html><title>x</title>".to_vec();
+    let answer = upload_raw(&house, Some("image/png"), page).await;
+    assert_eq!(answer.code(), (415, "image_format_unsupported".into()));
+}
