@@ -161,7 +161,7 @@ impl App {
             trust_proxy: config.trust_proxy,
             cors: config.cors.clone(),
             spool,
-            limits: tuning.edge,
+            limits: edge_limits(config, tuning.edge),
             draining: draining.clone(),
             webhooks: verifier,
         };
@@ -272,6 +272,15 @@ async fn signal() {
 
 /// A layer that is larger than this is no layer of a picture that lamina accepts.
 const LAYER_BYTES: u64 = 64 << 20;
+
+/// A picture of the largest size must fit into a JSON body as base64, beside its fields.
+fn edge_limits(config: &Config, limits: EdgeLimits) -> EdgeLimits {
+    let as_base64 = config.max_image_bytes.saturating_mul(4) / 3 + (1 << 20);
+    EdgeLimits {
+        json_bytes: limits.json_bytes.max(as_base64),
+        ..limits
+    }
+}
 
 fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
     if config.signing_secrets.is_empty() {

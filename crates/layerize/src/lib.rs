@@ -11,6 +11,7 @@ mod components;
 mod context;
 mod guided;
 mod image;
+mod ink;
 mod layer;
 mod matte;
 mod net;

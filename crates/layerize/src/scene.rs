@@ -80,6 +80,41 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Two cuts as one: `top` over `bottom`. Kind, name and edge are those of the larger.
+pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
+    let rect = bottom.rect.union(top.rect);
+    let mut alpha = Plane::filled(rect.w, rect.h, 0.0_f32);
+    let mut paint = Plane::filled(rect.w, rect.h, [0.0; 3]);
+    for cut in [bottom, top] {
+        for y in 0..cut.rect.h {
+            for x in 0..cut.rect.w {
+                let at = (cut.rect.y - rect.y + y) * rect.w + cut.rect.x - rect.x + x;
+                let (a, b) = (cut.alpha.at(x, y), alpha.data[at]);
+                let sum = a + b * (1.0 - a);
+                if a > 0.0 && sum > 0.0 {
+                    paint.data[at] = mix(paint.data[at], cut.paint.at(x, y), a / sum);
+                    alpha.data[at] = sum;
+                }
+            }
+        }
+    }
+    let weight = |cut: &Cut| cut.alpha.data.iter().sum::<f32>();
+    let main = if weight(top) > weight(bottom) {
+        top
+    } else {
+        bottom
+    };
+    Cut {
+        kind: main.kind,
+        confidence: bottom.confidence.min(top.confidence),
+        name: String::new(),
+        rect,
+        alpha,
+        paint,
+        edge: Edge::Soft,
+    }
+}
+
 /// The source at work size, transparent pixels mixed onto a grey that stands off from the rest.
 fn work_picture(source: &RgbaImage) -> Rgb {
     let (w, h) = (source.width as usize, source.height as usize);

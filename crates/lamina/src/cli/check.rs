@@ -17,8 +17,8 @@ struct Line {
     found: Result<String, String>,
 }
 
-pub(super) fn run(config: Result<Config, Vec<ConfigError>>) -> ExitCode {
-    let lines = match &config {
+pub(super) fn run(config: &Result<Config, Vec<ConfigError>>) -> ExitCode {
+    let lines = match config {
         Ok(config) => vec![
             Line {
                 part: "configuration",

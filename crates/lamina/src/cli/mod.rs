@@ -70,7 +70,7 @@ impl Cli {
             }
             Command::Split(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
-            Command::Check => check::run(Config::load(file)),
+            Command::Check => check::run(&Config::load(file)),
         }
     }
 }

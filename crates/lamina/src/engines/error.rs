@@ -21,23 +21,23 @@ pub struct EngineError {
 impl EngineError {
     /// A failure that will not pass.
     #[must_use]
-    pub fn permanent(code: FailureCode, text: impl ToString) -> Self {
+    pub fn permanent(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
             code,
             retryable: false,
             retry_after: None,
-            text: text.to_string(),
+            text: text.into(),
         }
     }
 
     /// A failure that may pass.
     #[must_use]
-    pub fn retryable(code: FailureCode, text: impl ToString) -> Self {
+    pub fn retryable(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
             code,
             retryable: true,
             retry_after: None,
-            text: text.to_string(),
+            text: text.into(),
         }
     }
 }

@@ -90,9 +90,11 @@ impl Fal {
             .get(&order.source)
             .await
             .map_err(|error| match error {
-                BlobError::Missing(_) => EngineError::permanent(FailureCode::SourceLost, error),
+                BlobError::Missing(_) => {
+                    EngineError::permanent(FailureCode::SourceLost, error.to_string())
+                }
                 BlobError::Unavailable(_) => {
-                    EngineError::retryable(FailureCode::StorageUnavailable, error)
+                    EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
                 }
             })?;
         if self.settings.way == ImageWay::DataUri {
@@ -158,7 +160,7 @@ impl Fal {
             .result::<Output>(&self.settings.model, &request.0)
             .await
         {
-            Ok(output) => layers(output.value).map(Check::Ready),
+            Ok(output) => layers(&output.value).map(Check::Ready),
             Err(error) if error.describes_run() => Ok(Check::Failed(self.run_error(&error))),
             Err(error) => match error.class() {
                 Class::NotFound => Ok(Check::ResultGone),
@@ -266,10 +268,10 @@ impl Engine for Fal {
 fn join(public: &Url, path: &str) -> Result<Url, EngineError> {
     let base = public.as_str().trim_end_matches('/');
     Url::parse(&format!("{base}{path}"))
-        .map_err(|error| EngineError::permanent(FailureCode::Internal, error))
+        .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))
 }
 
-fn layers(output: Output) -> Result<Vec<LayerSource>, EngineError> {
+fn layers(output: &Output) -> Result<Vec<LayerSource>, EngineError> {
     let bad = |text: String| EngineError::permanent(FailureCode::EngineBadLayer, text);
     let content = |text: &str| {
         if let Some(data) = text.strip_prefix("data:") {

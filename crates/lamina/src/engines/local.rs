@@ -224,16 +224,18 @@ async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineEr
         .get(&work.order.source)
         .await
         .map_err(|error| match error {
-            BlobError::Missing(_) => EngineError::permanent(FailureCode::SourceLost, error),
+            BlobError::Missing(_) => {
+                EngineError::permanent(FailureCode::SourceLost, error.to_string())
+            }
             BlobError::Unavailable(_) => {
-                EngineError::retryable(FailureCode::StorageUnavailable, error)
+                EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
             }
         })?;
     let settings = shared.settings;
     let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, settings));
     compute
         .await
-        .map_err(|error| EngineError::permanent(FailureCode::Internal, error))?
+        .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))?
 }
 
 fn split_pixels(
@@ -242,7 +244,7 @@ fn split_pixels(
     settings: LocalSettings,
 ) -> Result<Vec<LayerSource>, EngineError> {
     let decoded = images::decode_rgba(source, &settings.limits)
-        .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error))?;
+        .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error.to_string()))?;
     let (width, height) = (decoded.width(), decoded.height());
     let image = layerize::RgbaImage {
         width,
@@ -263,7 +265,7 @@ fn split_pixels(
             .store(progress.fraction.to_bits(), Ordering::Relaxed);
     };
     let layers = layerize::split(&image, &options, &mut report, &work.cancel)
-        .map_err(|error| EngineError::permanent(FailureCode::EngineFailed, error))?;
+        .map_err(|error| EngineError::permanent(FailureCode::EngineFailed, error.to_string()))?;
     drop(image);
     // One canvas at a time: a stack of full canvases would be many times the picture.
     layers

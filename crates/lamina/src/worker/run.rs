@@ -163,10 +163,10 @@ impl Worker {
     async fn release(&self, job: &Claimed) {
         match self.parts.store.lease_release(&job.lease).await {
             Ok(_) => {
-                tracing::info!(job = %job.lease.job, phase = %job.phase, "a step was interrupted and its job released")
+                tracing::info!(job = %job.lease.job, phase = %job.phase, "a step was interrupted and its job released");
             }
             Err(error) => {
-                tracing::warn!(job = %job.lease.job, %error, "a lease could not be released and must run out")
+                tracing::warn!(job = %job.lease.job, %error, "a lease could not be released and must run out");
             }
         }
     }
@@ -216,7 +216,7 @@ fn log_change(job: &Claimed, change: &Change) {
             tracing::info!(job = %id, owner = %job.owner, engine, from = %job.phase, to = %change.phase, "job moved on");
         }
         None => {
-            tracing::debug!(job = %id, phase = %job.phase, run_at = %change.run_at, "job waits")
+            tracing::debug!(job = %id, phase = %job.phase, run_at = %change.run_at, "job waits");
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn every<C, F, E>(
             Ok(counts) if counts == C::default() => {}
             Ok(counts) => tracing::info!(sweeper = name, ?counts, "swept"),
             Err(error) => {
-                tracing::error!(sweeper = name, %error, "a sweep failed and will be repeated")
+                tracing::error!(sweeper = name, %error, "a sweep failed and will be repeated");
             }
         }
         tokio::select! {

@@ -1,6 +1,8 @@
 //! The integration tests: the real service over real sockets, a real database for each test, and
 //! the fal emulator where fal would be.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod architecture;
 mod contract;
 mod expiry;

@@ -5,6 +5,7 @@
 
 mod order;
 mod subject;
+pub(crate) mod text;
 
 use crate::Error;
 use crate::context::Context;
@@ -21,8 +22,13 @@ pub(crate) struct Pass {
 /// All passes; peeling follows them.
 pub(crate) const PASSES: &[Pass] = &[
     Pass {
+        name: "text",
+        share: 0.3,
+        run: text::run,
+    },
+    Pass {
         name: "subject",
-        share: 0.6,
+        share: 0.4,
         run: subject::run,
     },
     Pass {
