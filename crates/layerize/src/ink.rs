@@ -29,7 +29,7 @@ const STROKE: f32 = 0.45;
 pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<Ink> {
     let own = boxes[index].rect;
     let short = own.w.min(own.h);
-    let rect = own.grow((short / 2).max(4), picture.w, picture.h);
+    let rect = own.grow((short / 3).max(4), picture.w, picture.h);
     let part = picture.crop(rect);
     let inner = |at: usize, grown: usize| {
         let (x, y) = (at % rect.w + rect.x, at / rect.w + rect.y);
@@ -59,7 +59,10 @@ pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<
         .map(|at| cover(part.data[at], colour, ground.data[at]))
         .collect();
     let fit = explained(&part, &ground, &raw, colour, contrast, |at| inner(at, 0));
-    let solid = strokes(&raw, &rect, &inner);
+    let (solid, letters) = strokes(&raw, &rect, &inner);
+    if letters < 3 && own.w < 2 * own.h && own.h < 2 * own.w {
+        return None;
+    }
     let alpha = gate(&raw, &solid, rect, contrast);
     let covered = alpha.data.iter().filter(|&&a| a > STROKE).count() as f32 / own.area() as f32;
     if fit < 0.72 || !(0.02..0.75).contains(&covered) {
@@ -140,7 +143,7 @@ fn explained(
         if off > 0.3 * contrast {
             let model = mix(ground.data[at], colour, raw[at]);
             all += 1.0;
-            if distance2(part.data[at], model).sqrt() < (0.2 * contrast).max(16.0) {
+            if distance2(part.data[at], model).sqrt() < (0.25 * contrast).max(20.0) {
                 good += 1.0;
             }
         }
@@ -148,8 +151,9 @@ fn explained(
     if all == 0.0 { 0.0 } else { good / all }
 }
 
-/// Pieces of strokes that lie mostly in the box; what merely reaches into it is something else.
-fn strokes(raw: &[f32], rect: &Rect, inner: &impl Fn(usize, usize) -> bool) -> Vec<bool> {
+/// Pieces of strokes that lie mostly in the box, and how many they are; what merely reaches into
+/// the box is something else.
+fn strokes(raw: &[f32], rect: &Rect, inner: &impl Fn(usize, usize) -> bool) -> (Vec<bool>, usize) {
     let found = components::label(rect.w, rect.h, |at| raw[at] > STROKE);
     let mut within = vec![0_usize; found.pieces.len()];
     for (at, &label) in found.labels.data.iter().enumerate() {
@@ -157,18 +161,11 @@ fn strokes(raw: &[f32], rect: &Rect, inner: &impl Fn(usize, usize) -> bool) -> V
             within[label as usize - 1] += 1;
         }
     }
-    let keep: Vec<bool> = found
-        .pieces
-        .iter()
-        .zip(&within)
-        .map(|(piece, &n)| n * 10 >= piece.area * 7)
-        .collect();
-    found
-        .labels
-        .data
-        .iter()
-        .map(|&l| l > 0 && keep[l as usize - 1])
-        .collect()
+    let mostly = |(piece, &within): (&components::Piece, &usize)| within * 10 >= piece.area * 7;
+    let keep: Vec<bool> = found.pieces.iter().zip(&within).map(mostly).collect();
+    let labels = found.labels.data.iter();
+    let solid = labels.map(|&l| l > 0 && keep[l as usize - 1]).collect();
+    (solid, keep.iter().filter(|&&kept| kept).count())
 }
 
 /// Coverage within two pixels of a solid stroke, the noise floor taken off.

@@ -4,11 +4,14 @@
 //! Invariant: compositing the returned layers bottom first with straight-alpha *over*, in 8 bits,
 //! gives the input back with a largest channel difference of 1.
 #![warn(missing_docs)]
-#![expect(dead_code, reason = "text and shape passes follow")]
 
+mod blob;
 mod box_blur;
 mod components;
 mod context;
+mod denoise;
+mod finder;
+mod ground;
 mod guided;
 mod image;
 mod ink;
@@ -16,11 +19,14 @@ mod layer;
 mod matte;
 mod net;
 mod options;
+mod outline;
 mod passes;
 mod peel;
 mod plane;
 mod push_pull;
 mod scene;
+mod shadow;
+mod shape_edge;
 
 use std::time::{Duration, Instant};
 

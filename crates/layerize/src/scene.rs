@@ -45,6 +45,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) work: Rgb,
     /// The picture with everything found painted out.
     pub(crate) rest: Rgb,
+    /// Whether the picture is a design with a plain ground.
+    pub(crate) plain: bool,
     /// 1 where `rest` was painted rather than seen.
     pub(crate) painted: Gray,
     pub(crate) cuts: Vec<Cut>,
@@ -58,6 +60,7 @@ impl<'a> Scene<'a> {
             rest: work.clone(),
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
+            plain: false,
             cuts: Vec::new(),
         }
     }

@@ -8,18 +8,18 @@ use ab_glyph::FontRef;
 use crate::draw::{Dice, Frame, Ink, Outline, Truth, cover, paint, shadow, write};
 
 /// A design and the layers it was made of.
-pub struct Design {
-    pub w: usize,
-    pub h: usize,
-    pub about: &'static str,
-    pub layers: Vec<Truth>,
+pub(crate) struct Design {
+    pub(crate) w: usize,
+    pub(crate) h: usize,
+    pub(crate) about: &'static str,
+    pub(crate) layers: Vec<Truth>,
 }
 
 /// What designs are made from.
-pub struct Kit {
-    pub faces: Vec<FontRef<'static>>,
+pub(crate) struct Kit {
+    pub(crate) faces: Vec<FontRef<'static>>,
     /// Photos: width, height, colours.
-    pub photos: Vec<(usize, usize, Vec<[f32; 3]>)>,
+    pub(crate) photos: Vec<(usize, usize, Vec<[f32; 3]>)>,
 }
 
 const PALETTES: &[[[u8; 3]; 5]] = &[
@@ -89,7 +89,7 @@ const WORDS: &[&str] = &[
 ];
 
 impl Kit {
-    pub fn design(&self, seed: u64) -> Design {
+    pub(crate) fn design(&self, seed: u64) -> Design {
         let mut dice = Dice::new(seed);
         let (w, h) = *dice.pick(&[
             (1024, 1024),

@@ -7,21 +7,21 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
 /// A picture of colours, or the coverage of a layer, on the whole canvas.
 #[derive(Clone)]
-pub struct Truth {
-    pub kind: &'static str,
-    pub alpha: Vec<f32>,
-    pub colour: Vec<[f32; 3]>,
+pub(crate) struct Truth {
+    pub(crate) kind: &'static str,
+    pub(crate) alpha: Vec<f32>,
+    pub(crate) colour: Vec<[f32; 3]>,
 }
 
 /// Small seeded random numbers (SplitMix64).
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -30,38 +30,38 @@ impl Dice {
     }
 
     /// 0.0 up to, not including, 1.0.
-    pub fn unit(&mut self) -> f32 {
+    pub(crate) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    pub fn range(&mut self, from: f32, to: f32) -> f32 {
+    pub(crate) fn range(&mut self, from: f32, to: f32) -> f32 {
         from + (to - from) * self.unit()
     }
 
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    pub fn chance(&mut self, p: f32) -> bool {
+    pub(crate) fn chance(&mut self, p: f32) -> bool {
         self.unit() < p
     }
 
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 }
 
 /// A box on the canvas: left, top, width, height in pixels.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame {
-    pub x: f32,
-    pub y: f32,
-    pub w: f32,
-    pub h: f32,
+pub(crate) struct Frame {
+    pub(crate) x: f32,
+    pub(crate) y: f32,
+    pub(crate) w: f32,
+    pub(crate) h: f32,
 }
 
 impl Frame {
-    pub fn overlaps(&self, other: &Self, gap: f32) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self, gap: f32) -> bool {
         self.x < other.x + other.w + gap
             && other.x < self.x + self.w + gap
             && self.y < other.y + other.h + gap
@@ -75,7 +75,7 @@ impl Frame {
 
 /// An outline that fills its frame.
 #[derive(Clone, Copy, Debug)]
-pub enum Outline {
+pub(crate) enum Outline {
     Rect,
     Round(f32),
     Ellipse,
@@ -86,7 +86,7 @@ pub enum Outline {
 }
 
 /// Coverage of an outline over the canvas.
-pub fn cover(outline: Outline, frame: &Frame, w: usize, h: usize) -> Vec<f32> {
+pub(crate) fn cover(outline: Outline, frame: &Frame, w: usize, h: usize) -> Vec<f32> {
     let mut alpha = vec![0.0; w * h];
     let (x0, x1) = (
         (frame.x - 2.0).max(0.0) as usize,
@@ -171,7 +171,7 @@ fn distance(outline: Outline, f: &Frame, (x, y): (f32, f32)) -> f32 {
 }
 
 /// Coverage of a line of text whose left end of the base line is at `(x, y)`, and its frame.
-pub fn write(
+pub(crate) fn write(
     face: &FontRef<'_>,
     text: &str,
     size: f32,
@@ -218,7 +218,7 @@ pub fn write(
 }
 
 /// The coverage moved by `(0, down)`, blurred (three box blurs) and weakened.
-pub fn shadow(
+pub(crate) fn shadow(
     alpha: &[f32],
     w: usize,
     h: usize,
@@ -269,7 +269,7 @@ fn transpose(plane: &[f32], w: usize, h: usize) -> Vec<f32> {
 
 /// How a layer is coloured.
 #[derive(Clone, Copy)]
-pub enum Ink {
+pub(crate) enum Ink {
     Flat([f32; 3]),
     /// From one colour to another along a direction, over the frame.
     Linear([f32; 3], [f32; 3], f32),
@@ -278,7 +278,7 @@ pub enum Ink {
 }
 
 /// The colours of an ink over the canvas, fitted to `frame`.
-pub fn paint(ink: Ink, frame: &Frame, w: usize, h: usize) -> Vec<[f32; 3]> {
+pub(crate) fn paint(ink: Ink, frame: &Frame, w: usize, h: usize) -> Vec<[f32; 3]> {
     let mut out = Vec::with_capacity(w * h);
     let (cx, cy) = frame.centre();
     for y in 0..h {

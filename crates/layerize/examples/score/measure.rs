@@ -10,36 +10,36 @@ use crate::design::Design;
 
 /// What one design scored.
 #[derive(Clone, Default)]
-pub struct Score {
-    pub about: &'static str,
-    pub truths: usize,
-    pub matched: usize,
-    pub found: usize,
-    pub iou_sum: f32,
-    pub colour_sum: f32,
+pub(crate) struct Score {
+    pub(crate) about: &'static str,
+    pub(crate) truths: usize,
+    pub(crate) matched: usize,
+    pub(crate) found: usize,
+    pub(crate) iou_sum: f32,
+    pub(crate) colour_sum: f32,
     /// Squared error and count of values of the background under lifted things.
-    pub ground: (f64, f64),
-    pub worst: u8,
-    pub seconds: f32,
-    pub peak_mb: f32,
-    pub misses: Vec<String>,
+    pub(crate) ground: (f64, f64),
+    pub(crate) worst: u8,
+    pub(crate) seconds: f32,
+    pub(crate) peak_mb: f32,
+    pub(crate) misses: Vec<String>,
 }
 
 impl Score {
-    pub fn psnr(&self) -> f64 {
+    pub(crate) fn psnr(&self) -> f64 {
         psnr(self.ground)
     }
 }
 
 /// Peak signal-to-noise ratio in dB, at most 60.
-pub fn psnr((squares, count): (f64, f64)) -> f64 {
+pub(crate) fn psnr((squares, count): (f64, f64)) -> f64 {
     if count == 0.0 {
         return 60.0;
     }
     (10.0 * (255.0 * 255.0 / (squares / count).max(1e-9)).log10()).min(60.0)
 }
 
-pub fn score(design: &Design, source: &RgbaImage, layers: &[Layer]) -> Score {
+pub(crate) fn score(design: &Design, source: &RgbaImage, layers: &[Layer]) -> Score {
     let pixels = design.w * design.h;
     let truths = &design.layers[1..];
     let mut seen_above = vec![0.0_f32; pixels];
@@ -103,7 +103,7 @@ pub fn score(design: &Design, source: &RgbaImage, layers: &[Layer]) -> Score {
 }
 
 /// Largest channel difference between a picture and its recomposed stack.
-pub fn worst(source: &RgbaImage, layers: &[Layer]) -> u8 {
+pub(crate) fn worst(source: &RgbaImage, layers: &[Layer]) -> u8 {
     let back = composite(source.width, source.height, layers);
     source
         .pixels
@@ -152,7 +152,7 @@ fn colour_error(truth: &crate::draw::Truth, canvas: &RgbaImage, visible: &[f32])
 }
 
 /// One line about a stack.
-pub fn names(layers: &[Layer]) -> String {
+pub(crate) fn names(layers: &[Layer]) -> String {
     layers
         .iter()
         .filter(|layer| layer.kind != LayerKind::Background)

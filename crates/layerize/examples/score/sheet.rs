@@ -10,12 +10,12 @@ const COLUMNS: u32 = 12;
 
 /// Rows of thumbnails.
 #[derive(Default)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     rows: Vec<Vec<RgbImage>>,
 }
 
 impl Sheet {
-    pub fn add(&mut self, source: &RgbaImage, layers: &[Layer]) {
+    pub(crate) fn add(&mut self, source: &RgbaImage, layers: &[Layer]) {
         let mut row = vec![thumb(source)];
         for layer in layers {
             row.push(thumb(&layer.to_canvas(source.width, source.height)));
@@ -25,7 +25,7 @@ impl Sheet {
         }
     }
 
-    pub fn save(&self, path: &str) {
+    pub(crate) fn save(&self, path: &str) {
         let step = SIDE + 6;
         let height = (self.rows.len() as u32 * step).max(1);
         let mut sheet = RgbImage::from_pixel(COLUMNS * step, height, Rgb([40, 40, 40]));

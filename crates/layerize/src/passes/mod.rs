@@ -4,6 +4,7 @@
 //! Invariant: after the last pass, background and cuts (bottom first) approximate the picture.
 
 mod order;
+mod shapes;
 mod subject;
 pub(crate) mod text;
 
@@ -27,8 +28,13 @@ pub(crate) const PASSES: &[Pass] = &[
         run: text::run,
     },
     Pass {
+        name: "shapes",
+        share: 0.2,
+        run: shapes::run,
+    },
+    Pass {
         name: "subject",
-        share: 0.4,
+        share: 0.2,
         run: subject::run,
     },
     Pass {

@@ -1,31 +1,98 @@
-//! Brings the cuts into stacking order, bottom first, and names them.
+//! Brings the cuts into stacking order, bottom first, merges the least important neighbours when
+//! there are more than asked for, and names what remains.
 //!
-//! Invariant: no cut is invented, and at most `max_layers - 1` remain.
+//! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
+//! the picture stays the same. Invariant: no cut is invented or lost, and with a limit at most
+//! `max_layers - 1` remain.
 
 use crate::context::Context;
-use crate::scene::Scene;
+use crate::plane::Rect;
+use crate::scene::{Cut, Scene, join};
 use crate::{Error, LayerKind};
 
 pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
     scene.cuts.reverse();
     if let Some(most) = ctx.options.max_layers {
         let keep = usize::from(most.max(1)) - 1;
-        while scene.cuts.len() > keep {
-            scene.cuts.pop();
+        if keep == 0 {
+            // A cut that is not peeled simply stays in the background.
+            scene.cuts.clear();
         }
+        merge(&mut scene.cuts, keep, (scene.work.w, scene.work.h), ctx)?;
     }
     name(scene);
     Ok(())
 }
 
+fn merge(
+    cuts: &mut Vec<Cut>,
+    keep: usize,
+    canvas: (usize, usize),
+    ctx: &Context<'_>,
+) -> Result<(), Error> {
+    while cuts.len() > keep.max(1) {
+        ctx.check()?;
+        let weights: Vec<f32> = cuts.iter().map(importance).collect();
+        let mut best = (f32::MAX, 0, 1);
+        for low in 0..cuts.len() {
+            for high in low + 1..cuts.len() {
+                let blocked = cuts[low + 1..high]
+                    .iter()
+                    .any(|cut| meet(cut.rect, cuts[high].rect));
+                if blocked {
+                    break;
+                }
+                let cost = weights[low].min(weights[high]) * apart(&cuts[low], &cuts[high], canvas);
+                if cost < best.0 {
+                    best = (cost, low, high);
+                }
+            }
+        }
+        let (_, low, high) = best;
+        let top = cuts.remove(high);
+        cuts[low] = join(&cuts[low], &top);
+    }
+    Ok(())
+}
+
+/// How much a cut would be missed: its covered area, weighed by what it is.
+fn importance(cut: &Cut) -> f32 {
+    let weight = match cut.kind {
+        LayerKind::Text => 4.0,
+        LayerKind::Subject | LayerKind::Object => 3.0,
+        LayerKind::Panel | LayerKind::Shape | LayerKind::Background => 1.0,
+        LayerKind::Shadow => 0.5,
+    };
+    weight * cut.alpha.data.iter().sum::<f32>().sqrt()
+}
+
+/// How little two cuts belong together, from their kinds and the gap between them.
+fn apart(low: &Cut, high: &Cut, canvas: (usize, usize)) -> f32 {
+    let gap =
+        |a: usize, al: usize, b: usize, bl: usize| a.max(b).saturating_sub((a + al).min(b + bl));
+    let across = gap(low.rect.x, low.rect.w, high.rect.x, high.rect.w) as f32 / canvas.0 as f32;
+    let down = gap(low.rect.y, low.rect.h, high.rect.y, high.rect.h) as f32 / canvas.1 as f32;
+    let kinds = match (low.kind, high.kind) {
+        (LayerKind::Shadow, LayerKind::Panel | LayerKind::Shape | LayerKind::Object) => 0.3,
+        (a, b) if a == b => 0.5,
+        (LayerKind::Panel, _) => 0.8,
+        _ => 1.0,
+    };
+    kinds * (1.0 + 6.0 * (across + down))
+}
+
+fn meet(a: Rect, b: Rect) -> bool {
+    a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
+}
+
 fn name(scene: &mut Scene<'_>) {
-    for kind in [
-        LayerKind::Text,
-        LayerKind::Shape,
-        LayerKind::Panel,
-        LayerKind::Subject,
-        LayerKind::Object,
-        LayerKind::Shadow,
+    for (kind, word) in [
+        (LayerKind::Text, "text"),
+        (LayerKind::Shape, "shape"),
+        (LayerKind::Panel, "panel"),
+        (LayerKind::Subject, "subject"),
+        (LayerKind::Object, "object"),
+        (LayerKind::Shadow, "shadow"),
     ] {
         let many = scene.cuts.iter().filter(|cut| cut.kind == kind).count() > 1;
         for (index, cut) in scene
@@ -34,15 +101,6 @@ fn name(scene: &mut Scene<'_>) {
             .filter(|cut| cut.kind == kind)
             .enumerate()
         {
-            let word = match kind {
-                LayerKind::Background => "background",
-                LayerKind::Text => "text",
-                LayerKind::Shape => "shape",
-                LayerKind::Panel => "panel",
-                LayerKind::Subject => "subject",
-                LayerKind::Object => "object",
-                LayerKind::Shadow => "shadow",
-            };
             cut.name = if many {
                 format!("{word} {}", index + 1)
             } else {

@@ -16,11 +16,12 @@ const SURE: f32 = 0.75;
 
 pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
-    if w.min(h) < 16 {
+    if w.min(h) < 16 || scene.plain {
         return Ok(());
     }
     let mask = net::saliency(ctx, &scene.rest)?;
     ctx.reach(0.6)?;
+    give_back_prints(scene, &mask);
     let found = components::label(w, h, |at| mask.data[at] > 0.3);
     for (index, piece) in found.pieces.iter().enumerate() {
         if (piece.area as f32) < LEAST * (w * h) as f32 {
@@ -36,6 +37,25 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
         ctx.reach(0.8)?;
     }
     Ok(())
+}
+
+/// Small lettering on the thing itself (a name tag, a label) is part of it: the cut is undone.
+fn give_back_prints(scene: &mut Scene<'_>, mask: &Gray) {
+    let (work, rest, painted) = (&scene.work, &mut scene.rest, &mut scene.painted);
+    scene.cuts.retain(|cut| {
+        let part = mask.crop(cut.rect);
+        let mean = part.data.iter().sum::<f32>() / part.data.len() as f32;
+        let printed = cut.kind == LayerKind::Text && mean > 0.6 && cut.rect.h * 11 < mask.h;
+        if printed {
+            for y in cut.rect.y..cut.rect.y + cut.rect.h {
+                for x in cut.rect.x..cut.rect.x + cut.rect.w {
+                    rest.set(x, y, work.at(x, y));
+                    painted.set(x, y, 0.0);
+                }
+            }
+        }
+        !printed
+    });
 }
 
 fn mean_of(mask: &Gray, inside: impl Fn(usize) -> bool) -> f32 {

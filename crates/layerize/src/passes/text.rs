@@ -67,7 +67,7 @@ fn boxes(likely: &Gray) -> Vec<TextBox> {
         let short = piece.rect.w.min(piece.rect.h);
         let sure = sum / piece.area as f32;
         if short >= 3 && sure >= SURE {
-            let by = (short as f32 * 0.5).ceil() as usize + 1;
+            let by = (short as f32 * 0.7).ceil() as usize + 1;
             boxes.push(TextBox {
                 rect: piece.rect.grow(by, w, h),
                 sure,

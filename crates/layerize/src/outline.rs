@@ -1,0 +1,312 @@
+//! How shapes that touch lie on each other, and what of the lower one is hidden.
+//!
+//! At the ends of a shared border the outline of the upper shape runs on smoothly while that of
+//! the lower one turns (a T-junction). The lower outline is then continued under the upper: as
+//! the ellipse its free part fits, else by its straight ends up to where they meet.
+//! Invariant: a shape only grows, and only under the other.
+
+use crate::blob::Blob;
+use crate::plane::Rect;
+
+type Point = (f32, f32);
+
+/// How much the outline of `own` turns where it begins to follow `other`, in radians: the smallest
+/// turn, since the shape in front may have a corner of its own at one end, and a tenth of the mean
+/// to part ties. Small for the shape in front; `None` if they do not touch.
+pub(crate) fn turning(own: &Blob, other: &Blob) -> Option<f32> {
+    let path = own.outline();
+    let runs = contacts(&path, other);
+    if runs.is_empty() || path.len() < 24 {
+        return None;
+    }
+    let turns: Vec<f32> = runs
+        .iter()
+        .flat_map(|&(from, to)| [from, to])
+        .map(|at| {
+            let before = direction(&path, at, -3, -12);
+            let after = direction(&path, at, 3, 12);
+            let cross = before.0 * after.1 - before.1 * after.0;
+            // `before` looks back along the path, so straight on means opposite.
+            let dot = -(before.0 * after.0 + before.1 * after.1);
+            cross.abs().atan2(dot)
+        })
+        .collect();
+    let least = turns.iter().copied().fold(f32::MAX, f32::min);
+    Some(least + 0.1 * turns.iter().sum::<f32>() / turns.len() as f32)
+}
+
+/// `own` with its likely hidden part under `other`.
+pub(crate) fn completed(own: &Blob, other: &Blob) -> Blob {
+    let path = own.outline();
+    let runs = contacts(&path, other);
+    if runs.is_empty() || path.len() < 24 {
+        return own.clone();
+    }
+    let touched = |at: usize| {
+        runs.iter()
+            .any(|&(from, to)| between(at, from, to, path.len()))
+    };
+    let free: Vec<Point> = (0..path.len())
+        .filter(|&at| !touched(at))
+        .map(|at| (path[at].0 as f32, path[at].1 as f32))
+        .collect();
+    let rect = own.rect.union(other.rect);
+    if let Some(ellipse) = Ellipse::fit(&free) {
+        return grown(own, other, rect, |x, y| ellipse.covers(x, y));
+    }
+    let mut result = own.clone();
+    for &(from, to) in &runs {
+        let corners = continued(&path, from, to);
+        result = grown(&result, other, rect, |x, y| inside(&corners, x, y));
+    }
+    result
+}
+
+fn grown(own: &Blob, other: &Blob, rect: Rect, more: impl Fn(f32, f32) -> bool) -> Blob {
+    let near = |x: usize, y: usize| {
+        (y.saturating_sub(1)..=y + 1)
+            .any(|ny| (x.saturating_sub(1)..=x + 1).any(|nx| other.has(nx, ny)))
+    };
+    let all = Blob::from_fn(rect, |x, y| {
+        own.has(x, y) || (near(x, y) && more(x as f32, y as f32))
+    });
+    let tight = bounds(&all).unwrap_or(rect);
+    Blob::from_fn(tight, |x, y| all.has(x, y))
+}
+
+fn bounds(blob: &Blob) -> Option<Rect> {
+    let places = (0..blob.bits.len()).filter(|&at| blob.bits[at]);
+    places
+        .map(|at| Rect {
+            x: blob.rect.x + at % blob.rect.w,
+            y: blob.rect.y + at / blob.rect.w,
+            w: 1,
+            h: 1,
+        })
+        .reduce(Rect::union)
+}
+
+/// Stretches of the path that run along `other`, as first and last index (which may wrap).
+fn contacts(path: &[(i64, i64)], other: &Blob) -> Vec<(usize, usize)> {
+    let n = path.len();
+    let touches: Vec<bool> = path
+        .iter()
+        .map(|&(x, y)| (-2..=2).any(|dy| (-2..=2).any(|dx| other.holds(x + dx, y + dy))))
+        .collect();
+    let Some(free) = touches.iter().position(|touch| !touch) else {
+        return Vec::new();
+    };
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    let mut open: Option<(usize, usize)> = None;
+    for step in 0..=n {
+        let at = (free + step) % n;
+        if touches[at] && step < n {
+            open = Some(open.map_or((at, at), |(from, _)| (from, at)));
+        } else if let Some(run) = open.take() {
+            runs.push(run);
+        }
+    }
+    runs.retain(|&(from, to)| (to + n - from) % n >= 4);
+    runs
+}
+
+fn between(at: usize, from: usize, to: usize, n: usize) -> bool {
+    (at + n - from) % n <= (to + n - from) % n
+}
+
+/// Unit direction from the path point at `at + near` to the one at `at + far`.
+fn direction(path: &[(i64, i64)], at: usize, near: i64, far: i64) -> Point {
+    let n = path.len() as i64;
+    let point = |offset: i64| path[(at as i64 + offset).rem_euclid(n) as usize];
+    let (a, b) = (point(near), point(far));
+    let (dx, dy) = ((b.0 - a.0) as f32, (b.1 - a.1) as f32);
+    let length = dx.hypot(dy).max(1e-6);
+    (dx / length, dy / length)
+}
+
+/// The corners of what the straight ends of the free outline enclose beyond a contact run.
+fn continued(path: &[(i64, i64)], from: usize, to: usize) -> Vec<Point> {
+    let n = path.len() as i64;
+    let point = |at: usize, offset: i64| {
+        let (x, y) = path[(at as i64 + offset).rem_euclid(n) as usize];
+        (x as f32, y as f32)
+    };
+    // Two pixels before the contact the outline is still untouched by the other's soft edge.
+    let (p, q) = (point(from, -2), point(to, 2));
+    let (back, ahead) = (direction(path, from, -3, -28), direction(path, to, 3, 28));
+    let (u, v) = ((-back.0, -back.1), (-ahead.0, -ahead.1));
+    let cross = u.0 * v.1 - u.1 * v.0;
+    let mut corners = vec![p];
+    if cross.abs() > 0.08 {
+        let (dx, dy) = (q.0 - p.0, q.1 - p.1);
+        let s = (dx * v.1 - dy * v.0) / cross;
+        let t = (dx * u.1 - dy * u.0) / cross;
+        let reach = 2.5 * (dx.hypot(dy) + 20.0);
+        if s > 0.0 && t > 0.0 && s < reach && t < reach {
+            corners.push((p.0 + u.0 * s, p.1 + u.1 * s));
+        }
+    }
+    corners.push(q);
+    let first = from as i64;
+    let steps = (to as i64 - first).rem_euclid(n);
+    corners.extend((0..=steps).rev().map(|step| point(from, step)));
+    corners
+}
+
+fn inside(corners: &[Point], x: f32, y: f32) -> bool {
+    let mut odd = false;
+    for (k, a) in corners.iter().enumerate() {
+        let b = corners[(k + 1) % corners.len()];
+        if (a.1 > y) != (b.1 > y) && x < (b.0 - a.0) * (y - a.1) / (b.1 - a.1) + a.0 {
+            odd = !odd;
+        }
+    }
+    odd
+}
+
+/// An ellipse along the axes.
+struct Ellipse {
+    centre: Point,
+    radii: Point,
+}
+
+impl Ellipse {
+    /// Least squares over `A x² + B y² + C x + D y = 1`; `None` unless nearly all points are within
+    /// a pixel or so of it and they see a good part of its round.
+    fn fit(points: &[Point]) -> Option<Self> {
+        if points.len() < 40 {
+            return None;
+        }
+        let count = points.len() as f32;
+        let sum = points
+            .iter()
+            .fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        let middle = (sum.0 / count, sum.1 / count);
+        let scale = points
+            .iter()
+            .map(|p| (p.0 - middle.0).hypot(p.1 - middle.1))
+            .fold(1.0_f32, f32::max);
+        let mut matrix = [[0.0_f64; 5]; 4];
+        for p in points {
+            let (x, y) = (
+                f64::from((p.0 - middle.0) / scale),
+                f64::from((p.1 - middle.1) / scale),
+            );
+            let basis = [x * x, y * y, x, y];
+            for (row, value) in matrix.iter_mut().zip(basis) {
+                for (sum, other) in row.iter_mut().zip(basis) {
+                    *sum += value * other;
+                }
+                row[4] += value;
+            }
+        }
+        let [a, b, c, d] = solve(&mut matrix)?;
+        if a <= 0.0 || b <= 0.0 {
+            return None;
+        }
+        let centre = (-c / (2.0 * a), -d / (2.0 * b));
+        let size = 1.0 + a * centre.0 * centre.0 + b * centre.1 * centre.1;
+        let radii = (
+            (size / a).sqrt() as f32 * scale,
+            (size / b).sqrt() as f32 * scale,
+        );
+        let centre = (
+            middle.0 + centre.0 as f32 * scale,
+            middle.1 + centre.1 as f32 * scale,
+        );
+        let ellipse = Self { centre, radii };
+        ellipse.holds(points).then_some(ellipse)
+    }
+
+    fn holds(&self, points: &[Point]) -> bool {
+        let mut seen = [false; 24];
+        let mut near = 0;
+        for p in points {
+            let (dx, dy) = (
+                (p.0 - self.centre.0) / self.radii.0,
+                (p.1 - self.centre.1) / self.radii.1,
+            );
+            if (dx.hypot(dy) - 1.0).abs() * self.radii.0.min(self.radii.1) < 1.6 {
+                near += 1;
+                let turn = dy.atan2(dx) / std::f32::consts::TAU + 0.5;
+                seen[((turn * 24.0) as usize).min(23)] = true;
+            }
+        }
+        near * 100 >= points.len() * 94 && seen.iter().filter(|&&s| s).count() >= 9
+    }
+
+    fn covers(&self, x: f32, y: f32) -> bool {
+        let (dx, dy) = (
+            (x - self.centre.0) / self.radii.0,
+            (y - self.centre.1) / self.radii.1,
+        );
+        dx * dx + dy * dy <= 1.0
+    }
+}
+
+fn solve(matrix: &mut [[f64; 5]; 4]) -> Option<[f64; 4]> {
+    for k in 0..4 {
+        let pivot = (k..4).max_by(|&a, &b| matrix[a][k].abs().total_cmp(&matrix[b][k].abs()))?;
+        if matrix[pivot][k].abs() < 1e-9 {
+            return None;
+        }
+        matrix.swap(k, pivot);
+        let head = matrix[k].map(|value| value / matrix[k][k]);
+        matrix[k] = head;
+        for (r, row) in matrix.iter_mut().enumerate() {
+            if r != k {
+                let factor = row[k];
+                for (value, h) in row.iter_mut().zip(&head) {
+                    *value -= factor * h;
+                }
+            }
+        }
+    }
+    Some([matrix[0][4], matrix[1][4], matrix[2][4], matrix[3][4]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CANVAS: Rect = Rect {
+        x: 0,
+        y: 0,
+        w: 200,
+        h: 200,
+    };
+
+    fn disc(cx: f32, cy: f32, r: f32) -> Blob {
+        Blob::from_fn(CANVAS, |x, y| (x as f32 - cx).hypot(y as f32 - cy) <= r)
+    }
+
+    fn agreement(a: &Blob, b: &Blob) -> f32 {
+        let both = Blob::from_fn(CANVAS, |x, y| a.has(x, y) && b.has(x, y)).area();
+        let either = Blob::from_fn(CANVAS, |x, y| a.has(x, y) || b.has(x, y)).area();
+        both as f32 / either as f32
+    }
+
+    #[test]
+    fn a_disc_behind_a_square_is_made_round_again() {
+        let (whole, front) = (
+            disc(80.0, 80.0, 50.0),
+            Blob::from_fn(CANVAS, |x, y| {
+                (90..180).contains(&x) && (70..170).contains(&y)
+            }),
+        );
+        let back = Blob::from_fn(CANVAS, |x, y| whole.has(x, y) && !front.has(x, y));
+        assert!(turning(&front, &back) < turning(&back, &front));
+        assert!(agreement(&completed(&back, &front), &whole) > 0.98);
+    }
+
+    #[test]
+    fn a_square_behind_a_disc_gets_its_corner_back() {
+        let whole = Blob::from_fn(CANVAS, |x, y| {
+            (20..120).contains(&x) && (20..120).contains(&y)
+        });
+        let front = disc(120.0, 120.0, 45.0);
+        let back = Blob::from_fn(CANVAS, |x, y| whole.has(x, y) && !front.has(x, y));
+        assert!(turning(&front, &back) < turning(&back, &front));
+        assert!(agreement(&completed(&back, &front), &whole) > 0.98);
+    }
+}

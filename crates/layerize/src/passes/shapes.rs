@@ -1,0 +1,178 @@
+//! Designs: is there a plain ground, and what lies on it?
+//!
+//! The picture falls into smooth regions; the one at the border is fitted as the ground of the
+//! canvas. If the fit does not explain it, or what lies on it is a crowd of crumbs, the picture is
+//! a photo and left alone. Invariant: cuts are collected bottom first and handed over front first.
+
+use crate::blob::Blob;
+use crate::components::{self, Components};
+use crate::context::Context;
+use crate::finder::Finder;
+use crate::plane::{Rect, Rgb, max_difference};
+use crate::scene::{Cut, Scene};
+use crate::{Error, LayerKind, denoise, matte, push_pull};
+
+/// Neighbours that differ by no more belong together, in levels after denoising.
+const JOINED: f32 = 3.0;
+/// What differs from a ground by less is taken for it, in levels, beside the noise.
+const ALIKE: f32 = 6.0;
+/// Least share of the base region that the fitted ground must explain; else it is a photo.
+const PLAIN: f32 = 0.6;
+
+pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
+    let (w, h) = (scene.rest.w, scene.rest.h);
+    if w.min(h) < 8 {
+        return Ok(());
+    }
+    let noise = denoise::noise(&scene.rest);
+    let smooth = ctx.pool.run(|| denoise::sigma_filter(&scene.rest, noise));
+    ctx.reach(0.2)?;
+    let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
+    let regions = components::label_by(w, h, |_| true, joined);
+    ctx.reach(0.35)?;
+    let Some(base) = border_region(&regions, w, h) else {
+        return panels(scene, &smooth, &regions, noise, ctx);
+    };
+    let whole = Rect { x: 0, y: 0, w, h };
+    let mut finder = Finder::new(&scene.rest, &smooth, &regions, ALIKE + 2.0 * noise);
+    let canvas = Blob {
+        rect: whole,
+        bits: vec![true; w * h],
+    };
+    let Some(plain) = finder.ground_of(&canvas, base) else {
+        return Ok(());
+    };
+    finder.below = plain.clone();
+    let calm = plain_share(&regions, base, &smooth, &plain, 4.0 + noise);
+    if calm < PLAIN {
+        return panels(scene, &smooth, &regions, noise, ctx);
+    }
+    finder.search(&canvas, base, 0, ctx)?;
+    if finder.busy() {
+        return panels(scene, &smooth, &regions, noise, ctx);
+    }
+    scene.plain = true;
+    let found = finder.found;
+    hand_over(scene, found, &plain);
+    Ok(())
+}
+
+/// The region that holds most of the border, if it holds enough of it and of the canvas.
+fn border_region(regions: &Components, w: usize, h: usize) -> Option<u32> {
+    let mut counts = std::collections::HashMap::new();
+    let border = (0..w)
+        .flat_map(|x| [x, (h - 1) * w + x])
+        .chain((0..h).flat_map(|y| [y * w, y * w + w - 1]));
+    for at in border {
+        *counts.entry(regions.labels.data[at]).or_insert(0_usize) += 1;
+    }
+    let (label, count) = counts
+        .into_iter()
+        .max_by_key(|&(label, count)| (count, label))?;
+    let area = regions.pieces[label as usize - 1].area;
+    (count * 10 >= (2 * (w + h)) * 4 && area * 100 >= w * h * 12).then_some(label)
+}
+
+/// Share of the base region that the fitted ground explains, itself or darkened by a shadow.
+fn plain_share(regions: &Components, base: u32, smooth: &Rgb, plain: &Rgb, within: f32) -> f32 {
+    let (mut own, mut good) = (0_usize, 0_usize);
+    for (at, &label) in regions.labels.data.iter().enumerate() {
+        if label == base {
+            let (seen, ground) = (smooth.data[at], plain.data[at]);
+            let bright: f32 = ground.iter().map(|g| g * g).sum();
+            let dot: f32 = seen.iter().zip(&ground).map(|(s, g)| s * g).sum();
+            let light = if bright > 300.0 {
+                (dot / bright).min(1.0)
+            } else {
+                1.0
+            };
+            own += 1;
+            good += usize::from(max_difference(seen, ground.map(|g| g * light)) <= within);
+        }
+    }
+    good as f32 / own.max(1) as f32
+}
+
+/// Flat rectangles (corners may be round) that lie on a photo, with what lies on them. Strict, so
+/// that a wall or a sky is never taken for one: they fill their frame, hardly touch the border and
+/// are flat to the noise.
+fn panels(
+    scene: &mut Scene<'_>,
+    smooth: &Rgb,
+    regions: &Components,
+    noise: f32,
+    ctx: &mut Context<'_>,
+) -> Result<(), Error> {
+    let (w, h) = (scene.rest.w, scene.rest.h);
+    let mut finder = Finder::new(&scene.rest, smooth, regions, ALIKE + 2.0 * noise);
+    let mut plain = scene.rest.clone();
+    for (index, piece) in regions.pieces.iter().enumerate() {
+        ctx.check()?;
+        let (own, rect) = (index as u32 + 1, piece.rect);
+        let sides = usize::from(rect.x == 0)
+            + usize::from(rect.y == 0)
+            + usize::from(rect.x + rect.w == w)
+            + usize::from(rect.y + rect.h == h);
+        if piece.area * 66 < w * h || piece.area * 2 < rect.area() || sides > 1 {
+            continue;
+        }
+        let seen = Blob::from_fn(rect, |x, y| regions.labels.at(x, y) == own);
+        let blob = seen.filled();
+        if blob.area() * 100 < rect.area() * 95 || spread(smooth, &seen) > 1.5 + noise {
+            continue;
+        }
+        let room = rect.grow(24, w, h);
+        let free = matte::dilate(&blob.mask(room), 3).map(|a| if a > 0.0 { 0.0 } else { 1.0 });
+        let under = push_pull::fill(&plain.crop(room), &free);
+        for y in 0..room.h {
+            for x in 0..room.w {
+                plain.set(room.x + x, room.y + y, under.at(x, y));
+                finder.below.set(room.x + x, room.y + y, under.at(x, y));
+            }
+        }
+        let before = finder.found.len();
+        finder.lay_shape(&blob, Some(own), &[], 0, ctx)?;
+        finder.found[before].kind = LayerKind::Panel;
+    }
+    let found = finder.found;
+    hand_over(scene, found, &plain);
+    Ok(())
+}
+
+/// Mean deviation of a region from its mean colour, in levels.
+fn spread(smooth: &Rgb, blob: &Blob) -> f32 {
+    let rect = blob.rect;
+    let place = |at: usize| smooth.at(rect.x + at % rect.w, rect.y + at / rect.w);
+    let inside: Vec<usize> = (0..blob.bits.len()).filter(|&at| blob.bits[at]).collect();
+    let count = inside.len().max(1) as f32;
+    let mut mean = [0.0; 3];
+    for &at in &inside {
+        let colour = place(at);
+        for c in 0..3 {
+            mean[c] += colour[c] / count;
+        }
+    }
+    inside
+        .iter()
+        .map(|&at| max_difference(place(at), mean))
+        .sum::<f32>()
+        / count
+}
+
+/// Paints everything found out of the rest and appends the cuts, front first.
+fn hand_over(scene: &mut Scene<'_>, mut found: Vec<Cut>, plain: &Rgb) {
+    found.reverse();
+    for cut in found {
+        let near = crate::matte::dilate(&cut.alpha, 1);
+        for y in 0..cut.rect.h {
+            for x in 0..cut.rect.w {
+                if near.at(x, y) > 0.0 {
+                    let at = (cut.rect.y + y) * scene.rest.w + cut.rect.x + x;
+                    scene.rest.data[at] = plain.data[at];
+                    scene.painted.data[at] = 1.0;
+                }
+            }
+        }
+        scene.cuts.push(cut);
+    }
+}

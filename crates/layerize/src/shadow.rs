@@ -1,0 +1,115 @@
+//! Soft shadows: where a ground is darker than its fitted surface without a hard edge.
+//!
+//! A shadow is black ink of small coverage: `seen = (1 - a) * ground`. Under the thing that casts
+//! it nothing can be seen, so its coverage is carried on smoothly. Invariant: only pixels of the
+//! ground's own smooth region count, so a hard-edged shape is never taken for a shadow.
+
+use crate::blob::Blob;
+use crate::plane::{Gray, Plane, Rect, Rgb, max_difference};
+use crate::scene::{Cut, Edge};
+use crate::{LayerKind, push_pull};
+
+/// Coverage from which a darkening is more than an error of the fitted ground.
+const FAINT: f32 = 0.012;
+/// Coverage a shadow must reach somewhere.
+const PLAIN: f32 = 0.05;
+
+/// Darkening of the ground over the rectangle of `area`; `None` if there is none.
+pub(crate) fn find(
+    area: &Blob,
+    smooth: &Rgb,
+    below: &Rgb,
+    is_ground: impl Fn(usize, usize) -> bool,
+    alike: f32,
+) -> Option<Gray> {
+    let rect = area.rect;
+    let mut shade = Plane::filled(rect.w, rect.h, -1.0_f32);
+    let mut plain = 0_usize;
+    for y in 0..rect.h {
+        for x in 0..rect.w {
+            let (cx, cy) = (rect.x + x, rect.y + y);
+            if !area.has(cx, cy) || !is_ground(cx, cy) {
+                continue;
+            }
+            let (seen, ground) = (smooth.at(cx, cy), below.at(cx, cy));
+            let bright: f32 = ground.iter().map(|g| g * g).sum();
+            let alike_part: f32 = seen.iter().zip(&ground).map(|(s, g)| s * g).sum();
+            let dark = if bright > 300.0 {
+                1.0 - alike_part / bright
+            } else {
+                0.0
+            };
+            let model = ground.map(|g| g * (1.0 - dark));
+            let fits = max_difference(seen, model) <= alike;
+            let a = if dark > FAINT && fits { dark } else { 0.0 };
+            plain += usize::from(a > PLAIN);
+            shade.set(x, y, a);
+        }
+    }
+    (plain >= 200).then_some(shade)
+}
+
+/// The shadow as a cut, if it lies against one of the things on the ground.
+pub(crate) fn cut(shade: &Gray, things: &[Blob], rect: Rect) -> Option<Cut> {
+    let found = crate::components::label(shade.w, shade.h, |at| shade.data[at] > FAINT);
+    let mut keep = vec![false; found.pieces.len()];
+    for (index, piece) in found.pieces.iter().enumerate() {
+        let place = Rect {
+            x: piece.rect.x + rect.x,
+            y: piece.rect.y + rect.y,
+            ..piece.rect
+        }
+        .grow(6, usize::MAX / 2, usize::MAX / 2);
+        keep[index] = piece.area >= 120 && things.iter().any(|thing| touch(place, thing.rect));
+    }
+    let mut known = Plane::filled(shade.w, shade.h, 0.0_f32);
+    let mut values = Plane::filled(shade.w, shade.h, [0.0_f32; 3]);
+    let mut any = false;
+    for at in 0..shade.data.len() {
+        let label = found.labels.data[at];
+        let kept = label > 0 && keep[label as usize - 1];
+        any |= kept && shade.data[at] > PLAIN;
+        if shade.data[at] >= 0.0 {
+            known.data[at] = 1.0;
+            values.data[at] = [if kept { shade.data[at] } else { 0.0 }; 3];
+        }
+    }
+    if !any {
+        return None;
+    }
+    let carried = push_pull::fill(&values, &known);
+    let reach: Vec<Rect> = (0..keep.len())
+        .filter(|&k| keep[k])
+        .map(|k| found.pieces[k].rect)
+        .collect();
+    let bounds = reach.iter().copied().reduce(Rect::union)?;
+    let alpha = Plane {
+        w: bounds.w,
+        h: bounds.h,
+        data: (0..bounds.area())
+            .map(|at| {
+                let (x, y) = (bounds.x + at % bounds.w, bounds.y + at / bounds.w);
+                let a = carried.at(x, y)[0];
+                if a > FAINT { a.min(1.0) } else { 0.0 }
+            })
+            .collect(),
+    };
+    let place = Rect {
+        x: bounds.x + rect.x,
+        y: bounds.y + rect.y,
+        ..bounds
+    };
+    Some(Cut {
+        kind: LayerKind::Shadow,
+        confidence: 0.8,
+        name: String::new(),
+        rect: place,
+        alpha,
+        paint: Plane::filled(place.w, place.h, [0.0; 3]),
+        edge: Edge::Soft,
+    })
+}
+
+fn touch(a: Rect, b: Rect) -> bool {
+    a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
+}
