@@ -274,12 +274,10 @@ async fn signal() {
 const LAYER_BYTES: u64 = 64 << 20;
 
 /// A picture of the largest size must fit into a JSON body as base64, beside its fields.
-fn edge_limits(config: &Config, limits: EdgeLimits) -> EdgeLimits {
+fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {
     let as_base64 = config.max_image_bytes.saturating_mul(4) / 3 + (1 << 20);
-    EdgeLimits {
-        json_bytes: limits.json_bytes.max(as_base64),
-        ..limits
-    }
+    limits.json_bytes = limits.json_bytes.max(as_base64);
+    limits
 }
 
 fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
