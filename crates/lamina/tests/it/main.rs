@@ -7,6 +7,8 @@ mod architecture;
 mod contract;
 mod expiry;
 mod faults;
+mod input;
 mod kill;
 mod stop;
 mod support;
+mod trouble;

@@ -9,9 +9,21 @@ pub(crate) use pictures::{composite, largest_difference, picture, png_base64, pn
 pub(crate) use process::Process;
 
 use std::future::Future;
+use std::io::Write as _;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+
+/// Says plainly what is not tested here, past the harness that swallows a passing test's output;
+/// where everything is required, it fails instead.
+pub(crate) fn left_out(what: &str) {
+    assert_ne!(
+        std::env::var("LAMINA_REQUIRE_ALL").as_deref(),
+        Ok("1"),
+        "LEFT OUT: {what}"
+    );
+    let _ = writeln!(std::io::stderr(), "LEFT OUT: {what}");
+}
 
 /// The one bounded poll: asks until `probe` has an answer, for at most a minute, which no healthy
 /// run comes near.

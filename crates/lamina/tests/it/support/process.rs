@@ -32,7 +32,13 @@ impl Process {
 
     /// Starts the binary without waiting for anything.
     pub(crate) fn spawn(options: &[(&str, &str)]) -> Self {
+        Self::command(&[], options)
+    }
+
+    /// Starts the binary with arguments.
+    pub(crate) fn command(arguments: &[&str], options: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lamina"));
+        command.args(arguments);
         command
             .env_clear()
             .envs(options.iter().copied())
