@@ -134,7 +134,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         let answer = json_of(answer).await;
         match status {
             StatusCode::ACCEPTED => {
-                acknowledged.push(answer["job_id"].as_str().unwrap().to_owned())
+                acknowledged.push(answer["job_id"].as_str().unwrap().to_owned());
             }
             status => assert_eq!(
                 (status, &answer["code"]),
