@@ -83,16 +83,20 @@ fn main() {
     let mut sheet = Sheet::default();
     for name in PHOTOS.iter().chain(DRAWN) {
         let image = load(name);
-        let (layers, seconds, peak, passes) = timed(&image);
+        let run = timed(&image);
         report(&format!(
-            "{name}: {}x{} layers {} error {} {seconds:.2} s {peak:.0} MB [{}] {passes}",
+            "{name}: {}x{} layers {} error {} {:.2} s (cpu {:.2}) {:.0} MB [{}] {}",
             image.width,
             image.height,
-            layers.len(),
-            measure::worst(&image, &layers),
-            measure::names(&layers)
+            run.layers.len(),
+            measure::worst(&image, &run.layers),
+            run.seconds,
+            run.cpu,
+            run.peak,
+            measure::names(&run.layers),
+            run.passes
         ));
-        sheet.add(&image, &layers);
+        sheet.add(&image, &run.layers);
     }
     if !wishes.photos_only {
         designs(&wishes, &mut sheet);
@@ -127,24 +131,28 @@ fn designs(wishes: &Wishes, sheet: &mut Sheet) {
         let design = kit.design(seed);
         let quality = wishes.quality.or((seed % 3 == 2).then_some(85));
         let source = flatten(&design, quality);
-        let (layers, seconds, peak, passes) = timed(&source);
-        let mut score = measure::score(&design, &source, &layers);
-        (score.about, score.seconds, score.peak_mb) = (design.about, seconds, peak);
+        let run = timed(&source);
+        let mut score = measure::score(&design, &source, &run.layers);
+        score.about = design.about;
+        (score.seconds, score.cpu, score.peak_mb) = (run.seconds, run.cpu, run.peak);
         if wishes.verbose {
             let mean = score.iou_sum / score.matched.max(1) as f32;
             report(&format!(
-                "{seed} {} q{quality:?}: {}/{} found {} iou {mean:.3} psnr {:.1} {seconds:.2} s [{}] {:?} {passes}",
+                "{seed} {} q{quality:?}: {}/{} found {} iou {mean:.3} psnr {:.1} {:.2} s (cpu {:.2}) [{}] {:?} {}",
                 design.about,
                 score.matched,
                 score.truths,
                 score.found,
                 score.psnr(),
-                measure::names(&layers),
-                score.misses
+                run.seconds,
+                run.cpu,
+                measure::names(&run.layers),
+                score.misses,
+                run.passes
             ));
         }
         if scores.len() < 20 {
-            sheet.add(&source, &layers);
+            sheet.add(&source, &run.layers);
         }
         scores.push(score);
     }
@@ -173,7 +181,7 @@ fn summary(kind: &str, scores: &[&Score]) {
     psnr.sort_by(f64::total_cmp);
     let pooled = measure::psnr((sum(|s| s.ground.0), sum(|s| s.ground.1)));
     report(&format!(
-        "{kind:>16} n {:>3}  iou {:.3}  recall {:.3}  found/true {:.2}  colour {:.1}  ground mean {:.1} median {:.1} pooled {pooled:.1} dB  error {}  {:.2} s (max {:.2})  peak {:.0} MB",
+        "{kind:>16} n {:>3}  iou {:.3}  recall {:.3}  found/true {:.2}  colour {:.1}  ground mean {:.1} median {:.1} pooled {pooled:.1} dB  error {}  {:.2} s (max {:.2})  cpu {:.2} s  peak {:.0} MB",
         scores.len(),
         sum(|s| f64::from(s.iou_sum)) / matched.max(1.0),
         matched / truths.max(1.0),
@@ -184,24 +192,48 @@ fn summary(kind: &str, scores: &[&Score]) {
         scores.iter().map(|s| s.worst).max().unwrap_or(0),
         sum(|s| f64::from(s.seconds)) / scores.len() as f64,
         scores.iter().map(|s| s.seconds).fold(0.0, f32::max),
+        sum(|s| f64::from(s.cpu)) / scores.len() as f64,
         scores.iter().map(|s| s.peak_mb).fold(0.0, f32::max),
     ));
 }
 
-/// The layers, seconds, peak memory above what was held before (MB), and the time of each pass.
-fn timed(image: &RgbaImage) -> (Vec<Layer>, f32, f32, String) {
+/// One split and what it cost.
+struct Run {
+    layers: Vec<Layer>,
+    seconds: f32,
+    cpu: f32,
+    /// Peak memory above what was held before, in MB.
+    peak: f32,
+    /// The time of each pass.
+    passes: String,
+}
+
+fn timed(image: &RgbaImage) -> Run {
     let before = memory("VmRSS");
     // Resets the high-water mark; without it (not Linux) the figure is that of the whole run.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let begun = Instant::now();
+    let (begun, busy) = (Instant::now(), cpu_seconds());
     let (layers, times) =
         split_timed(image, &Options::default(), &mut |_| {}, &Cancel::default()).expect("splits");
-    let seconds = begun.elapsed().as_secs_f32();
     let passes: Vec<String> = times
         .iter()
         .map(|time| format!("{} {}", time.pass, time.took.as_millis()))
         .collect();
-    (layers, seconds, memory("VmHWM") - before, passes.join(" "))
+    Run {
+        layers,
+        seconds: begun.elapsed().as_secs_f32(),
+        cpu: cpu_seconds() - busy,
+        peak: memory("VmHWM") - before,
+        passes: passes.join(" "),
+    }
+}
+
+/// Processor time of all threads so far, which a shared machine disturbs less than the clock.
+fn cpu_seconds() -> f32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = |at: usize| stat.split_whitespace().nth(at)?.parse::<f32>().ok();
+    // Fields 14 and 15 of proc(5), in hundredths of a second.
+    (ticks(13).unwrap_or(0.0) + ticks(14).unwrap_or(0.0)) / 100.0
 }
 
 /// A line of `/proc/self/status` in MB; 0 where there is none.

@@ -21,6 +21,7 @@ pub(crate) struct Score {
     pub(crate) ground: (f64, f64),
     pub(crate) worst: u8,
     pub(crate) seconds: f32,
+    pub(crate) cpu: f32,
     pub(crate) peak_mb: f32,
     pub(crate) misses: Vec<String>,
 }

@@ -5,7 +5,7 @@
 
 use crate::components;
 use crate::context::Context;
-use crate::plane::{Gray, Plane};
+use crate::plane::{Gray, Plane, Rect};
 use crate::scene::{Cut, Edge, Scene};
 use crate::{Error, LayerKind, matte, net, push_pull};
 
@@ -41,11 +41,19 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
 
 /// Small lettering on the thing itself (a name tag, a label) is part of it: the cut is undone.
 fn give_back_prints(scene: &mut Scene<'_>, mask: &Gray) {
+    let carriers: Vec<Rect> = scene
+        .cuts
+        .iter()
+        .filter(|cut| cut.kind == LayerKind::Panel)
+        .map(|cut| cut.rect)
+        .collect();
     let (work, rest, painted) = (&scene.work, &mut scene.rest, &mut scene.painted);
     scene.cuts.retain(|cut| {
         let part = mask.crop(cut.rect);
         let mean = part.data.iter().sum::<f32>() / part.data.len() as f32;
-        let printed = cut.kind == LayerKind::Text && mean > 0.6 && cut.rect.h * 11 < mask.h;
+        let carried = carriers.iter().any(|panel| panel.union(cut.rect) == *panel);
+        let printed =
+            cut.kind == LayerKind::Text && !carried && mean > 0.6 && cut.rect.h * 11 < mask.h;
         if printed {
             for y in cut.rect.y..cut.rect.y + cut.rect.h {
                 for x in cut.rect.x..cut.rect.x + cut.rect.w {
@@ -116,7 +124,7 @@ fn cut(scene: &mut Scene<'_>, mask: &Gray, labels: &Plane<u32>, name: u32, sure:
 }
 
 /// The rectangle of everything above 0.
-fn bounds(alpha: &Gray) -> Option<crate::plane::Rect> {
+fn bounds(alpha: &Gray) -> Option<Rect> {
     let found = components::label(alpha.w, alpha.h, |at| alpha.data[at] > 0.0);
     found
         .pieces
