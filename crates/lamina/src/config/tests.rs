@@ -75,7 +75,22 @@ fn every_wrong_option_is_named_with_what_it_wants() {
         ("FAL_MODEL", "nothing"),
         ("LOG_FORMAT", "xml"),
         ("ALLOW_ANONYMOUS", "perhaps"),
-    ]), @"");
+    ]), @r#"
+    HOST: expected an IP address such as 127.0.0.1 or 0.0.0.0, got "localhost"
+    PORT: expected a number from 0 to 65535, got "99999"
+    PUBLIC_URL: expected an address such as https://layers.example.com, without user, ? and #
+    FAL_IMAGE: expected one of auto, link, upload, data, got "pigeon"
+    FAL_MODEL: expected a model such as fal-ai/qwen-image-layered, got "nothing"
+    STORAGE_URL: expected file:FOLDER, got "gs://bucket"
+    SIGNING_SECRET: expected at least 32 characters; openssl rand -hex 32 makes one
+    API_KEYS: expected name:key,name:key with keys of at least 16 characters
+    ENGINE: is fal, and that needs FAL_API_KEY; set it, or use ENGINE=local
+    JOB_TTL: expected at most 168h: pictures are not kept longer than a week
+    STOP_GRACE: expected a duration such as 24h, 15m or 30s, got "soon"
+    FETCH_ALLOW_NETS: expected networks such as 127.0.0.0/8 or ::1/128, got "10.0.0.0/99"
+    LOG_FORMAT: expected one of auto, json, text, got "xml"
+    ALLOW_ANONYMOUS: expected one of true, false, 1, 0, yes, no, got "perhaps"
+    "#);
 }
 
 #[test]
@@ -89,7 +104,7 @@ fn no_error_repeats_a_secret() {
     assert!(!text.contains("hunter2"), "{text}");
     let config = Config::from_pairs([
         ("FAL_KEY", "id-1234:hunter2hunter2"),
-        ("API_KEYS", "app:hunter2hunter2"),
+        ("API_KEYS", "app:hunter2hunter2hunter2"),
     ])
     .unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
