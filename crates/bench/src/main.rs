@@ -1,2 +1,39 @@
-//! stub
-fn main() {}
+//! Measures what lamina costs, beside baselines of the same run: `cargo run -p bench --release`,
+//! or with the names of rows after `--`. Loopback only, bounded in count and time, and never a
+//! verdict: no test depends on a number that comes out of it.
+//!
+//! Service, emulator and client live in one process on threads of their own, so that each one's
+//! CPU is known by name of thread. Their wall-clock rates share the machine's cores.
+
+mod bare;
+mod client;
+mod cpu;
+mod load;
+mod picture;
+mod plain;
+mod report;
+mod rows;
+mod service;
+mod stage;
+mod stats;
+
+use anyhow::Context as _;
+
+fn main() -> anyhow::Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    for name in &wanted {
+        let known = rows::ROWS.map(|(row, _)| row);
+        anyhow::ensure!(
+            known.contains(&name.as_str()),
+            "no row is called {name:?}; there are {known:?}"
+        );
+    }
+    let stage = stage::Stage::new().context("the threads cannot be started")?;
+    report::heading();
+    for (name, run) in rows::ROWS {
+        if wanted.is_empty() || wanted.iter().any(|row| row == name) {
+            run(&stage).with_context(|| format!("the row {name} broke off"))?;
+        }
+    }
+    Ok(())
+}

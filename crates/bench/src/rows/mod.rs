@@ -1,0 +1,23 @@
+//! The rows, one a file. Each starts what it needs, measures it beside its baseline, prints its
+//! lines and ends what it started.
+
+mod added;
+mod creates;
+mod jobs;
+mod reads;
+mod waiting;
+mod whole;
+
+use crate::stage::Stage;
+
+/// Runs a row.
+type Run = fn(&Stage) -> anyhow::Result<()>;
+
+/// The rows by name, in the order they run.
+pub(crate) const ROWS: [(&str, Run); 5] = [
+    ("creates", creates::run),
+    ("reads", reads::run),
+    ("jobs", whole::run),
+    ("added", added::run),
+    ("waiting", waiting::run),
+];
