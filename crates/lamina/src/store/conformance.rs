@@ -569,6 +569,20 @@ pub(super) async fn leases_of_a_dead_process_end_at_once(store: Arc<dyn Store>) 
     assert!(claim(&*store, Phase::Prepare, at(1)).await.is_some());
 }
 
+pub(super) async fn a_job_that_waited_while_nobody_listened_is_due_at_once(store: Arc<dyn Store>) {
+    let (_, _) = accepted(&*store, T0).await;
+    let waiting = claim(&*store, Phase::Wait, T0).await.unwrap();
+    let later = change(Phase::Wait, at(500));
+    let settled = store
+        .job_settle(&waiting.lease, later, Facts::None, false, T0)
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Applied);
+    assert!(claim(&*store, Phase::Wait, at(1)).await.is_none());
+    store.lease_end_all_others("new", at(1)).await.unwrap();
+    assert!(claim(&*store, Phase::Wait, at(1)).await.is_some());
+}
+
 pub(super) async fn an_upload_is_its_owners_until_it_expires(store: Arc<dyn Store>) {
     let id = UploadId::new(T0);
     let upload = NewUpload {
@@ -639,6 +653,7 @@ macro_rules! for_each_case {
             a_deleted_job_takes_the_lease_and_is_erased_then_forgotten,
             a_job_expires_in_every_phase,
             leases_of_a_dead_process_end_at_once,
+            a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,
             a_store_that_is_closed_says_so,
         }

@@ -77,7 +77,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Gives a lease back untouched: the attempt is not counted, the job is due as before.
     async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError>;
     /// Ends leases of workers that cannot be alive, because this process owns the store alone.
-    /// Each counts as a rescue. Does nothing in a store that several processes share.
+    /// Each counts as a rescue. Jobs that wait for an engine are due at once, since a callback may
+    /// have come while nobody listened. Does nothing in a store that several processes share.
     async fn lease_end_all_others(&self, worker: &str, now: UnixMs) -> Result<u64, StoreError>;
     /// Applies a step's change and facts in one fenced transaction. With `keep` the lease stays.
     async fn job_settle(

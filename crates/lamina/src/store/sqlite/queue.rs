@@ -122,10 +122,17 @@ pub(super) fn end_all_others(
     worker: &str,
     now: UnixMs,
 ) -> rusqlite::Result<u64> {
-    let mut statement = connection.prepare_cached(
-        "update jobs set lease_until = ?2 where lease_owner is not null and lease_owner <> ?1 and lease_until > ?2",
-    )?;
-    Ok(statement.execute(params![worker, now.0])? as u64)
+    let ended = connection
+        .prepare_cached(
+            "update jobs set lease_until = ?2
+             where lease_owner is not null and lease_owner <> ?1 and lease_until > ?2",
+        )?
+        .execute(params![worker, now.0])?;
+    // Callbacks that came while nobody listened are not repeated for ever.
+    connection
+        .prepare_cached("update jobs set run_at = ?1 where phase = 'wait' and run_at > ?1")?
+        .execute([now.0])?;
+    Ok(ended as u64)
 }
 
 pub(super) fn fail_poisoned(
