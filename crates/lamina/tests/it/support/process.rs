@@ -3,34 +3,36 @@
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-/// A running `lamina serve`. Killed when dropped.
+/// A running `lamina`. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+    /// Reads all the time: a process whose pipe is full would stand still.
+    said: JoinHandle<String>,
+    serves: Option<oneshot::Receiver<String>>,
     pub(crate) base: String,
 }
 
 impl Process {
-    /// Starts the binary and waits until it says that it serves. `options` are its only settings.
+    /// Starts `lamina serve` and waits until it says that it serves. `options` are its only
+    /// settings.
     pub(crate) async fn start(options: &[(&str, &str)]) -> Self {
         let mut process = Self::spawn(options);
-        while let Some(line) = process.lines.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("lamina serves on ") {
-                let end = address.find(['"', ' ']).unwrap_or(address.len());
-                process.base = address[..end].to_owned();
-                return process;
-            }
+        match process.serves.take().unwrap().await {
+            Ok(base) => process.base = base,
+            Err(_) => panic!(
+                "the process ended before it served: {:?}",
+                process.ended().await
+            ),
         }
-        panic!(
-            "the process ended before it served: {:?}",
-            process.child.wait().await
-        );
+        process
     }
 
-    /// Starts the binary without waiting for anything.
+    /// Starts `lamina serve` without waiting for anything.
     pub(crate) fn spawn(options: &[(&str, &str)]) -> Self {
         Self::command(&[], options)
     }
@@ -38,8 +40,8 @@ impl Process {
     /// Starts the binary with arguments.
     pub(crate) fn command(arguments: &[&str], options: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lamina"));
-        command.args(arguments);
         command
+            .args(arguments)
             .env_clear()
             .envs(options.iter().copied())
             .env("LOG_FORMAT", "json");
@@ -50,22 +52,34 @@ impl Process {
             .kill_on_drop(true);
         command.current_dir(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, serves) = oneshot::channel();
+        let said = tokio::spawn(async move {
+            let (mut said, mut tell) = (String::new(), Some(tell));
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some((_, address)) = line.split_once("lamina serves on ")
+                    && let Some(tell) = tell.take()
+                {
+                    let end = address.find(['"', ' ']).unwrap_or(address.len());
+                    let _ = tell.send(address[..end].to_owned());
+                }
+                said.push_str(&line);
+                said.push('\n');
+            }
+            said
+        });
         Self {
             child,
-            lines,
+            said,
+            serves: Some(serves),
             base: String::new(),
         }
     }
 
-    /// Waits for the process to end by itself and returns what it said and how it ended.
+    /// Waits for the process to end by itself and returns how it ended and what it said.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
-        let mut said = String::new();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
-            said.push_str(&line);
-            said.push('\n');
-        }
-        (self.child.wait().await.unwrap(), said)
+        let status = self.child.wait().await.unwrap();
+        (status, self.said.await.unwrap())
     }
 
     /// Asks for an orderly stop and waits for it.
