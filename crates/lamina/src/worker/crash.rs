@@ -1,5 +1,5 @@
 //! Named points of a job's life at which a test may kill the process. Compiled into debug builds
-//! only; in a release build [`point`] is empty and nothing can arm it.
+//! only; in a release build `point` is empty and nothing can arm it.
 
 /// Where a process may be told to die, in the order of a job's life. `before_settle_*` and
 /// `after_settle_*` stand around the commit that enters the phase they name.
