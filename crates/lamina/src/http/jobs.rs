@@ -7,11 +7,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::answers::{Answers, Part};
 use super::auth::Caller;
 use super::edge::Edge;
 use super::error::ApiError;
 use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
-use super::json::tagged;
+use super::json::Tagged;
 use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
@@ -36,14 +37,19 @@ use crate::store::{Deletion, JobRecord, Lookup};
 )]
 pub(super) async fn get_job(
     State(edge): State<Arc<Edge>>,
+    State(answers): State<Arc<Answers>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
-    let wait = is_running(status).then(|| retry_after(&job));
-    tagged(&headers, &JobView::of(&edge, &base, &job, status), wait)
+    let view = || JobView::of(&edge, &base, &job, status);
+    if is_running(status) {
+        return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
+    }
+    let answer = answers.get(Part::Job, &job, &base, view)?;
+    Ok(answer.answer(&headers))
 }
 
 /// The layers of a completed job.
@@ -64,6 +70,7 @@ pub(super) async fn get_job(
 )]
 pub(super) async fn get_layers(
     State(edge): State<Arc<Edge>>,
+    State(answers): State<Arc<Answers>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
@@ -72,12 +79,18 @@ pub(super) async fn get_layers(
     let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
     match status {
         Status::Completed => {
-            let layers = layers(&edge, &base, &job);
-            let job_id = job.id;
-            tagged(&headers, &LayerList { job_id, layers }, None)
+            let list = || LayerList {
+                job_id: job.id,
+                layers: layers(&edge, &base, &job),
+            };
+            let answer = answers.get(Part::Layers, &job, &base, list)?;
+            Ok(answer.answer(&headers))
         }
         Status::Failed => Err(ApiError::JobFailed(
-            job.failure.map(|why| why.sentence).unwrap_or_default(),
+            job.failure
+                .as_ref()
+                .map(|why| why.sentence.clone())
+                .unwrap_or_default(),
         )),
         Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
             retry_after: retry_after(&job),
@@ -116,7 +129,7 @@ pub(super) async fn list_jobs(
         .iter()
         .filter_map(|job| Some(JobSummary::of(job, job.phase.status()?, now)))
         .collect();
-    tagged(&headers, &JobPage { jobs, next_cursor }, None)
+    Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
 }
 
 /// Deletes a job: it is cancelled at its engine if it runs, and its files are erased.
@@ -151,7 +164,7 @@ fn job_id(text: &str) -> Result<JobId, ApiError> {
     text.parse().map_err(|_| ApiError::JobNotFound)
 }
 
-fn found(lookup: Lookup) -> Result<(Box<JobRecord>, Status), ApiError> {
+fn found(lookup: Lookup) -> Result<(Arc<JobRecord>, Status), ApiError> {
     match lookup {
         Lookup::Found(job) => {
             let status = job.phase.status().ok_or(ApiError::JobNotFound)?;

@@ -1,6 +1,7 @@
 //! JSON in and out: what a body must declare, and answers that can be asked for again cheaply.
 
 use aws_lc_rs::digest;
+use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -34,30 +35,52 @@ pub(super) fn fresh<T: Serialize>(status: StatusCode, value: &T) -> Result<Respo
     Ok(response)
 }
 
-/// An answer with a strong `ETag` (the hash of its body), or 304 when the client has it already.
-/// `retry_after` says in how many seconds it is worth asking again.
-pub(super) fn tagged<T: Serialize>(
-    request: &HeaderMap,
-    value: &T,
-    retry_after: Option<u32>,
-) -> Result<Response, ApiError> {
-    let body = encode(value)?;
-    let hash = digest::digest(&digest::SHA256, &body);
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]));
-    let mut response = if has_tag(request, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        ([(CONTENT_TYPE, "application/json")], body).into_response()
-    };
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
+/// A body with its strong `ETag`, the hash of the body.
+#[derive(Clone, Debug)]
+pub(super) struct Tagged {
+    body: Bytes,
+    tag: HeaderValue,
+}
+
+impl Tagged {
+    /// The value as JSON.
+    pub(super) fn of<T: Serialize>(value: &T) -> Result<Self, ApiError> {
+        let body = encode(value)?;
+        let hash = digest::digest(&digest::SHA256, &body);
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]));
+        Ok(Self {
+            body: body.into(),
+            tag: HeaderValue::try_from(tag)
+                .map_err(|error| ApiError::Internal(error.to_string()))?,
+        })
     }
-    if let Some(seconds) = retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+
+    /// Bytes of the body.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
     }
-    Ok(response)
+
+    /// The answer to `request`: 304 when the client has this body already.
+    pub(super) fn answer(self, request: &HeaderMap) -> Response {
+        let has_it = has_tag(request, self.tag.to_str().unwrap_or_default());
+        let mut response = if has_it {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(CONTENT_TYPE, "application/json")], self.body).into_response()
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(ETAG, self.tag);
+        response
+    }
+
+    /// Like [`Self::answer`], and says in how many seconds it is worth asking again.
+    pub(super) fn answer_for_now(self, request: &HeaderMap, retry_after: u32) -> Response {
+        let mut response = self.answer(request);
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after));
+        response
+    }
 }
 
 /// Whether `If-None-Match` names this tag. The comparison is the weak one (RFC 9110, 13.1.2).

@@ -4,6 +4,7 @@
 //! URL, holds SQL or decodes a picture itself. Statuses and public texts are in `error` alone;
 //! axum's types stay below this module. Every wait on a stranger ends by a limit of `limits`.
 
+mod answers;
 mod auth;
 mod body;
 mod connection;
@@ -52,6 +53,7 @@ pub use error::ApiError;
 pub use limits::{ConnectionLimits, EdgeLimits};
 pub use serve::serve;
 
+use answers::Answers;
 use intake::Intake;
 
 /// What handlers can ask for.
@@ -60,6 +62,7 @@ struct Desk {
     edge: Arc<Edge>,
     intake: Intake,
     probes: Arc<health::ProbeCache>,
+    answers: Arc<Answers>,
 }
 
 /// All routes and layers over `edge`.
@@ -86,6 +89,7 @@ pub fn router(edge: Edge) -> Router {
     let desk = Desk {
         intake: Intake::new(&edge.limits),
         probes: Arc::default(),
+        answers: Arc::new(Answers::new()),
         edge,
     };
     let routes = api.merge(files).merge(open).fallback(no_route);

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use crate::blobs::Link;
 
 /// Scheme, host and port (and path, if `PUBLIC_URL` has one), without a slash at the end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PublicBase(String);
 
 impl PublicBase {

@@ -9,7 +9,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use image::{ImageDecoder as _, ImageReader};
+use image::{DynamicImage, ImageDecoder as _, ImageReader};
 use moxcms::ColorProfile;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -84,9 +84,17 @@ fn raster(container: &Container, clean: &[u8]) -> Result<RgbaImage, ImageError> 
             "it declares two different sizes",
         ));
     }
-    let image = image::DynamicImage::from_decoder(decoder).map_err(refused)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(refused)?;
     let (width, height) = (image.width(), image.height());
-    RgbaImage::new(width, height, image.into_rgba8().into_raw())
+    // The crate's own conversion goes through floating point.
+    let rgba = match image {
+        DynamicImage::ImageRgb8(rgb) => {
+            widened::<3>(&rgb, |[red, green, blue]| [*red, *green, *blue])
+        }
+        DynamicImage::ImageLuma8(grey) => widened::<1>(&grey, |[grey]| [*grey; 3]),
+        other => other.into_rgba8().into_raw(),
+    };
+    RgbaImage::new(width, height, rgba)
         .ok_or_else(|| ImageError::corrupt(format, "it has no pixels"))
 }
 

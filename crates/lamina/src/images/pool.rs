@@ -85,6 +85,27 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| PoolError::Busy)?;
+        self.run_in_turn(megapixels, move || {
+            let result = work();
+            drop(place);
+            result
+        })
+        .await
+    }
+
+    /// Like [`Pool::run`], but waits however long the queue is and takes no place in it: for
+    /// callers whose number is bounded already, so that they cannot crowd out the others.
+    ///
+    /// # Errors
+    /// [`PoolError`], never [`PoolError::Busy`].
+    pub async fn run_in_turn<T, F>(&self, megapixels: u32, work: F) -> Result<T, PoolError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
         let permits = self.enter(megapixels).await?;
         let done = tokio::task::spawn_blocking(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
@@ -98,11 +119,8 @@ impl Pool {
         }
     }
 
-    async fn enter(&self, megapixels: u32) -> Result<[OwnedSemaphorePermit; 3], PoolError> {
+    async fn enter(&self, megapixels: u32) -> Result<[OwnedSemaphorePermit; 2], PoolError> {
         let weight = megapixels.clamp(1, self.capacity);
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| PoolError::Busy)?;
         // The semaphores are never closed, and a thread is asked for last, so that work waiting
         // for megapixels never keeps a thread from work that already has them.
         let memory = Arc::clone(&self.megapixels)
@@ -113,6 +131,6 @@ impl Pool {
             .acquire_owned()
             .await
             .map_err(|_| PoolError::Stopped)?;
-        Ok([place, memory, thread])
+        Ok([memory, thread])
     }
 }

@@ -53,11 +53,11 @@ impl RgbaImage {
     /// Whether every pixel is fully opaque.
     #[must_use]
     pub fn is_opaque(&self) -> bool {
-        self.pixels
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .all(|pixel| pixel[3] == u8::MAX)
+        // In blocks, because a loop that may end at each pixel is not vectorised.
+        self.pixels.chunks(4096).all(|block| {
+            let pixels = block.as_chunks::<4>().0;
+            pixels.iter().fold(u8::MAX, |least, pixel| least & pixel[3]) == u8::MAX
+        })
     }
 
     /// The picture turned or mirrored as an Exif orientation asks.

@@ -111,8 +111,17 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
 
 async fn found(store: &dyn Store, id: JobId) -> super::JobRecord {
     match store.job_get(&owner("a"), id).await.unwrap() {
-        Lookup::Found(job) => *job,
+        Lookup::Found(job) => (*job).clone(),
         other => panic!("expected a job, got {other:?}"),
+    }
+}
+
+/// The phase of a job that was acknowledged; `None` when it is gone.
+async fn phase(store: &dyn Store, id: JobId) -> Option<Phase> {
+    match store.job_get(&owner("a"), id).await.unwrap() {
+        Lookup::Found(job) => Some(job.phase),
+        Lookup::Gone(_) => None,
+        Lookup::Missing => panic!("a job that was acknowledged is missing"),
     }
 }
 
@@ -622,6 +631,35 @@ pub(super) async fn an_upload_is_its_owners_until_it_expires(store: Arc<dyn Stor
     assert!(store.upload_existing(&[id]).await.unwrap().is_empty());
 }
 
+async fn read_until_gone(store: Arc<dyn Store>, id: JobId) {
+    while phase(&*store, id).await.is_some() {}
+    for _ in 0..20 {
+        assert_eq!(phase(&*store, id).await, None, "it was gone before");
+    }
+}
+
+pub(super) async fn no_reader_sees_less_than_was_acknowledged_or_read_before(
+    store: Arc<dyn Store>,
+) {
+    for _ in 0..50 {
+        let id = create(&*store, T0).await;
+        let readers = [0, 1].map(|_| tokio::spawn(read_until_gone(Arc::clone(&store), id)));
+        let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+        let next = change(Phase::Submit, at(1_000_000));
+        let settled = store
+            .job_settle(&job.lease, next, Facts::Source(FACTS), false, T0)
+            .await;
+        assert_eq!(settled.unwrap(), Settled::Applied);
+        assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
+        let deleted = store.job_delete(&owner("a"), id, T0).await.unwrap();
+        assert_eq!(deleted, Deletion::Done);
+        assert_eq!(phase(&*store, id).await, None);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    }
+}
+
 pub(super) async fn a_store_that_is_closed_says_so(store: Arc<dyn Store>) {
     let id = create(&*store, T0).await;
     store.close().await;
@@ -655,6 +693,7 @@ macro_rules! for_each_case {
             leases_of_a_dead_process_end_at_once,
             a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,
+            no_reader_sees_less_than_was_acknowledged_or_read_before,
             a_store_that_is_closed_says_so,
         }
     };

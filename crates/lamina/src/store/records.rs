@@ -1,6 +1,7 @@
 //! What the store holds, as its callers see it. Row layouts stay in the implementations; API
 //! types stay in `http/`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -84,7 +85,7 @@ pub enum Gone {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup {
     /// It is there.
-    Found(Box<JobRecord>),
+    Found(Arc<JobRecord>),
     /// It was there.
     Gone(Gone),
     /// No job of this owner has this id.

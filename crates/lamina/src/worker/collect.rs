@@ -138,7 +138,7 @@ async fn on_pool<T: Send + 'static>(
     let done = worker
         .parts
         .pool
-        .run(megapixels, move || work(&input, &limits))
+        .run_in_turn(megapixels, move || work(&input, &limits))
         .await;
     (
         done.map_err(ImageError::from).and_then(|result| result),

@@ -52,7 +52,7 @@ async fn normalise(worker: &Worker, bytes: Bytes) -> Result<Normalised, ImageErr
     worker
         .parts
         .pool
-        .run(megapixels, move || images::normalise(&bytes, &limits))
+        .run_in_turn(megapixels, move || images::normalise(&bytes, &limits))
         .await?
 }
 
@@ -91,7 +91,7 @@ async fn scale_down(
     let megapixels =
         u32::try_from(u64::from(facts.width) * u64::from(facts.height) / 1_000_000 + 1)
             .unwrap_or(u32::MAX);
-    let scaled = worker.parts.pool.run(megapixels, move || {
+    let scaled = worker.parts.pool.run_in_turn(megapixels, move || {
         let image = images::decode_rgba(&source, &limits)?;
         Ok(images::encode_png(&images::scale_to_fit(&image, max_side)))
     });

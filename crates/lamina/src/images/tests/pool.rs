@@ -53,6 +53,34 @@ async fn a_full_queue_is_said_at_once_and_empties_again() {
 }
 
 #[tokio::test]
+async fn whoever_waits_in_turn_neither_meets_a_full_queue_nor_fills_it() {
+    let pool = pool(1, 10, 1);
+    let (running, leave, work) = held();
+    let first = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.run_in_turn(1, work).await }
+    });
+    running.await.unwrap();
+    let mut patient = [0, 1, 2].map(|n| Box::pin(pool.run_in_turn(1, move || n)));
+    for one in &mut patient {
+        assert!(futures_util::poll!(one).is_pending());
+    }
+    let mut queued = [3, 4].map(|n| Box::pin(pool.run(1, move || n)));
+    for one in &mut queued {
+        assert!(futures_util::poll!(one).is_pending());
+    }
+    assert_eq!(pool.run(1, || 5).await, Err(PoolError::Busy));
+    leave.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    for (n, one) in (0..).zip(patient) {
+        assert_eq!(one.await, Ok(n));
+    }
+    for (n, one) in (3..).zip(queued) {
+        assert_eq!(one.await, Ok(n));
+    }
+}
+
+#[tokio::test]
 async fn megapixels_bound_what_threads_would_allow() {
     let pool = pool(4, 10, 4);
     let (running, leave, work) = held();

@@ -1,7 +1,10 @@
 //! SQL of jobs as the edge sees them: create, read, list, delete.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
+use super::recent::RecentJobs;
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
 use crate::store::{
@@ -85,7 +88,30 @@ pub(super) fn by_key(
         .optional()
 }
 
-pub(super) fn get(connection: &Connection, owner: &OwnerId, id: JobId) -> rusqlite::Result<Lookup> {
+/// Like [`get`], and remembers the job for the next reader. The row's version is taken before the
+/// row is read, so that a write in between is noticed.
+pub(super) fn get_and_keep(
+    connection: &Connection,
+    owner: &OwnerId,
+    id: JobId,
+    recent: &RecentJobs,
+) -> rusqlite::Result<Lookup> {
+    let row = connection
+        .prepare_cached("select rowid from jobs where id = ?1")?
+        .query_row([text(id)], |row| row.get(0))
+        .optional()?;
+    let Some(row) = row else {
+        return Ok(Lookup::Missing);
+    };
+    let seen = recent.look(row);
+    let found = get(connection, owner, id)?;
+    if let (Some(seen), Lookup::Found(job)) = (seen, &found) {
+        recent.keep(seen, job);
+    }
+    Ok(found)
+}
+
+fn get(connection: &Connection, owner: &OwnerId, id: JobId) -> rusqlite::Result<Lookup> {
     let sql = const_format(JOB_COLUMNS);
     let found = connection
         .prepare_cached(&sql)?
@@ -104,7 +130,7 @@ pub(super) fn get(connection: &Connection, owner: &OwnerId, id: JobId) -> rusqli
             .query_map([text(id)], rows::layer)?
             .collect::<Result<_, _>>()?;
     }
-    Ok(Lookup::Found(Box::new(job)))
+    Ok(Lookup::Found(Arc::new(job)))
 }
 
 fn const_format(columns: &str) -> String {

@@ -7,6 +7,7 @@ mod lock;
 mod migrate;
 mod queue;
 mod readers;
+mod recent;
 mod rows;
 mod settle;
 mod store;
@@ -28,6 +29,7 @@ pub use migrate::NEWEST as NEWEST_SCHEMA;
 use super::{Signal, StoreError};
 use lock::FileLock;
 use readers::Readers;
+use recent::RecentJobs;
 use writer::Writer;
 
 /// How long a statement waits for a lock that another program holds on the file.
@@ -79,6 +81,7 @@ pub struct SqliteStore {
 struct Threads {
     writer: Writer,
     readers: Readers,
+    recent: std::sync::Arc<RecentJobs>,
     _lock: FileLock,
 }
 
@@ -109,11 +112,21 @@ impl SqliteStore {
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect::<Result<_, _>>()?;
         let readers = Readers::start(readers).map_err(unusable)?;
-        let (writer, ended) = Writer::start(connection).map_err(unusable)?;
+        let recent = std::sync::Arc::new(RecentJobs::new());
+        let touched = std::sync::Arc::clone(&recent);
+        connection.update_hook(Some(move |_, _: &str, table: &str, row| {
+            if table == "jobs" {
+                touched.touch(row);
+            }
+        }))?;
+        let settled = std::sync::Arc::clone(&recent);
+        let (writer, ended) =
+            Writer::start(connection, move || settled.settle()).map_err(unusable)?;
         Ok(Self {
             open: RwLock::new(Some(std::sync::Arc::new(Threads {
                 writer,
                 readers,
+                recent,
                 _lock: lock,
             }))),
             signal: Signal::default(),

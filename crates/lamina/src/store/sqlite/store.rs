@@ -1,6 +1,7 @@
 //! The [`Store`] trait over the SQL of the sibling files: which calls read, which write, and which
 //! ring a bell. No SQL here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,8 +38,13 @@ impl Store for SqliteStore {
     }
 
     async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| jobs::get(db, &owner, id)).await
+        let threads = self.threads()?;
+        if let Some(job) = threads.recent.get(owner, id) {
+            return Ok(Lookup::Found(job));
+        }
+        let (owner, recent) = (owner.clone(), Arc::clone(&threads.recent));
+        let work = move |db: &_| jobs::get_and_keep(db, &owner, id, &recent);
+        threads.readers.read(work).await
     }
 
     async fn job_list(

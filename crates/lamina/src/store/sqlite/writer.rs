@@ -27,14 +27,18 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends when every handle is gone, after the last queued write; `ended`
-    /// resolves then.
-    pub(super) fn start(connection: Connection) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+    /// resolves then. `settled` runs after each transaction, committed or not, before anybody is
+    /// answered.
+    pub(super) fn start(
+        connection: Connection,
+        settled: impl Fn() + Send + 'static,
+    ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (queue, writes) = mpsc::channel();
         let (ended_sender, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(connection, &writes);
+                run(connection, &writes, &settled);
                 // Whoever waits may have gone; that is no error.
                 let _ = ended_sender.send(());
             })?;
@@ -66,17 +70,17 @@ impl Writer {
     }
 }
 
-fn run(connection: Connection, writes: &mpsc::Receiver<Write>) {
+fn run(connection: Connection, writes: &mpsc::Receiver<Write>, settled: &impl Fn()) {
     while let Ok(first) = writes.recv() {
         let group = std::iter::once(first).chain(writes.try_iter().take(GROUP - 1));
-        commit_group(&connection, group);
+        commit_group(&connection, group, settled);
     }
     if let Err((_, error)) = connection.close() {
         tracing::error!(%error, "the database did not close cleanly");
     }
 }
 
-fn commit_group(connection: &Connection, group: impl Iterator<Item = Write>) {
+fn commit_group(connection: &Connection, group: impl Iterator<Item = Write>, settled: &impl Fn()) {
     let mut acknowledge = Vec::new();
     let mut begun = connection
         .execute_batch("begin immediate")
@@ -98,6 +102,7 @@ fn commit_group(connection: &Connection, group: impl Iterator<Item = Write>) {
             store_error(&error)
         })
     });
+    settled();
     for answer in acknowledge {
         answer(committed.clone());
     }
