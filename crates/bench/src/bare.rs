@@ -38,7 +38,7 @@ impl Bare {
         };
         let routes = Router::new()
             .route(PATH, get(read).post(take))
-            .layer(DefaultBodyLimit::max(1 << 20));
+            .layer(DefaultBodyLimit::max(16 << 20));
         let listener = stage.service.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr().context("no address")?;
         let server = stage.service.spawn(async move {

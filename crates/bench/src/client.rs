@@ -107,6 +107,18 @@ pub(crate) fn post(path: &str, json: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A POST of a file.
+pub(crate) fn post_bytes(path: &str, kind: &str, file: &[u8]) -> Vec<u8> {
+    let length = file.len();
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\n\
+         content-length: {length}\r\n\r\n"
+    )
+    .into_bytes();
+    request.extend_from_slice(file);
+    request
+}
+
 /// The path of an absolute URL on loopback.
 pub(crate) fn path_of(url: &str) -> anyhow::Result<&str> {
     let (_, rest) = url.split_once("://").context("not a URL")?;

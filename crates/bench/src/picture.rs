@@ -32,6 +32,16 @@ pub(crate) fn png() -> anyhow::Result<Vec<u8>> {
     anyhow::bail!("noise alone does not make {BYTES} bytes")
 }
 
+/// A file of about so many bytes: noise, which no compression makes smaller.
+pub(crate) fn noise(bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let side = (bytes as f64 / 3.0).sqrt() as u32;
+    let mut random = fastrand::Rng::with_seed(10);
+    let picture = RgbImage::from_fn(side, side, |_, _| Rgb([0; 3].map(|_: u8| random.u8(..))));
+    let mut file = Cursor::new(Vec::new());
+    picture.write_to(&mut file, ImageFormat::Png)?;
+    Ok(file.into_inner())
+}
+
 /// The body of a create with it, for four layers.
 pub(crate) fn create_body(png: &[u8]) -> Value {
     json!({ "image_base64": STANDARD.encode(png), "num_layers": 4 })

@@ -18,16 +18,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts the threads.
     pub(crate) fn new() -> io::Result<Self> {
-        let many = |name| {
-            Builder::new_multi_thread()
-                .thread_name(name)
-                .enable_all()
-                .build()
-        };
         Ok(Self {
             client: Builder::new_current_thread().enable_all().build()?,
-            service: many("service")?,
-            emulator: many("emulator")?,
+            service: lamina::runtime::runtime("service")?,
+            emulator: Builder::new_multi_thread()
+                .thread_name("emulator")
+                .enable_all()
+                .build()?,
         })
     }
 }

@@ -5,6 +5,7 @@ mod added;
 mod creates;
 mod jobs;
 mod reads;
+mod uploads;
 mod waiting;
 mod whole;
 
@@ -14,10 +15,11 @@ use crate::stage::Stage;
 type Run = fn(&Stage) -> anyhow::Result<()>;
 
 /// The rows by name, in the order they run.
-pub(crate) const ROWS: [(&str, Run); 5] = [
+pub(crate) const ROWS: [(&str, Run); 6] = [
     ("creates", creates::run),
     ("reads", reads::run),
     ("jobs", whole::run),
     ("added", added::run),
     ("waiting", waiting::run),
+    ("uploads", uploads::run),
 ];

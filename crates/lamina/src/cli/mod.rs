@@ -121,10 +121,8 @@ fn migrate(config: &Config) -> ExitCode {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    runtime.map_err(|error| format!("the async runtime cannot start: {error}"))
+    crate::runtime::runtime("lamina")
+        .map_err(|error| format!("the async runtime cannot start: {error}"))
 }
 
 fn finish(result: Result<(), String>) -> ExitCode {

@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["jobs", "clock", "store", "blobs", "images", "web"],
     ),
     ("web", &[]),
+    ("runtime", &[]),
     ("secret", &[]),
     ("telemetry", &["config"]),
     // Names the types that its values become.
@@ -42,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "blobs",
             "clock",
             "config",
+            "runtime",
             "store",
             "telemetry",
             "worker",
