@@ -1,289 +1,290 @@
-//! What fal can do wrong, one fault at a time, through the emulator: each ends in a completed job
-//! or in a failed one with a stable code, and the account of payments stays right.
+//! What fal can do wrong: every fault that the emulator knows, each on a job of its own, ends in a
+//! completed job or in a failed one with a documented code and a sentence; the account of payments
+//! is right, and nothing half-done is left.
 
-use fal_emulator::{
-    Config as EmulatorConfig, Emulator, Fault, GatewayBody, ModelError, RequestError,
-};
+mod ends;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fal_emulator::{Config as EmulatorConfig, Emulator, Fault};
+use futures_util::StreamExt as _;
+use lamina::clock::ManualClock;
+use lamina::jobs::UnixMs;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TestApp, Way};
+use crate::support::{
+    Leaps, Setup, TestApp, Way, emulator_with, picture, png_base64, shared_clock, until,
+};
+use ends::{ASKED, Course, End, end};
 
-/// `None` is completion.
-type Expected = Option<&'static str>;
+const START: UnixMs = UnixMs(1_795_356_717_000);
 
-struct Case {
-    fault: Fault,
-    expected: Expected,
-    /// What was billed in the end, in pictures.
-    paid: u64,
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_that_happens_once_has_its_end() {
+    every_fault_has_its_end(Course::Once).await;
 }
 
-fn case(fault: Fault, expected: Expected, paid: u64) -> Case {
-    Case {
-        fault,
-        expected,
-        paid,
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_that_happens_again_and_again_has_its_end() {
+    every_fault_has_its_end(Course::Always).await;
 }
 
-/// One service and one emulator for each case, so that a case cannot help another.
-async fn ends_as_expected(way: Way, case: Case) {
-    let name = case.fault.name();
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
-    let setup = Setup::new(way)
-        .with("ENGINE_TIMEOUT", "4s")
-        .with("SUBMIT_UNKNOWN_GRACE", "500ms");
-    let app = TestApp::start_with(setup, Some(&emulator)).await;
-    emulator.script(case.fault);
-    let job = app.split(json!({ "num_layers": 3 })).await;
-    match case.expected {
-        None => assert_eq!(job["status"], "completed", "{name}: {job}"),
-        Some(code) => {
-            assert_eq!(
-                (&job["status"], &job["error_code"]),
-                (&json!("failed"), &json!(code)),
-                "{name}: {job}"
-            );
-            let sentence = job["error"].as_str().unwrap();
-            assert!(
-                sentence.ends_with('.') && sentence.len() > 30,
-                "{name}: {sentence}"
-            );
-            assert_eq!(job["layers"], Value::Null);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_has_its_end_where_fal_calls_back() {
+    every_fault_has_its_end(Course::Webhooks).await;
+}
+
+/// All faults at once on one service, each on a job whose prompt names it.
+async fn every_fault_has_its_end(course: Course) {
+    let clock = ManualClock::at(START);
+    let emulator = emulator_with(EmulatorConfig {
+        clock: shared_clock(&clock),
+        concurrency: None,
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let app = TestApp::start_with(setup(course, &clock), Some(&emulator)).await;
+    let jobs: Vec<(Fault, String)> = futures_util::stream::iter(Fault::all())
+        .map(|fault| troubled_job(&app, &emulator, course, fault))
+        .buffered(8)
+        .collect()
+        .await;
+    let leaps = Leaps::of(&app, &clock);
+    let (mut wrong, mut seen) = (Vec::new(), HashMap::new());
+    while leaps.leap(&app, &emulator).await {
+        for job in app.jobs().await {
+            wrong.extend(went_back(&mut seen, &job));
         }
     }
-    assert_eq!(emulator.billable_units(), case.paid, "{name}");
+    for (fault, id) in &jobs {
+        let wanted = end(fault, course);
+        if let Err(found) = check(&app, &emulator, &leaps, fault, id, &wanted).await {
+            wrong.push(format!("{}: {found}", fault.name()));
+        }
+    }
+    assert!(wrong.is_empty(), "{course:?}:\n{}", wrong.join("\n"));
     app.stop().await;
     emulator.stop().await;
 }
 
-async fn all(way: Way, cases: Vec<Case>) {
-    // A few at a time: most of a case is waiting.
-    for chunk in chunks(cases, 8) {
-        let running: Vec<_> = chunk
-            .into_iter()
-            .map(|case| tokio::spawn(ends_as_expected(way, case)))
-            .collect();
-        for case in running {
-            case.await.unwrap();
+fn setup(course: Course, clock: &ManualClock) -> Setup {
+    let way = match course {
+        Course::Once | Course::Always => Way::FalPolling,
+        Course::Webhooks => Way::FalWebhooks,
+    };
+    let mut setup = Setup::new(way)
+        .with("ENGINE_TIMEOUT", "5s")
+        .with("SUBMIT_UNKNOWN_GRACE", "500ms");
+    setup.clock = Arc::new(clock.clone());
+    // The one real wait of the table: a layer that never ends is fetched for so long.
+    setup.tuning.fetch_total = Some(Duration::from_secs(1));
+    setup
+}
+
+async fn troubled_job(
+    app: &TestApp,
+    emulator: &Emulator,
+    course: Course,
+    fault: Fault,
+) -> (Fault, String) {
+    let prompt = prompt(&fault);
+    match course {
+        Course::Once | Course::Webhooks => {
+            emulator.script_once_for_prompt(&prompt, fault.clone());
         }
+        Course::Always => emulator.script_for_prompt(&prompt, fault.clone()),
+    }
+    let image = png_base64(&picture(64, 48));
+    let body = json!({ "image_base64": image, "num_layers": ASKED, "prompt": prompt });
+    (fault, app.create(&body).await)
+}
+
+/// In brackets, because some names end like others.
+fn prompt(fault: &Fault) -> String {
+    format!("[{}]", fault.name())
+}
+
+async fn check(
+    app: &TestApp,
+    emulator: &Emulator,
+    leaps: &Leaps,
+    fault: &Fault,
+    id: &str,
+    wanted: &End,
+) -> Result<(), String> {
+    let job = app.job(id).await;
+    let same = |what: &str, found: &Value, wanted: Value| {
+        if *found == wanted {
+            Ok(())
+        } else {
+            Err(format!(
+                "{what} is {found}, not {wanted} ({})",
+                job["error"]
+            ))
+        }
+    };
+    let status = if wanted.code.is_some() {
+        "failed"
+    } else {
+        "completed"
+    };
+    same("status", &job["status"], json!(status))?;
+    same("error_code", &job["error_code"], json!(wanted.code))?;
+    same(
+        "submissions",
+        &json!(leaps.submissions(id)),
+        json!(wanted.submissions),
+    )?;
+    let prompt = prompt(fault);
+    let runs = emulator.requests();
+    let paid: u64 = runs
+        .iter()
+        .filter(|run| run.input["prompt"] == prompt)
+        .map(|run| run.billed_units)
+        .sum();
+    same("paid", &json!(paid), json!(wanted.paid))?;
+    let named = job["layers"].as_array().map_or(0, Vec::len);
+    let stored = stored_layers(app, id);
+    let rows = leaps.layer_rows(id);
+    same(
+        "layers named, written and stored",
+        &json!([named, rows, stored]),
+        json!([wanted.layers, wanted.layers, wanted.layers]),
+    )?;
+    match wanted.code {
+        Some(code) => explained(code, &job),
+        None => same("error", &job["error"], Value::Null),
     }
 }
 
-fn chunks(mut cases: Vec<Case>, size: usize) -> Vec<Vec<Case>> {
-    let mut chunks = Vec::new();
-    while !cases.is_empty() {
-        chunks.push(cases.split_off(cases.len().saturating_sub(size)));
+/// Complains of a job that shows less than before.
+fn went_back(seen: &mut HashMap<String, (usize, f64)>, job: &Value) -> Option<String> {
+    let steps = ["pending", "processing", "completed", "failed"];
+    let step = steps
+        .iter()
+        .position(|step| job["status"] == *step)
+        .unwrap();
+    let now = (step, job["progress"].as_f64().unwrap());
+    let before = seen.insert(job["job_id"].as_str().unwrap().to_owned(), now)?;
+    let back = now.0 < before.0 || now.1 < before.1;
+    back.then(|| format!("a job went from {before:?} back to {now:?}"))
+}
+
+/// The code is documented, and the sentence says what happened and what to do.
+fn explained(code: &str, job: &Value) -> Result<(), String> {
+    let documentation = include_str!("../../../../../docs/errors.md");
+    if !documentation.contains(&format!("| `{code}` |")) {
+        return Err(format!("{code} is not in docs/errors.md"));
     }
-    chunks
+    let sentence = job["error"].as_str().unwrap_or_default();
+    if sentence.ends_with('.') && sentence.matches(['.', ';']).count() >= 2 {
+        Ok(())
+    } else {
+        Err(format!("the sentence says too little: {sentence}"))
+    }
+}
+
+fn stored_layers(app: &TestApp, id: &str) -> usize {
+    let folder = app.folder.path().join("blobs/jobs").join(id);
+    let files = std::fs::read_dir(folder).unwrap().flatten();
+    files
+        .filter(|file| file.file_name().to_string_lossy().starts_with("layer_"))
+        .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_submission_that_fal_refuses_is_not_paid() {
-    all(
-        Way::FalPolling,
-        vec![
-            case(Fault::Unauthorized, Some("engine_auth"), 0),
-            case(Fault::MalformedKey, Some("engine_auth"), 0),
-            case(Fault::Locked, Some("engine_account_locked"), 0),
-            case(Fault::ApplicationNotFound, Some("engine_failed"), 0),
-            case(Fault::RejectedAtSubmit, Some("engine_rejected_input"), 0),
-            // Refused for now: tried again, and then it works.
-            case(Fault::RateLimited { retry_after: None }, None, 1),
-            case(
-                Fault::RateLimited {
-                    retry_after: Some(1),
-                },
-                None,
-                1,
-            ),
-            case(
-                Fault::Gateway {
-                    status: 503,
-                    body: GatewayBody::Nginx,
-                },
-                None,
-                1,
-            ),
-        ],
-    )
-    .await;
+async fn a_webhook_that_fal_did_not_sign_is_refused_and_one_that_it_signed_anew_is_not() {
+    for (fault, taken) in [
+        (Fault::WebhookForged, false),
+        (Fault::WebhookStale, false),
+        (Fault::WebhookUnsigned, false),
+        (Fault::WebhookRotatedKey, true),
+        (Fault::WebhookTwice, true),
+    ] {
+        let clock = ManualClock::at(START);
+        let emulator = emulator_with(EmulatorConfig {
+            clock: shared_clock(&clock),
+            ..EmulatorConfig::default()
+        })
+        .await;
+        let app = TestApp::start_with(setup(Course::Webhooks, &clock), Some(&emulator)).await;
+        let (fault, id) = troubled_job(&app, &emulator, Course::Webhooks, fault).await;
+        let first = emulator.wait_for_webhooks(1).await.remove(0);
+        let status = first.status.unwrap();
+        assert_eq!(
+            (200..300).contains(&status),
+            taken,
+            "{}: {status}",
+            fault.name()
+        );
+        if taken {
+            // The clock stands still: only the webhook can have told.
+            assert_eq!(app.finished(&id).await["status"], "completed");
+        } else {
+            assert_ne!(app.job(&id).await["status"], "completed");
+        }
+        app.stop().await;
+        emulator.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_submission_of_unknown_fate_is_not_repeated_by_itself() {
-    all(
-        Way::FalPolling,
-        vec![
-            case(Fault::DropBeforeEnqueue, Some("submission_unknown"), 0),
-            case(Fault::DropAfterEnqueue, Some("submission_unknown"), 1),
-            case(Fault::SubmitGarbled, Some("submission_unknown"), 1),
-            case(Fault::ServerError, Some("submission_unknown"), 0),
-            case(
-                Fault::Gateway {
-                    status: 502,
-                    body: GatewayBody::Json,
-                },
-                Some("submission_unknown"),
-                0,
-            ),
-        ],
-    )
-    .await;
+async fn a_run_that_never_ends_is_cancelled_when_its_time_is_over() {
+    for (fault, cancelled) in [(Fault::Nothing, 1), (Fault::CancelIgnored, 0)] {
+        let clock = ManualClock::at(START);
+        let emulator = emulator_with(EmulatorConfig {
+            clock: shared_clock(&clock),
+            hold: true,
+            ..EmulatorConfig::default()
+        })
+        .await;
+        let app = TestApp::start_with(setup(Course::Once, &clock), Some(&emulator)).await;
+        let (_, id) = troubled_job(&app, &emulator, Course::Once, fault).await;
+        until("the job to wait", || async {
+            (app.job(&id).await["status"] == "processing").then_some(())
+        })
+        .await;
+        let job = until("the job's end", || async {
+            clock.advance(Duration::from_secs(1));
+            app.store.signal().due.notify_one();
+            let job = app.job(&id).await;
+            (job["status"] == "failed").then_some(job)
+        })
+        .await;
+        assert_eq!(job["error_code"], "engine_timeout");
+        assert_eq!(emulator.cancelled().len(), cancelled);
+        app.stop().await;
+        emulator.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_tells_the_fate_of_a_submission_whose_answer_was_lost() {
-    all(
-        Way::FalWebhooks,
-        vec![
-            case(Fault::DropAfterEnqueue, None, 1),
-            case(Fault::SubmitGarbled, None, 1),
-            case(Fault::WebhookFirst, None, 1),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_that_failed_says_why() {
-    all(
-        Way::FalPolling,
-        vec![
-            case(
-                Fault::ModelError(ModelError::ContentPolicyViolation),
-                Some("content_refused"),
-                0,
-            ),
-            case(
-                Fault::ModelError(ModelError::ImageTooSmall),
-                Some("engine_rejected_image"),
-                0,
-            ),
-            case(
-                Fault::ModelError(ModelError::ImageTooLarge),
-                Some("engine_rejected_image"),
-                0,
-            ),
-            case(
-                Fault::ModelError(ModelError::ImageLoadError),
-                Some("engine_rejected_image"),
-                0,
-            ),
-            case(
-                Fault::ModelError(ModelError::FileDownloadError),
-                Some("engine_rejected_image"),
-                0,
-            ),
-            case(Fault::DetailString, Some("engine_rejected_input"), 0),
-            // fal itself says that this one is not worth a second run.
-            case(
-                Fault::ModelError(ModelError::InternalServerError),
-                Some("engine_failed"),
-                0,
-            ),
-            // Not billed and likely to pass: run again.
-            case(
-                Fault::RequestError(RequestError::RunnerDisconnected),
-                None,
-                1,
-            ),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_that_cannot_be_asked_for_a_while_is_asked_again() {
-    all(
-        Way::FalPolling,
-        vec![
-            case(
-                Fault::StatusErrors {
-                    status: 500,
-                    times: 2,
-                },
-                None,
-                1,
-            ),
-            case(
-                Fault::ResultErrors {
-                    status: 503,
-                    times: 2,
-                },
-                None,
-                1,
-            ),
-            case(Fault::ResultCut, None, 1),
-            case(Fault::Forgotten, Some("engine_lost_request"), 1),
-            case(Fault::ResultExpired, Some("engine_result_expired"), 1),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn layers_are_checked_before_a_job_is_complete() {
-    all(
-        Way::FalPolling,
-        vec![
-            case(Fault::EmptyImages, Some("engine_no_layers"), 1),
-            case(Fault::FewerImages { by: 1 }, None, 1),
-            case(Fault::MoreImages { by: 2 }, None, 1),
-            case(Fault::SourceFrameFirst, None, 1),
-            case(Fault::MissingFileFields, None, 1),
-            case(Fault::DataUris, None, 1),
-            case(Fault::LayerNotAnImage, Some("engine_bad_layer"), 1),
-            case(Fault::LayerNotFound, Some("engine_bad_layer"), 1),
-            case(Fault::LayerDrips, Some("engine_bad_layer"), 1),
-            case(Fault::LayerErrors { times: 2 }, None, 1),
-            case(
-                Fault::LayerHuge {
-                    bytes: 1 << 30,
-                    declared: true,
-                },
-                Some("engine_bad_layer"),
-                1,
-            ),
-            case(
-                Fault::LayerHuge {
-                    bytes: 1 << 30,
-                    declared: false,
-                },
-                Some("engine_bad_layer"),
-                1,
-            ),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_webhook_can_do_harm() {
-    all(
-        Way::FalWebhooks,
-        vec![
-            case(Fault::WebhookTwice, None, 1),
-            case(Fault::WebhookRotatedKey, None, 1),
-            case(Fault::WebhookNullPayload, None, 1),
-            // None of these is believed or comes at all; the safety poll finds the result.
-            case(Fault::WebhookForged, None, 1),
-            case(Fault::WebhookStale, None, 1),
-            case(Fault::WebhookUnsigned, None, 1),
-            case(Fault::WebhookNever, None, 1),
-            case(Fault::WebhookUnknownJob, None, 1),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_repeats_the_source_is_dropped() {
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+async fn a_cancellation_that_comes_too_late_leaves_nothing_of_a_deleted_job() {
+    let emulator = crate::support::held_emulator().await;
+    emulator.script(Fault::CancelIgnored);
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
-    emulator.script(Fault::SourceFrameFirst);
-    let job = app.split(json!({ "num_layers": 3 })).await;
-    assert_eq!(job["layers"].as_array().map(Vec::len), Some(3), "{job}");
+    let id = app
+        .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))
+        .await;
+    let run = emulator.wait_for_submissions(1).await.remove(0);
+    until("the job to wait", || async {
+        (app.job(&id).await["status"] == "processing").then_some(())
+    })
+    .await;
+    let url = format!("{}/api/jobs/{id}", app.base);
+    assert_eq!(app.client.delete(&url).send().await.unwrap().status(), 204);
+    // It runs on, is paid, and nobody fetches what it made.
+    emulator.complete(&run.request_id).await;
+    let folder = app.folder.path().join("blobs/jobs").join(&id);
+    until("its bytes to go", || async {
+        (!folder.exists()).then_some(())
+    })
+    .await;
+    assert_eq!(app.client.get(&url).send().await.unwrap().status(), 410);
+    assert_eq!(emulator.billable_units(), 1);
+    assert_eq!(emulator.counters().result_reads, 0);
     app.stop().await;
     emulator.stop().await;
 }
