@@ -203,7 +203,14 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
     let (job_id, status, replayed) = match (created, id) {
         (Created::New, Some(id)) => (id, Status::Pending, false),
         (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
-        (Created::Existing(id, phase), _) => (id, still_there(phase)?, true),
+        (
+            Created::Existing {
+                id,
+                phase,
+                resubmitted,
+            },
+            _,
+        ) => (id, still_there(phase, resubmitted)?, true),
         (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
     };
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
@@ -218,11 +225,11 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
 }
 
 /// The status of a repeated create's job; 410 when that job was deleted or has expired since.
-fn still_there(phase: Phase) -> Result<Status, ApiError> {
+fn still_there(phase: Phase, resubmitted: bool) -> Result<Status, ApiError> {
     let gone = if phase == Phase::Deleted {
         Gone::Deleted
     } else {
         Gone::Expired
     };
-    phase.status().ok_or(ApiError::JobGone(gone))
+    phase.status(resubmitted).ok_or(ApiError::JobGone(gone))
 }

@@ -114,7 +114,7 @@ pub(super) async fn list_jobs(
     let now = edge.clock.now();
     let jobs = found
         .iter()
-        .filter_map(|job| Some(JobSummary::of(job, job.phase.status()?, now)))
+        .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
         .collect();
     tagged(&headers, &JobPage { jobs, next_cursor }, None)
 }
@@ -154,7 +154,7 @@ fn job_id(text: &str) -> Result<JobId, ApiError> {
 fn found(lookup: Lookup) -> Result<(Box<JobRecord>, Status), ApiError> {
     match lookup {
         Lookup::Found(job) => {
-            let status = job.phase.status().ok_or(ApiError::JobNotFound)?;
+            let status = job.status().ok_or(ApiError::JobNotFound)?;
             Ok((job, status))
         }
         Lookup::Gone(why) => Err(ApiError::JobGone(why)),
