@@ -2,6 +2,8 @@
 //! the environment. Everything is checked before anything starts, and every wrong option is named,
 //! not only the first.
 
+mod access;
+mod fal;
 mod options;
 mod reader;
 mod values;

@@ -1,0 +1,53 @@
+//! Options that decide who may ask: keys, secrets, pages of other origins.
+
+use secrecy::SecretString;
+
+use super::reader::Reader;
+use crate::http::CorsOrigins;
+
+impl Reader<'_> {
+    pub(super) fn signing_secrets(&mut self) -> Vec<SecretString> {
+        let secrets: Vec<&str> = self.list("SIGNING_SECRET").collect();
+        if secrets.iter().any(|secret| secret.len() < 32) {
+            self.wrong(
+                "SIGNING_SECRET",
+                "expected at least 32 characters; openssl rand -hex 32 makes one",
+            );
+        }
+        secrets.into_iter().map(SecretString::from).collect()
+    }
+
+    pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
+        let mut keys: Vec<(String, SecretString)> = Vec::new();
+        for part in self.list("API_KEYS") {
+            let pair = part
+                .split_once(':')
+                .map(|(name, key)| (name.trim(), key.trim()));
+            match pair {
+                Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
+                    keys.push((name.to_owned(), SecretString::from(key)));
+                }
+                _ => self.wrong(
+                    "API_KEYS",
+                    "expected name:key,name:key with keys of at least 16 characters",
+                ),
+            }
+        }
+        keys
+    }
+
+    pub(super) fn cors(&mut self) -> CorsOrigins {
+        if self.text("CORS_ORIGINS") == "*" {
+            return CorsOrigins::Any;
+        }
+        let origins = self.parsed_list(
+            "CORS_ORIGINS",
+            "* or origins such as https://app.example.com",
+        );
+        if origins.is_empty() {
+            CorsOrigins::None
+        } else {
+            CorsOrigins::List(origins)
+        }
+    }
+}
