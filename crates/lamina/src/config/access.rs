@@ -1,9 +1,10 @@
 //! Options that decide who may ask: keys, secrets, pages of other origins.
 
 use secrecy::SecretString;
+use url::Host;
 
 use super::reader::Reader;
-use crate::http::CorsOrigins;
+use crate::http::{CorsOrigins, HostNames};
 
 impl Reader<'_> {
     pub(super) fn signing_secrets(&mut self) -> Vec<SecretString> {
@@ -49,5 +50,26 @@ impl Reader<'_> {
         } else {
             CorsOrigins::List(origins)
         }
+    }
+
+    /// Names as browsers write them; an address needs no leave and is left out.
+    pub(super) fn host_names(&mut self) -> HostNames {
+        if self.text("ALLOWED_HOSTS") == "*" {
+            return HostNames::Any;
+        }
+        let mut names = Vec::new();
+        for part in self.list("ALLOWED_HOSTS") {
+            match Host::parse(part) {
+                Ok(Host::Domain(name)) if !name.contains('*') => {
+                    names.push(name.trim_end_matches('.').to_owned());
+                }
+                Ok(Host::Ipv4(_) | Host::Ipv6(_)) => {}
+                Ok(Host::Domain(_)) | Err(_) => self.wrong(
+                    "ALLOWED_HOSTS",
+                    format!("expected * or names such as layers.example.com, without scheme, port and path, got {part:?}"),
+                ),
+            }
+        }
+        HostNames::List(names)
     }
 }

@@ -22,7 +22,7 @@ pub use values::ConfigError;
 
 use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
-use crate::http::CorsOrigins;
+use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 use reader::Reader;
@@ -47,6 +47,8 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Web pages that may call `/api`.
     pub cors: CorsOrigins,
+    /// Names under which it may be asked without keys.
+    pub host_names: HostNames,
     /// The engine of jobs that do not ask for one.
     pub engine: EngineKind,
     /// The embedded engine.
@@ -181,6 +183,7 @@ impl Config {
             api_keys: reader.api_keys(),
             trust_proxy: reader.flag("TRUST_PROXY"),
             cors: reader.cors(),
+            host_names: reader.host_names(),
             engine: reader.engine(fal.is_some()),
             local: reader.local(),
             fal,

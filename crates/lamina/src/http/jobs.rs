@@ -32,6 +32,7 @@ use crate::store::{Deletion, JobRecord, Lookup};
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_job(
@@ -60,6 +61,7 @@ pub(super) async fn get_job(
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_layers(
@@ -96,6 +98,7 @@ pub(super) async fn get_layers(
         (status = 200, description = "A page of jobs", body = JobPage),
         (status = 304, description = "Nothing has changed since the `ETag`"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -129,8 +132,10 @@ pub(super) async fn list_jobs(
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_job(

@@ -6,6 +6,7 @@
 
 mod auth;
 mod body;
+mod browser;
 mod connection;
 mod cors;
 mod create;
@@ -47,7 +48,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::ApiKeys;
-pub use edge::{CorsOrigins, Edge, Engines};
+pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use limits::{ConnectionLimits, EdgeLimits};
 pub use serve::serve;

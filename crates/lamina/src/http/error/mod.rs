@@ -29,6 +29,10 @@ pub enum ApiError {
     InvalidIdempotencyKey,
     /// Links cannot be made from this `Host`.
     InvalidHost,
+    /// Asked for under a name that is not this server's.
+    HostNotAllowed,
+    /// A page of another origin wants to change something.
+    OriginNotAllowed,
     /// JSON with wrong fields.
     InvalidFields(Vec<FieldError>),
     /// Wrong query parameters.
@@ -112,7 +116,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 42] = [
+    pub const CODES: [(&'static str, u16); 44] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -120,6 +124,7 @@ impl ApiError {
         ("invalid_host", 400),
         ("unauthorized", 401),
         ("webhook_unsigned", 401),
+        ("origin_not_allowed", 403),
         ("link_invalid", 403),
         ("webhook_signature_invalid", 403),
         ("route_not_found", 404),
@@ -139,6 +144,7 @@ impl ApiError {
         ("image_format_unsupported", 415),
         ("image_variant_unsupported", 415),
         ("range_not_satisfiable", 416),
+        ("host_not_allowed", 421),
         ("invalid_fields", 422),
         ("invalid_query", 422),
         ("upload_not_found", 422),
@@ -166,6 +172,8 @@ impl ApiError {
             Self::BodyIncomplete => "body_incomplete",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
             Self::InvalidHost => "invalid_host",
+            Self::HostNotAllowed => "host_not_allowed",
+            Self::OriginNotAllowed => "origin_not_allowed",
             Self::InvalidFields(_) => "invalid_fields",
             Self::InvalidQuery(_) => "invalid_query",
             Self::UploadNotFound => "upload_not_found",

@@ -55,6 +55,12 @@ impl ApiError {
             Self::InvalidHost => {
                 "The Host header must be host or host:port; links to the layers are made from it."
             }
+            Self::HostNotAllowed => {
+                "This server takes requests without a key, so it answers under its own names only, and this Host is none of them. Ask it by its address; the operator can allow the name with ALLOWED_HOSTS or PUBLIC_URL."
+            }
+            Self::OriginNotAllowed => {
+                "A web page of another origin sent this, and this server lets none change anything. The operator can allow the page's origin with CORS_ORIGINS."
+            }
             Self::UploadNotFound => {
                 "There is no such upload, or it has expired. Upload the image again with POST /api/upload."
             }
