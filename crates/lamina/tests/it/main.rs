@@ -10,6 +10,7 @@ mod expiry;
 mod faults;
 mod input;
 mod kill;
+mod log;
 mod stop;
 mod support;
 mod trouble;
