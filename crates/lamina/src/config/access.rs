@@ -20,7 +20,7 @@ impl Reader<'_> {
 
     pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
         let mut keys: Vec<(String, SecretString)> = Vec::new();
-        for part in self.list("API_KEYS") {
+        for (index, part) in self.list("API_KEYS").enumerate() {
             let pair = part
                 .split_once(':')
                 .map(|(name, key)| (name.trim(), key.trim()));
@@ -28,9 +28,13 @@ impl Reader<'_> {
                 Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
                     keys.push((name.to_owned(), SecretString::from(key)));
                 }
+                // Which one is told by its place: a part without a colon may be a key.
                 _ => self.wrong(
                     "API_KEYS",
-                    "expected name:key,name:key with keys of at least 16 characters",
+                    format!(
+                        "expected name:key,name:key with keys of at least 16 characters; number {} is not so",
+                        index + 1
+                    ),
                 ),
             }
         }

@@ -47,7 +47,7 @@ impl Reader<'_> {
         if !(0.0..1000.0).contains(&price) {
             self.wrong(
                 "FAL_PRICE_USD",
-                "expected a number of US dollars from 0 to 1000",
+                format!("expected a number of US dollars from 0 to 1000, got {price}"),
             );
         }
         let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));

@@ -193,9 +193,9 @@ impl Config {
             job_ttl: reader.job_ttl(),
             stop_grace: reader.duration("STOP_GRACE"),
             fetch: reader.fetch(),
-            max_image_bytes: reader.parse("MAX_IMAGE_BYTES", "a number of bytes"),
-            max_image_pixels: reader.parse("MAX_IMAGE_PIXELS", "a number of pixels"),
-            max_connections: reader.parse("MAX_CONNECTIONS", "a number"),
+            max_image_bytes: reader.count("MAX_IMAGE_BYTES", "a number of bytes"),
+            max_image_pixels: reader.count("MAX_IMAGE_PIXELS", "a number of pixels"),
+            max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
             log: reader.log(),
         };
         let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");

@@ -40,27 +40,32 @@ impl<'a> Reader<'a> {
 
     /// The option's text, or its default; empty for "not set".
     pub(super) fn text(&self, name: &str) -> &'a str {
-        let default = OPTIONS
-            .iter()
-            .find(|option| option.name == name)
-            .map_or("", |option| option.default);
-        self.values.get(name).unwrap_or(default)
+        self.values.get(name).unwrap_or(default_of(name))
     }
 
     /// A value that the type itself can parse. After an error the default stands in, so that the
     /// other options are checked too.
     pub(super) fn parse<T: FromStr>(&mut self, name: &str, wanted: &str) -> T {
         let text = self.text(name);
-        let default = OPTIONS
-            .iter()
-            .find(|option| option.name == name)
-            .map_or("", |option| option.default);
         text.parse()
             .or_else(|_| {
                 self.wrong(name, format!("expected {wanted}, got {text:?}"));
-                default.parse()
+                default_of(name).parse()
             })
             .unwrap_or_else(|_| unreachable!("the default of {name} is tested to parse"))
+    }
+
+    /// A number of which nothing is too little.
+    pub(super) fn count<T: FromStr + PartialEq + From<u8>>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+    ) -> T {
+        let parsed: T = self.parse(name, wanted);
+        if parsed == T::from(0) {
+            self.wrong(name, format!("expected {wanted}, at least 1, got 0"));
+        }
+        parsed
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {
@@ -152,10 +157,14 @@ impl<'a> Reader<'a> {
                 && url.fragment().is_none()
         });
         if url.is_none() {
+            let example = match default_of(name) {
+                "" => "https://layers.example.com",
+                default => default,
+            };
             // The text may carry a password.
             self.wrong(
                 name,
-                "expected an address such as https://layers.example.com, without user, ? and #",
+                format!("expected an address such as {example}, without user, ? and #"),
             );
         }
         url
@@ -204,10 +213,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn local(&mut self) -> LocalConfig {
-        let concurrency: usize = self.parse("LOCAL_CONCURRENCY", "a number from 1");
+        let concurrency: usize = self.count("LOCAL_CONCURRENCY", "a number of pictures");
         let threads: usize = self.parse("LOCAL_THREADS", "a number");
         LocalConfig {
-            concurrency: concurrency.max(1),
+            concurrency,
             threads: (threads > 0).then_some(threads),
         }
     }
@@ -227,7 +236,7 @@ impl<'a> Reader<'a> {
             allow_http: self.flag("FETCH_ALLOW_HTTP"),
             allow_nets: self.parsed_list(
                 "FETCH_ALLOW_NETS",
-                "networks such as 127.0.0.0/8 or ::1/128",
+                "networks such as 127.0.0.0/8, or 127.0.0.1/32 for one address",
             ),
             allow_prefixes: self.parsed_list(
                 "FETCH_ALLOW_PREFIXES",
@@ -253,4 +262,10 @@ impl<'a> Reader<'a> {
         );
         LogConfig { filter, json }
     }
+}
+
+/// The default as text; empty for "not set".
+fn default_of(name: &str) -> &'static str {
+    let option = OPTIONS.iter().find(|option| option.name == name);
+    option.map_or("", |option| option.default)
 }

@@ -57,6 +57,10 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of a body that must be a JSON object.
     pub(super) fn of(body: &'a [u8]) -> Result<Self, ParseError> {
+        if body.is_empty() {
+            let nothing = "there is nothing in it; send a JSON object";
+            return Err(ParseError::Syntax(nothing.to_owned()));
+        }
         let whole: &RawValue =
             serde_json::from_slice(body).map_err(|error| ParseError::Syntax(error.to_string()))?;
         let left = serde_json::from_str(whole.get()).map_err(|_| {

@@ -279,7 +279,10 @@ mod tests {
             JobSpec::parse(b"\xff"),
             Err(ParseError::Syntax(_))
         ));
-        assert!(matches!(JobSpec::parse(b""), Err(ParseError::Syntax(_))));
+        let Err(ParseError::Syntax(empty)) = JobSpec::parse(b"") else {
+            panic!("nothing is no JSON");
+        };
+        assert!(empty.contains("send a JSON object"), "{empty}");
     }
 
     #[test]

@@ -54,22 +54,20 @@ impl Unread {
             client,
             _folder: folder,
         };
-        until("the service", || async {
-            unread.answers().await.then_some(())
-        })
-        .await;
+        until("the service", || async { unread.ask().await.ok() }).await;
         unread
     }
 
-    async fn answers(&self) -> bool {
+    async fn ask(&self) -> reqwest::Result<StatusCode> {
         let asked = self.client.get(format!("{}/openapi.json", self.base));
-        let answer = asked.send().await;
-        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+        asked.send().await.map(|answer| answer.status())
     }
 
     async fn answers_many(&self) {
         for asked in 0..REQUESTS {
-            assert!(self.answers().await, "no answer after {asked} requests");
+            let answer = self.ask().await;
+            let answer = answer.unwrap_or_else(|error| panic!("after {asked}: {error:?}"));
+            assert_eq!(answer, StatusCode::OK);
         }
     }
 

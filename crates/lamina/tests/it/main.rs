@@ -8,6 +8,7 @@ mod browser;
 mod contract;
 mod expiry;
 mod faults;
+mod hostile;
 mod input;
 mod kill;
 mod log;
