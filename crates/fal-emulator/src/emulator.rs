@@ -124,7 +124,15 @@ impl Emulator {
         self.shared
             .board()
             .script
-            .push_rule(marker.into(), vec![fault]);
+            .push_rule(marker.into(), vec![fault], false);
+    }
+
+    /// The next submission whose prompt contains `marker` meets `fault`, and no later one does.
+    pub fn script_once_for_prompt(&self, marker: impl Into<String>, fault: Fault) {
+        self.shared
+            .board()
+            .script
+            .push_rule(marker.into(), vec![fault], true);
     }
 
     /// Locks or unlocks the account: locked, submissions and uploads are 403 and reads go on.

@@ -160,6 +160,7 @@ impl App {
             public_url: config.public_url.clone(),
             trust_proxy: config.trust_proxy,
             cors: config.cors.clone(),
+            host_names: config.host_names.clone(),
             spool,
             limits: edge_limits(config, tuning.edge),
             draining: draining.clone(),

@@ -1,24 +1,54 @@
-//! Logs: JSON lines for machines, text on a terminal, always on standard error. What may never
-//! stand in them is the duty of whoever logs; see CONTRIBUTING.md.
+//! Logs: JSON lines for machines, text on a terminal, always on standard error. Lines are written
+//! by a thread of their own, so that a log which nobody reads holds nothing up: what does not fit
+//! into its buffer is dropped, counted, and told once there is room. What may never stand in a line
+//! is the duty of whoever logs; see CONTRIBUTING.md.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use tracing::Level;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogConfig;
 
+/// Lines that may wait to be written, 3 MB or so: minutes of an ordinary day, seconds of a bad one.
+const BUFFERED_LINES: usize = 8192;
+/// How often it is looked whether lines were dropped.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long the end of a process waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// The log of this process. What waits to be written is written when it is dropped, if somebody
+/// reads it.
+#[derive(Debug)]
+#[must_use]
+pub struct Log {
+    writer: Option<WorkerGuard>,
+    dropped: ErrorCounter,
+    told: AtomicUsize,
+}
+
 /// Starts logging for this process. A second call is ignored.
-pub fn start(config: &LogConfig) {
-    let json = config
-        .json
-        .unwrap_or_else(|| !std::io::stderr().is_terminal());
+pub fn start(config: &LogConfig) -> Log {
+    let (lines, writer) = NonBlockingBuilder::default()
+        .buffered_lines_limit(BUFFERED_LINES)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let dropped = lines.error_counter();
+    let on_terminal = std::io::stderr().is_terminal();
+    let json = config.json.unwrap_or(!on_terminal);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(
             EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info")),
         )
         .with_span_events(FmtSpan::NONE)
-        .with_writer(std::io::stderr);
+        .with_writer(lines);
     // Somebody else's subscriber (a test's) stays.
     let _ = if json {
         builder
@@ -28,6 +58,87 @@ pub fn start(config: &LogConfig) {
             .with_span_list(false)
             .try_init()
     } else {
-        builder.with_target(false).try_init()
+        let builder = builder.with_target(false);
+        let builder = if on_terminal {
+            builder
+        } else {
+            builder.with_ansi(false)
+        };
+        builder.try_init()
     };
+    log_panics();
+    Log {
+        writer: Some(writer),
+        dropped,
+        told: AtomicUsize::new(0),
+    }
+}
+
+impl Log {
+    /// Tells now and then how many lines were dropped. Never returns.
+    pub async fn watch(&self) -> Infallible {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let dropped = self.dropped.dropped_lines();
+        if dropped == self.told.load(Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            dropped,
+            "log lines were dropped, because nobody read them as fast as they came; the number counts from the start"
+        );
+        // This line may be dropped too; then it is told again.
+        if self.dropped.dropped_lines() == dropped {
+            self.told.store(dropped, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.tell();
+        // The guard waits for about a second, and complains on standard output if that was not
+        // enough: for ever, where that is the same pipe. So it does so elsewhere.
+        let (writer, (done, is_done)) = (self.writer.take(), mpsc::channel::<()>());
+        let flush = std::thread::Builder::new().spawn(move || {
+            drop(writer);
+            drop(done);
+        });
+        if flush.is_ok() {
+            let _ = is_done.recv_timeout(LAST_LINES);
+        }
+    }
+}
+
+/// A panic becomes a line of the log. The usual message goes to standard error at once, and would
+/// wait for its reader there; it remains for a log that shows no errors.
+fn log_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if tracing::enabled!(Level::ERROR) {
+            log_panic(panic);
+        } else {
+            usual(panic);
+        }
+    }));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let backtrace = std::backtrace::Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        std::backtrace::BacktraceStatus::Captured => Some(backtrace.to_string()),
+        _ => None,
+    };
+    tracing::error!(
+        location = panic.location().map(tracing::field::display),
+        text = panic.payload_as_str().unwrap_or("without a text"),
+        backtrace,
+        "a thread panicked"
+    );
 }

@@ -4,13 +4,16 @@
 //! A fault is data; the places that act on it ask for it by name. Invariant: [`Fault::all`] holds
 //! at least one example of every variant, so a suite that loops over it meets them all.
 
+mod examples;
 mod kind;
 mod script;
+mod stage;
 
 use serde::{Deserialize, Serialize};
 
 pub use kind::{ModelError, RequestError};
 pub(crate) use script::Script;
+pub use stage::Stage;
 
 /// What stands between the client and fal when a gateway answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,26 +25,6 @@ pub enum GatewayBody {
     Nginx,
     /// An empty body and no `x-fal-request-id`.
     Bare,
-}
-
-/// The part of a request's life in which a fault acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// The submission is refused or lost; nothing was enqueued, nothing will be billed.
-    Refused,
-    /// The submission is enqueued, and its answer is late or never comes.
-    Answer,
-    /// The request runs; asking for its status, its result or its cancellation is troubled.
-    Polling,
-    /// The request ends as `COMPLETED` with an error.
-    Failure,
-    /// The request succeeds with an odd output.
-    Output,
-    /// The request succeeds; a layer's file is troubled.
-    Download,
-    /// The request succeeds; its webhook is troubled. Without a webhook nothing differs.
-    Webhook,
 }
 
 /// One deviation. As JSON a fault without fields is its name (`"unauthorized"`), one with fields is
@@ -186,179 +169,4 @@ pub enum Fault {
     WebhookUnknownJob,
     /// The webhook's `payload` is null with a `payload_error`; the result is as usual.
     WebhookNullPayload,
-}
-
-impl Fault {
-    /// At least one example of every variant, and one per error kind.
-    #[must_use]
-    pub fn all() -> Vec<Self> {
-        let mut all = vec![
-            Self::Nothing,
-            Self::Unauthorized,
-            Self::MalformedKey,
-            Self::Locked,
-            Self::ApplicationNotFound,
-            Self::RateLimited { retry_after: None },
-            Self::RateLimited {
-                retry_after: Some(1),
-            },
-            Self::RejectedAtSubmit,
-            Self::ServerError,
-        ];
-        for status in [502, 503, 504] {
-            for body in [GatewayBody::Json, GatewayBody::Nginx, GatewayBody::Bare] {
-                all.push(Self::Gateway { status, body });
-            }
-        }
-        all.extend([
-            Self::DropBeforeEnqueue,
-            Self::DropAfterEnqueue,
-            Self::SubmitHeld,
-            Self::SubmitGarbled,
-            Self::StatusErrors {
-                status: 500,
-                times: 2,
-            },
-            Self::ResultErrors {
-                status: 503,
-                times: 2,
-            },
-            Self::ResultCut,
-            Self::Forgotten,
-            Self::ResultExpired,
-            Self::CancelIgnored,
-            Self::StartTimeout,
-            Self::DetailString,
-            Self::PlainDetail,
-        ]);
-        all.extend(ModelError::ALL.iter().map(|kind| Self::ModelError(*kind)));
-        all.extend(
-            RequestError::ALL
-                .iter()
-                .map(|kind| Self::RequestError(*kind)),
-        );
-        all.extend([
-            Self::EmptyImages,
-            Self::FewerImages { by: 1 },
-            Self::MoreImages { by: 2 },
-            Self::SourceFrameFirst,
-            Self::MissingFileFields,
-            Self::DataUris,
-            Self::Nsfw,
-            Self::NullOutput,
-            Self::LayerNotAnImage,
-            Self::LayerWrongSize,
-            Self::LayerNotFound,
-            Self::LayerDrips,
-            Self::LayerErrors { times: 2 },
-            Self::LayerHuge {
-                bytes: 1 << 30,
-                declared: true,
-            },
-            Self::LayerHuge {
-                bytes: 1 << 30,
-                declared: false,
-            },
-            Self::LayerCut,
-            Self::WebhookFirst,
-            Self::WebhookTwice,
-            Self::WebhookForged,
-            Self::WebhookStale,
-            Self::WebhookRotatedKey,
-            Self::WebhookUnsigned,
-            Self::WebhookNever,
-            Self::WebhookUnknownJob,
-            Self::WebhookNullPayload,
-        ]);
-        all
-    }
-
-    /// Its name: what a prompt marker says and what inspection shows. Error kinds go by their own
-    /// name (`content_policy_violation`), gateway answers as `gateway_503_nginx`.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::ModelError(kind) => kind.name().to_owned(),
-            Self::RequestError(kind) => kind.name().to_owned(),
-            Self::Gateway { status, body } => {
-                let body = match body {
-                    GatewayBody::Json => "json",
-                    GatewayBody::Nginx => "nginx",
-                    GatewayBody::Bare => "bare",
-                };
-                format!("gateway_{status}_{body}")
-            }
-            Self::RateLimited {
-                retry_after: Some(_),
-            } => "rate_limited_retry_after".to_owned(),
-            Self::LayerHuge { declared: true, .. } => "layer_huge_declared".to_owned(),
-            other => match serde_json::to_value(other) {
-                Ok(serde_json::Value::String(name)) => name,
-                Ok(serde_json::Value::Object(fields)) => fields
-                    .into_iter()
-                    .next()
-                    .map_or(String::new(), |(name, _)| name),
-                _ => String::new(),
-            },
-        }
-    }
-
-    /// The example in [`Fault::all`] that goes by `name`.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|fault| fault.name() == name)
-    }
-
-    /// When it acts. `None` for [`Fault::Nothing`].
-    #[must_use]
-    pub fn stage(&self) -> Option<Stage> {
-        Some(match self {
-            Self::Nothing => return None,
-            Self::Unauthorized
-            | Self::MalformedKey
-            | Self::Locked
-            | Self::ApplicationNotFound
-            | Self::RateLimited { .. }
-            | Self::RejectedAtSubmit
-            | Self::ServerError
-            | Self::Gateway { .. }
-            | Self::DropBeforeEnqueue => Stage::Refused,
-            Self::DropAfterEnqueue | Self::SubmitHeld | Self::SubmitGarbled => Stage::Answer,
-            Self::StatusErrors { .. }
-            | Self::ResultErrors { .. }
-            | Self::ResultCut
-            | Self::Forgotten
-            | Self::ResultExpired
-            | Self::CancelIgnored => Stage::Polling,
-            Self::StartTimeout
-            | Self::ModelError(_)
-            | Self::RequestError(_)
-            | Self::DetailString
-            | Self::PlainDetail => Stage::Failure,
-            Self::EmptyImages
-            | Self::FewerImages { .. }
-            | Self::MoreImages { .. }
-            | Self::SourceFrameFirst
-            | Self::MissingFileFields
-            | Self::DataUris
-            | Self::Nsfw
-            | Self::NullOutput => Stage::Output,
-            Self::LayerNotAnImage
-            | Self::LayerWrongSize
-            | Self::LayerNotFound
-            | Self::LayerDrips
-            | Self::LayerErrors { .. }
-            | Self::LayerHuge { .. }
-            | Self::LayerCut => Stage::Download,
-            Self::WebhookFirst
-            | Self::WebhookTwice
-            | Self::WebhookForged
-            | Self::WebhookStale
-            | Self::WebhookRotatedKey
-            | Self::WebhookUnsigned
-            | Self::WebhookNever
-            | Self::WebhookUnknownJob
-            | Self::WebhookNullPayload => Stage::Webhook,
-        })
-    }
 }

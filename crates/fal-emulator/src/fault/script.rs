@@ -2,7 +2,7 @@
 //! that contain a marker, and markers that a prompt carries itself.
 //!
 //! It only answers "which faults?"; it never acts. Invariant: a place in the sequence is used by
-//! one submission and never again; rules stay until reset.
+//! one submission and never again; a rule stays until reset unless it was made for one.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,16 @@ use super::Fault;
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     sequence: VecDeque<Vec<Fault>>,
-    rules: Vec<(String, Vec<Fault>)>,
+    rules: Vec<Rule>,
+}
+
+/// What submissions meet whose prompt contains a marker.
+#[derive(Debug)]
+struct Rule {
+    marker: String,
+    faults: Vec<Fault>,
+    /// Whether the first such submission uses it up.
+    once: bool,
 }
 
 impl Script {
@@ -21,19 +30,25 @@ impl Script {
         self.sequence.push_back(faults);
     }
 
-    /// Every submission whose prompt contains `marker` meets `faults`.
-    pub(crate) fn push_rule(&mut self, marker: String, faults: Vec<Fault>) {
-        self.rules.push((marker, faults));
+    /// Submissions whose prompt contains `marker` meet `faults`: all of them, or only the first.
+    pub(crate) fn push_rule(&mut self, marker: String, faults: Vec<Fault>, once: bool) {
+        self.rules.push(Rule {
+            marker,
+            faults,
+            once,
+        });
     }
 
     /// The faults for a submission with this prompt; uses up the head of the sequence.
     pub(crate) fn take_for(&mut self, prompt: &str) -> Vec<Fault> {
         let mut faults = self.sequence.pop_front().unwrap_or_default();
-        for (marker, more) in &self.rules {
-            if prompt.contains(marker.as_str()) {
-                faults.extend(more.iter().cloned());
+        self.rules.retain(|rule| {
+            let meant = prompt.contains(&rule.marker);
+            if meant {
+                faults.extend(rule.faults.iter().cloned());
             }
-        }
+            !(meant && rule.once)
+        });
         faults.extend(markers(prompt));
         faults
     }
@@ -99,9 +114,18 @@ mod tests {
         let mut script = Script::default();
         script.push(vec![Fault::Nothing]);
         script.push(vec![Fault::ServerError]);
-        script.push_rule("red".into(), vec![Fault::EmptyImages]);
+        script.push_rule("red".into(), vec![Fault::EmptyImages], false);
         assert_eq!(script.take_for("red"), [Fault::Nothing, Fault::EmptyImages]);
         assert_eq!(script.take_for("blue"), [Fault::ServerError]);
         assert_eq!(script.take_for("red"), [Fault::EmptyImages]);
+    }
+
+    #[test]
+    fn a_rule_for_one_submission_is_used_up_by_it() {
+        let mut script = Script::default();
+        script.push_rule("red".into(), vec![Fault::ServerError], true);
+        assert!(script.take_for("blue").is_empty());
+        assert_eq!(script.take_for("red"), [Fault::ServerError]);
+        assert!(script.take_for("red").is_empty());
     }
 }

@@ -29,6 +29,9 @@ struct ScriptBody {
     /// Instead of the coming submissions: all of those whose prompt contains this.
     #[serde(default)]
     prompt_contains: Option<String>,
+    /// With `prompt_contains`: only the first such submission.
+    #[serde(default)]
+    once: bool,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +129,7 @@ async fn script(
     }
     let mut board = shared.board();
     match body.prompt_contains {
-        Some(marker) => board.script.push_rule(marker, places.concat()),
+        Some(marker) => board.script.push_rule(marker, places.concat(), body.once),
         None => places
             .into_iter()
             .for_each(|place| board.script.push(place)),

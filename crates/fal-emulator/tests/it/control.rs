@@ -38,6 +38,12 @@ async fn a_script_can_be_posted() {
     assert_eq!(post("/script", rule).await.0, 200);
     bench.submit(&prompted("a beach")).await;
     assert_eq!(bench.emulator.requests()[1].faults, ["nsfw"]);
+    let rule = json!({"faults": ["data_uris"], "prompt_contains": "hill", "once": true});
+    assert_eq!(post("/script", rule).await.0, 200);
+    for faults in [&["data_uris"][..], &[]] {
+        bench.submit(&prompted("a hill")).await;
+        assert_eq!(bench.emulator.requests().last().unwrap().faults, faults);
+    }
     let (status, told) = post("/script", json!({"faults": ["nonsense"]})).await;
     assert_eq!(status, 422);
     assert!(told["detail"].as_str().expect("text").contains("nonsense"));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret as _;
 
 use super::runtime;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobError, Blobs};
 use crate::config::{Config, ConfigError};
 use crate::store::Store as _;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
@@ -90,13 +90,13 @@ fn database(config: &Config) -> Result<String, String> {
 }
 
 fn storage(config: &Config) -> Result<String, String> {
-    let blobs = Blobs::folder(&config.blob_folder).map_err(|error| error.to_string())?;
-    let fix = |error| {
+    let fix = |error: BlobError| {
         format!(
             "{error}; make {} writable for this user, or make room",
             config.blob_folder.display()
         )
     };
+    let blobs = Blobs::folder(&config.blob_folder).map_err(fix)?;
     runtime()?.block_on(blobs.probe()).map_err(fix)?;
     Ok(format!("{} can be written", config.blob_folder.display()))
 }

@@ -92,15 +92,19 @@ fn with_config(
 }
 
 fn serve(config: &Config) -> ExitCode {
-    telemetry::start(&config.log);
+    let log = telemetry::start(&config.log);
     #[cfg(debug_assertions)]
     if let Some(point) = Config::crash_point() {
         crate::worker::crash::arm(point);
     }
     let served = runtime().and_then(|runtime| {
-        runtime
-            .block_on(app::run(config, Arc::new(SystemClock::default())))
-            .map_err(|error| error.to_string())
+        let served = runtime.block_on(async {
+            tokio::select! {
+                served = app::run(config, Arc::new(SystemClock::default())) => served,
+                never = log.watch() => match never {},
+            }
+        });
+        served.map_err(|error| error.to_string())
     });
     finish(served)
 }

@@ -49,7 +49,7 @@ impl Args {
             Err(error) => return finish(Err(format!("no temporary folder can be made: {error}"))),
         };
         with_config(self.config(file, folder.path()), |config| {
-            telemetry::start(&config.log);
+            let _log = telemetry::start(&config.log);
             finish(runtime().and_then(|runtime| runtime.block_on(self.split(&config))))
         })
     }

@@ -2,6 +2,8 @@
 //! the environment. Everything is checked before anything starts, and every wrong option is named,
 //! not only the first.
 
+mod access;
+mod fal;
 mod options;
 mod reader;
 mod values;
@@ -20,7 +22,7 @@ pub use values::ConfigError;
 
 use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
-use crate::http::CorsOrigins;
+use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 use reader::Reader;
@@ -45,6 +47,8 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Web pages that may call `/api`.
     pub cors: CorsOrigins,
+    /// Names under which it may be asked without keys.
+    pub host_names: HostNames,
     /// The engine of jobs that do not ask for one.
     pub engine: EngineKind,
     /// The embedded engine.
@@ -179,6 +183,7 @@ impl Config {
             api_keys: reader.api_keys(),
             trust_proxy: reader.flag("TRUST_PROXY"),
             cors: reader.cors(),
+            host_names: reader.host_names(),
             engine: reader.engine(fal.is_some()),
             local: reader.local(),
             fal,
@@ -188,9 +193,9 @@ impl Config {
             job_ttl: reader.job_ttl(),
             stop_grace: reader.duration("STOP_GRACE"),
             fetch: reader.fetch(),
-            max_image_bytes: reader.parse("MAX_IMAGE_BYTES", "a number of bytes"),
-            max_image_pixels: reader.parse("MAX_IMAGE_PIXELS", "a number of pixels"),
-            max_connections: reader.parse("MAX_CONNECTIONS", "a number"),
+            max_image_bytes: reader.count("MAX_IMAGE_BYTES", "a number of bytes"),
+            max_image_pixels: reader.count("MAX_IMAGE_PIXELS", "a number of pixels"),
+            max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
             log: reader.log(),
         };
         let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");

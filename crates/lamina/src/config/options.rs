@@ -79,6 +79,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Web pages that may call /api: * or origins separated by commas.",
     ),
     option(
+        "ALLOWED_HOSTS",
+        "",
+        "Names under which a service without API_KEYS may be asked, besides addresses, localhost and the host of PUBLIC_URL: * or names separated by commas.",
+    ),
+    option(
         "ENGINE",
         "auto",
         "The engine of jobs that do not ask for one: auto (fal when a key is set), fal or local.",

@@ -1,18 +1,15 @@
 //! From text to checked values, one method for each kind of option. Collects what is wrong; a
-//! secret's value is never repeated.
+//! secret's value is never repeated. What belongs together has a file of its own: `access`, `fal`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use url::Url;
 
 use super::options::OPTIONS;
 use super::values::{ConfigError, Values};
-use super::{Config, FalConfig, FetchConfig, LocalConfig, LogConfig};
-use crate::engines::ImageWay;
-use crate::http::CorsOrigins;
+use super::{Config, FetchConfig, LocalConfig, LogConfig};
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 
@@ -43,27 +40,32 @@ impl<'a> Reader<'a> {
 
     /// The option's text, or its default; empty for "not set".
     pub(super) fn text(&self, name: &str) -> &'a str {
-        let default = OPTIONS
-            .iter()
-            .find(|option| option.name == name)
-            .map_or("", |option| option.default);
-        self.values.get(name).unwrap_or(default)
+        self.values.get(name).unwrap_or(default_of(name))
     }
 
     /// A value that the type itself can parse. After an error the default stands in, so that the
     /// other options are checked too.
     pub(super) fn parse<T: FromStr>(&mut self, name: &str, wanted: &str) -> T {
         let text = self.text(name);
-        let default = OPTIONS
-            .iter()
-            .find(|option| option.name == name)
-            .map_or("", |option| option.default);
         text.parse()
             .or_else(|_| {
                 self.wrong(name, format!("expected {wanted}, got {text:?}"));
-                default.parse()
+                default_of(name).parse()
             })
             .unwrap_or_else(|_| unreachable!("the default of {name} is tested to parse"))
+    }
+
+    /// A number of which nothing is too little.
+    pub(super) fn count<T: FromStr + PartialEq + From<u8>>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+    ) -> T {
+        let parsed: T = self.parse(name, wanted);
+        if parsed == T::from(0) {
+            self.wrong(name, format!("expected {wanted}, at least 1, got 0"));
+        }
+        parsed
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {
@@ -80,7 +82,7 @@ impl<'a> Reader<'a> {
         )
     }
 
-    fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> T {
+    pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> T {
         let text = self.text(name);
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return *value;
@@ -122,14 +124,14 @@ impl<'a> Reader<'a> {
         ttl
     }
 
-    fn list(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.text(name)
             .split(',')
             .map(str::trim)
             .filter(|part| !part.is_empty())
     }
 
-    fn parsed_list<T: FromStr>(&mut self, name: &str, wanted: &str) -> Vec<T> {
+    pub(super) fn parsed_list<T: FromStr>(&mut self, name: &str, wanted: &str) -> Vec<T> {
         let mut parsed = Vec::new();
         for part in self.list(name) {
             match part.parse() {
@@ -155,19 +157,17 @@ impl<'a> Reader<'a> {
                 && url.fragment().is_none()
         });
         if url.is_none() {
+            let example = match default_of(name) {
+                "" => "https://layers.example.com",
+                default => default,
+            };
             // The text may carry a password.
             self.wrong(
                 name,
-                "expected an address such as https://layers.example.com, without user, ? and #",
+                format!("expected an address such as {example}, without user, ? and #"),
             );
         }
         url
-    }
-
-    fn fal_url(&mut self, name: &str) -> Url {
-        self.base_url(name).unwrap_or_else(|| {
-            Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("/ is a path"))
-        })
     }
 
     pub(super) fn blob_folder(&mut self, database: &Path) -> PathBuf {
@@ -186,51 +186,6 @@ impl<'a> Reader<'a> {
                 self.wrong("STORAGE_URL", format!("expected file:FOLDER, got {text:?}"));
                 PathBuf::new()
             }
-        }
-    }
-
-    pub(super) fn signing_secrets(&mut self) -> Vec<SecretString> {
-        let secrets: Vec<&str> = self.list("SIGNING_SECRET").collect();
-        if secrets.iter().any(|secret| secret.len() < 32) {
-            self.wrong(
-                "SIGNING_SECRET",
-                "expected at least 32 characters; openssl rand -hex 32 makes one",
-            );
-        }
-        secrets.into_iter().map(SecretString::from).collect()
-    }
-
-    pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
-        let mut keys: Vec<(String, SecretString)> = Vec::new();
-        for part in self.list("API_KEYS") {
-            let pair = part
-                .split_once(':')
-                .map(|(name, key)| (name.trim(), key.trim()));
-            match pair {
-                Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
-                    keys.push((name.to_owned(), SecretString::from(key)));
-                }
-                _ => self.wrong(
-                    "API_KEYS",
-                    "expected name:key,name:key with keys of at least 16 characters",
-                ),
-            }
-        }
-        keys
-    }
-
-    pub(super) fn cors(&mut self) -> CorsOrigins {
-        if self.text("CORS_ORIGINS") == "*" {
-            return CorsOrigins::Any;
-        }
-        let origins = self.parsed_list(
-            "CORS_ORIGINS",
-            "* or origins such as https://app.example.com",
-        );
-        if origins.is_empty() {
-            CorsOrigins::None
-        } else {
-            CorsOrigins::List(origins)
         }
     }
 
@@ -258,75 +213,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn local(&mut self) -> LocalConfig {
-        let concurrency: usize = self.parse("LOCAL_CONCURRENCY", "a number from 1");
+        let concurrency: usize = self.count("LOCAL_CONCURRENCY", "a number of pictures");
         let threads: usize = self.parse("LOCAL_THREADS", "a number");
         LocalConfig {
-            concurrency: concurrency.max(1),
+            concurrency,
             threads: (threads > 0).then_some(threads),
         }
-    }
-
-    /// fal's own options are checked even without a key, so that a typo shows before the key comes.
-    pub(super) fn fal(&mut self, public_url: Option<&Url>) -> Option<FalConfig> {
-        let names = ["FAL_API_KEY", "FAL_KEY"];
-        let given = names.into_iter().find(|name| !self.text(name).is_empty());
-        if let Some(name) = given
-            && let Err(error) = fal_queue::check_key_shape(self.text(name))
-        {
-            self.wrong(name, format!("does not look like a fal key: {error}"));
-        }
-        let has_url = public_url.is_some();
-        let auto_way = if has_url {
-            ImageWay::Link
-        } else {
-            ImageWay::Upload
-        };
-        let ways = [
-            ("auto", auto_way),
-            ("link", ImageWay::Link),
-            ("upload", ImageWay::Upload),
-            ("data", ImageWay::DataUri),
-        ];
-        let way = self.word("FAL_IMAGE", &ways);
-        let webhooks = self.word(
-            "FAL_WEBHOOKS",
-            &[("auto", has_url), ("true", true), ("false", false)],
-        );
-        for (name, needs) in [
-            ("FAL_IMAGE", way == ImageWay::Link),
-            ("FAL_WEBHOOKS", webhooks),
-        ] {
-            if needs && !has_url {
-                self.wrong(name, format!("is {:?}, and that needs PUBLIC_URL, the address under which fal reaches lamina", self.text(name)));
-            }
-        }
-        let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
-        let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");
-        if !(0.0..1000.0).contains(&price) {
-            self.wrong(
-                "FAL_PRICE_USD",
-                "expected a number of US dollars from 0 to 1000",
-            );
-        }
-        let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
-        let jwks_url = self.fal_url("FAL_JWKS_URL");
-        let key = SecretString::from(self.text(given?));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be 0 to 1000 dollars"
-        )]
-        let price_microusd = (price * 1e6).round() as u64;
-        Some(FalConfig {
-            key,
-            model,
-            way,
-            webhooks,
-            price_microusd,
-            queue_url,
-            rest_url,
-            jwks_url,
-        })
     }
 
     pub(super) fn unknown_policy(&mut self) -> UnknownPolicy {
@@ -344,7 +236,7 @@ impl<'a> Reader<'a> {
             allow_http: self.flag("FETCH_ALLOW_HTTP"),
             allow_nets: self.parsed_list(
                 "FETCH_ALLOW_NETS",
-                "networks such as 127.0.0.0/8 or ::1/128",
+                "networks such as 127.0.0.0/8, or 127.0.0.1/32 for one address",
             ),
             allow_prefixes: self.parsed_list(
                 "FETCH_ALLOW_PREFIXES",
@@ -370,4 +262,10 @@ impl<'a> Reader<'a> {
         );
         LogConfig { filter, json }
     }
+}
+
+/// The default as text; empty for "not set".
+fn default_of(name: &str) -> &'static str {
+    let option = OPTIONS.iter().find(|option| option.name == name);
+    option.map_or("", |option| option.default)
 }

@@ -67,6 +67,7 @@ fn every_wrong_option_is_named_with_what_it_wants() {
         ("STORAGE_URL", "gs://bucket"),
         ("SIGNING_SECRET", "short"),
         ("API_KEYS", "nokey"),
+        ("ALLOWED_HOSTS", "https://a.example"),
         ("ENGINE", "fal"),
         ("JOB_TTL", "200h"),
         ("STOP_GRACE", "soon"),
@@ -83,7 +84,8 @@ fn every_wrong_option_is_named_with_what_it_wants() {
     FAL_MODEL: expected a model such as fal-ai/qwen-image-layered, got "nothing"
     STORAGE_URL: expected file:FOLDER, got "gs://bucket"
     SIGNING_SECRET: expected at least 32 characters; openssl rand -hex 32 makes one
-    API_KEYS: expected name:key,name:key with keys of at least 16 characters
+    API_KEYS: expected name:key,name:key with keys of at least 16 characters; number 1 is not so
+    ALLOWED_HOSTS: expected * or names such as layers.example.com, without scheme, port and path, got "https://a.example"
     ENGINE: is fal, and that needs FAL_API_KEY; set it, or use ENGINE=local
     JOB_TTL: expected at most 168h: pictures are not kept longer than a week
     STOP_GRACE: expected a duration such as 24h, 15m or 30s, got "soon"
@@ -91,6 +93,22 @@ fn every_wrong_option_is_named_with_what_it_wants() {
     LOG_FORMAT: expected one of auto, json, text, got "xml"
     ALLOW_ANONYMOUS: expected one of true, false, 1, 0, yes, no, got "perhaps"
     "#);
+}
+
+#[test]
+fn nothing_is_too_little_of_what_must_be_there() {
+    for name in [
+        "MAX_IMAGE_BYTES",
+        "MAX_IMAGE_PIXELS",
+        "MAX_CONNECTIONS",
+        "LOCAL_CONCURRENCY",
+    ] {
+        let text = errors(&[(name, "0")]);
+        assert!(
+            text.starts_with(name) && text.contains("at least 1"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -132,4 +150,27 @@ fn a_file_of_the_same_names_is_read_and_unknown_names_are_refused() {
         error.contains("line") && !error.contains("hunter2"),
         "{error}"
     );
+}
+
+#[test]
+fn names_of_hosts_are_kept_as_browsers_write_them() {
+    let names = |text: &str| {
+        let config = Config::from_pairs([("ALLOWED_HOSTS", text)]).unwrap();
+        config.host_names
+    };
+    assert_eq!(
+        names("Lamina.Local, bücher.example,10.0.0.7,a.example."),
+        HostNames::List(vec![
+            "lamina.local".into(),
+            "xn--bcher-kva.example".into(),
+            "a.example".into()
+        ])
+    );
+    assert_eq!(names("*"), HostNames::Any);
+    for wrong in ["*.example.com", "a.example:80", "http://a.example", "a/b"] {
+        assert!(
+            errors(&[("ALLOWED_HOSTS", wrong)]).contains("ALLOWED_HOSTS"),
+            "{wrong}"
+        );
+    }
 }

@@ -107,7 +107,7 @@ impl Values {
                 )),
                 (true, None) => errors.push(ConfigError::new(
                     &name,
-                    "must be a string, a number or true or false",
+                    format!("must be a string, a number or true or false (in {shown})"),
                 )),
                 (true, Some(text)) => {
                     values.0.insert(upper, text);

@@ -160,6 +160,11 @@ impl Fal {
             .result::<Output>(&self.settings.model, &request.0)
             .await
         {
+            Ok(output) if blanked(&output.value) => {
+                let text = "fal's safety checker flagged every layer";
+                let refused = EngineError::permanent(FailureCode::ContentRefused, text);
+                Ok(Check::Failed(refused))
+            }
             Ok(output) => layers(&output.value).map(Check::Ready),
             Err(error) if error.describes_run() => Ok(Check::Failed(self.run_error(&error))),
             Err(error) => match error.class() {
@@ -230,7 +235,7 @@ impl Engine for Fal {
                     }
                     fal_queue::Delivery::Unknown => Delivery::Unknown,
                 },
-                error: engine_error(&failed.error),
+                error: submit_error(&failed.error),
             }),
         }
     }
@@ -269,6 +274,13 @@ fn join(public: &Url, path: &str) -> Result<Url, EngineError> {
     let base = public.as_str().trim_end_matches('/');
     Url::parse(&format!("{base}{path}"))
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))
+}
+
+/// The checker blanks what it flags: a stack of nothing but black frames is no result. One flag
+/// among others may be a mistake, and the rest of the stack is paid for.
+fn blanked(output: &Output) -> bool {
+    let flags = output.has_nsfw_concepts.as_deref().unwrap_or_default();
+    !flags.is_empty() && flags.iter().all(|flagged| *flagged)
 }
 
 fn layers(output: &Output) -> Result<Vec<LayerSource>, EngineError> {
@@ -333,10 +345,24 @@ fn engine_error(error: &fal_queue::Error) -> EngineError {
     }
 }
 
+/// To a submission, "not found" means the model.
+fn submit_error(error: &fal_queue::Error) -> EngineError {
+    let failed = engine_error(error);
+    if error.class() == Class::NotFound {
+        return EngineError {
+            code: FailureCode::EngineModelNotFound,
+            ..failed
+        };
+    }
+    failed
+}
+
 fn permanent_code(error: &fal_queue::Error) -> FailureCode {
     match error.error_type() {
         Some(ErrorType::ContentPolicyViolation) => FailureCode::ContentRefused,
         Some(ErrorType::NoMediaGenerated) => FailureCode::EngineNoLayers,
+        // A 400, and no parameter's fault.
+        Some(ErrorType::DownstreamServiceError) => FailureCode::EngineFailed,
         Some(
             ErrorType::ImageTooSmall
             | ErrorType::ImageTooLarge

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::browser::refuse_strangers_pages;
 use super::edge::Edge;
 use super::error::ApiError;
 use crate::jobs::OwnerId;
@@ -95,7 +96,8 @@ fn sha256(key: &str) -> [u8; 32] {
     bytes
 }
 
-/// Lets a request pass with its owner, or answers 401. Stands before every `/api` route. The
+/// Lets a request pass with its owner, or answers 401; without keys, refuses what strangers' pages
+/// send. Stands before every `/api` route. The
 /// owner is put on the answer as well, for the log line.
 pub(super) async fn authenticate(
     State(edge): State<Arc<Edge>>,
@@ -103,6 +105,9 @@ pub(super) async fn authenticate(
     next: Next,
 ) -> Result<Response, ApiError> {
     let owner = edge.keys.identify(&request)?;
+    if edge.keys.is_anonymous() {
+        refuse_strangers_pages(&edge, request.method(), request.uri(), request.headers())?;
+    }
     request.extensions_mut().insert(Caller(owner.clone()));
     let mut response = next.run(request).await;
     response.extensions_mut().insert(Caller(owner));

@@ -36,10 +36,12 @@ use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSou
         (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
         (status = 400, description = "`invalid_json`, `invalid_idempotency_key` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
@@ -203,7 +205,14 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
     let (job_id, status, replayed) = match (created, id) {
         (Created::New, Some(id)) => (id, Status::Pending, false),
         (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
-        (Created::Existing(id, phase), _) => (id, still_there(phase)?, true),
+        (
+            Created::Existing {
+                id,
+                phase,
+                resubmitted,
+            },
+            _,
+        ) => (id, still_there(phase, resubmitted)?, true),
         (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
     };
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
@@ -218,11 +227,11 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
 }
 
 /// The status of a repeated create's job; 410 when that job was deleted or has expired since.
-fn still_there(phase: Phase) -> Result<Status, ApiError> {
+fn still_there(phase: Phase, resubmitted: bool) -> Result<Status, ApiError> {
     let gone = if phase == Phase::Deleted {
         Gone::Deleted
     } else {
         Gone::Expired
     };
-    phase.status().ok_or(ApiError::JobGone(gone))
+    phase.status(resubmitted).ok_or(ApiError::JobGone(gone))
 }

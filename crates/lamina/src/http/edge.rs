@@ -47,6 +47,9 @@ pub struct Edge {
     pub trust_proxy: bool,
     /// Which pages of other origins may call `/api` from a browser.
     pub cors: CorsOrigins,
+    /// Names under which a service without keys may be asked, besides its addresses, `localhost`
+    /// and the host of `public_url`.
+    pub host_names: HostNames,
     /// Checks fal's signatures on webhooks; without it the nonce in their address is the proof.
     pub webhooks: Option<Arc<Verifier>>,
     /// Where bodies too large for memory are kept while they are received; must exist.
@@ -67,6 +70,21 @@ pub enum CorsOrigins {
     Any,
     /// These; only their scheme, host and port count.
     List(Vec<Url>),
+}
+
+/// Names of hosts, in lower case and without a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostNames {
+    /// Every name.
+    Any,
+    /// These.
+    List(Vec<String>),
+}
+
+impl Default for HostNames {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
 }
 
 /// The engines that are set up.

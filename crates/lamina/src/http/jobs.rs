@@ -33,6 +33,7 @@ use crate::store::{Deletion, JobRecord, Lookup};
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_job(
@@ -66,6 +67,7 @@ pub(super) async fn get_job(
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn get_layers(
@@ -109,6 +111,7 @@ pub(super) async fn get_layers(
         (status = 200, description = "A page of jobs", body = JobPage),
         (status = 304, description = "Nothing has changed since the `ETag`"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -127,7 +130,7 @@ pub(super) async fn list_jobs(
     let now = edge.clock.now();
     let jobs = found
         .iter()
-        .filter_map(|job| Some(JobSummary::of(job, job.phase.status()?, now)))
+        .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
 }
@@ -142,8 +145,10 @@ pub(super) async fn list_jobs(
     responses(
         (status = 204, description = "Deleted"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn delete_job(
@@ -167,7 +172,7 @@ fn job_id(text: &str) -> Result<JobId, ApiError> {
 fn found(lookup: Lookup) -> Result<(Arc<JobRecord>, Status), ApiError> {
     match lookup {
         Lookup::Found(job) => {
-            let status = job.phase.status().ok_or(ApiError::JobNotFound)?;
+            let status = job.status().ok_or(ApiError::JobNotFound)?;
             Ok((job, status))
         }
         Lookup::Gone(why) => Err(ApiError::JobGone(why)),

@@ -7,6 +7,7 @@
 mod answers;
 mod auth;
 mod body;
+mod browser;
 mod connection;
 mod cors;
 mod create;
@@ -48,7 +49,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use auth::ApiKeys;
-pub use edge::{CorsOrigins, Edge, Engines};
+pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use limits::{ConnectionLimits, EdgeLimits};
 pub use serve::serve;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 
 use super::edge::Edge;
 use super::error::ApiError;
@@ -33,13 +34,7 @@ where
         if let Some(url) = &edge.public_url {
             return Ok(Self(url.as_str().trim_end_matches('/').to_owned()));
         }
-        // HTTP/2 has the host in the request's target, HTTP/1 in the header.
-        let target = parts.uri.authority().map(|authority| authority.as_str());
-        let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = target
-            .or(header)
-            .filter(|host| is_host(host))
-            .ok_or(ApiError::InvalidHost)?;
+        let host = asked_host(&parts.uri, &parts.headers).ok_or(ApiError::InvalidHost)?;
         let https = edge.trust_proxy
             && parts
                 .headers
@@ -50,6 +45,14 @@ where
         let scheme = if https { "https" } else { "http" };
         Ok(Self(format!("{scheme}://{host}")))
     }
+}
+
+/// The host that the client asked for, with its port if it is not the scheme's own. HTTP/2 has it in
+/// the request's target, HTTP/1 in the header.
+pub(super) fn asked_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let target = uri.authority().map(|authority| authority.as_str());
+    let header = headers.get(HOST).and_then(|host| host.to_str().ok());
+    target.or(header).filter(|host| is_host(host))
 }
 
 /// Whether this is `host` or `host:port`: a name, an IPv4 address or an IPv6 address in brackets.

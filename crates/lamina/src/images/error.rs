@@ -43,8 +43,8 @@ pub enum ImageError {
     },
     /// More bytes than the limit.
     #[error(
-        "the image has more than {} bytes, and lamina accepts at most {} ({:.1} MB); send a \
-         smaller file", max_bytes, max_bytes, *max_bytes as f64 / 1e6
+        "the image has more than {} bytes ({:.1} MB), the most that lamina accepts; send a \
+         smaller file", max_bytes, *max_bytes as f64 / 1e6
     )]
     TooManyBytes {
         /// The limit, in bytes.

@@ -17,6 +17,8 @@ pub enum FailureCode {
     EngineAuth,
     /// The operator's account at the engine is locked or out of balance.
     EngineAccountLocked,
+    /// The engine does not know the model that it was asked to run.
+    EngineModelNotFound,
     /// The engine kept answering that it is busy.
     EngineBusy,
     /// The engine could not be reached or kept failing.
@@ -31,7 +33,8 @@ pub enum FailureCode {
     EngineResultExpired,
     /// The engine answered without a single layer.
     EngineNoLayers,
-    /// A layer that the engine named could not be fetched or is not a picture.
+    /// A layer that the engine named could not be fetched, is not a picture, or has another size
+    /// than the others.
     EngineBadLayer,
     /// It is not known whether the engine accepted the picture, and the policy is not to pay twice.
     SubmissionUnknown,
@@ -49,12 +52,13 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ContentRefused,
         Self::EngineRejectedImage,
         Self::EngineRejectedInput,
         Self::EngineAuth,
         Self::EngineAccountLocked,
+        Self::EngineModelNotFound,
         Self::EngineBusy,
         Self::EngineUnavailable,
         Self::EngineFailed,
@@ -80,6 +84,7 @@ impl FailureCode {
             Self::EngineRejectedInput => "engine_rejected_input",
             Self::EngineAuth => "engine_auth",
             Self::EngineAccountLocked => "engine_account_locked",
+            Self::EngineModelNotFound => "engine_model_not_found",
             Self::EngineBusy => "engine_busy",
             Self::EngineUnavailable => "engine_unavailable",
             Self::EngineFailed => "engine_failed",
@@ -116,6 +121,9 @@ impl FailureCode {
             Self::EngineAccountLocked => {
                 "This server's account at the layering service is locked or out of balance. The operator has to top it up; then create the job again."
             }
+            Self::EngineModelNotFound => {
+                "The layering service does not know the model that this server asks for. The operator has to correct it; then create the job again."
+            }
             Self::EngineBusy => "The layering service stayed too busy. Create the job again later.",
             Self::EngineUnavailable => {
                 "The layering service could not be reached. Nothing more was tried; create the job again later."
@@ -136,7 +144,7 @@ impl FailureCode {
                 "The layering service found no layers in this picture. Try another picture or another number of layers."
             }
             Self::EngineBadLayer => {
-                "A layer could not be fetched from the layering service or is not a picture. Create the job again."
+                "A layer could not be fetched from the layering service, is not a picture, or has not the size of the others. Create the job again."
             }
             Self::SubmissionUnknown => {
                 "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that."

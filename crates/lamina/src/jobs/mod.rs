@@ -2,7 +2,9 @@
 //! needs the time passes it in. Everything else in the crate depends on this module and this
 //! module depends on nothing of it.
 
+mod engine_kind;
 mod failure;
+mod fields;
 mod id;
 mod layer;
 mod outcome;
@@ -12,14 +14,14 @@ mod spec;
 mod state;
 mod time;
 
+pub use engine_kind::{EngineChoice, EngineKind};
 pub use failure::{Failure, FailureCode};
+pub use fields::{FieldError, ParseError};
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use layer::{BoundingBox, Layer, MediaType};
 pub use outcome::{Change, Outcome, settle};
 pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_delay};
-pub use spec::{
-    EngineChoice, EngineKind, FieldError, JobSpec, NumLayers, Params, ParseError, SourceInput,
-};
+pub use spec::{JobSpec, NumLayers, Params, SourceInput};
 pub use state::{Event, InvalidTransition, Phase, Status, transition};
 pub use time::UnixMs;

@@ -47,6 +47,13 @@ pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
 }
 
 impl Estimate {
+    /// Whether a job that is to be submitted was submitted before, and its run failed: only that
+    /// (and a failure) raises the floor.
+    #[must_use]
+    pub fn is_resubmitted(&self) -> bool {
+        self.floor > 0.0
+    }
+
     /// Seconds until completion by the same estimate; `None` unless the engine is at work or when
     /// it already takes longer than expected.
     #[must_use]

@@ -1,18 +1,19 @@
 //! A job's validated parameters. The only way to hold a [`JobSpec`] is [`JobSpec::parse`]; what
 //! it holds is within its limits and no inner layer checks again. It does not decode the image.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use url::Url;
 
-use super::UploadId;
+use super::fields::{Fields, ParseError, shorten};
+use super::{EngineChoice, EngineKind, UploadId};
 
 /// The longest `prompt` or `negative_prompt`, in characters.
 const MAX_PROMPT_CHARS: usize = 4_000;
 /// The longest `image_url`, in bytes.
 const MAX_URL_BYTES: usize = 8_192;
+
+/// Every field, for whoever sends another.
+const KNOWN: &str = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine";
 
 /// Where the picture comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,46 +53,6 @@ pub struct Params {
     pub guidance_scale: Option<f32>,
 }
 
-/// An engine that a job can run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EngineKind {
-    /// The embedded engine.
-    Local,
-    /// fal.ai.
-    Fal,
-}
-
-impl EngineKind {
-    /// Every engine.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Fal];
-
-    /// The word in the API and in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Fal => "fal",
-        }
-    }
-
-    /// The engine of a word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
-
-/// Which engine a create asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EngineChoice {
-    /// The service's default.
-    #[default]
-    Auto,
-    /// This one.
-    Only(EngineKind),
-}
-
 /// The validated body of a create.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobSpec {
@@ -103,49 +64,6 @@ pub struct JobSpec {
     pub engine: EngineChoice,
 }
 
-/// One thing wrong with a body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct FieldError {
-    /// JSON pointer (RFC 6901) to the field; empty for the whole body.
-    pub pointer: String,
-    /// What is wrong, what is wanted.
-    pub detail: String,
-}
-
-impl FieldError {
-    fn new(field: &str, detail: impl Into<String>) -> Self {
-        let pointer = if field.is_empty() {
-            String::new()
-        } else {
-            format!("/{}", escape_pointer(field))
-        };
-        Self {
-            pointer,
-            detail: detail.into(),
-        }
-    }
-}
-
-fn escape_pointer(field: &str) -> String {
-    field
-        .chars()
-        .take(64)
-        .collect::<String>()
-        .replace('~', "~0")
-        .replace('/', "~1")
-}
-
-type Fields<'a> = BTreeMap<std::borrow::Cow<'a, str>, &'a RawValue>;
-
-/// What parsing a body can come to, beside a spec.
-#[derive(Debug)]
-pub enum ParseError {
-    /// Not JSON at all; the text says where it breaks.
-    Syntax(String),
-    /// JSON, with these fields wrong.
-    Fields(Vec<FieldError>),
-}
-
 impl JobSpec {
     /// Parses the body of `POST /api/jobs`. Reports every wrong field, not only the first;
     /// unknown fields are refused; `null` counts as absent.
@@ -153,71 +71,24 @@ impl JobSpec {
     /// # Errors
     /// [`ParseError`]
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let whole: &RawValue =
-            serde_json::from_slice(body).map_err(|error| ParseError::Syntax(error.to_string()))?;
-        let fields: Fields<'_> = serde_json::from_str(whole.get()).map_err(|_| {
-            ParseError::Fields(vec![FieldError::new("", "The body must be a JSON object.")])
-        })?;
-        let mut reader = Reader {
-            fields,
-            errors: Vec::new(),
-        };
-        let source = reader.source();
-        let params = reader.params();
-        let engine = reader.engine();
-        reader.refuse_the_rest();
+        let mut fields = Fields::of(body)?;
+        let source = fields.source();
+        let params = fields.params();
+        let engine = fields.engine();
+        fields.refuse_the_rest(KNOWN);
         match source {
-            Some(source) if reader.errors.is_empty() => Ok(Self {
+            Some(source) if fields.errors.is_empty() => Ok(Self {
                 source,
                 params,
                 engine,
             }),
-            _ => Err(ParseError::Fields(reader.errors)),
+            _ => Err(ParseError::Fields(fields.errors)),
         }
     }
 }
 
-/// Takes known fields out of a body one by one and keeps what is wrong with them.
-struct Reader<'a> {
-    fields: Fields<'a>,
-    errors: Vec<FieldError>,
-}
-
-impl<'a> Reader<'a> {
-    fn take<T: Deserialize<'a>>(&mut self, field: &str, wanted: &str) -> Option<T> {
-        let raw = self.fields.remove(field)?;
-        if raw.get() == "null" {
-            return None;
-        }
-        let value = serde_json::from_str(raw.get()).ok();
-        if value.is_none() {
-            self.wrong(
-                field,
-                format!("Expected {wanted}, got {}.", shorten(raw.get())),
-            );
-        }
-        value
-    }
-
-    fn take_in<T: Deserialize<'a> + PartialOrd + Copy + std::fmt::Display>(
-        &mut self,
-        field: &str,
-        least: T,
-        most: T,
-    ) -> Option<T> {
-        let wanted = format!("a number from {least} to {most}");
-        let value = self.take::<T>(field, &wanted)?;
-        if value < least || value > most {
-            self.wrong(field, format!("Expected {wanted}, got {value}."));
-            return None;
-        }
-        Some(value)
-    }
-
-    fn wrong(&mut self, field: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError::new(field, detail));
-    }
-
+/// The fields of a create.
+impl Fields<'_> {
     fn source(&mut self) -> Option<SourceInput> {
         let known = self.errors.len();
         let url = self.take::<String>("image_url", "a URL in a string");
@@ -294,9 +165,8 @@ impl<'a> Reader<'a> {
     }
 
     fn num_layers(&mut self) -> Option<NumLayers> {
-        let raw = *self.fields.get("num_layers")?;
-        if raw.get() == "\"auto\"" {
-            self.fields.remove("num_layers");
+        if self.raw("num_layers") == Some("\"auto\"") {
+            self.leave_out("num_layers");
             return Some(NumLayers::Auto);
         }
         self.take_in("num_layers", 1, 10).map(NumLayers::Count)
@@ -336,26 +206,6 @@ impl<'a> Reader<'a> {
             EngineChoice::Only,
         )
     }
-
-    fn refuse_the_rest(&mut self) {
-        let known = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine";
-        for field in std::mem::take(&mut self.fields).into_keys().take(16) {
-            self.wrong(&field, format!("Unknown field; known are {known}."));
-        }
-    }
-}
-
-/// A wrong value as it may stand in an error: short, and on one line.
-fn shorten(raw: &str) -> String {
-    let mut short: String = raw
-        .chars()
-        .take(40)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if short.len() < raw.len() {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]
@@ -429,7 +279,10 @@ mod tests {
             JobSpec::parse(b"\xff"),
             Err(ParseError::Syntax(_))
         ));
-        assert!(matches!(JobSpec::parse(b""), Err(ParseError::Syntax(_))));
+        let Err(ParseError::Syntax(empty)) = JobSpec::parse(b"") else {
+            panic!("nothing is no JSON");
+        };
+        assert!(empty.contains("send a JSON object"), "{empty}");
     }
 
     #[test]

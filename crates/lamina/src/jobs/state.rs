@@ -32,7 +32,7 @@ pub enum Phase {
 pub enum Status {
     /// Accepted, not yet taken by the engine.
     Pending,
-    /// The engine has it, or its layers are being stored.
+    /// The engine has it or had it, or its layers are being stored.
     Processing,
     /// Every layer can be fetched.
     Completed,
@@ -141,10 +141,12 @@ impl Phase {
         )
     }
 
-    /// What the API shows; `None` when the answer is 410.
+    /// What the API shows; `None` when the answer is 410. A job that is `resubmitted`, after a run
+    /// that failed, goes on being processed: its owner never sees it fall back.
     #[must_use]
-    pub const fn status(self) -> Option<Status> {
+    pub const fn status(self, resubmitted: bool) -> Option<Status> {
         match self {
+            Self::Submit if resubmitted => Some(Status::Processing),
             Self::Prepare | Self::Submit => Some(Status::Pending),
             Self::Wait | Self::Collect => Some(Status::Processing),
             Self::Completed => Some(Status::Completed),
@@ -216,7 +218,29 @@ mod tests {
         for phase in Phase::ALL.into_iter().filter(|phase| phase.is_terminal()) {
             for event in EVENTS {
                 if let Ok(next) = transition(phase, event) {
-                    assert!(next.status().is_none(), "{phase} {event:?}");
+                    assert!(next.status(false).is_none(), "{phase} {event:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_status_never_goes_back() {
+        let rank = |status: Option<Status>| match status {
+            Some(Status::Pending) => 0,
+            Some(Status::Processing) => 1,
+            Some(Status::Completed | Status::Failed) => 2,
+            None => 3,
+        };
+        for phase in Phase::ALL {
+            for event in EVENTS {
+                let Ok(next) = transition(phase, event) else {
+                    continue;
+                };
+                for before in [false, true] {
+                    let after = before || event == Event::Resubmit;
+                    let (from, to) = (phase.status(before), next.status(after));
+                    assert!(rank(to) >= rank(from), "{phase} {event:?}");
                 }
             }
         }

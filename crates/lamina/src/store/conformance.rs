@@ -172,7 +172,11 @@ pub(super) async fn a_key_names_one_job_as_long_as_it_lives(store: Arc<dyn Store
     assert_eq!(store.job_create(first, key(1)).await.unwrap(), Created::New);
     assert_eq!(
         store.job_create(second.clone(), key(1)).await.unwrap(),
-        Created::Existing(id, Phase::Prepare)
+        Created::Existing {
+            id,
+            phase: Phase::Prepare,
+            resubmitted: false,
+        }
     );
     assert_eq!(
         store.job_create(second.clone(), key(2)).await.unwrap(),

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::jobs::{
     EngineKind, Estimate, Failure, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
-    RequestId, UnixMs, UploadId,
+    RequestId, Status, UnixMs, UploadId,
 };
 
 /// What is known of a stored, normalised source.
@@ -66,8 +66,15 @@ pub struct IdempotencyKey {
 pub enum Created {
     /// A new job.
     New,
-    /// The key and body were seen before; this is that job, with its public phase.
-    Existing(JobId, Phase),
+    /// The key and body were seen before; this is that job.
+    Existing {
+        /// Its id.
+        id: JobId,
+        /// Where it is.
+        phase: Phase,
+        /// Whether it was submitted before; see [`Phase::status`].
+        resubmitted: bool,
+    },
     /// The key was seen with another body.
     KeyConflict,
 }
@@ -130,6 +137,14 @@ pub struct JobRecord {
     pub expires_at: UnixMs,
     /// Bottom first; empty until completed.
     pub layers: Vec<Layer>,
+}
+
+impl JobRecord {
+    /// What the API shows; `None` when the answer is 410.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.phase.status(self.estimate.is_resubmitted())
+    }
 }
 
 /// A worker's right to run the next step of a job.

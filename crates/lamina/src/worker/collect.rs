@@ -49,6 +49,7 @@ pub(super) async fn run(
     if shows_the_source_first(worker, job, &checked).await? {
         checked.remove(0);
     }
+    of_one_size(job, &checked)?;
     crash::point("before_blobs");
     let (id, stored) = (job.lease.job, checked.into_iter().zip(0..));
     let stored = stream::iter(stored)
@@ -183,6 +184,19 @@ async fn shows_the_source_first(
     })
     .await;
     same.map_err(|error| bad_layer(worker, job, &error))
+}
+
+/// A stack is drawn on one canvas; a layer of another size has no place on it.
+fn of_one_size(job: &Claimed, layers: &[Checked]) -> Result<(), Stumble> {
+    let size = |layer: &Checked| (layer.facts.width, layer.facts.height);
+    if layers
+        .windows(2)
+        .all(|pair| size(&pair[0]) == size(&pair[1]))
+    {
+        return Ok(());
+    }
+    tracing::warn!(job = %job.lease.job, "the engine gave layers of different sizes");
+    Err(Report::give_up(FailureCode::EngineBadLayer).into())
 }
 
 async fn store(worker: &Worker, job: JobId, order: u32, layer: Checked) -> Result<Layer, Stumble> {

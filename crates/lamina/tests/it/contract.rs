@@ -3,14 +3,13 @@
 
 use axum::Router;
 use axum::routing::get;
-use fal_emulator::{Config as EmulatorConfig, Emulator};
 use image::RgbaImage;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Setup, TestApp, Way, composite, json_of, largest_difference, picture, png_base64,
+    Setup, TestApp, Way, composite, emulator, json_of, largest_difference, picture, png_base64,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +21,7 @@ async fn the_embedded_engine_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fal_by_polling_keeps_the_contract() {
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let emulator = emulator().await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
     keeps_the_contract(&app, Way::FalPolling).await;
     assert!(
@@ -35,7 +34,7 @@ async fn fal_by_polling_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fal_by_webhooks_keeps_the_contract() {
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let emulator = emulator().await;
     let app = TestApp::start(Way::FalWebhooks, Some(&emulator)).await;
     keeps_the_contract(&app, Way::FalWebhooks).await;
     assert!(

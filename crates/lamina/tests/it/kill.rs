@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use fal_emulator::{Config as EmulatorConfig, Emulator};
+use fal_emulator::Emulator;
 use lamina::worker::crash;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::support::{Process, Way, fal_options, json_of, picture, png_base64, until};
+use crate::support::{Process, Way, emulator, fal_options, json_of, picture, png_base64, until};
 
 /// Points at which the picture was handed over and nobody wrote it down yet.
 const UNPROVABLE: [&str; 2] = ["after_call", "before_settle_wait"];
@@ -86,7 +86,7 @@ struct Life {
 }
 
 async fn killed_at(point: &'static str, way: Way) -> Life {
-    let emulator = Emulator::start(EmulatorConfig::default()).await.unwrap();
+    let emulator = emulator().await;
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder, &emulator, way).await;
     options.insert("LAMINA_TEST_CRASH_POINT".into(), point.into());

@@ -4,11 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod browser;
 mod contract;
 mod expiry;
 mod faults;
+mod hostile;
 mod input;
 mod kill;
+mod log;
 mod stop;
 mod support;
 mod trouble;

@@ -1,18 +1,12 @@
 //! Stopping: nothing is lost, nothing is counted, nobody else's file is touched.
 
-use fal_emulator::{Config as EmulatorConfig, Emulator};
 use serde_json::json;
 
-use crate::support::{Process, Setup, TestApp, Way, picture, png_base64, until};
+use crate::support::{Process, Setup, TestApp, Way, held_emulator, picture, png_base64, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_waits_goes_on_after_a_restart_without_a_second_payment() {
-    let emulator = Emulator::start(EmulatorConfig {
-        hold: true,
-        ..EmulatorConfig::default()
-    })
-    .await
-    .unwrap();
+    let emulator = held_emulator().await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
     let id = app
         .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))
@@ -38,12 +32,7 @@ async fn a_job_that_waits_goes_on_after_a_restart_without_a_second_payment() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleting_a_running_job_cancels_it_at_the_engine() {
-    let emulator = Emulator::start(EmulatorConfig {
-        hold: true,
-        ..EmulatorConfig::default()
-    })
-    .await
-    .unwrap();
+    let emulator = held_emulator().await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
     let id = app
         .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))

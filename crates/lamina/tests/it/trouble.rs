@@ -6,22 +6,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use fal_emulator::{Config as EmulatorConfig, Emulator};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Process, Setup, TestApp, Way, json_of, left_out, picture, png_base64, until};
+use crate::support::{
+    Process, Setup, TestApp, Way, held_emulator, json_of, left_out, picture, png_base64, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paid_result_waits_until_its_layers_can_be_stored() {
-    let emulator = Emulator::start(EmulatorConfig {
-        hold: true,
-        ..EmulatorConfig::default()
-    })
-    .await
-    .unwrap();
+    let emulator = held_emulator().await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
     let id = app
         .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))

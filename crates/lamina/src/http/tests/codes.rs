@@ -60,6 +60,11 @@ async fn of_requests(seen: &mut Seen) {
     seen.add(&house.get("/api/jobs?limit=no").await);
     let no_host = Request::builder().uri("/api/jobs/x").body(Body::empty());
     seen.add(&house.send(no_host.unwrap()).await);
+    for (name, value) in [("host", "evil.test"), ("origin", "https://evil.test")] {
+        let mut asked = request("POST", "/api/upload").body(Body::empty()).unwrap();
+        asked.headers_mut().insert(name, value.parse().unwrap());
+        seen.add(&house.send(asked).await);
+    }
     let upload = format!(r#"{{"upload_id":"{}"}}"#, Uuid::nil());
     seen.add(&house.post_json(upload).await);
     let fal = r#"{"image_url":"https://example.com/a.png","engine":"fal"}"#;

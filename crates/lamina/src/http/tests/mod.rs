@@ -94,6 +94,7 @@ impl House {
             public_url: None,
             trust_proxy: false,
             cors: CorsOrigins::None,
+            host_names: HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec()),
             webhooks: None,
             spool,
             limits: EdgeLimits::default(),

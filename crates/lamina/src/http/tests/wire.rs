@@ -161,7 +161,7 @@ async fn a_body_that_drips_ends_with_its_whole_time() {
     let server = Server::start(house, quick()).await;
     let socket = server.connect().await;
     let (mut reading, mut writing) = socket.into_split();
-    let head = "POST /api/jobs HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+    let head = "POST /api/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
     let drip = async {
         let mut pace = tokio::time::interval(Duration::from_millis(20));
         writing.write_all(head.as_bytes()).await.unwrap();

@@ -73,17 +73,18 @@ pub(super) fn by_key(
 ) -> rusqlite::Result<Option<Created>> {
     connection
         .prepare_cached(
-            "select i.body_sha256, j.id, j.phase from idempotency i join jobs j on j.id = i.job_id
+            "select i.body_sha256, j.id, j.phase, j.progress_floor from idempotency i join jobs j on j.id = i.job_id
              where i.owner = ?1 and i.key = ?2",
         )?
         .query_row(params![owner.as_str(), key.key], |row| {
             if row.get_ref("body_sha256")?.as_blob()? != key.body_sha256 {
                 return Ok(Created::KeyConflict);
             }
-            Ok(Created::Existing(
-                rows::parsed(row, "id")?,
-                rows::phase(row)?,
-            ))
+            Ok(Created::Existing {
+                id: rows::parsed(row, "id")?,
+                phase: rows::phase(row)?,
+                resubmitted: row.get::<_, f32>("progress_floor")? > 0.0,
+            })
         })
         .optional()
 }

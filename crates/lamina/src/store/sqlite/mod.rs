@@ -64,7 +64,9 @@ pub enum OpenError {
         text: String,
     },
     /// SQLite failed while it was opened or migrated.
-    #[error("the database could not be prepared: {0}")]
+    #[error(
+        "the database could not be prepared: {0}; check that DATABASE_PATH names a file that lamina made, or a new one"
+    )]
     Sqlite(#[from] rusqlite::Error),
 }
 

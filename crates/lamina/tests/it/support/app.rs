@@ -162,6 +162,19 @@ impl TestApp {
         json_of(answer).await
     }
 
+    /// Every job, newest first, page by page.
+    pub(crate) async fn jobs(&self) -> Vec<Value> {
+        let (mut jobs, mut path) = (Vec::new(), "/api/jobs?limit=100".to_owned());
+        loop {
+            let page = json_of(self.get(&path).send().await.unwrap()).await;
+            jobs.extend(page["jobs"].as_array().unwrap().iter().cloned());
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return jobs;
+            };
+            path = format!("/api/jobs?limit=100&cursor={cursor}");
+        }
+    }
+
     /// Polls as an app would and returns the finished job; progress must never fall on the way.
     pub(crate) async fn finished(&self, id: &str) -> Value {
         let latest = std::sync::Mutex::new(0.0);

@@ -1,10 +1,14 @@
 //! What every test stands on.
 
 mod app;
+mod emulator;
+mod leaps;
 mod pictures;
 mod process;
 
 pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
+pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
+pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
 pub(crate) use process::Process;
 

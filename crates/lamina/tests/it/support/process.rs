@@ -76,6 +76,14 @@ impl Process {
         }
     }
 
+    /// The most memory it ever had, in KiB. Linux alone says so.
+    pub(crate) fn peak_memory_kib(&self) -> Option<u64> {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        line?.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Waits for the process to end by itself and returns how it ended and what it said.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();

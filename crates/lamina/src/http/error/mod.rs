@@ -1,17 +1,20 @@
-//! Every way in which a request is refused, and the only place that knows the statuses of errors
-//! and the texts that strangers read. `problem` gives them their form.
+//! Every way in which a request is refused, and the only place that knows the statuses of errors.
+//! The texts that strangers read are in `text`, the errors of other modules that become these in
+//! `from`; `problem` gives them their form.
 //!
 //! Internal text never enters an answer: [`ApiError::cause`] is logged once, by `observe`. A job's
 //! own failure is not an error here; it is a field of the job.
+
+mod from;
+mod text;
 
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
 
-use crate::blobs::{BlobError, LinkError};
-use crate::images::{ImageError, PoolError};
-use crate::jobs::{EngineKind, FieldError, ParseError};
-use crate::store::{Gone, StoreError};
+use crate::images::ImageError;
+use crate::jobs::{EngineKind, FieldError};
+use crate::store::Gone;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -26,6 +29,10 @@ pub enum ApiError {
     InvalidIdempotencyKey,
     /// Links cannot be made from this `Host`.
     InvalidHost,
+    /// Asked for under a name that is not this server's.
+    HostNotAllowed,
+    /// A page of another origin wants to change something.
+    OriginNotAllowed,
     /// JSON with wrong fields.
     InvalidFields(Vec<FieldError>),
     /// Wrong query parameters.
@@ -109,7 +116,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 42] = [
+    pub const CODES: [(&'static str, u16); 44] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -117,6 +124,7 @@ impl ApiError {
         ("invalid_host", 400),
         ("unauthorized", 401),
         ("webhook_unsigned", 401),
+        ("origin_not_allowed", 403),
         ("link_invalid", 403),
         ("webhook_signature_invalid", 403),
         ("route_not_found", 404),
@@ -136,6 +144,7 @@ impl ApiError {
         ("image_format_unsupported", 415),
         ("image_variant_unsupported", 415),
         ("range_not_satisfiable", 416),
+        ("host_not_allowed", 421),
         ("invalid_fields", 422),
         ("invalid_query", 422),
         ("upload_not_found", 422),
@@ -163,6 +172,8 @@ impl ApiError {
             Self::BodyIncomplete => "body_incomplete",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
             Self::InvalidHost => "invalid_host",
+            Self::HostNotAllowed => "host_not_allowed",
+            Self::OriginNotAllowed => "origin_not_allowed",
             Self::InvalidFields(_) => "invalid_fields",
             Self::InvalidQuery(_) => "invalid_query",
             Self::UploadNotFound => "upload_not_found",
@@ -202,109 +213,6 @@ impl ApiError {
         known
             .and_then(|(_, status)| StatusCode::from_u16(*status).ok())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// What happened and what to do, for a stranger.
-    pub(super) fn detail(&self) -> String {
-        match self {
-            Self::InvalidJson(place) => format!("The body is not valid JSON: {place}."),
-            Self::InvalidMultipart(problem) => format!(
-                "The multipart form cannot be read: {problem}. Send one part named \"file\", or the image itself as the body."
-            ),
-            Self::InvalidFields(errors) | Self::InvalidQuery(errors) if errors.len() == 1 => {
-                errors[0].detail.clone()
-            }
-            Self::InvalidFields(errors) => {
-                format!("{} fields of the body are wrong; see errors.", errors.len())
-            }
-            Self::InvalidQuery(errors) => {
-                format!("{} query parameters are wrong; see errors.", errors.len())
-            }
-            Self::EngineNotConfigured { asked, available } => {
-                let names: Vec<&str> = available.iter().map(|kind| kind.as_str()).collect();
-                format!(
-                    "The engine \"{}\" is not set up on this server. Leave \"engine\" out, or use one of: {}.",
-                    asked.as_str(),
-                    names.join(", ")
-                )
-            }
-            Self::JobFailed(sentence) => format!("The job failed, so it has no layers. {sentence}"),
-            Self::BodyTooLarge { limit } => {
-                format!("The body is larger than the {limit} bytes that this route takes.")
-            }
-            Self::UnsupportedMediaType { wanted } => {
-                format!("Send the body as {wanted}, and say so in Content-Type.")
-            }
-            Self::RangeNotSatisfiable { size } => {
-                format!("The file has {size} bytes and the range lies outside of them.")
-            }
-            Self::Image { error, .. } => sentence(&error.to_string()),
-            Self::NotReady(what) => format!("Not ready: {what}."),
-            other => other.fixed_detail().to_owned(),
-        }
-    }
-
-    /// The texts that hold nothing of the request.
-    fn fixed_detail(&self) -> &'static str {
-        match self {
-            Self::BodyIncomplete => "The connection ended before the whole body had arrived. Send it again.",
-            Self::InvalidIdempotencyKey => {
-                "Idempotency-Key must be 1 to 255 visible ASCII characters; a fresh UUID for each new job is a good choice."
-            }
-            Self::InvalidHost => {
-                "The Host header must be host or host:port; links to the layers are made from it."
-            }
-            Self::UploadNotFound => {
-                "There is no such upload, or it has expired. Upload the image again with POST /api/upload."
-            }
-            Self::IdempotencyKeyReused => {
-                "This Idempotency-Key was used with another body. Use a fresh key for a new job."
-            }
-            Self::Unauthorized { sent: false } => {
-                "This server wants an API key: send the header \"Authorization: Bearer <key>\"."
-            }
-            Self::Unauthorized { sent: true } => {
-                "The Authorization header holds no key that this server knows. It must read \"Bearer <key>\"."
-            }
-            Self::LinkInvalid => {
-                "The link's signature is wrong. Use links exactly as the API gave them; read the job again for fresh ones."
-            }
-            Self::LinkExpired => "The link's time is over; the job and its files have expired with it.",
-            Self::FileGone => "The file was erased, because its job or upload was deleted or has expired.",
-            Self::WebhookUnsigned => "The webhook does not carry the four X-Fal-Webhook headers of a signed call.",
-            Self::WebhookSignatureInvalid => "The webhook's signature is wrong or too old.",
-            Self::WebhookKeysUnavailable(_) => {
-                "The webhook's signature cannot be checked now. Deliver it again."
-            }
-            Self::RouteNotFound => "Nothing is here. GET /openapi.json lists what there is.",
-            Self::JobNotFound => "There is no such job, or it is not yours.",
-            Self::MethodNotAllowed => "This path does not take that method; the Allow header names those it takes.",
-            Self::RequestTimeout => "The request came too slowly, so the connection is closed. Send it again.",
-            Self::JobNotCompleted { .. } => {
-                "The job has no layers yet. Ask GET /api/jobs/{id} until its status is completed."
-            }
-            Self::JobGone(Gone::Deleted) => "The job was deleted, and its files with it.",
-            Self::JobGone(Gone::Expired) => "The job's time was over, and its files were erased with it.",
-            Self::ServerBusy => "The server is handling as many pictures as it can. Try again in a few seconds.",
-            Self::StorageUnavailable(_) => {
-                "The server cannot reach its storage now. Nothing was changed; try again in a few seconds."
-            }
-            Self::Internal(_)
-            // Those below hold something of the request; `detail` writes them.
-            | Self::InvalidJson(_)
-            | Self::InvalidMultipart(_)
-            | Self::InvalidFields(_)
-            | Self::InvalidQuery(_)
-            | Self::EngineNotConfigured { .. }
-            | Self::JobFailed(_)
-            | Self::BodyTooLarge { .. }
-            | Self::UnsupportedMediaType { .. }
-            | Self::RangeNotSatisfiable { .. }
-            | Self::Image { .. }
-            | Self::NotReady(_) => {
-                "Something went wrong in the server. Try again, and report it with the request id if it happens twice."
-            }
-        }
     }
 
     /// Each wrong field, for `errors`.
@@ -349,86 +257,7 @@ impl ApiError {
             _ => None,
         }
     }
-}
 
-/// The texts of `images` begin small, because logs quote them; an answer begins like a sentence.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        if error.is_temporary() {
-            Self::StorageUnavailable(error.to_string())
-        } else {
-            Self::Internal(error.to_string())
-        }
-    }
-}
-
-impl From<BlobError> for ApiError {
-    fn from(error: BlobError) -> Self {
-        match error {
-            BlobError::Missing(_) => Self::FileGone,
-            BlobError::Unavailable(cause) => Self::StorageUnavailable(cause),
-        }
-    }
-}
-
-impl From<std::io::Error> for ApiError {
-    /// Only the spool does file work here, so every such error is the disk's.
-    fn from(error: std::io::Error) -> Self {
-        Self::StorageUnavailable(format!("the spool: {error}"))
-    }
-}
-
-impl From<LinkError> for ApiError {
-    fn from(error: LinkError) -> Self {
-        match error {
-            LinkError::Wrong => Self::LinkInvalid,
-            LinkError::Expired => Self::LinkExpired,
-        }
-    }
-}
-
-impl From<ParseError> for ApiError {
-    fn from(error: ParseError) -> Self {
-        match error {
-            ParseError::Syntax(place) => Self::InvalidJson(place),
-            ParseError::Fields(errors) => Self::InvalidFields(errors),
-        }
-    }
-}
-
-impl From<ImageError> for ApiError {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Busy => Self::ServerBusy,
-            ImageError::Internal => Self::Internal(error.to_string()),
-            error => Self::Image {
-                error,
-                pointer: None,
-            },
-        }
-    }
-}
-
-impl From<PoolError> for ApiError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Busy | PoolError::Stopped => Self::ServerBusy,
-            PoolError::Panicked => Self::Internal(error.to_string()),
-        }
-    }
-}
-
-impl ApiError {
     /// Names the field that held a refused picture.
     pub(super) fn at(self, pointer: &'static str) -> Self {
         match self {

@@ -1,0 +1,79 @@
+//! Options that decide who may ask: keys, secrets, pages of other origins.
+
+use secrecy::SecretString;
+use url::Host;
+
+use super::reader::Reader;
+use crate::http::{CorsOrigins, HostNames};
+
+impl Reader<'_> {
+    pub(super) fn signing_secrets(&mut self) -> Vec<SecretString> {
+        let secrets: Vec<&str> = self.list("SIGNING_SECRET").collect();
+        if secrets.iter().any(|secret| secret.len() < 32) {
+            self.wrong(
+                "SIGNING_SECRET",
+                "expected at least 32 characters; openssl rand -hex 32 makes one",
+            );
+        }
+        secrets.into_iter().map(SecretString::from).collect()
+    }
+
+    pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
+        let mut keys: Vec<(String, SecretString)> = Vec::new();
+        for (index, part) in self.list("API_KEYS").enumerate() {
+            let pair = part
+                .split_once(':')
+                .map(|(name, key)| (name.trim(), key.trim()));
+            match pair {
+                Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
+                    keys.push((name.to_owned(), SecretString::from(key)));
+                }
+                // Which one is told by its place: a part without a colon may be a key.
+                _ => self.wrong(
+                    "API_KEYS",
+                    format!(
+                        "expected name:key,name:key with keys of at least 16 characters; number {} is not so",
+                        index + 1
+                    ),
+                ),
+            }
+        }
+        keys
+    }
+
+    pub(super) fn cors(&mut self) -> CorsOrigins {
+        if self.text("CORS_ORIGINS") == "*" {
+            return CorsOrigins::Any;
+        }
+        let origins = self.parsed_list(
+            "CORS_ORIGINS",
+            "* or origins such as https://app.example.com",
+        );
+        if origins.is_empty() {
+            CorsOrigins::None
+        } else {
+            CorsOrigins::List(origins)
+        }
+    }
+
+    /// Names as browsers write them; an address needs no leave and is left out.
+    pub(super) fn host_names(&mut self) -> HostNames {
+        if self.text("ALLOWED_HOSTS") == "*" {
+            return HostNames::Any;
+        }
+        let mut names = Vec::new();
+        for part in self.list("ALLOWED_HOSTS") {
+            match Host::parse(part) {
+                Ok(Host::Domain(name)) if !name.contains('*') => {
+                    names.push(name.trim_end_matches('.').to_owned());
+                }
+                Ok(Host::Ipv4(_) | Host::Ipv6(_)) => {}
+                Ok(Host::Domain(_)) | Err(_) => self.wrong(
+                    "ALLOWED_HOSTS",
+                    format!("expected * or names such as layers.example.com, without scheme, port and path, got {part:?}"),
+                ),
+            }
+        }
+        HostNames::List(names)
+    }
+}

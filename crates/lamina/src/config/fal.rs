@@ -1,0 +1,79 @@
+//! fal's options.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::FalConfig;
+use super::reader::Reader;
+use crate::engines::ImageWay;
+
+impl Reader<'_> {
+    /// fal's own options are checked even without a key, so that a typo shows before the key comes.
+    pub(super) fn fal(&mut self, public_url: Option<&Url>) -> Option<FalConfig> {
+        let names = ["FAL_API_KEY", "FAL_KEY"];
+        let given = names.into_iter().find(|name| !self.text(name).is_empty());
+        if let Some(name) = given
+            && let Err(error) = fal_queue::check_key_shape(self.text(name))
+        {
+            self.wrong(name, format!("does not look like a fal key: {error}"));
+        }
+        let has_url = public_url.is_some();
+        let auto_way = if has_url {
+            ImageWay::Link
+        } else {
+            ImageWay::Upload
+        };
+        let ways = [
+            ("auto", auto_way),
+            ("link", ImageWay::Link),
+            ("upload", ImageWay::Upload),
+            ("data", ImageWay::DataUri),
+        ];
+        let way = self.word("FAL_IMAGE", &ways);
+        let webhooks = self.word(
+            "FAL_WEBHOOKS",
+            &[("auto", has_url), ("true", true), ("false", false)],
+        );
+        for (name, needs) in [
+            ("FAL_IMAGE", way == ImageWay::Link),
+            ("FAL_WEBHOOKS", webhooks),
+        ] {
+            if needs && !has_url {
+                self.wrong(name, format!("is {:?}, and that needs PUBLIC_URL, the address under which fal reaches lamina", self.text(name)));
+            }
+        }
+        let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
+        let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");
+        if !(0.0..1000.0).contains(&price) {
+            self.wrong(
+                "FAL_PRICE_USD",
+                format!("expected a number of US dollars from 0 to 1000, got {price}"),
+            );
+        }
+        let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
+        let jwks_url = self.fal_url("FAL_JWKS_URL");
+        let key = SecretString::from(self.text(given?));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be 0 to 1000 dollars"
+        )]
+        let price_microusd = (price * 1e6).round() as u64;
+        Some(FalConfig {
+            key,
+            model,
+            way,
+            webhooks,
+            price_microusd,
+            queue_url,
+            rest_url,
+            jwks_url,
+        })
+    }
+
+    fn fal_url(&mut self, name: &str) -> Url {
+        self.base_url(name).unwrap_or_else(|| {
+            Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("/ is a path"))
+        })
+    }
+}

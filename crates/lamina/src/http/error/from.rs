@@ -1,0 +1,73 @@
+//! The errors of the modules behind the edge, as the edge answers them.
+
+use super::ApiError;
+use crate::blobs::{BlobError, LinkError};
+use crate::images::{ImageError, PoolError};
+use crate::jobs::ParseError;
+use crate::store::StoreError;
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_temporary() {
+            Self::StorageUnavailable(error.to_string())
+        } else {
+            Self::Internal(error.to_string())
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Missing(_) => Self::FileGone,
+            BlobError::Unavailable(cause) => Self::StorageUnavailable(cause),
+        }
+    }
+}
+
+impl From<std::io::Error> for ApiError {
+    /// Only the spool does file work here, so every such error is the disk's.
+    fn from(error: std::io::Error) -> Self {
+        Self::StorageUnavailable(format!("the spool: {error}"))
+    }
+}
+
+impl From<LinkError> for ApiError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Wrong => Self::LinkInvalid,
+            LinkError::Expired => Self::LinkExpired,
+        }
+    }
+}
+
+impl From<ParseError> for ApiError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Syntax(place) => Self::InvalidJson(place),
+            ParseError::Fields(errors) => Self::InvalidFields(errors),
+        }
+    }
+}
+
+impl From<ImageError> for ApiError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Busy => Self::ServerBusy,
+            ImageError::Internal => Self::Internal(error.to_string()),
+            error => Self::Image {
+                error,
+                pointer: None,
+            },
+        }
+    }
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Busy | PoolError::Stopped => Self::ServerBusy,
+            PoolError::Panicked => Self::Internal(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What strangers read: for each error a sentence that says what happened, and what to do. Nothing
+//! internal enters it; what is repeated of a request is short and was checked.
+
+use super::ApiError;
+use crate::store::Gone;
+
+impl ApiError {
+    /// What happened and what to do, for a stranger.
+    pub(in crate::http) fn detail(&self) -> String {
+        match self {
+            Self::InvalidJson(place) => format!("The body is not valid JSON: {place}."),
+            Self::InvalidMultipart(problem) => format!(
+                "The multipart form cannot be read: {problem}. Send one part named \"file\", or the image itself as the body."
+            ),
+            Self::InvalidFields(errors) | Self::InvalidQuery(errors) if errors.len() == 1 => {
+                errors[0].detail.clone()
+            }
+            Self::InvalidFields(errors) => {
+                format!("{} fields of the body are wrong; see errors.", errors.len())
+            }
+            Self::InvalidQuery(errors) => {
+                format!("{} query parameters are wrong; see errors.", errors.len())
+            }
+            Self::EngineNotConfigured { asked, available } => {
+                let names: Vec<&str> = available.iter().map(|kind| kind.as_str()).collect();
+                format!(
+                    "The engine \"{}\" is not set up on this server. Leave \"engine\" out, or use one of: {}.",
+                    asked.as_str(),
+                    names.join(", ")
+                )
+            }
+            Self::JobFailed(sentence) => format!("The job failed, so it has no layers. {sentence}"),
+            Self::BodyTooLarge { limit } => {
+                format!("The body is larger than the {limit} bytes that this route takes.")
+            }
+            Self::UnsupportedMediaType { wanted } => {
+                format!("Send the body as {wanted}, and say so in Content-Type.")
+            }
+            Self::RangeNotSatisfiable { size } => {
+                format!("The file has {size} bytes and the range lies outside of them.")
+            }
+            Self::Image { error, .. } => sentence(&error.to_string()),
+            Self::NotReady(what) => format!("Not ready: {what}."),
+            other => other.fixed_detail().to_owned(),
+        }
+    }
+
+    /// The texts that hold nothing of the request.
+    fn fixed_detail(&self) -> &'static str {
+        match self {
+            Self::BodyIncomplete => "The connection ended before the whole body had arrived. Send it again.",
+            Self::InvalidIdempotencyKey => {
+                "Idempotency-Key must be 1 to 255 visible ASCII characters; a fresh UUID for each new job is a good choice."
+            }
+            Self::InvalidHost => {
+                "The Host header must be host or host:port; links to the layers are made from it."
+            }
+            Self::HostNotAllowed => {
+                "This server takes requests without a key, so it answers under its own names only, and this Host is none of them. Ask it by its address; the operator can allow the name with ALLOWED_HOSTS or PUBLIC_URL."
+            }
+            Self::OriginNotAllowed => {
+                "A web page of another origin sent this, and this server lets none change anything. The operator can allow the page's origin with CORS_ORIGINS."
+            }
+            Self::UploadNotFound => {
+                "There is no such upload, or it has expired. Upload the image again with POST /api/upload."
+            }
+            Self::IdempotencyKeyReused => {
+                "This Idempotency-Key was used with another body. Use a fresh key for a new job."
+            }
+            Self::Unauthorized { sent: false } => {
+                "This server wants an API key: send the header \"Authorization: Bearer <key>\"."
+            }
+            Self::Unauthorized { sent: true } => {
+                "The Authorization header holds no key that this server knows. It must read \"Bearer <key>\"."
+            }
+            Self::LinkInvalid => {
+                "The link's signature is wrong. Use links exactly as the API gave them; read the job again for fresh ones."
+            }
+            Self::LinkExpired => "The link's time is over; the job and its files have expired with it.",
+            Self::FileGone => "The file was erased, because its job or upload was deleted or has expired.",
+            Self::WebhookUnsigned => "The webhook does not carry the four X-Fal-Webhook headers of a signed call.",
+            Self::WebhookSignatureInvalid => "The webhook's signature is wrong or too old.",
+            Self::WebhookKeysUnavailable(_) => {
+                "The webhook's signature cannot be checked now. Deliver it again."
+            }
+            Self::RouteNotFound => "Nothing is here. GET /openapi.json lists what there is.",
+            Self::JobNotFound => "There is no such job, or it is not yours.",
+            Self::MethodNotAllowed => "This path does not take that method; the Allow header names those it takes.",
+            Self::RequestTimeout => "The request came too slowly, so the connection is closed. Send it again.",
+            Self::JobNotCompleted { .. } => {
+                "The job has no layers yet. Ask GET /api/jobs/{id} until its status is completed."
+            }
+            Self::JobGone(Gone::Deleted) => "The job was deleted, and its files with it.",
+            Self::JobGone(Gone::Expired) => "The job's time was over, and its files were erased with it.",
+            Self::ServerBusy => "The server is handling as many pictures as it can. Try again in a few seconds.",
+            Self::StorageUnavailable(_) => {
+                "The server cannot reach its storage now. Nothing was changed; try again in a few seconds."
+            }
+            Self::Internal(_)
+            // Those below hold something of the request; `detail` writes them.
+            | Self::InvalidJson(_)
+            | Self::InvalidMultipart(_)
+            | Self::InvalidFields(_)
+            | Self::InvalidQuery(_)
+            | Self::EngineNotConfigured { .. }
+            | Self::JobFailed(_)
+            | Self::BodyTooLarge { .. }
+            | Self::UnsupportedMediaType { .. }
+            | Self::RangeNotSatisfiable { .. }
+            | Self::Image { .. }
+            | Self::NotReady(_) => {
+                "Something went wrong in the server. Try again, and report it with the request id if it happens twice."
+            }
+        }
+    }
+}
+
+/// The texts of `images` begin small, because logs quote them; an answer begins like a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
