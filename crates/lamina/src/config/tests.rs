@@ -89,7 +89,7 @@ fn every_wrong_option_is_named_with_what_it_wants() {
     ENGINE: is fal, and that needs FAL_API_KEY; set it, or use ENGINE=local
     JOB_TTL: expected at most 168h: pictures are not kept longer than a week
     STOP_GRACE: expected a duration such as 24h, 15m or 30s, got "soon"
-    FETCH_ALLOW_NETS: expected networks such as 127.0.0.0/8 or ::1/128, got "10.0.0.0/99"
+    FETCH_ALLOW_NETS: expected networks such as 127.0.0.0/8, or 127.0.0.1/32 for one address, got "10.0.0.0/99"
     LOG_FORMAT: expected one of auto, json, text, got "xml"
     ALLOW_ANONYMOUS: expected one of true, false, 1, 0, yes, no, got "perhaps"
     "#);
