@@ -60,7 +60,10 @@ impl Unread {
 
     async fn ask(&self) -> reqwest::Result<StatusCode> {
         let asked = self.client.get(format!("{}/openapi.json", self.base));
-        asked.send().await.map(|answer| answer.status())
+        let answer = asked.send().await?;
+        let status = answer.status();
+        // An answer that is not taken whole resets its stream, and many such end the connection.
+        answer.bytes().await.map(|_| status)
     }
 
     async fn answers_many(&self) {
