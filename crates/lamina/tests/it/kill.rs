@@ -85,6 +85,20 @@ struct Life {
     unknown: i64,
 }
 
+/// Creates the job, or learns its id again: the key makes the repetition safe. `None` when no
+/// answer came.
+async fn create(base: &str, body: &Value) -> Option<String> {
+    let sent = Client::new()
+        .post(format!("{base}/api/jobs"))
+        .header("idempotency-key", "one")
+        .json(body)
+        .send()
+        .await
+        .ok()?;
+    let answer: Value = sent.json().await.ok()?;
+    Some(answer["job_id"].as_str().unwrap().to_owned())
+}
+
 async fn killed_at(point: &'static str, way: Way) -> Life {
     let emulator = emulator().await;
     let folder = tempfile::tempdir().unwrap();
@@ -93,16 +107,8 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
 
     let first = start(&options).await;
     let body = json!({ "image_base64": png_base64(&picture(64, 48)), "num_layers": 2 });
-    let created = Client::new()
-        .post(format!("{}/api/jobs", first.base))
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    let id = json_of(created).await["job_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    // A worker that is quick may end the process before the answer is on its way.
+    let answered = create(&first.base, &body).await;
     let (status, said) = first.ended().await;
     assert_eq!(
         std::os::unix::process::ExitStatusExt::signal(&status),
@@ -112,6 +118,11 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
 
     options.remove("LAMINA_TEST_CRASH_POINT");
     let second = start(&options).await;
+    let id = create(&second.base, &body).await.unwrap();
+    assert!(
+        answered.is_none_or(|first| first == id),
+        "{point}: another job"
+    );
     let url = format!("{}/api/jobs/{id}", second.base);
     let job = until("the job's end", || async {
         let job = json_of(Client::new().get(&url).send().await.unwrap()).await;
