@@ -3,6 +3,7 @@
 
 mod added;
 mod creates;
+mod hostile;
 mod jobs;
 mod reads;
 mod uploads;
@@ -15,11 +16,12 @@ use crate::stage::Stage;
 type Run = fn(&Stage) -> anyhow::Result<()>;
 
 /// The rows by name, in the order they run.
-pub(crate) const ROWS: [(&str, Run); 6] = [
+pub(crate) const ROWS: [(&str, Run); 7] = [
     ("creates", creates::run),
     ("reads", reads::run),
     ("jobs", whole::run),
     ("added", added::run),
     ("waiting", waiting::run),
     ("uploads", uploads::run),
+    ("hostile", hostile::run),
 ];
