@@ -2,8 +2,8 @@
 //!
 //! Forward model: `background` is painted first, then every cut over it, and the result is close
 //! to the picture; [`crate::peel`] then makes it exact at full size. A pass that finds a thing
-//! appends a [`Cut`] and paints the thing out of `rest`, so that later passes see what lies under
-//! it. Invariant: `cuts` is front first until the order pass turns it round.
+//! adds a [`Cut`] behind those found before and paints the thing out of `rest`, so that later passes
+//! see what lies under it. Invariant: `cuts` is bottom first.
 
 use fast_image_resize as fir;
 
@@ -50,6 +50,8 @@ pub(crate) struct Scene<'a> {
     /// 1 where `rest` was painted rather than seen.
     pub(crate) painted: Gray,
     pub(crate) cuts: Vec<Cut>,
+    /// How many cuts were joined to others, or left in the background, because of a limit.
+    pub(crate) merged: usize,
 }
 
 impl<'a> Scene<'a> {
@@ -62,10 +64,11 @@ impl<'a> Scene<'a> {
             work,
             plain: false,
             cuts: Vec::new(),
+            merged: 0,
         }
     }
 
-    /// Appends a cut that lies behind all found before, and paints `under` (same rectangle) into
+    /// Adds a cut that lies behind all found before, and paints `under` (same rectangle) into
     /// the rest wherever the cut covers anything.
     pub(crate) fn take(&mut self, cut: Cut, under: &Rgb) {
         let rect = cut.rect;
@@ -79,11 +82,11 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        self.cuts.push(cut);
+        self.cuts.insert(0, cut);
     }
 }
 
-/// Two cuts as one: `top` over `bottom`. Kind, name and edge are those of the larger.
+/// Two cuts as one: `top` over `bottom`, of the kind of the larger. Edges stay sharp if both are.
 pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
     let rect = bottom.rect.union(top.rect);
     let mut alpha = Plane::filled(rect.w, rect.h, 0.0_f32);
@@ -97,6 +100,9 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
                 if a > 0.0 && sum > 0.0 {
                     paint.data[at] = mix(paint.data[at], cut.paint.at(x, y), a / sum);
                     alpha.data[at] = sum;
+                } else if b == 0.0 {
+                    // What a soft edge is solved from at full size must be known beside it too.
+                    paint.data[at] = cut.paint.at(x, y);
                 }
             }
         }
@@ -114,7 +120,10 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
         rect,
         alpha,
         paint,
-        edge: Edge::Soft,
+        edge: match (&bottom.edge, &top.edge) {
+            (Edge::Unmix, Edge::Unmix) => Edge::Unmix,
+            _ => Edge::Soft,
+        },
     }
 }
 

@@ -12,7 +12,7 @@ mod sheet;
 use std::time::Instant;
 
 use ab_glyph::FontRef;
-use layerize::{Cancel, Layer, Options, RgbaImage, split_timed};
+use layerize::{Cancel, Layer, Options, RgbaImage, split_with_report};
 
 use design::{Design, Kit};
 use measure::Score;
@@ -75,7 +75,7 @@ fn wishes() -> Wishes {
 fn main() {
     let wishes = wishes();
     let begun = Instant::now();
-    layerize::warm_up().expect("models load");
+    layerize::Networks::default().warm_up().expect("models load");
     report(&format!(
         "load {:.0} ms",
         begun.elapsed().as_secs_f32() * 1000.0
@@ -213,11 +213,16 @@ fn timed(image: &RgbaImage) -> Run {
     // Resets the high-water mark; without it (not Linux) the figure is that of the whole run.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let (begun, busy) = (Instant::now(), cpu_seconds());
-    let (layers, times) =
-        split_timed(image, &Options::default(), &mut |_| {}, &Cancel::default()).expect("splits");
-    let passes: Vec<String> = times
+    let (layers, told) =
+        split_with_report(image, &Options::default(), &mut |_| {}, &Cancel::default())
+            .expect("splits");
+    let passes: Vec<String> = told
+        .passes
         .iter()
-        .map(|time| format!("{} {}", time.pass, time.took.as_millis()))
+        .map(|time| {
+            let (took, deaf) = (time.took.as_millis(), time.deaf.as_millis());
+            format!("{} {took}/{deaf}", time.pass)
+        })
         .collect();
     Run {
         layers,
