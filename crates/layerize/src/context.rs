@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::report::PassTime;
 use crate::{Cancel, Error, Options, Progress};
@@ -19,8 +19,8 @@ pub(crate) struct Context<'a> {
     from: f32,
     to: f32,
     reported: f32,
-    begun: Instant,
-    looked: Cell<Instant>,
+    begun: Duration,
+    looked: Cell<Duration>,
     deaf: Cell<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Context<'a> {
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1)
             .max(1);
-        let now = Instant::now();
+        let now = (options.clock)();
         Self {
             options,
             pool: Arc::new(rten::ThreadPool::with_num_threads(threads)),
@@ -54,7 +54,7 @@ impl<'a> Context<'a> {
     /// Begins a pass that takes the whole from `from` to `to`.
     pub(crate) fn enter(&mut self, pass: &'static str, from: f32, to: f32) -> Result<(), Error> {
         (self.pass, self.from, self.to) = (pass, from, to);
-        self.begun = Instant::now();
+        self.begun = (self.options.clock)();
         self.looked.set(self.begun);
         self.deaf.set(Duration::ZERO);
         self.reach(0.0)
@@ -65,7 +65,7 @@ impl<'a> Context<'a> {
         self.check()?;
         Ok(PassTime {
             pass: self.pass,
-            took: self.begun.elapsed(),
+            took: (self.options.clock)().saturating_sub(self.begun),
             deaf: self.deaf.get(),
         })
     }
@@ -92,13 +92,15 @@ impl<'a> Context<'a> {
     /// Notes that another thread has looked at the flag up to now.
     #[cfg(feature = "onnxruntime")]
     pub(crate) fn watched(&self) {
-        self.looked.set(Instant::now());
+        self.looked.set((self.options.clock)());
     }
 
     /// Obeys the flag.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let before = self.looked.replace(Instant::now());
-        self.deaf.set(self.deaf.get().max(before.elapsed()));
+        let now = (self.options.clock)();
+        let before = self.looked.replace(now);
+        self.deaf
+            .set(self.deaf.get().max(now.saturating_sub(before)));
         if self.cancel.is_cancelled() {
             Err(Error::Cancelled)
         } else {

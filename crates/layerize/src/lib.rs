@@ -73,7 +73,7 @@ pub fn split_with_report(
     let mut ctx = Context::new(options, progress, cancel);
     let mut report = Report::default();
     ctx.enter("look", 0.0, 0.05)?;
-    let mut scene = Scene::new(image);
+    let mut scene = Scene::new(image, &ctx)?;
     report.passes.push(ctx.leave()?);
     let mut done = 0.05;
     for pass in passes::PASSES {

@@ -2,13 +2,14 @@
 //!
 //! Nothing here does work. Invariant: `Options::default()` is what a caller without wishes wants.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::net::Networks;
 
 /// How to split.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The most layers to return, background included; `None`, the default, lets the picture
     /// decide, and 0 counts as 1. A limit merges the least important neighbours; it never adds.
@@ -22,6 +23,29 @@ pub struct Options {
     pub skip: Vec<&'static str>,
     /// What runs the two networks.
     pub networks: Networks,
+    /// What the times of a [`Report`](crate::Report) are measured by; nothing depends on it. The
+    /// default is the time that passes. On a busy machine the processor time of the process says
+    /// more.
+    pub clock: fn() -> Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_layers: None,
+            threads: None,
+            text: TextLayers::default(),
+            skip: Vec::new(),
+            networks: Networks::default(),
+            clock: passing,
+        }
+    }
+}
+
+/// The time since the first call.
+fn passing() -> Duration {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
 }
 
 impl Options {

@@ -15,7 +15,7 @@ pub struct Report {
     pub passes: Vec<PassTime>,
 }
 
-/// How long one pass of a split took, on the wall clock.
+/// How long one pass of a split took, by [`Options::clock`](crate::Options::clock).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassTime {
     /// The name of the pass, as in [`Progress::pass`](crate::Progress::pass).

@@ -7,11 +7,14 @@
 
 use fast_image_resize as fir;
 
+use crate::context::Context;
 use crate::plane::{Gray, Plane, Rect, Rgb, mix};
-use crate::{LayerKind, RgbaImage};
+use crate::{Error, LayerKind, RgbaImage};
 
 /// Longest side of the picture the passes look at.
 pub(crate) const WORK_SIDE: usize = 1024;
+/// Rows of the work picture between two looks at the stop flag.
+const SHRUNK_ROWS: usize = 64;
 
 /// One thing found: where it is and what colour it has there.
 pub(crate) struct Cut {
@@ -55,9 +58,9 @@ pub(crate) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(crate) fn new(source: &'a RgbaImage) -> Self {
-        let work = work_picture(source);
-        Self {
+    pub(crate) fn new(source: &'a RgbaImage, ctx: &Context<'_>) -> Result<Self, Error> {
+        let work = work_picture(source, ctx)?;
+        Ok(Self {
             source,
             rest: work.clone(),
             painted: Plane::filled(work.w, work.h, 0.0),
@@ -65,7 +68,7 @@ impl<'a> Scene<'a> {
             plain: false,
             cuts: Vec::new(),
             merged: 0,
-        }
+        })
     }
 
     /// Adds a cut that lies behind all found before, and paints `under` (same rectangle) into
@@ -128,7 +131,7 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
 }
 
 /// The source at work size, transparent pixels mixed onto a grey that stands off from the rest.
-fn work_picture(source: &RgbaImage) -> Rgb {
+fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<Rgb, Error> {
     let (w, h) = (source.width as usize, source.height as usize);
     let longest = w.max(h);
     let (small_w, small_h) = if longest > WORK_SIDE {
@@ -140,7 +143,7 @@ fn work_picture(source: &RgbaImage) -> Rgb {
     let bytes = if (small_w, small_h) == (w, h) {
         None
     } else {
-        shrink(source, small_w as u32, small_h as u32)
+        Some(shrink(source, small_w as u32, small_h as u32, ctx)?)
     };
     let pixels = bytes
         .as_deref()
@@ -155,29 +158,42 @@ fn work_picture(source: &RgbaImage) -> Rgb {
             mix(ground, colour, f32::from(p[3]) / 255.0)
         })
         .collect();
-    Plane {
+    Ok(Plane {
         w: small_w,
         h: small_h,
         data,
-    }
+    })
 }
 
-/// `None` only if the resizer refuses the sides, which `RgbaImage::check` has ruled out.
-fn shrink(source: &RgbaImage, w: u32, h: u32) -> Option<Vec<u8>> {
-    let view = fir::images::ImageRef::new(
-        source.width,
-        source.height,
-        &source.pixels,
-        fir::PixelType::U8x4,
-    )
-    .ok()?;
-    let mut small = fir::images::Image::new(w, h, fir::PixelType::U8x4);
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
-    fir::Resizer::new()
-        .resize(&view, &mut small, &options)
-        .ok()?;
-    Some(small.into_vec())
+/// The source at a smaller size, band by band so that the flag is looked at in between.
+fn shrink(source: &RgbaImage, w: u32, h: u32, ctx: &Context<'_>) -> Result<Vec<u8>, Error> {
+    // The resizer refuses sides of 0 and short buffers, which `RgbaImage::check` has ruled out.
+    let refused = || Error::BadImage {
+        width: source.width,
+        height: source.height,
+        bytes: source.pixels.len(),
+    };
+    let (pixel, filter) = (fir::PixelType::U8x4, fir::FilterType::Bilinear);
+    let view = fir::images::ImageRef::new(source.width, source.height, &source.pixels, pixel)
+        .map_err(|_| refused())?;
+    let (wide, tall) = (f64::from(source.width), f64::from(source.height));
+    let mut resizer = fir::Resizer::new();
+    let mut small = Vec::with_capacity(w as usize * h as usize * 4);
+    for first in (0..h).step_by(SHRUNK_ROWS) {
+        ctx.check()?;
+        let rows = (h - first).min(SHRUNK_ROWS as u32);
+        let mut band = fir::images::Image::new(w, rows, pixel);
+        // The filter reads beyond the band where the source goes on, so bands leave no seams.
+        let at = |row: u32| f64::from(row) * tall / f64::from(h);
+        let options = fir::ResizeOptions::new()
+            .resize_alg(fir::ResizeAlg::Convolution(filter))
+            .crop(0.0, at(first), wide, at(first + rows) - at(first));
+        resizer
+            .resize(&view, &mut band, &options)
+            .map_err(|_| refused())?;
+        small.extend_from_slice(band.buffer());
+    }
+    Ok(small)
 }
 
 /// White, or black when what can be seen is mostly light.
@@ -192,5 +208,41 @@ fn plain_ground(pixels: &[[u8; 4]]) -> [f32; 3] {
         [0.0; 3]
     } else {
         [255.0; 3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cancel, Options};
+
+    #[test]
+    fn a_picture_shrunk_in_bands_has_no_seams() {
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let (w, h) = (300_u32, 1700_u32);
+        let noise = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+        let source = RgbaImage {
+            width: w,
+            height: h,
+            pixels: (0..w * h * 4)
+                .map(|at| if at % 4 == 3 { 255 } else { noise(at) })
+                .collect(),
+        };
+        let banded = shrink(&source, 181, 1024, &ctx).expect("it shrinks");
+        let pixel = fir::PixelType::U8x4;
+        let view = fir::images::ImageRef::new(w, h, &source.pixels, pixel).expect("a view");
+        let mut whole = fir::images::Image::new(181, 1024, pixel);
+        let filter = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
+        let options = fir::ResizeOptions::new().resize_alg(filter);
+        fir::Resizer::new()
+            .resize(&view, &mut whole, &options)
+            .expect("it shrinks");
+        let off = banded
+            .iter()
+            .zip(whole.buffer())
+            .map(|(a, b)| a.abs_diff(*b));
+        assert!(off.max() <= Some(1));
     }
 }

@@ -111,7 +111,7 @@ fn environment(library: &Path) -> Result<Environment, Error> {
         )));
     }
     let builder = ort::init_from(&library).map_err(|error| refused(error.to_string()))?;
-    *opened = Some(library.clone());
+    *opened = Some(library);
     builder
         .with_name("layerize")
         .build()

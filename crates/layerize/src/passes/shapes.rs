@@ -25,7 +25,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
         return Ok(());
     }
     let noise = denoise::noise(&scene.rest);
-    let smooth = ctx.pool.run(|| denoise::sigma_filter(&scene.rest, noise));
+    let smooth = denoise::sigma_filter(&scene.rest, noise, ctx)?;
     ctx.reach(0.2)?;
     let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
     let regions = components::label_by(w, h, |_| true, joined);

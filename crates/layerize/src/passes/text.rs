@@ -121,10 +121,11 @@ fn blocks(cuts: &mut Vec<Cut>) {
             colour: cut.paint.data[0],
         };
         let (mut cut, mut lines) = (cut, vec![own]);
-        while let Some(near) = blocks
-            .iter()
-            .position(|(_, others)| lines.iter().any(|line| others.iter().any(|o| line.follows(o))))
-        {
+        while let Some(near) = blocks.iter().position(|(_, others)| {
+            lines
+                .iter()
+                .any(|line| others.iter().any(|o| line.follows(o)))
+        }) {
             let (other, others) = blocks.remove(near);
             cut = join(&other, &cut);
             lines.extend(others);
