@@ -24,7 +24,9 @@ pub(crate) fn label(w: usize, h: usize, inside: impl Fn(usize) -> bool) -> Compo
     label_by(w, h, inside, |_, _| true)
 }
 
-/// Labels places where `inside` holds, connecting neighbours only where `joined` agrees.
+/// Labels places where `inside` holds, connecting neighbours only where `joined` agrees, which must
+/// not depend on the order of the two. Row by row, with equal labels brought together at the end
+/// (Rosenfeld and Pfaltz, 1966).
 pub(crate) fn label_by(
     w: usize,
     h: usize,
@@ -32,41 +34,115 @@ pub(crate) fn label_by(
     joined: impl Fn(usize, usize) -> bool,
 ) -> Components {
     let mut labels = Plane::filled(w, h, 0_u32);
-    let mut pieces = Vec::new();
-    let mut open = Vec::new();
-    for start in 0..w * h {
-        if labels.data[start] != 0 || !inside(start) {
-            continue;
-        }
-        let name = pieces.len() as u32 + 1;
-        labels.data[start] = name;
-        open.push(start);
-        let (mut left, mut right, mut top, mut bottom) = (w, 0, h, 0);
-        let mut area = 0;
-        while let Some(at) = open.pop() {
-            let (x, y) = (at % w, at / w);
-            (left, right) = (left.min(x), right.max(x));
-            (top, bottom) = (top.min(y), bottom.max(y));
-            area += 1;
-            for ny in y.saturating_sub(1)..=(y + 1).min(h - 1) {
-                for nx in x.saturating_sub(1)..=(x + 1).min(w - 1) {
-                    let next = ny * w + nx;
-                    if labels.data[next] == 0 && inside(next) && joined(at, next) {
-                        labels.data[next] = name;
-                        open.push(next);
-                    }
+    let mut equal = vec![0_u32];
+    for y in 0..h {
+        for x in 0..w {
+            let at = y * w + x;
+            if !inside(at) {
+                continue;
+            }
+            let mut name = 0;
+            let before = [
+                (x > 0, 1),
+                (y > 0 && x > 0, w + 1),
+                (y > 0, w),
+                (y > 0 && x + 1 < w, w.wrapping_sub(1)),
+            ];
+            for (_, back) in before.into_iter().filter(|(there, _)| *there) {
+                let near = at - back;
+                let label = labels.data[near];
+                if label != 0 && label != name && joined(near, at) {
+                    name = if name == 0 {
+                        label
+                    } else {
+                        united(&mut equal, name, label)
+                    };
                 }
             }
+            if name == 0 {
+                name = equal.len() as u32;
+                equal.push(name);
+            }
+            labels.data[at] = name;
         }
-        let rect = Rect {
-            x: left,
-            y: top,
-            w: right - left + 1,
-            h: bottom - top + 1,
-        };
-        pieces.push(Piece { rect, area });
     }
+    gathered(labels, &mut equal)
+}
+
+/// The first of all labels equal to this one.
+fn first(equal: &mut [u32], label: u32) -> u32 {
+    let mut at = label as usize;
+    while equal[at] as usize != at {
+        equal[at] = equal[equal[at] as usize];
+        at = equal[at] as usize;
+    }
+    at as u32
+}
+
+fn united(equal: &mut [u32], a: u32, b: u32) -> u32 {
+    let (a, b) = (first(equal, a), first(equal, b));
+    equal[a.max(b) as usize] = a.min(b);
+    a.min(b)
+}
+
+/// One label and one piece for all that are equal, in reading order.
+fn gathered(mut labels: Plane<u32>, equal: &mut [u32]) -> Components {
+    let mut count = 0;
+    // A label is never smaller than those it is equal to, so they have their final name already.
+    for label in 1..equal.len() {
+        equal[label] = if equal[label] as usize == label {
+            count += 1;
+            count
+        } else {
+            equal[equal[label] as usize]
+        };
+    }
+    let none = Bounds {
+        left: usize::MAX,
+        right: 0,
+        top: usize::MAX,
+        bottom: 0,
+        area: 0,
+    };
+    let mut bounds = vec![none; count as usize];
+    for (y, row) in labels.data.chunks_exact_mut(labels.w).enumerate() {
+        for (x, label) in row.iter_mut().enumerate().filter(|(_, label)| **label > 0) {
+            *label = equal[*label as usize];
+            bounds[*label as usize - 1].add(x, y);
+        }
+    }
+    let pieces = bounds.iter().map(Bounds::piece).collect();
     Components { labels, pieces }
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    left: usize,
+    right: usize,
+    top: usize,
+    bottom: usize,
+    area: usize,
+}
+
+impl Bounds {
+    fn add(&mut self, x: usize, y: usize) {
+        (self.left, self.right) = (self.left.min(x), self.right.max(x));
+        (self.top, self.bottom) = (self.top.min(y), self.bottom.max(y));
+        self.area += 1;
+    }
+
+    fn piece(&self) -> Piece {
+        let rect = Rect {
+            x: self.left,
+            y: self.top,
+            w: self.right - self.left + 1,
+            h: self.bottom - self.top + 1,
+        };
+        Piece {
+            rect,
+            area: self.area,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +156,19 @@ mod tests {
         assert_eq!(found.pieces.len(), 2);
         let sizes: Vec<usize> = found.pieces.iter().map(|piece| piece.area).collect();
         assert_eq!(sizes, [3, 1]);
+    }
+
+    #[test]
+    fn arms_that_meet_below_are_one_piece_named_in_reading_order() {
+        // A comb with its back below, a dot between its teeth and one after it.
+        let rows = ["#.#.#.#", "#...#..", "#.#.#.#", "#...#..", "#####.#"];
+        let mask: Vec<u8> = rows.concat().into_bytes();
+        let found = label(7, 5, |at| mask[at] == b'#');
+        let sizes: Vec<usize> = found.pieces.iter().map(|piece| piece.area).collect();
+        assert_eq!(sizes, [13, 1, 1, 1, 1, 1]);
+        let rect = found.pieces[0].rect;
+        assert_eq!((rect.x, rect.y, rect.w, rect.h), (0, 0, 5, 5));
+        assert_eq!(found.labels.data[4], 1, "the second tooth");
+        assert_eq!(found.labels.data[2], 2, "the dot between them");
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Invariant: the reported fraction never falls, and a raised flag is seen at every `check`.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::report::PassTime;
 use crate::{Cancel, Error, Options, Progress};
 
 /// The surroundings of one split.
@@ -16,6 +19,9 @@ pub(crate) struct Context<'a> {
     from: f32,
     to: f32,
     reported: f32,
+    begun: Duration,
+    looked: Cell<Duration>,
+    deaf: Cell<Duration>,
 }
 
 impl<'a> Context<'a> {
@@ -29,6 +35,7 @@ impl<'a> Context<'a> {
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1)
             .max(1);
+        let now = (options.clock)();
         Self {
             options,
             pool: Arc::new(rten::ThreadPool::with_num_threads(threads)),
@@ -38,13 +45,29 @@ impl<'a> Context<'a> {
             from: 0.0,
             to: 0.0,
             reported: 0.0,
+            begun: now,
+            looked: Cell::new(now),
+            deaf: Cell::default(),
         }
     }
 
     /// Begins a pass that takes the whole from `from` to `to`.
     pub(crate) fn enter(&mut self, pass: &'static str, from: f32, to: f32) -> Result<(), Error> {
         (self.pass, self.from, self.to) = (pass, from, to);
+        self.begun = (self.options.clock)();
+        self.looked.set(self.begun);
+        self.deaf.set(Duration::ZERO);
         self.reach(0.0)
+    }
+
+    /// Ends the pass begun last and tells its times.
+    pub(crate) fn leave(&mut self) -> Result<PassTime, Error> {
+        self.check()?;
+        Ok(PassTime {
+            pass: self.pass,
+            took: (self.options.clock)().saturating_sub(self.begun),
+            deaf: self.deaf.get(),
+        })
     }
 
     /// Reports how much of the running pass is done, 0 to 1, and obeys the flag.
@@ -60,8 +83,24 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// The flag itself, for a thread that looks at it meanwhile.
+    #[cfg(feature = "onnxruntime")]
+    pub(crate) fn flag(&self) -> &Cancel {
+        self.cancel
+    }
+
+    /// Notes that another thread has looked at the flag up to now.
+    #[cfg(feature = "onnxruntime")]
+    pub(crate) fn watched(&self) {
+        self.looked.set((self.options.clock)());
+    }
+
     /// Obeys the flag.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let now = (self.options.clock)();
+        let before = self.looked.replace(now);
+        self.deaf
+            .set(self.deaf.get().max(now.saturating_sub(before)));
         if self.cancel.is_cancelled() {
             Err(Error::Cancelled)
         } else {

@@ -33,9 +33,10 @@ pub(crate) fn fit(picture: &Rgb, seed: &[bool]) -> Option<Rgb> {
             .iter()
             .map(|&at| max_difference(picture.data[at], surface.at(picture, at)))
             .collect();
-        let mut sorted = off.clone();
-        sorted.sort_by(f32::total_cmp);
-        let limit = (1.7 * sorted[sorted.len() / 2]).max(if round == 0 { 40.0 } else { TRIM });
+        let middle = off.len() / 2;
+        let mut ranked = off.clone();
+        let (_, median, _) = ranked.select_nth_unstable_by(middle, f32::total_cmp);
+        let limit = (1.7 * *median).max(if round == 0 { 40.0 } else { TRIM });
         kept = places
             .iter()
             .zip(&off)
@@ -145,7 +146,7 @@ impl Surface {
 fn basis(picture: &Rgb, at: usize) -> [f32; 7] {
     let x = 2.0 * (at % picture.w) as f32 / picture.w as f32 - 1.0;
     let y = 2.0 * (at / picture.w) as f32 / picture.h as f32 - 1.0;
-    [1.0, x, y, x * x, x * y, y * y, x.hypot(y)]
+    [1.0, x, y, x * x, x * y, y * y, (x * x + y * y).sqrt()]
 }
 
 /// Gauss-Jordan with pivoting; the last three columns become the solutions.

@@ -2,6 +2,8 @@
 //!
 //! Layers are trimmed to the rectangle they occupy. Nothing here decides what a layer is.
 
+use std::fmt;
+
 use crate::RgbaImage;
 
 /// What a layer shows.
@@ -21,6 +23,20 @@ pub enum LayerKind {
     Object,
     /// A soft shadow.
     Shadow,
+}
+
+impl fmt::Display for LayerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Background => "background",
+            Self::Text => "text",
+            Self::Shape => "shape",
+            Self::Panel => "panel",
+            Self::Subject => "subject",
+            Self::Object => "object",
+            Self::Shadow => "shadow",
+        })
+    }
 }
 
 /// One layer of a stack, cut to the rectangle it occupies.

@@ -24,83 +24,74 @@ mod passes;
 mod peel;
 mod plane;
 mod push_pull;
+mod report;
 mod scene;
 mod shadow;
 mod shape_edge;
-
-use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::scene::Scene;
 
 pub use crate::image::RgbaImage;
 pub use crate::layer::{Layer, LayerKind, composite};
-pub use crate::net::warm_up;
+pub use crate::net::Networks;
 pub use crate::options::{Cancel, Error, Options, Progress, TextLayers};
+pub use crate::report::{PassTime, Report};
 
-/// How long one pass of a split took, on the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassTime {
-    /// The name of the pass, as in [`Progress::pass`].
-    pub pass: &'static str,
-    /// From its begin to its end.
-    pub took: Duration,
+/// The passes that [`Options::skip`] may leave out, in the order they run.
+#[must_use]
+pub fn passes() -> Vec<&'static str> {
+    passes::PASSES.iter().map(|pass| pass.name).collect()
 }
 
 /// Splits `image` into layers, bottom first; at least a background, at most `max_layers`.
 ///
 /// # Errors
-/// [`Error::Cancelled`] when `cancel` was raised, [`Error::BadImage`] for an impossible buffer.
+/// [`Error::Cancelled`] when `cancel` was raised, [`Error::BadImage`] for an impossible buffer,
+/// [`Error::UnknownPass`] when a pass that does not exist is to be left out.
 pub fn split(
     image: &RgbaImage,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
     cancel: &Cancel,
 ) -> Result<Vec<Layer>, Error> {
-    split_timed(image, options, progress, cancel).map(|(layers, _)| layers)
+    split_with_report(image, options, progress, cancel).map(|(layers, _)| layers)
 }
 
-/// Like [`split`], and tells how long each pass took.
+/// Like [`split`], and tells how many layers were found and how long each pass took.
 ///
 /// # Errors
 /// The same.
-pub fn split_timed(
+pub fn split_with_report(
     image: &RgbaImage,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
     cancel: &Cancel,
-) -> Result<(Vec<Layer>, Vec<PassTime>), Error> {
+) -> Result<(Vec<Layer>, Report), Error> {
     image.check()?;
+    options.check()?;
     let mut ctx = Context::new(options, progress, cancel);
-    let mut times = Vec::new();
+    let mut report = Report::default();
     ctx.enter("look", 0.0, 0.05)?;
-    let begun = Instant::now();
-    let mut scene = Scene::new(image);
-    times.push(PassTime {
-        pass: "look",
-        took: begun.elapsed(),
-    });
+    let mut scene = Scene::new(image, &ctx)?;
+    report.passes.push(ctx.leave()?);
     let mut done = 0.05;
     for pass in passes::PASSES {
         if options.skip.contains(&pass.name) {
             continue;
         }
-        let begun = Instant::now();
         ctx.enter(pass.name, done, done + pass.share)?;
         (pass.run)(&mut scene, &mut ctx)?;
         done += pass.share;
-        times.push(PassTime {
-            pass: pass.name,
-            took: begun.elapsed(),
-        });
+        report.passes.push(ctx.leave()?);
     }
     ctx.enter("peel", done, 1.0)?;
-    let begun = Instant::now();
-    let layers = peel::peel(&scene, &mut ctx)?;
-    times.push(PassTime {
-        pass: "peel",
-        took: begun.elapsed(),
-    });
+    let mut layers = peel::peel(&scene, &mut ctx)?;
+    for layer in layers.iter_mut().filter(|layer| layer.name.is_empty()) {
+        layer.name = layer.kind.to_string();
+    }
+    report.passes.push(ctx.leave()?);
+    report.found = layers.len() + scene.merged;
     ctx.reach(1.0)?;
-    Ok((layers, times))
+    Ok((layers, report))
 }

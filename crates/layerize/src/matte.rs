@@ -4,7 +4,7 @@
 //! Invariant: coverage stays within 0 and 1.
 
 use crate::guided::{self, Guided};
-use crate::plane::{Gray, Plane, Rgb};
+use crate::plane::{Gray, Rgb};
 
 /// The mask with the edges of `picture`, and the coefficients for larger versions of it.
 pub(crate) fn refine(picture: &Rgb, mask: &Gray) -> (Gray, Guided) {
@@ -40,23 +40,24 @@ pub(crate) fn pure_paint(picture: &Rgb, alpha: &Gray) -> Rgb {
 /// The largest coverage in the square around each place.
 pub(crate) fn dilate(mask: &Gray, radius: usize) -> Gray {
     let (w, h) = (mask.w, mask.h);
-    let mut wide: Plane<f32> = Plane::filled(w, h, 0.0);
-    for y in 0..h {
-        for x in 0..w {
-            let row = &mask.data[y * w + x.saturating_sub(radius)..y * w + (x + radius + 1).min(w)];
-            wide.set(x, y, row.iter().copied().fold(0.0, f32::max));
+    let mut wide = mask.clone();
+    for (row, seen) in wide.data.chunks_exact_mut(w).zip(mask.data.chunks_exact(w)) {
+        for by in 1..=radius.min(w - 1) {
+            raised(row, &seen[by..]);
+            raised(&mut row[by..], seen);
         }
     }
-    let mut tall = Plane::filled(w, h, 0.0_f32);
-    for y in 0..h {
-        for near in y.saturating_sub(radius)..(y + radius + 1).min(h) {
-            for x in 0..w {
-                let value = wide.at(x, near);
-                if value > tall.at(x, y) {
-                    tall.set(x, y, value);
-                }
-            }
-        }
+    let mut tall = wide.clone();
+    for by in 1..=radius.min(h - 1) {
+        raised(&mut tall.data, &wide.data[by * w..]);
+        raised(&mut tall.data[by * w..], &wide.data);
     }
     tall
+}
+
+/// Keeps the larger of both, as far as both reach.
+fn raised(values: &mut [f32], by: &[f32]) {
+    for (value, &other) in values.iter_mut().zip(by) {
+        *value = if other > *value { other } else { *value };
+    }
 }

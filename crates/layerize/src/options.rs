@@ -2,20 +2,64 @@
 //!
 //! Nothing here does work. Invariant: `Options::default()` is what a caller without wishes wants.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::net::Networks;
 
 /// How to split.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// The most layers to return, background included; `None` lets the picture decide.
+    /// The most layers to return, background included; `None`, the default, lets the picture
+    /// decide, and 0 counts as 1. A limit merges the least important neighbours; it never adds.
     pub max_layers: Option<u8>,
     /// Threads for inference and filters; `None` uses as many as the machine has cores.
     pub threads: Option<usize>,
     /// How lines of text become layers.
     pub text: TextLayers,
-    /// Passes that are left out, by name: `text`, `shapes`, `subject`.
+    /// Passes that are left out, by the names [`passes`](crate::passes) gives. Without `order` the
+    /// layers come as found: `max_layers` is not kept, and layers of one kind share a name.
     pub skip: Vec<&'static str>,
+    /// What runs the two networks.
+    pub networks: Networks,
+    /// What the times of a [`Report`](crate::Report) are measured by; nothing depends on it. The
+    /// default is the time that passes. On a busy machine the processor time of the process says
+    /// more.
+    pub clock: fn() -> Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_layers: None,
+            threads: None,
+            text: TextLayers::default(),
+            skip: Vec::new(),
+            networks: Networks::default(),
+            clock: passing,
+        }
+    }
+}
+
+/// The time since the first call.
+fn passing() -> Duration {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
+}
+
+impl Options {
+    /// Refuses the name of a pass that does not exist.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let known = crate::passes();
+        match self.skip.iter().find(|name| !known.contains(name)) {
+            Some(name) => Err(Error::UnknownPass {
+                name: (*name).to_owned(),
+                known: known.join(", "),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How lines of text become layers.
@@ -69,6 +113,22 @@ pub enum Error {
         height: u32,
         /// Bytes given.
         bytes: usize,
+    },
+    /// [`Options::skip`] names a pass that does not exist.
+    #[error("there is no pass named {name} to leave out; there are {known}")]
+    UnknownPass {
+        /// What was asked to be left out.
+        name: String,
+        /// The passes there are.
+        known: String,
+    },
+    /// The shared library of ONNX Runtime did not open; only with the feature `onnxruntime`.
+    #[error("{path} cannot be used as ONNX Runtime: {reason}")]
+    Library {
+        /// As it was given.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// An embedded model did not load or run; a defect of this crate, not of the picture.
     #[error("the {model} model failed: {reason}")]

@@ -2,16 +2,19 @@
 //!
 //! Forward model: `background` is painted first, then every cut over it, and the result is close
 //! to the picture; [`crate::peel`] then makes it exact at full size. A pass that finds a thing
-//! appends a [`Cut`] and paints the thing out of `rest`, so that later passes see what lies under
-//! it. Invariant: `cuts` is front first until the order pass turns it round.
+//! adds a [`Cut`] behind those found before and paints the thing out of `rest`, so that later passes
+//! see what lies under it. Invariant: `cuts` is bottom first.
 
 use fast_image_resize as fir;
 
+use crate::context::Context;
 use crate::plane::{Gray, Plane, Rect, Rgb, mix};
-use crate::{LayerKind, RgbaImage};
+use crate::{Error, LayerKind, RgbaImage};
 
 /// Longest side of the picture the passes look at.
 pub(crate) const WORK_SIDE: usize = 1024;
+/// Rows of the work picture between two looks at the stop flag.
+const SHRUNK_ROWS: usize = 64;
 
 /// One thing found: where it is and what colour it has there.
 pub(crate) struct Cut {
@@ -50,22 +53,25 @@ pub(crate) struct Scene<'a> {
     /// 1 where `rest` was painted rather than seen.
     pub(crate) painted: Gray,
     pub(crate) cuts: Vec<Cut>,
+    /// How many cuts were joined to others, or left in the background, because of a limit.
+    pub(crate) merged: usize,
 }
 
 impl<'a> Scene<'a> {
-    pub(crate) fn new(source: &'a RgbaImage) -> Self {
-        let work = work_picture(source);
-        Self {
+    pub(crate) fn new(source: &'a RgbaImage, ctx: &Context<'_>) -> Result<Self, Error> {
+        let work = work_picture(source, ctx)?;
+        Ok(Self {
             source,
             rest: work.clone(),
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
             plain: false,
             cuts: Vec::new(),
-        }
+            merged: 0,
+        })
     }
 
-    /// Appends a cut that lies behind all found before, and paints `under` (same rectangle) into
+    /// Adds a cut that lies behind all found before, and paints `under` (same rectangle) into
     /// the rest wherever the cut covers anything.
     pub(crate) fn take(&mut self, cut: Cut, under: &Rgb) {
         let rect = cut.rect;
@@ -79,11 +85,11 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        self.cuts.push(cut);
+        self.cuts.insert(0, cut);
     }
 }
 
-/// Two cuts as one: `top` over `bottom`. Kind, name and edge are those of the larger.
+/// Two cuts as one: `top` over `bottom`, of the kind of the larger. Edges stay sharp if both are.
 pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
     let rect = bottom.rect.union(top.rect);
     let mut alpha = Plane::filled(rect.w, rect.h, 0.0_f32);
@@ -97,6 +103,9 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
                 if a > 0.0 && sum > 0.0 {
                     paint.data[at] = mix(paint.data[at], cut.paint.at(x, y), a / sum);
                     alpha.data[at] = sum;
+                } else if b == 0.0 {
+                    // What a soft edge is solved from at full size must be known beside it too.
+                    paint.data[at] = cut.paint.at(x, y);
                 }
             }
         }
@@ -114,12 +123,15 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
         rect,
         alpha,
         paint,
-        edge: Edge::Soft,
+        edge: match (&bottom.edge, &top.edge) {
+            (Edge::Unmix, Edge::Unmix) => Edge::Unmix,
+            _ => Edge::Soft,
+        },
     }
 }
 
 /// The source at work size, transparent pixels mixed onto a grey that stands off from the rest.
-fn work_picture(source: &RgbaImage) -> Rgb {
+fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<Rgb, Error> {
     let (w, h) = (source.width as usize, source.height as usize);
     let longest = w.max(h);
     let (small_w, small_h) = if longest > WORK_SIDE {
@@ -131,7 +143,7 @@ fn work_picture(source: &RgbaImage) -> Rgb {
     let bytes = if (small_w, small_h) == (w, h) {
         None
     } else {
-        shrink(source, small_w as u32, small_h as u32)
+        Some(shrink(source, small_w as u32, small_h as u32, ctx)?)
     };
     let pixels = bytes
         .as_deref()
@@ -146,29 +158,42 @@ fn work_picture(source: &RgbaImage) -> Rgb {
             mix(ground, colour, f32::from(p[3]) / 255.0)
         })
         .collect();
-    Plane {
+    Ok(Plane {
         w: small_w,
         h: small_h,
         data,
-    }
+    })
 }
 
-/// `None` only if the resizer refuses the sides, which `RgbaImage::check` has ruled out.
-fn shrink(source: &RgbaImage, w: u32, h: u32) -> Option<Vec<u8>> {
-    let view = fir::images::ImageRef::new(
-        source.width,
-        source.height,
-        &source.pixels,
-        fir::PixelType::U8x4,
-    )
-    .ok()?;
-    let mut small = fir::images::Image::new(w, h, fir::PixelType::U8x4);
-    let options = fir::ResizeOptions::new()
-        .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
-    fir::Resizer::new()
-        .resize(&view, &mut small, &options)
-        .ok()?;
-    Some(small.into_vec())
+/// The source at a smaller size, band by band so that the flag is looked at in between.
+fn shrink(source: &RgbaImage, w: u32, h: u32, ctx: &Context<'_>) -> Result<Vec<u8>, Error> {
+    // The resizer refuses sides of 0 and short buffers, which `RgbaImage::check` has ruled out.
+    let refused = || Error::BadImage {
+        width: source.width,
+        height: source.height,
+        bytes: source.pixels.len(),
+    };
+    let (pixel, filter) = (fir::PixelType::U8x4, fir::FilterType::Bilinear);
+    let view = fir::images::ImageRef::new(source.width, source.height, &source.pixels, pixel)
+        .map_err(|_| refused())?;
+    let (wide, tall) = (f64::from(source.width), f64::from(source.height));
+    let mut resizer = fir::Resizer::new();
+    let mut small = Vec::with_capacity(w as usize * h as usize * 4);
+    for first in (0..h).step_by(SHRUNK_ROWS) {
+        ctx.check()?;
+        let rows = (h - first).min(SHRUNK_ROWS as u32);
+        let mut band = fir::images::Image::new(w, rows, pixel);
+        // The filter reads beyond the band where the source goes on, so bands leave no seams.
+        let at = |row: u32| f64::from(row) * tall / f64::from(h);
+        let options = fir::ResizeOptions::new()
+            .resize_alg(fir::ResizeAlg::Convolution(filter))
+            .crop(0.0, at(first), wide, at(first + rows) - at(first));
+        resizer
+            .resize(&view, &mut band, &options)
+            .map_err(|_| refused())?;
+        small.extend_from_slice(band.buffer());
+    }
+    Ok(small)
 }
 
 /// White, or black when what can be seen is mostly light.
@@ -183,5 +208,41 @@ fn plain_ground(pixels: &[[u8; 4]]) -> [f32; 3] {
         [0.0; 3]
     } else {
         [255.0; 3]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cancel, Options};
+
+    #[test]
+    fn a_picture_shrunk_in_bands_has_no_seams() {
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let (w, h) = (300_u32, 1700_u32);
+        let noise = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+        let source = RgbaImage {
+            width: w,
+            height: h,
+            pixels: (0..w * h * 4)
+                .map(|at| if at % 4 == 3 { 255 } else { noise(at) })
+                .collect(),
+        };
+        let banded = shrink(&source, 181, 1024, &ctx).expect("it shrinks");
+        let pixel = fir::PixelType::U8x4;
+        let view = fir::images::ImageRef::new(w, h, &source.pixels, pixel).expect("a view");
+        let mut whole = fir::images::Image::new(181, 1024, pixel);
+        let filter = fir::ResizeAlg::Convolution(fir::FilterType::Bilinear);
+        let options = fir::ResizeOptions::new().resize_alg(filter);
+        fir::Resizer::new()
+            .resize(&view, &mut whole, &options)
+            .expect("it shrinks");
+        let off = banded
+            .iter()
+            .zip(whole.buffer())
+            .map(|(a, b)| a.abs_diff(*b));
+        assert!(off.max() <= Some(1));
     }
 }

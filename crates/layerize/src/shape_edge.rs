@@ -12,17 +12,25 @@ use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
 /// that is the canvas edge, so callers give a rectangle with room.
 pub(crate) fn eroded(blob: &Blob) -> Blob {
     let rect = blob.rect;
-    let inside = |x: usize, y: usize| blob.bits[y * rect.w + x];
-    let mut bits = vec![false; blob.bits.len()];
-    for y in 0..rect.h {
-        for x in 0..rect.w {
-            bits[y * rect.w + x] = inside(x, y)
-                && (y.saturating_sub(1)..=(y + 1).min(rect.h - 1)).all(|ny| {
-                    (x.saturating_sub(1)..=(x + 1).min(rect.w - 1)).all(|nx| inside(nx, ny))
-                });
-        }
+    let mut wide = blob.bits.clone();
+    for (row, seen) in wide
+        .chunks_exact_mut(rect.w)
+        .zip(blob.bits.chunks_exact(rect.w))
+    {
+        narrowed(row, &seen[1..]);
+        narrowed(&mut row[1..], seen);
     }
+    let mut bits = wide.clone();
+    narrowed(&mut bits, &wide[rect.w..]);
+    narrowed(&mut bits[rect.w..], &wide);
     Blob { rect, bits }
+}
+
+/// Keeps what is set in both, as far as both reach.
+fn narrowed(bits: &mut [bool], by: &[bool]) {
+    for (bit, &other) in bits.iter_mut().zip(by) {
+        *bit &= other;
+    }
 }
 
 /// Coverage of a shape over the rectangle of `blob` (which has three pixels of room).

@@ -1,6 +1,8 @@
 //! The two drawn designs, whose grounds are known, fall into what they were made of.
 
-use layerize::{Cancel, Layer, LayerKind, Options, RgbaImage, composite, split};
+use layerize::{
+    Cancel, Layer, LayerKind, Options, RgbaImage, TextLayers, composite, split, split_with_report,
+};
 
 fn load(name: &str) -> RgbaImage {
     let path = format!(
@@ -117,9 +119,96 @@ fn more_things_than_asked_for_are_merged_and_none_is_lost() {
 }
 
 #[test]
+fn what_was_found_is_told_also_when_more_or_fewer_were_asked_for() {
+    let poster = load("design_poster.png");
+    let told = |most| {
+        let options = Options {
+            max_layers: most,
+            skip: vec!["text"],
+            ..Options::default()
+        };
+        let (layers, report) =
+            split_with_report(&poster, &options, &mut |_| {}, &Cancel::default()).expect("splits");
+        (layers.len(), report.found)
+    };
+    let (all, found) = told(None);
+    assert_eq!(all, found);
+    assert_eq!(told(Some(3)), (3, found));
+    assert_eq!(told(Some(1)), (1, found));
+    assert_eq!(told(Some(100)), (found, found), "no layer is made up");
+}
+
+/// Light lines of one size on a dark ground, under each other.
+fn paragraph(lines: &[&str]) -> RgbaImage {
+    use ab_glyph::{Font, FontRef, ScaleFont, point};
+    let face = include_bytes!("../examples/score/fonts/Inter_400Regular.ttf");
+    let face = FontRef::try_from_slice(face).expect("a face");
+    let (width, height) = (420_u32, 60 + 50 * lines.len() as u32);
+    let mut pixels = [24, 30, 60, 255].repeat((width * height) as usize);
+    for (row, line) in lines.iter().enumerate() {
+        let (mut x, y) = (30.0, 60.0 + 50.0 * row as f32);
+        for letter in line.chars() {
+            let glyph = face
+                .glyph_id(letter)
+                .with_scale_and_position(36.0, point(x, y));
+            x += face.as_scaled(36.0).h_advance(glyph.id);
+            let Some(drawn) = face.outline_glyph(glyph) else {
+                continue;
+            };
+            let place = drawn.px_bounds().min;
+            drawn.draw(|dx, dy, share| {
+                let at = ((place.y as u32 + dy) * width + place.x as u32 + dx) as usize * 4;
+                for c in 0..3 {
+                    let under = f32::from(pixels[at + c]);
+                    pixels[at + c] = (under + (240.0 - under) * share.min(1.0)).round() as u8;
+                }
+            });
+        }
+    }
+    RgbaImage {
+        width,
+        height,
+        pixels,
+    }
+}
+
+#[test]
+fn lines_of_one_paragraph_share_a_layer_when_blocks_are_asked_for() {
+    let image = paragraph(&[
+        "The quiet harbour",
+        "opens at nine and",
+        "closes with music",
+    ]);
+    let texts = |text| {
+        let options = Options {
+            text,
+            ..Options::default()
+        };
+        count(&layers_of(&image, &options), LayerKind::Text)
+    };
+    assert_eq!(texts(TextLayers::Lines), 3);
+    assert_eq!(texts(TextLayers::Blocks), 1);
+}
+
+#[test]
+fn lines_merge_with_each_other_before_they_merge_with_anything_else() {
+    let image = paragraph(&[
+        "The quiet harbour",
+        "opens at nine and",
+        "closes with music",
+    ]);
+    let options = Options {
+        max_layers: Some(2),
+        ..Options::default()
+    };
+    let layers = layers_of(&image, &options);
+    assert_eq!((layers.len(), layers[1].kind), (2, LayerKind::Text));
+}
+
+#[test]
 fn with_every_pass_off_the_picture_is_its_own_background() {
     let poster = load("design_poster.png");
-    let skip = vec!["text", "shapes", "subject"];
+    let skip = layerize::passes();
     let layers = layers_of(
         &poster,
         &Options {

@@ -1,6 +1,9 @@
 //! Whatever goes in, the stack gives it back.
 
-use layerize::{Cancel, Error, LayerKind, Options, RgbaImage, composite, split};
+use layerize::{
+    Cancel, Error, LayerKind, Options, RgbaImage, TextLayers, composite, passes, split,
+    split_with_report,
+};
 use proptest::prelude::*;
 
 fn layers_of(image: &RgbaImage, options: &Options) -> Vec<layerize::Layer> {
@@ -17,6 +20,37 @@ fn worst(image: &RgbaImage, layers: &[layerize::Layer]) -> u8 {
         .map(|(&a, &b)| a.abs_diff(b))
         .max()
         .unwrap_or(0)
+}
+
+/// The same where another viewer composites: in floating point, rounded once at the end. Places
+/// that cannot be seen are left out, since their colour is anybody's.
+fn worst_elsewhere(image: &RgbaImage, layers: &[layerize::Layer]) -> u8 {
+    let mut canvas = vec![[0.0_f64; 4]; image.pixels.len() / 4];
+    for layer in layers {
+        let full = layer.to_canvas(image.width, image.height);
+        for (under, top) in canvas.iter_mut().zip(full.pixels.as_chunks::<4>().0) {
+            let share = f64::from(top[3]) / 255.0;
+            let total = share + under[3] * (1.0 - share);
+            if share > 0.0 {
+                for c in 0..3 {
+                    let sum = f64::from(top[c]) * share + under[c] * under[3] * (1.0 - share);
+                    under[c] = sum / total;
+                }
+                under[3] = total;
+            }
+        }
+    }
+    let mut worst = 0;
+    for (seen, given) in canvas.iter().zip(image.pixels.as_chunks::<4>().0) {
+        let alpha = (seen[3] * 255.0).round() as u8;
+        worst = worst.max(alpha.abs_diff(given[3]));
+        if given[3] > 0 {
+            for c in 0..3 {
+                worst = worst.max((seen[c].round() as u8).abs_diff(given[c]));
+            }
+        }
+    }
+    worst
 }
 
 fn load(name: &str) -> RgbaImage {
@@ -90,15 +124,80 @@ proptest! {
         seed in any::<u64>(),
         alpha in any::<bool>(),
         most in prop_oneof![Just(None), (1_u8..8).prop_map(Some)],
+        blocks in any::<bool>(),
     ) {
         let image = drawn(width, height, seed, alpha);
-        let layers = layers_of(&image, &Options { max_layers: most, ..Options::default() });
+        let text = if blocks { TextLayers::Blocks } else { TextLayers::Lines };
+        let layers = layers_of(&image, &Options { max_layers: most, text, ..Options::default() });
         prop_assert!(worst(&image, &layers) <= 1);
+        prop_assert!(worst_elsewhere(&image, &layers) <= 1);
         prop_assert!(!layers.is_empty() && layers[0].kind == LayerKind::Background);
         prop_assert!(most.is_none_or(|most| layers.len() <= usize::from(most)));
         for layer in &layers {
             prop_assert!(layer.x + layer.image.width <= width && layer.y + layer.image.height <= height);
         }
+    }
+}
+
+proptest! {
+    // Without the networks a split takes milliseconds, so many more can be tried.
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_left_out_the_picture_is_given_back(
+        width in prop_oneof![Just(1_u32), Just(3), 2_u32..200, Just(1500)],
+        height in prop_oneof![Just(1_u32), Just(3), 2_u32..60],
+        seed in any::<u64>(),
+        alpha in any::<bool>(),
+        left_out in any::<u8>(),
+    ) {
+        let image = drawn(width, height, seed, alpha);
+        let skip = passes().into_iter().enumerate();
+        let skip = skip.filter(|(at, name)| {
+            ["text", "subject"].contains(name) || left_out >> at & 1 == 1
+        });
+        let skip = skip.map(|(_, name)| name).collect();
+        let layers = layers_of(&image, &Options { skip, ..Options::default() });
+        prop_assert!(worst(&image, &layers) <= 1);
+        prop_assert!(worst_elsewhere(&image, &layers) <= 1);
+        prop_assert!(layers.iter().all(|layer| !layer.name.is_empty()));
+    }
+}
+
+#[test]
+fn a_pass_that_does_not_exist_cannot_be_left_out() {
+    let options = Options {
+        skip: vec!["shape"],
+        ..Options::default()
+    };
+    let image = RgbaImage::transparent(2, 2);
+    let refused = split(&image, &options, &mut |_| {}, &Cancel::default());
+    let sentence = refused.expect_err("there is no such pass").to_string();
+    assert!(sentence.contains("shape") && sentence.contains("shapes, "));
+}
+
+#[test]
+fn every_pass_is_timed_in_order_and_none_that_was_left_out() {
+    let image = drawn(60, 40, 7, false);
+    let ran = |skip: Vec<&'static str>| {
+        let options = Options {
+            skip,
+            ..Options::default()
+        };
+        let (_, report) =
+            split_with_report(&image, &options, &mut |_| {}, &Cancel::default()).expect("splits");
+        let times = report.passes.iter();
+        times.map(|time| time.pass).collect::<Vec<_>>()
+    };
+    let all: Vec<&str> = ["look"]
+        .into_iter()
+        .chain(passes())
+        .chain(["peel"])
+        .collect();
+    assert_eq!(ran(Vec::new()), all);
+    for pass in passes() {
+        let rest: Vec<&str> = all.iter().copied().filter(|name| *name != pass).collect();
+        assert_eq!(ran(vec![pass]), rest);
     }
 }
 

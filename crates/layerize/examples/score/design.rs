@@ -22,6 +22,16 @@ pub(crate) struct Kit {
     pub(crate) photos: Vec<(usize, usize, Vec<[f32; 3]>)>,
 }
 
+/// What [`Design::about`] may say.
+pub(crate) const KINDS: &[&str] = &[
+    "flat",
+    "linear gradient",
+    "radial gradient",
+    "texture",
+    "card",
+    "photo with text",
+];
+
 const PALETTES: &[[[u8; 3]; 5]] = &[
     [
         [247, 241, 227],

@@ -1,22 +1,31 @@
 //! Scores the engine on designs whose layers are known, and shows what it does with photos.
 //!
-//! `score [--tune] [--designs N] [--first SEED] [--sheet PATH] [--quality Q] [--verbose] [--photos-only]`
-//! Seeds from 1000 are for tuning (`--tune`), those from 9000 for reporting: thresholds are never
-//! chosen on the latter. Every third design goes through JPEG at 85; `--quality` sends all.
+//! `score [--tune] [--designs N] [--first SEED] [--qualities Q,Q] [--threads N] [--sheet PREFIX]
+//! [--only photos|designs|large] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
+//! (`--tune`), those from 9000 for reporting: thresholds are never chosen on the latter. In the
+//! main row every third design goes through JPEG at 85; then the same designs follow at each of
+//! `--qualities`. Times are processor time, so that a busy machine disturbs them least; a stretch
+//! without a look at the stop flag is timed the same way, over all threads.
 
+mod bare;
 mod design;
 mod draw;
 mod measure;
+mod run;
 mod sheet;
+mod wishes;
 
+use std::num::NonZero;
 use std::time::Instant;
 
 use ab_glyph::FontRef;
-use layerize::{Cancel, Layer, Options, RgbaImage, split_timed};
+use layerize::{Networks, Options, RgbaImage};
 
 use design::{Design, Kit};
 use measure::Score;
+use run::Run;
 use sheet::Sheet;
+use wishes::Wishes;
 
 const FACES: &[&[u8]] = &[
     include_bytes!("fonts/Inter_400Regular.ttf"),
@@ -34,154 +43,155 @@ const PHOTOS: &[&str] = &[
     "hubble_deep_field.jpg",
 ];
 const DRAWN: &[&str] = &["design_poster.png", "design_card.png"];
-
-struct Wishes {
-    tune: bool,
-    designs: u64,
-    first: u64,
-    sheet: String,
-    quality: Option<u8>,
-    verbose: bool,
-    photos_only: bool,
-}
-
-fn wishes() -> Wishes {
-    let mut wishes = Wishes {
-        tune: false,
-        designs: 60,
-        first: 0,
-        sheet: concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/score.png").into(),
-        quality: None,
-        verbose: false,
-        photos_only: false,
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().expect("the option has a value");
-        match word.as_str() {
-            "--tune" => wishes.tune = true,
-            "--verbose" => wishes.verbose = true,
-            "--photos-only" => wishes.photos_only = true,
-            "--designs" => wishes.designs = value().parse().expect("a number of designs"),
-            "--first" => wishes.first = value().parse().expect("a seed offset"),
-            "--quality" => wishes.quality = Some(value().parse().expect("a JPEG quality")),
-            "--sheet" => wishes.sheet = value(),
-            other => panic!("unknown option {other}"),
-        }
-    }
-    wishes
-}
+/// Designs on one contact sheet.
+const SHOWN: usize = 12;
 
 fn main() {
-    let wishes = wishes();
+    let wishes = Wishes::read();
     let begun = Instant::now();
-    layerize::warm_up().expect("models load");
+    let options = options(&wishes);
     report(&format!(
         "load {:.0} ms",
         begun.elapsed().as_secs_f32() * 1000.0
     ));
-    let mut sheet = Sheet::default();
-    for name in PHOTOS.iter().chain(DRAWN) {
-        let image = load(name);
-        let run = timed(&image);
-        report(&format!(
-            "{name}: {}x{} layers {} error {} {:.2} s (cpu {:.2}) {:.0} MB [{}] {}",
-            image.width,
-            image.height,
-            run.layers.len(),
-            measure::worst(&image, &run.layers),
-            run.seconds,
-            run.cpu,
-            run.peak,
-            measure::names(&run.layers),
-            run.passes
-        ));
-        sheet.add(&image, &run.layers);
+    let (text, saliency) = bare::times();
+    report(&format!(
+        "baseline, cpu: text network {text:.0} ms, saliency network {saliency:.0} ms"
+    ));
+    if wishes.wants("photos") {
+        let mut sheet = Sheet::default();
+        for name in PHOTOS.iter().chain(DRAWN) {
+            let image = load(name);
+            let run = Run::of(&image, &options);
+            single(name, &image, &run);
+            sheet.add(&image, &run.layers);
+        }
+        save(&sheet, &format!("{}_photos.png", wishes.sheet));
     }
-    if !wishes.photos_only {
-        designs(&wishes, &mut sheet);
+    if wishes.wants("large") {
+        for (name, by) in [("astronaut.png", 9), ("design_card.png", 4)] {
+            let image = enlarged(&load(name), by);
+            single(&format!("large {name}"), &image, &Run::of(&image, &options));
+        }
     }
-    sheet.save(&wishes.sheet);
-    report(&format!("sheet {}", wishes.sheet));
+    if wishes.wants("designs") {
+        rows(&wishes, &options);
+    }
 }
 
-fn designs(wishes: &Wishes, sheet: &mut Sheet) {
-    let kit = Kit {
-        faces: FACES
-            .iter()
-            .map(|bytes| FontRef::try_from_slice(bytes).expect("a face"))
-            .collect(),
-        photos: PHOTOS[..3]
-            .iter()
-            .map(|name| {
-                let image = load(name);
-                let colours = image.pixels.as_chunks::<4>().0.iter();
-                let colours = colours.map(|p| [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]);
-                (
-                    image.width as usize,
-                    image.height as usize,
-                    colours.collect(),
-                )
-            })
-            .collect(),
+fn options(wishes: &Wishes) -> Options {
+    let networks = match &wishes.library {
+        None => Networks::default(),
+        #[cfg(feature = "onnxruntime")]
+        Some(path) => Networks::onnxruntime(path.as_ref(), wishes.threads).expect("it opens"),
+        #[cfg(not(feature = "onnxruntime"))]
+        Some(_) => panic!("--library needs the feature onnxruntime"),
     };
-    let base = if wishes.tune { 1000 } else { 9000 } + wishes.first;
-    let mut scores = Vec::new();
-    for seed in base..base + wishes.designs {
-        let design = kit.design(seed);
-        let quality = wishes.quality.or((seed % 3 == 2).then_some(85));
-        let source = flatten(&design, quality);
-        let run = timed(&source);
-        let mut score = measure::score(&design, &source, &run.layers);
-        score.about = design.about;
-        (score.seconds, score.cpu, score.peak_mb) = (run.seconds, run.cpu, run.peak);
-        if wishes.verbose {
-            let mean = score.iou_sum / score.matched.max(1) as f32;
-            report(&format!(
-                "{seed} {} q{quality:?}: {}/{} found {} iou {mean:.3} psnr {:.1} {:.2} s (cpu {:.2}) [{}] {:?} {}",
-                design.about,
-                score.matched,
-                score.truths,
-                score.found,
-                score.psnr(),
-                run.seconds,
-                run.cpu,
-                measure::names(&run.layers),
-                score.misses,
-                run.passes
-            ));
-        }
-        if scores.len() < 20 {
-            sheet.add(&source, &run.layers);
-        }
-        scores.push(score);
+    networks.warm_up().expect("models load");
+    Options {
+        threads: wishes.threads.map(NonZero::get),
+        networks,
+        clock: run::processor_time,
+        ..Options::default()
     }
-    let kinds = [
-        "flat",
-        "linear gradient",
-        "radial gradient",
-        "texture",
-        "card",
-        "photo with text",
-    ];
-    for kind in kinds {
-        let some: Vec<&Score> = scores.iter().filter(|score| score.about == kind).collect();
-        summary(kind, &some);
-    }
-    summary("all", &scores.iter().collect::<Vec<_>>());
 }
 
-fn summary(kind: &str, scores: &[&Score]) {
+fn single(name: &str, image: &RgbaImage, run: &Run) {
+    report(&format!(
+        "{name}: {}x{} layers {} error {} cpu {:.2} s ({:.2} passed) {:.0} MB deaf {:.0} ms [{}] {}",
+        image.width,
+        image.height,
+        run.layers.len(),
+        measure::worst(image, &run.layers),
+        run.cpu,
+        run.seconds,
+        run.peak,
+        run.deaf(),
+        measure::names(&run.layers),
+        run.passes()
+    ));
+}
+
+fn kit() -> Kit {
+    let faces = FACES.iter().map(|bytes| FontRef::try_from_slice(bytes));
+    let photos = PHOTOS[..3].iter().map(|name| {
+        let image = load(name);
+        let colours = image.pixels.as_chunks::<4>().0.iter();
+        let colours = colours.map(|p| [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]);
+        (
+            image.width as usize,
+            image.height as usize,
+            colours.collect(),
+        )
+    });
+    Kit {
+        faces: faces.map(|face| face.expect("a face")).collect(),
+        photos: photos.collect(),
+    }
+}
+
+fn rows(wishes: &Wishes, options: &Options) {
+    let kit = kit();
+    let base = if wishes.tune { 1000 } else { 9000 } + wishes.first;
+    let of = |label: &str, quality: &dyn Fn(u64) -> Option<u8>| {
+        let (mut scores, mut sheet) = (Vec::new(), Sheet::default());
+        for seed in base..base + wishes.designs {
+            let design = kit.design(seed);
+            let source = flatten(&design, quality(seed));
+            let run = Run::of(&source, options);
+            let score = measure::score(&design, &source, &run);
+            if wishes.verbose {
+                told(seed, &score, &run);
+            }
+            if scores.len() < SHOWN {
+                sheet.add(&source, &run.layers);
+            }
+            scores.push(score);
+        }
+        if label == "main" {
+            for kind in design::KINDS {
+                let some: Vec<&Score> = scores.iter().filter(|s| s.about == *kind).collect();
+                summary(kind, &some);
+            }
+        }
+        summary(label, &scores.iter().collect::<Vec<_>>());
+        let slug = label.replace(' ', "_");
+        save(&sheet, &format!("{}_{slug}.png", wishes.sheet));
+    };
+    of("main", &|seed| (seed % 3 == 2).then_some(85));
+    for &quality in &wishes.qualities {
+        of(&format!("jpeg {quality}"), &|_| Some(quality));
+    }
+}
+
+fn told(seed: u64, score: &Score, run: &Run) {
+    report(&format!(
+        "{seed} {}: {}/{} found {} iou {:.3} psnr {:.1} cpu {:.2} s deaf {:.0} ms [{}] {:?} {}",
+        score.about,
+        score.matched,
+        score.truths,
+        score.found,
+        score.iou_sum / score.matched.max(1) as f32,
+        score.psnr(),
+        run.cpu,
+        run.deaf(),
+        measure::names(&run.layers),
+        score.misses,
+        run.passes()
+    ));
+}
+
+fn summary(label: &str, scores: &[&Score]) {
     if scores.is_empty() {
         return;
     }
     let sum = |f: fn(&Score) -> f64| scores.iter().map(|score| f(score)).sum::<f64>();
+    let most = |f: fn(&Score) -> f32| scores.iter().map(|score| f(score)).fold(0.0, f32::max);
     let (truths, matched) = (sum(|s| s.truths as f64), sum(|s| s.matched as f64));
     let mut psnr: Vec<f64> = scores.iter().map(|score| score.psnr()).collect();
     psnr.sort_by(f64::total_cmp);
-    let pooled = measure::psnr((sum(|s| s.ground.0), sum(|s| s.ground.1)));
     report(&format!(
-        "{kind:>16} n {:>3}  iou {:.3}  recall {:.3}  found/true {:.2}  colour {:.1}  ground mean {:.1} median {:.1} pooled {pooled:.1} dB  error {}  {:.2} s (max {:.2})  cpu {:.2} s  peak {:.0} MB",
+        "{label:>16} n {:>3}  iou {:.3}  recall {:.3}  found/true {:.2}  colour {:.1}  ground mean {:.1} median {:.1} dB  error {}  cpu {:.2} s (max {:.2})  passed {:.2} s  deaf max {:.0} ms  peak {:.0} MB",
         scores.len(),
         sum(|s| f64::from(s.iou_sum)) / matched.max(1.0),
         matched / truths.max(1.0),
@@ -190,60 +200,12 @@ fn summary(kind: &str, scores: &[&Score]) {
         psnr.iter().sum::<f64>() / psnr.len() as f64,
         psnr[psnr.len() / 2],
         scores.iter().map(|s| s.worst).max().unwrap_or(0),
-        sum(|s| f64::from(s.seconds)) / scores.len() as f64,
-        scores.iter().map(|s| s.seconds).fold(0.0, f32::max),
         sum(|s| f64::from(s.cpu)) / scores.len() as f64,
-        scores.iter().map(|s| s.peak_mb).fold(0.0, f32::max),
+        most(|s| s.cpu),
+        sum(|s| f64::from(s.seconds)) / scores.len() as f64,
+        most(|s| s.deaf),
+        most(|s| s.peak_mb),
     ));
-}
-
-/// One split and what it cost.
-struct Run {
-    layers: Vec<Layer>,
-    seconds: f32,
-    cpu: f32,
-    /// Peak memory above what was held before, in MB.
-    peak: f32,
-    /// The time of each pass.
-    passes: String,
-}
-
-fn timed(image: &RgbaImage) -> Run {
-    let before = memory("VmRSS");
-    // Resets the high-water mark; without it (not Linux) the figure is that of the whole run.
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let (begun, busy) = (Instant::now(), cpu_seconds());
-    let (layers, times) =
-        split_timed(image, &Options::default(), &mut |_| {}, &Cancel::default()).expect("splits");
-    let passes: Vec<String> = times
-        .iter()
-        .map(|time| format!("{} {}", time.pass, time.took.as_millis()))
-        .collect();
-    Run {
-        layers,
-        seconds: begun.elapsed().as_secs_f32(),
-        cpu: cpu_seconds() - busy,
-        peak: memory("VmHWM") - before,
-        passes: passes.join(" "),
-    }
-}
-
-/// Processor time of all threads so far, which a shared machine disturbs less than the clock.
-fn cpu_seconds() -> f32 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks = |at: usize| stat.split_whitespace().nth(at)?.parse::<f32>().ok();
-    // Fields 14 and 15 of proc(5), in hundredths of a second.
-    (ticks(13).unwrap_or(0.0) + ticks(14).unwrap_or(0.0)) / 100.0
-}
-
-/// A line of `/proc/self/status` in MB; 0 where there is none.
-fn memory(key: &str) -> f32 {
-    std::fs::read_to_string("/proc/self/status")
-        .unwrap_or_default()
-        .lines()
-        .find(|line| line.starts_with(key))
-        .and_then(|line| line.split_whitespace().nth(1)?.parse::<f32>().ok())
-        .map_or(0.0, |kilobytes| kilobytes / 1024.0)
 }
 
 fn flatten(design: &Design, quality: Option<u8>) -> RgbaImage {
@@ -278,6 +240,15 @@ fn flatten(design: &Design, quality: Option<u8>) -> RgbaImage {
     raw(&picture)
 }
 
+/// The picture `by` times as large in both directions.
+fn enlarged(image: &RgbaImage, by: u32) -> RgbaImage {
+    let from = image::RgbaImage::from_raw(image.width, image.height, image.pixels.clone());
+    let (w, h) = (image.width * by, image.height * by);
+    let filter = image::imageops::FilterType::Triangle;
+    let large = image::imageops::resize(&from.expect("whole rows"), w, h, filter);
+    raw(&image::DynamicImage::from(large))
+}
+
 fn load(name: &str) -> RgbaImage {
     let path = format!(
         "{}/../../testdata/images/{name}",
@@ -293,6 +264,11 @@ fn raw(picture: &image::DynamicImage) -> RgbaImage {
         height: picture.height(),
         pixels: picture.into_raw(),
     }
+}
+
+fn save(sheet: &Sheet, path: &str) {
+    sheet.save(path);
+    report(&format!("sheet {path}"));
 }
 
 #[expect(clippy::print_stdout, reason = "a report is what this program is for")]

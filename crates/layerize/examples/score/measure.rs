@@ -7,6 +7,7 @@
 use layerize::{Layer, LayerKind, RgbaImage, composite};
 
 use crate::design::Design;
+use crate::run::Run;
 
 /// What one design scored.
 #[derive(Clone, Default)]
@@ -22,6 +23,7 @@ pub(crate) struct Score {
     pub(crate) worst: u8,
     pub(crate) seconds: f32,
     pub(crate) cpu: f32,
+    pub(crate) deaf: f32,
     pub(crate) peak_mb: f32,
     pub(crate) misses: Vec<String>,
 }
@@ -40,7 +42,8 @@ pub(crate) fn psnr((squares, count): (f64, f64)) -> f64 {
     (10.0 * (255.0 * 255.0 / (squares / count).max(1e-9)).log10()).min(60.0)
 }
 
-pub(crate) fn score(design: &Design, source: &RgbaImage, layers: &[Layer]) -> Score {
+pub(crate) fn score(design: &Design, source: &RgbaImage, run: &Run) -> Score {
+    let layers = &run.layers;
     let pixels = design.w * design.h;
     let truths = &design.layers[1..];
     let mut seen_above = vec![0.0_f32; pixels];
@@ -66,6 +69,11 @@ pub(crate) fn score(design: &Design, source: &RgbaImage, layers: &[Layer]) -> Sc
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut result = Score {
+        about: design.about,
+        seconds: run.seconds,
+        cpu: run.cpu,
+        deaf: run.deaf(),
+        peak_mb: run.peak,
         truths: truths.len(),
         found: canvases.len(),
         ..Score::default()

@@ -1,7 +1,7 @@
 //! The passes in the order they run. The order is data: a pass may be left out by name and knows
 //! nothing of its neighbours beyond the scene they share.
 //!
-//! Invariant: after the last pass, background and cuts (bottom first) approximate the picture.
+//! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
 mod order;
 mod shapes;

@@ -1,9 +1,11 @@
-//! Brings the cuts into stacking order, bottom first, merges the least important neighbours when
-//! there are more than asked for, and names what remains.
+//! Merges the least important neighbours when there are more cuts than asked for, and names what
+//! remains, bottom first.
 //!
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
 //! the picture stays the same. Invariant: no cut is invented or lost, and with a limit at most
 //! `max_layers - 1` remain.
+
+use std::collections::HashMap;
 
 use crate::context::Context;
 use crate::plane::Rect;
@@ -11,7 +13,7 @@ use crate::scene::{Cut, Scene, join};
 use crate::{Error, LayerKind};
 
 pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
-    scene.cuts.reverse();
+    let found = scene.cuts.len();
     if let Some(most) = ctx.options.max_layers {
         let keep = usize::from(most.max(1)) - 1;
         if keep == 0 {
@@ -20,6 +22,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
         }
         merge(&mut scene.cuts, keep, (scene.work.w, scene.work.h), ctx)?;
     }
+    scene.merged += found - scene.cuts.len();
     name(scene);
     Ok(())
 }
@@ -86,26 +89,18 @@ fn meet(a: Rect, b: Rect) -> bool {
 }
 
 fn name(scene: &mut Scene<'_>) {
-    for (kind, word) in [
-        (LayerKind::Text, "text"),
-        (LayerKind::Shape, "shape"),
-        (LayerKind::Panel, "panel"),
-        (LayerKind::Subject, "subject"),
-        (LayerKind::Object, "object"),
-        (LayerKind::Shadow, "shadow"),
-    ] {
-        let many = scene.cuts.iter().filter(|cut| cut.kind == kind).count() > 1;
-        for (index, cut) in scene
-            .cuts
-            .iter_mut()
-            .filter(|cut| cut.kind == kind)
-            .enumerate()
-        {
-            cut.name = if many {
-                format!("{word} {}", index + 1)
-            } else {
-                word.to_owned()
-            };
-        }
+    let mut many = HashMap::new();
+    for cut in &scene.cuts {
+        *many.entry(cut.kind).or_insert(0_usize) += 1;
+    }
+    let mut seen = HashMap::new();
+    for cut in &mut scene.cuts {
+        let number = seen.entry(cut.kind).or_insert(0_usize);
+        *number += 1;
+        cut.name = if many[&cut.kind] > 1 {
+            format!("{} {number}", cut.kind)
+        } else {
+            cut.kind.to_string()
+        };
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The picture falls into smooth regions; the one at the border is fitted as the ground of the
 //! canvas. If the fit does not explain it, or what lies on it is a crowd of crumbs, the picture is
-//! a photo and left alone. Invariant: cuts are collected bottom first and handed over front first.
+//! a photo and left alone. Invariant: cuts are collected and handed over bottom first.
 
 use crate::blob::Blob;
 use crate::components::{self, Components};
@@ -25,7 +25,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
         return Ok(());
     }
     let noise = denoise::noise(&scene.rest);
-    let smooth = ctx.pool.run(|| denoise::sigma_filter(&scene.rest, noise));
+    let smooth = denoise::sigma_filter(&scene.rest, noise, ctx)?;
     ctx.reach(0.2)?;
     let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
     let regions = components::label_by(w, h, |_| true, joined);
@@ -159,10 +159,9 @@ fn spread(smooth: &Rgb, blob: &Blob) -> f32 {
         / count
 }
 
-/// Paints everything found out of the rest and appends the cuts, front first.
-fn hand_over(scene: &mut Scene<'_>, mut found: Vec<Cut>, plain: &Rgb) {
-    found.reverse();
-    for cut in found {
+/// Paints everything found (bottom first) out of the rest and puts it behind what was cut before.
+fn hand_over(scene: &mut Scene<'_>, found: Vec<Cut>, plain: &Rgb) {
+    for cut in &found {
         let near = crate::matte::dilate(&cut.alpha, 1);
         for y in 0..cut.rect.h {
             for x in 0..cut.rect.w {
@@ -173,6 +172,6 @@ fn hand_over(scene: &mut Scene<'_>, mut found: Vec<Cut>, plain: &Rgb) {
                 }
             }
         }
-        scene.cuts.push(cut);
     }
+    scene.cuts.splice(..0, found);
 }

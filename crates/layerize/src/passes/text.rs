@@ -7,8 +7,8 @@
 use crate::components;
 use crate::context::Context;
 use crate::ink::{self, Ink};
-use crate::plane::{Gray, Rect, distance2};
-use crate::scene::{Cut, Edge, Scene};
+use crate::plane::{Gray, Plane, Rect, distance2};
+use crate::scene::{Cut, Edge, Scene, join};
 use crate::{Error, LayerKind, TextLayers, net};
 
 /// Longest side shown to the detector.
@@ -27,19 +27,16 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     let likely = net::text(ctx, &scene.rest, longest)?;
     ctx.reach(0.8)?;
     let boxes = merge(boxes(&likely));
-    let mut lines = Vec::new();
     for (index, found) in boxes.iter().enumerate() {
         if let Some(ink) = ink::extract(&scene.rest, &boxes, index) {
             let under = ink.under.clone();
             let cut = to_cut(ink, found.sure);
-            let (rect, colour) = (cut.rect, cut.paint.data[0]);
             scene.take(cut, &under);
-            lines.push((rect, colour));
         }
         ctx.check()?;
     }
     if ctx.options.text == TextLayers::Blocks {
-        blocks(scene, &lines);
+        blocks(&mut scene.cuts);
     }
     Ok(())
 }
@@ -102,7 +99,7 @@ fn one_line(a: Rect, b: Rect) -> bool {
 }
 
 fn to_cut(ink: Ink, sure: f32) -> Cut {
-    let paint = crate::plane::Plane::filled(ink.rect.w, ink.rect.h, ink.colour);
+    let paint = Plane::filled(ink.rect.w, ink.rect.h, ink.colour);
     Cut {
         kind: LayerKind::Text,
         confidence: sure.min(ink.fit),
@@ -114,27 +111,95 @@ fn to_cut(ink: Ink, sure: f32) -> Cut {
     }
 }
 
-/// Joins the cuts of lines that stand under each other in one colour and size.
-fn blocks(scene: &mut Scene<'_>, lines: &[(Rect, [f32; 3])]) {
-    let first = scene.cuts.len() - lines.len();
-    let mut a = first;
-    while a < scene.cuts.len() {
-        let same = |cut: &Cut, base: &Cut| {
-            let (one, two) = (base.rect, cut.rect);
-            let low = one.h.min(two.h) as f32;
-            let gap = one.y.max(two.y) as f32 - (one.y + one.h).min(two.y + two.h) as f32;
-            let shared = (one.x + one.w).min(two.x + two.w) as f32 - one.x.max(two.x) as f32;
-            distance2(base.paint.data[0], cut.paint.data[0]) < 900.0
-                && gap < 1.2 * low
-                && shared > 0.3 * one.w.min(two.w) as f32
+/// Joins the cuts of lines that stand under each other in one colour and size. A block is compared
+/// line by line, so that it may grow by any number of them.
+fn blocks(cuts: &mut Vec<Cut>) {
+    let mut blocks: Vec<(Cut, Vec<Line>)> = Vec::new();
+    for cut in cuts.drain(..) {
+        let own = Line {
+            rect: cut.rect,
+            colour: cut.paint.data[0],
         };
-        let partner = (a + 1..scene.cuts.len()).find(|&b| same(&scene.cuts[b], &scene.cuts[a]));
-        if let Some(b) = partner {
-            let other = scene.cuts.remove(b);
-            let joined = crate::scene::join(&other, &scene.cuts[a]);
-            scene.cuts[a] = joined;
-        } else {
-            a += 1;
+        let (mut cut, mut lines) = (cut, vec![own]);
+        while let Some(near) = blocks.iter().position(|(_, others)| {
+            lines
+                .iter()
+                .any(|line| others.iter().any(|o| line.follows(o)))
+        }) {
+            let (other, others) = blocks.remove(near);
+            cut = join(&other, &cut);
+            lines.extend(others);
         }
+        blocks.push((cut, lines));
+    }
+    cuts.extend(blocks.into_iter().map(|(cut, _)| cut));
+}
+
+/// One line of a block.
+struct Line {
+    rect: Rect,
+    colour: [f32; 3],
+}
+
+impl Line {
+    fn follows(&self, other: &Self) -> bool {
+        let (one, two) = (self.rect, other.rect);
+        let (low, tall) = (one.h.min(two.h) as f32, one.h.max(two.h) as f32);
+        let gap = one.y.max(two.y) as f32 - (one.y + one.h).min(two.y + two.h) as f32;
+        let shared = (one.x + one.w).min(two.x + two.w) as f32 - one.x.max(two.x) as f32;
+        distance2(self.colour, other.colour) < 900.0
+            && low > 0.6 * tall
+            && gap < 1.2 * low
+            && shared > 0.3 * one.w.min(two.w) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(y: usize, h: usize, colour: [f32; 3]) -> Cut {
+        let rect = Rect { x: 10, y, w: 80, h };
+        // Letters leave the corners of their box empty.
+        let alpha = Plane {
+            w: rect.w,
+            h: rect.h,
+            data: (0..rect.area())
+                .map(|at| f32::from(u8::from(at % 4 == 2)))
+                .collect(),
+        };
+        Cut {
+            kind: LayerKind::Text,
+            confidence: 0.9,
+            name: String::new(),
+            rect,
+            alpha,
+            paint: Plane::filled(rect.w, rect.h, colour),
+            edge: Edge::Unmix,
+        }
+    }
+
+    #[test]
+    fn lines_of_one_style_become_a_block_however_many_they_are() {
+        let light = [240.0; 3];
+        let mut cuts: Vec<Cut> = [0, 30, 60, 90].map(|y| line(y, 20, light)).into();
+        blocks(&mut cuts);
+        assert_eq!(cuts.len(), 1);
+        assert_eq!((cuts[0].rect.y, cuts[0].rect.h), (0, 110));
+        assert!(matches!(cuts[0].edge, Edge::Unmix), "letters stay sharp");
+        assert_eq!(cuts[0].paint.at(0, 0), light, "also between the letters");
+    }
+
+    #[test]
+    fn a_heading_another_colour_and_a_far_line_stay_apart() {
+        let (light, red) = ([240.0; 3], [200.0, 30.0, 30.0]);
+        let mut cuts = vec![
+            line(0, 60, light),
+            line(70, 20, light),
+            line(100, 20, red),
+            line(200, 20, light),
+        ];
+        blocks(&mut cuts);
+        assert_eq!(cuts.len(), 4);
     }
 }

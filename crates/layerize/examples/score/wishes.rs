@@ -1,0 +1,61 @@
+//! The options of the program. A wrong one ends it with a sentence.
+
+use std::num::NonZero;
+
+/// What is to be scored and shown.
+pub(crate) struct Wishes {
+    pub(crate) tune: bool,
+    pub(crate) designs: u64,
+    pub(crate) first: u64,
+    pub(crate) sheet: String,
+    /// JPEG qualities that every design is sent through, one row each, beside the main row.
+    pub(crate) qualities: Vec<u8>,
+    pub(crate) threads: Option<NonZero<usize>>,
+    pub(crate) verbose: bool,
+    /// Rows that are wanted: `photos`, `designs`, `large`.
+    pub(crate) only: Option<String>,
+    /// A shared library of ONNX Runtime to run the networks.
+    pub(crate) library: Option<String>,
+}
+
+impl Wishes {
+    pub(crate) fn read() -> Self {
+        let mut wishes = Self {
+            tune: false,
+            designs: 60,
+            first: 0,
+            sheet: concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/score").into(),
+            qualities: vec![95, 85, 75],
+            threads: None,
+            verbose: false,
+            only: None,
+            library: None,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().expect("the option has a value");
+            match word.as_str() {
+                "--tune" => wishes.tune = true,
+                "--verbose" => wishes.verbose = true,
+                "--only" => wishes.only = Some(value()),
+                "--designs" => wishes.designs = value().parse().expect("a number of designs"),
+                "--first" => wishes.first = value().parse().expect("a seed offset"),
+                "--qualities" => {
+                    let words = value();
+                    let words = words.split(',').filter(|word| !word.is_empty());
+                    let each = words.map(|word| word.parse().expect("a JPEG quality"));
+                    wishes.qualities = each.collect();
+                }
+                "--threads" => wishes.threads = Some(value().parse().expect("a number of threads")),
+                "--sheet" => wishes.sheet = value(),
+                "--library" => wishes.library = Some(value()),
+                other => panic!("unknown option {other}"),
+            }
+        }
+        wishes
+    }
+
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
+}

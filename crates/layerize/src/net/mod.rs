@@ -1,0 +1,177 @@
+//! The two networks: one marks lines of text, one what stands out in a photo.
+//!
+//! Here pictures become what a network wants to see, and its answer a mask; a [`Runtime`] does the
+//! sums in between. No download, no file access but for a library the user names.
+//! Invariant: a mask has the size of the picture it was asked for.
+
+#[cfg(feature = "onnxruntime")]
+mod onnxruntime;
+mod rten;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Error;
+use crate::context::Context;
+use crate::plane::{Gray, Plane, Rgb};
+
+/// Side of the square the saliency network looks at.
+pub(crate) const SALIENCY_SIDE: usize = 320;
+
+/// What runs the networks. The default is built in, pure Rust, and loads once a process.
+#[derive(Clone)]
+pub struct Networks(Arc<dyn Runtime>);
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self(Arc::new(rten::Embedded))
+    }
+}
+
+impl fmt::Debug for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Networks({})", self.0.name())
+    }
+}
+
+impl Networks {
+    /// ONNX Runtime 1.17 or later, from the shared `library` (such as `libonnxruntime.so`), on
+    /// `threads` threads (`None`: as many as cores) whatever [`Options::threads`] says. Both
+    /// networks load at once. A process can open one such library; naming another later is an error.
+    ///
+    /// # Errors
+    /// [`Error::Library`] when the library does not open, is none, is too old or is another one;
+    /// [`Error::Model`] when it does not take a model.
+    ///
+    /// [`Options::threads`]: crate::Options::threads
+    #[cfg(feature = "onnxruntime")]
+    pub fn onnxruntime(
+        library: &std::path::Path,
+        threads: Option<std::num::NonZero<usize>>,
+    ) -> Result<Self, Error> {
+        Ok(Self(Arc::new(onnxruntime::Loaded::open(library, threads)?)))
+    }
+
+    /// Loads both models if they are not; the first split does so by itself.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if an embedded model does not load.
+    pub fn warm_up(&self) -> Result<(), Error> {
+        self.0.warm_up()
+    }
+}
+
+/// Runs a network. Looks at the stop flag of the split often enough to be done within 100 ms.
+trait Runtime: Send + Sync {
+    /// For people.
+    fn name(&self) -> &'static str;
+
+    fn warm_up(&self) -> Result<(), Error>;
+
+    /// The mask `net` answers with, at the size it has there.
+    fn run(&self, ctx: &Context<'_>, net: Net, input: Input) -> Result<Gray, Error>;
+}
+
+/// The embedded networks; `models/README.md` tells where they are from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Net {
+    Saliency,
+    Text,
+}
+
+impl Net {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Saliency => "saliency",
+            Self::Text => "text",
+        }
+    }
+
+    /// The ONNX file.
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Saliency => include_bytes!("../../models/u2netp.onnx"),
+            Self::Text => include_bytes!("../../models/ppocrv4_det.onnx"),
+        }
+    }
+
+    /// The value that holds the mask; both graphs take one input.
+    #[cfg(feature = "onnxruntime")]
+    fn output(self) -> &'static str {
+        match self {
+            Self::Saliency => "1959",
+            Self::Text => "sigmoid_0.tmp_0",
+        }
+    }
+
+    fn error(self, reason: &dyn fmt::Display) -> Error {
+        Error::Model {
+            model: self.name(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// Three planes of `h` rows of `w` values, one after another.
+struct Input {
+    w: usize,
+    h: usize,
+    data: Vec<f32>,
+}
+
+impl Input {
+    /// Channel `k` of the network is channel `order[k]` of the picture, `v` turned into
+    /// `v * scale[k] + offset[k]`.
+    fn of(picture: &Rgb, order: [usize; 3], scale: [f32; 3], offset: [f32; 3]) -> Self {
+        let mut data = Vec::with_capacity(picture.data.len() * 3);
+        for k in 0..3 {
+            let values = picture.data.iter().map(|colour| colour[order[k]]);
+            data.extend(values.map(|value| value * scale[k] + offset[k]));
+        }
+        Self {
+            w: picture.w,
+            h: picture.h,
+            data,
+        }
+    }
+}
+
+/// How much each place stands out, 0 to 1, at the size of `picture`.
+pub(crate) fn saliency(ctx: &Context<'_>, picture: &Rgb) -> Result<Gray, Error> {
+    let small = picture.resize(SALIENCY_SIDE, SALIENCY_SIDE);
+    let values = small.data.as_flattened().iter().copied();
+    let top = values.fold(1.0_f32, f32::max);
+    let (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let input = Input::of(
+        &small,
+        [0, 1, 2],
+        deviation.map(|d| 1.0 / (d * top)),
+        [0, 1, 2].map(|k| -mean[k] / deviation[k]),
+    );
+    answer(ctx, Net::Saliency, input, picture)
+}
+
+/// The probability of text at each place, 0 to 1, at the size of `picture`, which is shown to the
+/// network with its longest side at `longest`.
+pub(crate) fn text(ctx: &Context<'_>, picture: &Rgb, longest: usize) -> Result<Gray, Error> {
+    let scale = (longest as f32 / picture.w.max(picture.h) as f32).min(2.0);
+    let side = |length: usize| ((length as f32 * scale / 32.0).round() as usize * 32).max(32);
+    let small = picture.resize(side(picture.w), side(picture.h));
+    let input = Input::of(&small, [2, 1, 0], [1.0 / 127.5; 3], [-1.0; 3]);
+    answer(ctx, Net::Text, input, picture)
+}
+
+fn answer(ctx: &Context<'_>, net: Net, input: Input, picture: &Rgb) -> Result<Gray, Error> {
+    ctx.check()?;
+    let mask = ctx.options.networks.0.run(ctx, net, input)?;
+    ctx.check()?;
+    Ok(mask.resize(picture.w, picture.h))
+}
+
+/// A network's answer as a mask.
+fn mask(net: Net, shape: &[usize], data: Vec<f32>) -> Result<Gray, Error> {
+    match *shape {
+        [1, 1, h, w] if w * h == data.len() && w * h > 0 => Ok(Plane { w, h, data }),
+        _ => Err(net.error(&format!("it answers with the shape {shape:?}"))),
+    }
+}
