@@ -18,7 +18,7 @@ use url::{Host, Url};
 use crate::blobs::{BlobError, Blobs, LinkSigner};
 use crate::clock::Clock;
 use crate::config::{Config, FalConfig};
-use crate::engines::{Engines, Fal, FalSettings, Local, LocalSettings};
+use crate::engines::{self, Engines, Fal, FalSettings, Local, LocalSettings};
 use crate::fetch::{FetchPolicy, FetchSetupError, Fetcher};
 use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
 use crate::images::{Limits, Pool, PoolSize};
@@ -43,6 +43,9 @@ pub enum StartError {
     /// The client that opens strangers' URLs.
     #[error(transparent)]
     Fetcher(#[from] FetchSetupError),
+    /// The networks of the embedded engine.
+    #[error("the embedded engine cannot start: {0}; correct LOCAL_ONNXRUNTIME, or leave it out")]
+    Local(#[from] layerize::Error),
     /// The client of fal.
     #[error("the fal client cannot be made: {0}")]
     Fal(#[from] fal_queue::ConfigError),
@@ -113,6 +116,7 @@ impl App {
         let local = LocalSettings {
             concurrency: config.local.concurrency,
             threads: config.local.threads,
+            networks: engines::networks(config.local.onnxruntime.as_deref(), config.local.threads)?,
             // What lamina stored itself was within the limits when it came in.
             limits: Limits {
                 max_bytes: u64::MAX,

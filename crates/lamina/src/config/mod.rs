@@ -78,12 +78,14 @@ pub struct Config {
 }
 
 /// The embedded engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalConfig {
     /// Pictures at once.
     pub concurrency: usize,
     /// Threads for one picture; `None` takes every core.
     pub threads: Option<usize>,
+    /// A shared library of ONNX Runtime that runs its networks; `None` runs what is built in.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// fal.

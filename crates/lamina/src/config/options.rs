@@ -98,6 +98,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "0",
         "Threads of the embedded engine for one picture; 0 takes every core.",
     ),
+    option(
+        "LOCAL_ONNXRUNTIME",
+        "",
+        "A shared library of ONNX Runtime for the embedded engine; only a build with the feature onnxruntime takes it.",
+    ),
     secret("FAL_API_KEY", "The fal key, as key_id:key_secret."),
     secret(
         "FAL_KEY",

@@ -215,9 +215,17 @@ impl<'a> Reader<'a> {
     pub(super) fn local(&mut self) -> LocalConfig {
         let concurrency: usize = self.count("LOCAL_CONCURRENCY", "a number of pictures");
         let threads: usize = self.parse("LOCAL_THREADS", "a number");
+        let library = self.text("LOCAL_ONNXRUNTIME");
+        if !library.is_empty() && !cfg!(feature = "onnxruntime") {
+            self.wrong(
+                "LOCAL_ONNXRUNTIME",
+                "this lamina was built without the feature onnxruntime; leave the option out, or build with --features onnxruntime",
+            );
+        }
         LocalConfig {
             concurrency,
             threads: (threads > 0).then_some(threads),
+            onnxruntime: (!library.is_empty()).then(|| PathBuf::from(library)),
         }
     }
 

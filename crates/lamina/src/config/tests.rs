@@ -112,6 +112,19 @@ fn nothing_is_too_little_of_what_must_be_there() {
 }
 
 #[test]
+fn onnx_runtime_is_taken_only_by_a_build_that_can_open_it() {
+    let library = [("LOCAL_ONNXRUNTIME", "/opt/libonnxruntime.so")];
+    if cfg!(feature = "onnxruntime") {
+        let config = Config::from_pairs(library).unwrap();
+        let wanted = Some(PathBuf::from("/opt/libonnxruntime.so"));
+        assert_eq!(config.local.onnxruntime, wanted);
+    } else {
+        assert!(errors(&library).contains("--features onnxruntime"));
+    }
+    assert_eq!(Config::from_pairs([]).unwrap().local.onnxruntime, None);
+}
+
+#[test]
 fn no_error_repeats_a_secret() {
     let text = errors(&[
         ("FAL_API_KEY", "hunter2"),

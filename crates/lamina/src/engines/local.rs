@@ -3,6 +3,9 @@
 //! costs nothing but time, and the worker submits again.
 
 use std::collections::HashMap;
+#[cfg(feature = "onnxruntime")]
+use std::num::NonZero;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +23,7 @@ use crate::images::{self, Limits};
 use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
 
 /// How much the embedded engine may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalSettings {
     /// Pictures split at once.
     pub concurrency: usize,
@@ -28,6 +31,26 @@ pub struct LocalSettings {
     pub threads: Option<usize>,
     /// Bounds of a source.
     pub limits: Limits,
+    /// What runs its networks.
+    pub networks: layerize::Networks,
+}
+
+/// What runs the embedded engine's networks: the shared `library` of ONNX Runtime on `threads`
+/// threads, or what is built in.
+///
+/// # Errors
+/// When the library cannot be used.
+pub fn networks(
+    library: Option<&Path>,
+    threads: Option<usize>,
+) -> Result<layerize::Networks, layerize::Error> {
+    #[cfg(feature = "onnxruntime")]
+    if let Some(library) = library {
+        return layerize::Networks::onnxruntime(library, threads.and_then(NonZero::new));
+    }
+    // Without the feature the configuration has refused a library already.
+    let _ = (library, threads);
+    Ok(layerize::Networks::default())
 }
 
 /// The embedded engine.
@@ -231,8 +254,8 @@ async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineEr
                 EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
             }
         })?;
-    let settings = shared.settings;
-    let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, settings));
+    let settings = shared.settings.clone();
+    let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, &settings));
     compute
         .await
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))?
@@ -241,7 +264,7 @@ async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineEr
 fn split_pixels(
     source: &Bytes,
     work: &Work,
-    settings: LocalSettings,
+    settings: &LocalSettings,
 ) -> Result<Vec<LayerSource>, EngineError> {
     let decoded = images::decode_rgba(source, &settings.limits)
         .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error.to_string()))?;
@@ -258,6 +281,7 @@ fn split_pixels(
     let options = layerize::Options {
         max_layers,
         threads: settings.threads,
+        networks: settings.networks.clone(),
         ..layerize::Options::default()
     };
     let mut report = |progress: layerize::Progress| {

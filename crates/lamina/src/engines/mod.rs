@@ -16,7 +16,7 @@ use url::Url;
 
 pub use error::{Delivery, EngineError, SubmitError};
 pub use fal::{Fal, FalSettings, ImageWay};
-pub use local::{Local, LocalSettings};
+pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
 use crate::jobs::{EngineKind, JobId, Nonce, Params, RequestId, UnixMs};
