@@ -13,11 +13,11 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::Host;
 
-use crate::blobs::{BlobError, Blobs, LinkSigner};
+use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
 use crate::clock::Clock;
-use crate::config::{Config, FalConfig};
+use crate::config::{Config, FalConfig, StorageConfig};
 use crate::engines::{self, Engines, Fal, FalSettings, Local, LocalSettings};
 use crate::fetch::{FetchPolicy, FetchSetupError, Fetcher};
 use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
@@ -37,6 +37,9 @@ pub enum StartError {
     /// The blob store.
     #[error("the blob store cannot be used: {0}; check STORAGE_URL")]
     Blobs(#[from] BlobError),
+    /// The bucket's address.
+    #[error("{0}; check STORAGE_URL, S3_ENDPOINT and S3_STYLE")]
+    Links(String),
     /// The signing secret.
     #[error("the signing secret cannot be read or made: {0}")]
     Secret(io::Error),
@@ -104,7 +107,7 @@ impl App {
             .parent()
             .unwrap_or_else(|| Path::new("."));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
-        let blobs = Blobs::folder(&config.blob_folder)?;
+        let blobs = open_blobs(&config.storage)?;
         let links = Arc::new(link_signer(config, data)?);
         let pool = Pool::new(PoolSize::default());
         let limits = Limits {
@@ -129,7 +132,7 @@ impl App {
         if let Some(fal) = &config.fal {
             let client = fal_client(fal)?;
             verifier = Some(Arc::new(fal_queue::webhook::Verifier::new(&client)));
-            let settings = fal_settings(fal, config.public_url.clone());
+            let settings = fal_settings(fal, config);
             engines = engines.with(Arc::new(Fal::new(
                 client,
                 blobs.clone(),
@@ -285,7 +288,33 @@ fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {
     limits
 }
 
-fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
+/// Opens the blob store; of a bucket nothing is asked yet.
+///
+/// # Errors
+/// [`BlobError`]
+pub(crate) fn open_blobs(storage: &StorageConfig) -> Result<Blobs, BlobError> {
+    match storage {
+        StorageConfig::Folder(folder) => Blobs::folder(folder),
+        StorageConfig::Bucket { settings, .. } => Blobs::bucket(settings),
+    }
+}
+
+/// What makes and checks links to the configured storage.
+///
+/// # Errors
+/// [`StartError::Secret`] and [`StartError::Links`]
+pub(crate) fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
+    let signer = own_signer(config, data)?;
+    match &config.storage {
+        StorageConfig::Folder(_) => Ok(signer),
+        StorageConfig::Bucket { settings, direct } => {
+            let bucket = Presigner::new(settings).map_err(StartError::Links)?;
+            Ok(signer.over_bucket(bucket, *direct))
+        }
+    }
+}
+
+fn own_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
     if config.signing_secrets.is_empty() {
         let made = secret::load_or_make(data).map_err(StartError::Secret)?;
         return Ok(LinkSigner::new(&[made.expose_secret()]));
@@ -298,23 +327,27 @@ fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
     Ok(LinkSigner::new(&secrets))
 }
 
-fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
+/// A client of fal that repeats nothing by itself.
+pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
     fal_queue::Client::new(fal_queue::Config {
         key: Some(fal.key.clone()),
         queue_url: fal.queue_url.clone(),
         rest_url: fal.rest_url.clone(),
         jwks_url: fal.jwks_url.clone(),
+        platform_url: fal.platform_url.clone(),
+        admin_key: fal.admin_key.clone(),
         // The worker retries durably; two schedules on top of each other would multiply.
         retry: fal_queue::Retry::off(),
         ..fal_queue::Config::default()
     })
 }
 
-fn fal_settings(fal: &FalConfig, public_url: Option<Url>) -> FalSettings {
+fn fal_settings(fal: &FalConfig, config: &Config) -> FalSettings {
     FalSettings {
         model: fal.model.clone(),
         way: fal.way,
-        public_url,
+        public_url: config.public_url.clone(),
+        engine_timeout: config.engine_timeout,
         webhooks: fal.webhooks,
         price_microusd: fal.price_microusd,
     }

@@ -3,13 +3,17 @@
 use secrecy::SecretString;
 use url::Url;
 
-use super::FalConfig;
 use super::reader::Reader;
+use super::{FalConfig, StorageConfig};
 use crate::engines::ImageWay;
 
 impl Reader<'_> {
     /// fal's own options are checked even without a key, so that a typo shows before the key comes.
-    pub(super) fn fal(&mut self, public_url: Option<&Url>) -> Option<FalConfig> {
+    pub(super) fn fal(
+        &mut self,
+        public_url: Option<&Url>,
+        storage: &StorageConfig,
+    ) -> Option<FalConfig> {
         let names = ["FAL_API_KEY", "FAL_KEY"];
         let given = names.into_iter().find(|name| !self.text(name).is_empty());
         if let Some(name) = given
@@ -18,7 +22,9 @@ impl Reader<'_> {
             self.wrong(name, format!("does not look like a fal key: {error}"));
         }
         let has_url = public_url.is_some();
-        let auto_way = if has_url {
+        let auto_way = if storage.is_direct() {
+            ImageWay::Bucket
+        } else if has_url {
             ImageWay::Link
         } else {
             ImageWay::Upload
@@ -26,6 +32,7 @@ impl Reader<'_> {
         let ways = [
             ("auto", auto_way),
             ("link", ImageWay::Link),
+            ("bucket", ImageWay::Bucket),
             ("upload", ImageWay::Upload),
             ("data", ImageWay::DataUri),
         ];
@@ -42,6 +49,12 @@ impl Reader<'_> {
                 self.wrong(name, format!("is {:?}, and that needs PUBLIC_URL, the address under which fal reaches lamina", self.text(name)));
             }
         }
+        if way == ImageWay::Bucket && matches!(storage, StorageConfig::Folder(_)) {
+            self.wrong(
+                "FAL_IMAGE",
+                "is bucket, and that needs STORAGE_URL=s3://BUCKET",
+            );
+        }
         let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
         let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");
         if !(0.0..1000.0).contains(&price) {
@@ -52,6 +65,8 @@ impl Reader<'_> {
         }
         let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
         let jwks_url = self.fal_url("FAL_JWKS_URL");
+        let platform_url = self.fal_url("FAL_PLATFORM_URL");
+        let admin_key = self.admin_key();
         let key = SecretString::from(self.text(given?));
         #[expect(
             clippy::cast_possible_truncation,
@@ -61,14 +76,30 @@ impl Reader<'_> {
         let price_microusd = (price * 1e6).round() as u64;
         Some(FalConfig {
             key,
+            admin_key,
             model,
             way,
             webhooks,
             price_microusd,
             queue_url,
             rest_url,
+            platform_url,
             jwks_url,
         })
+    }
+
+    fn admin_key(&mut self) -> Option<SecretString> {
+        let key = self.text("FAL_ADMIN_KEY");
+        if key.is_empty() {
+            return None;
+        }
+        if let Err(error) = fal_queue::check_key_shape(key) {
+            self.wrong(
+                "FAL_ADMIN_KEY",
+                format!("does not look like a fal key: {error}"),
+            );
+        }
+        Some(SecretString::from(key))
     }
 
     fn fal_url(&mut self, name: &str) -> Url {

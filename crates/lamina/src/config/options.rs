@@ -48,8 +48,35 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "STORAGE_URL",
         "",
-        "Where pictures are kept, as file:FOLDER. Default: the folder blobs beside the database.",
+        "Where pictures are kept: file:FOLDER or s3://BUCKET/PREFIX. Default: the folder blobs beside the database.",
     ),
+    option(
+        "STORAGE_LINKS",
+        "auto",
+        "Where links to pictures lead: auto (a bucket answers itself, a folder through lamina), direct or lamina.",
+    ),
+    option(
+        "S3_ENDPOINT",
+        "",
+        "The API of the bucket, without its name. Default: AWS in S3_REGION.",
+    ),
+    option(
+        "S3_PUBLIC_ENDPOINT",
+        "",
+        "The same as clients reach it, where that differs; links carry it.",
+    ),
+    option(
+        "S3_REGION",
+        "us-east-1",
+        "The bucket's region; auto for R2.",
+    ),
+    option(
+        "S3_STYLE",
+        "auto",
+        "How addresses name the bucket: path (endpoint/bucket), host (bucket.endpoint) or auto (host for AWS, else path).",
+    ),
+    secret("S3_ACCESS_KEY_ID", "The id of the bucket's key."),
+    secret("S3_SECRET_ACCESS_KEY", "The bucket's key."),
     option(
         "PUBLIC_URL",
         "",
@@ -108,6 +135,10 @@ pub const OPTIONS: &[OptionDoc] = &[
         "FAL_KEY",
         "The same under fal's own name; FAL_API_KEY wins.",
     ),
+    secret(
+        "FAL_ADMIN_KEY",
+        "A fal key of ADMIN scope, to delete fal's copies as soon as the layers are here. Without it they go by their lifetime.",
+    ),
     option(
         "FAL_MODEL",
         "fal-ai/qwen-image-layered",
@@ -116,7 +147,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "FAL_IMAGE",
         "auto",
-        "How a picture reaches fal: auto (link when PUBLIC_URL is set, else upload), link, upload or data.",
+        "How a picture reaches fal: auto (bucket where its links are direct, else link when PUBLIC_URL is set, else upload), link, bucket, upload or data.",
     ),
     option(
         "FAL_WEBHOOKS",
@@ -142,6 +173,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "FAL_JWKS_URL",
         "https://rest.fal.ai/.well-known/jwks.json",
         "The keys of fal's webhooks; the emulator's in development.",
+    ),
+    option(
+        "FAL_PLATFORM_URL",
+        "https://api.fal.ai/v1",
+        "fal's platform API, which deletes; the emulator's in development.",
     ),
     option(
         "SUBMIT_UNKNOWN",

@@ -15,7 +15,7 @@ use super::{
     Accepted, Check, Delivery, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
     SubmitError,
 };
-use crate::blobs::{BlobError, Blobs, LinkSigner};
+use crate::blobs::{Blobs, LinkSigner};
 use crate::clock::Clock;
 use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
 
@@ -24,11 +24,16 @@ const DEFAULT_LAYERS: u32 = 4;
 /// The model works on an area of 640² or 1024²; more than this on a side only costs transfer.
 const MAX_SIDE: u32 = 1536;
 
+/// Between the upload of a picture and the answer to its submission, at the most.
+const INPUT_SPARE: Duration = Duration::from_secs(5 * 60);
+
 /// How a picture reaches fal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageWay {
     /// A signed link under the service's public address.
     Link,
+    /// A presigned link of the bucket.
+    Bucket,
     /// An upload to fal's own storage.
     Upload,
     /// Inside the request.
@@ -44,6 +49,8 @@ pub struct FalSettings {
     pub way: ImageWay,
     /// The service's address as fal can reach it.
     pub public_url: Option<Url>,
+    /// How long lamina waits for a run at most.
+    pub engine_timeout: Duration,
     /// Whether fal is asked to call back under `public_url`.
     pub webhooks: bool,
     /// What one request costs, in millionths of a US dollar.
@@ -81,22 +88,12 @@ impl Fal {
 
     async fn image_url(&self, order: &Order) -> Result<String, EngineError> {
         let media = order.source.media_type();
-        if let (ImageWay::Link, Some(public)) = (self.settings.way, &self.settings.public_url) {
-            let link = self.links.sign(&order.source, order.expires_at);
-            return join(public, &link.path_and_query).map(String::from);
+        if let Some(link) = self.link(order)? {
+            // fal would be paid for finding out that the picture cannot be read now.
+            self.blobs.size(&order.source).await?;
+            return Ok(link.into());
         }
-        let bytes = self
-            .blobs
-            .get(&order.source)
-            .await
-            .map_err(|error| match error {
-                BlobError::Missing(_) => {
-                    EngineError::permanent(FailureCode::SourceLost, error.to_string())
-                }
-                BlobError::Unavailable(_) => {
-                    EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
-                }
-            })?;
+        let bytes = self.blobs.get(&order.source).await?;
         if self.settings.way == ImageWay::DataUri {
             return Ok(format!(
                 "data:{};base64,{}",
@@ -104,7 +101,7 @@ impl Fal {
                 STANDARD.encode(bytes)
             ));
         }
-        let lifetime = self.lifetime(order);
+        let lifetime = self.input_lifetime(order);
         let uploaded = self
             .client
             .upload(
@@ -119,12 +116,30 @@ impl Fal {
             .map_err(|error| engine_error(&error))
     }
 
-    /// What fal stores for a job goes when the job goes.
+    /// The address where fal fetches the picture itself, if that is the way.
+    fn link(&self, order: &Order) -> Result<Option<Url>, EngineError> {
+        match (self.settings.way, &self.settings.public_url) {
+            (ImageWay::Bucket, _) => Ok(self.links.presigned(&order.source, order.expires_at)),
+            (ImageWay::Link, Some(public)) => {
+                let path = self.links.served(&order.source, order.expires_at);
+                join(public, &path).map(Some)
+            }
+            (ImageWay::Link | ImageWay::Upload | ImageWay::DataUri, _) => Ok(None),
+        }
+    }
+
+    /// What a run makes goes when the job goes, and may be collected until then.
     fn lifetime(&self, order: &Order) -> Duration {
         order
             .expires_at
             .since(self.clock.now())
             .max(Duration::from_secs(60))
+    }
+
+    /// What goes in is needed while the engine may take, and fal deletes it on no request.
+    fn input_lifetime(&self, order: &Order) -> Duration {
+        let needed = self.settings.engine_timeout + INPUT_SPARE;
+        self.lifetime(order).min(needed)
     }
 
     fn webhook_url(&self, order: &Order) -> Result<Option<Url>, EngineError> {
@@ -146,7 +161,7 @@ impl Fal {
     /// fal could not download a link of ours: this service was down or out of reach for a moment,
     /// which says nothing about the picture. Such a run is not billed.
     fn run_error(&self, error: &fal_queue::Error) -> EngineError {
-        let ours = self.settings.way == ImageWay::Link
+        let ours = matches!(self.settings.way, ImageWay::Link | ImageWay::Bucket)
             && error.error_type() == Some(&ErrorType::FileDownloadError);
         EngineError {
             retryable: ours || engine_error(error).retryable,
@@ -214,6 +229,8 @@ impl Engine for Fal {
             webhook_url: self.webhook_url(order).map_err(SubmitError::not_taken)?,
             // fal would repeat a failed run by itself, up to ten times; lamina counts its runs.
             no_retry: true,
+            // Else fal would keep the input, a picture inside it too, and the output for a month.
+            store_io: Some(false),
             object_lifetime: Some(self.lifetime(order)),
             ..SubmitOptions::default()
         };
@@ -265,6 +282,14 @@ impl Engine for Fal {
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
         let asked = self.client.cancel(&self.settings.model, &request.0).await;
         asked.map(|_| ()).map_err(|error| engine_error(&error))
+    }
+
+    async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {
+        if self.client.config().admin_key.is_none() {
+            return Ok(());
+        }
+        let erased = self.client.erase(&request.0).await;
+        erased.map(|_| ()).map_err(|error| engine_error(&error))
     }
 
     fn release(&self, _request: &RequestId) {}

@@ -80,6 +80,16 @@ pub(super) async fn standing(
 fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
     let id = job.lease.job;
     tracing::warn!(job = %id, runs = job.runs, %error, "the engine's run failed");
+    if error.is_storage() {
+        // Nothing was done, and nothing is wrong with the job: it is handed over again, and waits
+        // before that until its picture can be read.
+        let now = worker.parts.clock.now();
+        return Report::of(Outcome::Done {
+            event: Event::Resubmit,
+            run_at: now.plus(worker.settings.storage_pause),
+        })
+        .with(Facts::RunFailed(nonce.clone()));
+    }
     if !error.retryable || job.runs >= worker.settings.max_runs {
         return Report::give_up(error.code);
     }

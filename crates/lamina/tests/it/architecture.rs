@@ -35,7 +35,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("telemetry", &["config"]),
     // Names the types that its values become.
-    ("config", &["jobs", "engines", "fetch", "http", "worker"]),
+    (
+        "config",
+        &["jobs", "blobs", "engines", "fetch", "http", "worker"],
+    ),
     (
         "cli",
         &[
@@ -43,6 +46,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "blobs",
             "clock",
             "config",
+            "engines",
+            "fetch",
+            "jobs",
             "runtime",
             "store",
             "telemetry",

@@ -4,7 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod blobs;
+mod blobs_copy;
 mod browser;
+mod bucket_trouble;
+mod check;
 mod contract;
 mod expiry;
 mod faults;
@@ -12,6 +16,7 @@ mod hostile;
 mod input;
 mod kill;
 mod log;
+mod privacy;
 mod stop;
 mod support;
 mod trouble;

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::until;
+use super::{S3, until};
 
 /// Which engine a test runs on, and how it learns that the engine is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) enum Way {
 }
 
 /// How the service is set up.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) way: Way,
     pub(crate) options: Vec<(&'static str, String)>,
@@ -51,6 +52,14 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Pictures in this bucket.
+    pub(crate) fn over(mut self, s3: &S3) -> Self {
+        self.options.extend(s3.options());
+        self
+    }
+}
+
 /// Delays that suit tests; what is tested is their order, not their length.
 fn quick() -> Tuning {
     let backoff = Backoff {
@@ -61,6 +70,7 @@ fn quick() -> Tuning {
     Tuning {
         worker: WorkerSettings {
             backoff,
+            storage_pause: Duration::from_millis(100),
             ..WorkerSettings::default()
         },
         fetch_total: Some(Duration::from_secs(2)),
@@ -223,6 +233,7 @@ pub(crate) fn fal_options(emulator: &Emulator) -> Vec<(&'static str, String)> {
         ("FAL_QUEUE_URL", emulator.queue_url()),
         ("FAL_REST_URL", emulator.rest_url()),
         ("FAL_JWKS_URL", emulator.jwks_url()),
+        ("FAL_PLATFORM_URL", emulator.platform_url()),
     ]
 }
 

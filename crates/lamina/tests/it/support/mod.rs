@@ -5,15 +5,18 @@ mod emulator;
 mod leaps;
 mod pictures;
 mod process;
+mod s3;
 
 pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
 pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
 pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
 pub(crate) use process::Process;
+pub(crate) use s3::{BUCKET, Fault, PREFIX, S3};
 
 use std::future::Future;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -43,4 +46,21 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
         assert!(Instant::now() < end, "waited a minute for: {what}");
         sleep_until(Instant::now() + Duration::from_millis(20)).await;
     }
+}
+
+/// Every file below a folder; none when it is not there.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
 }
