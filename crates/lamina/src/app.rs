@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
-use crate::blobs::{BlobError, Blobs, LinkSigner};
+use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
 use crate::clock::Clock;
-use crate::config::{Config, FalConfig};
+use crate::config::{Config, FalConfig, StorageConfig};
 use crate::engines::{self, Engines, Fal, FalSettings, Local, LocalSettings};
 use crate::fetch::{FetchPolicy, FetchSetupError, Fetcher};
 use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
@@ -37,6 +37,9 @@ pub enum StartError {
     /// The blob store.
     #[error("the blob store cannot be used: {0}; check STORAGE_URL")]
     Blobs(#[from] BlobError),
+    /// The bucket's address.
+    #[error("{0}; check STORAGE_URL, S3_ENDPOINT and S3_STYLE")]
+    Links(String),
     /// The signing secret.
     #[error("the signing secret cannot be read or made: {0}")]
     Secret(io::Error),
@@ -104,7 +107,7 @@ impl App {
             .parent()
             .unwrap_or_else(|| Path::new("."));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
-        let blobs = Blobs::folder(&config.blob_folder)?;
+        let blobs = open_blobs(&config.storage)?;
         let links = Arc::new(link_signer(config, data)?);
         let pool = Pool::new(PoolSize::default());
         let limits = Limits {
@@ -285,7 +288,33 @@ fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {
     limits
 }
 
-fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
+/// Opens the blob store; of a bucket nothing is asked yet.
+///
+/// # Errors
+/// [`BlobError`]
+pub(crate) fn open_blobs(storage: &StorageConfig) -> Result<Blobs, BlobError> {
+    match storage {
+        StorageConfig::Folder(folder) => Blobs::folder(folder),
+        StorageConfig::Bucket { settings, .. } => Blobs::bucket(settings),
+    }
+}
+
+/// What makes and checks links to the configured storage.
+///
+/// # Errors
+/// [`StartError::Secret`] and [`StartError::Links`]
+pub(crate) fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
+    let signer = own_signer(config, data)?;
+    match &config.storage {
+        StorageConfig::Folder(_) => Ok(signer),
+        StorageConfig::Bucket { settings, direct } => {
+            let bucket = Presigner::new(settings).map_err(StartError::Links)?;
+            Ok(signer.over_bucket(bucket, *direct))
+        }
+    }
+}
+
+fn own_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
     if config.signing_secrets.is_empty() {
         let made = secret::load_or_make(data).map_err(StartError::Secret)?;
         return Ok(LinkSigner::new(&[made.expose_secret()]));

@@ -1,30 +1,37 @@
-//! The blob store: a folder (every write synced) or, by the same trait, a bucket or memory.
-//! It does not sign links and does not know which blobs should exist.
+//! The blob store: a folder (every write synced), an S3-compatible bucket, or memory. It does not
+//! make links and does not know which blobs should exist. Every call to a bucket ends in bounded
+//! time; what a caller does then is its own decision.
 
+use std::future::Future;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{
+    Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutOptions,
+    PutPayload,
+};
 
-use super::BlobKey;
+use super::pulse::Pulse;
+use super::{BlobError, BlobKey, BucketSettings, folder};
 use crate::jobs::{JobId, UploadId};
 
-/// Why bytes could not be read or written.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum BlobError {
-    /// There is no such blob.
-    #[error("the blob {0} does not exist")]
-    Missing(String),
-    /// The disk is full, the folder is read-only, the bucket is down; it may pass.
-    #[error("the blob store failed: {0}")]
-    Unavailable(String),
-}
+/// A call to a bucket that carries no picture ends within this, its retries included.
+const CALL: Duration = Duration::from_secs(30);
+/// A write may take a second longer for each of these: 4 Mbit/s at least.
+const BYTES_A_SECOND: u64 = 512 << 10;
+/// Reading a whole blob, or listing all of them.
+const WHOLE: Duration = Duration::from_secs(120);
+/// Between two chunks of a blob that is streamed.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Readiness is asked by machines that want an answer soon.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// A blob opened for reading.
 pub struct OpenBlob {
@@ -47,13 +54,24 @@ pub struct Owners {
     pub uploads: Vec<UploadId>,
 }
 
+/// Where the bytes are, as far as calls differ.
+#[derive(Clone, Debug)]
+enum Place {
+    /// A folder: it takes no attributes, and erasing removes unfinished temporary files too, which
+    /// a listing does not show.
+    Folder(Arc<PathBuf>),
+    /// A bucket: reached over a network.
+    Bucket,
+    /// Anything else.
+    Other,
+}
+
 /// The blob store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
-    /// The folder, when it is one: erasing then removes unfinished temporary files too, which a
-    /// listing does not show.
-    folder: Option<Arc<PathBuf>>,
+    place: Place,
+    pulse: Arc<Pulse>,
 }
 
 impl Blobs {
@@ -63,43 +81,65 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::Unavailable`] when the folder cannot be made or opened.
     pub fn folder(root: &Path) -> Result<Self, BlobError> {
-        let unavailable =
-            |error: std::io::Error| BlobError::Unavailable(format!("{}: {error}", root.display()));
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(root).map_err(unavailable)?;
-        let root = root.canonicalize().map_err(unavailable)?;
+        let root = folder::make(root)
+            .map_err(|error| BlobError::Unavailable(format!("{}: {error}", root.display())))?;
         let store = LocalFileSystem::new_with_prefix(&root)
-            .map_err(|error| BlobError::Unavailable(error.to_string()))?
+            .map_err(|error| BlobError::of("the folder", &error, false))?
             .with_automatic_cleanup(true)
             .with_fsync(true);
-        Ok(Self {
-            store: Arc::new(store),
-            folder: Some(Arc::new(root)),
-        })
+        Ok(Self::new(Arc::new(store), Place::Folder(Arc::new(root))))
+    }
+
+    /// A bucket. Nothing is asked of it yet; [`Blobs::probe`] does.
+    ///
+    /// # Errors
+    /// [`BlobError`] when the settings make no client.
+    pub fn bucket(settings: &BucketSettings) -> Result<Self, BlobError> {
+        Ok(Self::new(settings.open()?, Place::Bucket))
     }
 
     /// Any other object store.
     #[must_use]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self::new(store, Place::Other)
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, place: Place) -> Self {
+        let pulse = Arc::default();
         Self {
             store,
-            folder: None,
+            place,
+            pulse,
         }
     }
 
     /// Writes a blob; it can be read, and survives power loss, when this returns.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`]
+    /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<(), BlobError> {
-        let path = object_path(key);
-        self.store
-            .put(&path, PutPayload::from_bytes(bytes))
-            .await
-            .map_err(|error| classify(key, &error))?;
-        Ok(())
+        let options = self.put_options(key);
+        let limit = CALL + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
+        let (path, name) = (object_path(key), key.path());
+        let payload = PutPayload::from_bytes(bytes);
+        let written = self
+            .bounded(&name, limit, false, async {
+                self.store.put_opts(&path, payload, options).await
+            })
+            .await;
+        self.pulse.wrote(written.is_ok());
+        written.map(|_| ())
+    }
+
+    /// An object of a bucket says itself what it is, for whoever opens a presigned link.
+    fn put_options(&self, key: &BlobKey) -> PutOptions {
+        let mut attributes = Attributes::new();
+        if matches!(self.place, Place::Bucket) {
+            attributes.insert(Attribute::ContentType, key.media_type().mime().into());
+            attributes.insert(Attribute::CacheControl, key.cache_control().into());
+            attributes.insert(Attribute::ContentDisposition, key.disposition().into());
+        }
+        attributes.into()
     }
 
     /// Reads a whole blob.
@@ -107,12 +147,11 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`]
     pub async fn get(&self, key: &BlobKey) -> Result<Bytes, BlobError> {
-        let found = self
-            .store
-            .get(&object_path(key))
-            .await
-            .map_err(|error| classify(key, &error))?;
-        found.bytes().await.map_err(|error| classify(key, &error))
+        let path = object_path(key);
+        self.bounded(&key.path(), WHOLE, true, async {
+            self.store.get(&path).await?.bytes().await
+        })
+        .await
     }
 
     /// Opens a blob for streaming, whole or a part of it. A range past the end is clipped by the
@@ -129,26 +168,15 @@ impl Blobs {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         };
+        let (path, name) = (object_path(key), key.path());
         let found = self
-            .store
-            .get_opts(&object_path(key), options)
-            .await
-            .map_err(|error| classify(key, &error))?;
-        let (size, etag, range, key) = (
-            found.meta.size,
-            found.meta.e_tag.clone(),
-            found.range.clone(),
-            *key,
-        );
-        let stream = found
-            .into_stream()
-            .map_err(move |error| classify(&key, &error))
-            .boxed();
+            .bounded(&name, CALL, true, self.store.get_opts(&path, options))
+            .await?;
         Ok(OpenBlob {
-            size,
-            range,
-            etag,
-            stream,
+            size: found.meta.size,
+            range: found.range.clone(),
+            etag: found.meta.e_tag.clone(),
+            stream: never_silent(name, found.into_stream()),
         })
     }
 
@@ -157,26 +185,30 @@ impl Blobs {
     /// # Errors
     /// [`BlobError`]
     pub async fn size(&self, key: &BlobKey) -> Result<(u64, Option<String>), BlobError> {
+        let path = object_path(key);
         let meta = self
-            .store
-            .head(&object_path(key))
-            .await
-            .map_err(|error| classify(key, &error))?;
+            .bounded(&key.path(), CALL, true, self.store.head(&path))
+            .await?;
         Ok((meta.size, meta.e_tag))
     }
 
     /// Copies a blob under another key.
     ///
     /// # Errors
-    /// [`BlobError`]
+    /// [`BlobError`]; [`BlobError::Missing`] speaks of `from`.
     pub async fn copy(&self, from: &BlobKey, to: &BlobKey) -> Result<(), BlobError> {
-        self.put(to, self.get(from).await?).await
+        if !matches!(self.place, Place::Bucket) {
+            return self.put(to, self.get(from).await?).await;
+        }
+        let (from, to, name) = (object_path(from), object_path(to), from.path());
+        self.bounded(&name, WHOLE, true, self.store.copy(&from, &to))
+            .await
     }
 
     /// Removes every byte of a job. Repeatable; a job without bytes is no error.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`]
+    /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn erase_job(&self, job: JobId) -> Result<(), BlobError> {
         self.erase(&format!("jobs/{job}")).await
     }
@@ -184,39 +216,29 @@ impl Blobs {
     /// Removes every byte of an upload. Repeatable.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`]
+    /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn erase_upload(&self, upload: UploadId) -> Result<(), BlobError> {
         self.erase(&format!("uploads/{upload}")).await
     }
 
     /// `prefix` is made of ids only.
     async fn erase(&self, prefix: &str) -> Result<(), BlobError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            BlobError::Unavailable(format!("erasing {prefix}: {error}"))
-        };
-        if let Some(root) = &self.folder {
-            return match tokio::fs::remove_dir_all(root.join(prefix)).await {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(&error)),
-                _ => Ok(()),
-            };
+        let what = format!("erasing {prefix}");
+        if let Place::Folder(root) = &self.place {
+            let removed = folder::remove(&root.join(prefix)).await;
+            return removed.map_err(|error| BlobError::Unavailable(format!("{what}: {error}")));
         }
-        let listed = self
-            .store
-            .list(Some(&ObjectPath::from(prefix)))
-            .map_ok(|meta| meta.location)
-            .boxed();
-        self.store
-            .delete_stream(listed)
-            .try_collect::<Vec<_>>()
-            .await
-            .map_err(|error| failed(&error))?;
-        Ok(())
+        let path = ObjectPath::from(prefix);
+        let listed = self.store.list(Some(&path));
+        let listed = listed.map_ok(|meta| meta.location).boxed();
+        let erased = self.store.delete_stream(listed).try_collect::<Vec<_>>();
+        self.bounded(&what, WHOLE, false, erased).await.map(|_| ())
     }
 
     /// Who has bytes in the store, for the sweep of orphans.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`]
+    /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn owners(&self) -> Result<Owners, BlobError> {
         Ok(Owners {
             jobs: self.ids_under("jobs").await?,
@@ -225,128 +247,105 @@ impl Blobs {
     }
 
     async fn ids_under<T: std::str::FromStr>(&self, top: &str) -> Result<Vec<T>, BlobError> {
-        let names: Vec<String> = if let Some(root) = &self.folder {
-            folder_names(&root.join(top))
+        let names: Vec<String> = if let Place::Folder(root) = &self.place {
+            folder::names(&root.join(top))
                 .await
-                .map_err(|error| BlobError::Unavailable(error.to_string()))?
+                .map_err(|error| BlobError::Unavailable(format!("listing {top}: {error}")))?
         } else {
-            let listed = self
-                .store
-                .list_with_delimiter(Some(&ObjectPath::from(top)))
-                .await;
-            let listed = listed.map_err(|error| BlobError::Unavailable(error.to_string()))?;
-            listed
-                .common_prefixes
-                .iter()
+            let (path, what) = (ObjectPath::from(top), format!("listing {top}"));
+            let listed = self.store.list_with_delimiter(Some(&path));
+            let listed = self.bounded(&what, WHOLE, false, listed).await?;
+            let prefixes = listed.common_prefixes.iter();
+            prefixes
                 .filter_map(|path| path.filename().map(str::to_owned))
                 .collect()
         };
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// Writes, reads and removes a small blob; for readiness and `lamina check`.
+    /// Whether the store can be read and written now; for readiness. A bucket that took a write a
+    /// while ago is only read from.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`]
+    /// [`BlobError`]
     pub async fn probe(&self) -> Result<(), BlobError> {
+        if !matches!(self.place, Place::Bucket) || !self.pulse.writes() {
+            return self.probe_write().await;
+        }
         let path = ObjectPath::from("probe");
-        let failed = |error: object_store::Error| BlobError::Unavailable(error.to_string());
-        self.store
-            .put(&path, PutPayload::from_static(b"lamina"))
-            .await
-            .map_err(failed)?;
-        self.store.delete(&path).await.map_err(failed)
+        let read = async { self.store.get(&path).await?.bytes().await };
+        match self.bounded("probe", PROBE, true, read).await {
+            Ok(_) => Ok(()),
+            // Nobody has written it yet, or somebody cleans up.
+            Err(BlobError::Missing(_)) => self.probe_write().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a small object and, in a folder, removes it again; for `lamina check`.
+    ///
+    /// # Errors
+    /// [`BlobError`], never [`BlobError::Missing`].
+    pub async fn probe_write(&self) -> Result<(), BlobError> {
+        let path = ObjectPath::from("probe");
+        let work = async {
+            let payload = PutPayload::from_static(b"lamina");
+            self.store.put(&path, payload).await?;
+            match self.place {
+                Place::Bucket => Ok(()),
+                Place::Folder(_) | Place::Other => self.store.delete(&path).await,
+            }
+        };
+        let written = self.bounded("probe", PROBE, false, work).await;
+        self.pulse.wrote(written.is_ok());
+        written
+    }
+
+    /// Runs a call, to its own end for a disk and for at most `limit` for a bucket.
+    async fn bounded<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        absent_is_missing: bool,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, BlobError> {
+        let ended = if matches!(self.place, Place::Bucket) {
+            tokio::time::timeout(limit, call).await.map_err(|_| {
+                let secs = limit.as_secs();
+                BlobError::Unavailable(format!("{what}: no end of the call within {secs} s"))
+            })?
+        } else {
+            call.await
+        };
+        ended.map_err(|error| BlobError::of(what, &error, absent_is_missing))
     }
 }
 
-async fn folder_names(folder: &Path) -> std::io::Result<Vec<String>> {
-    let mut entries = match tokio::fs::read_dir(folder).await {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut names = Vec::new();
-    while let Some(entry) = entries.next_entry().await? {
-        names.extend(entry.file_name().into_string());
-    }
-    Ok(names)
+/// The stream, which fails when it says nothing for too long while it is asked.
+fn never_silent(
+    name: String,
+    bytes: BoxStream<'static, object_store::Result<Bytes>>,
+) -> BoxStream<'static, Result<Bytes, BlobError>> {
+    stream::try_unfold((name, bytes), |(name, mut bytes)| async move {
+        let next = tokio::time::timeout(SILENCE, bytes.next()).await;
+        match next {
+            Ok(Some(Ok(chunk))) => Ok(Some((chunk, (name, bytes)))),
+            Ok(Some(Err(error))) => Err(BlobError::of(&name, &error, true)),
+            Ok(None) => Ok(None),
+            Err(_) => Err(BlobError::Unavailable(format!("{name}: the bytes stopped"))),
+        }
+    })
+    .boxed()
 }
 
 fn object_path(key: &BlobKey) -> ObjectPath {
     ObjectPath::from(key.path())
 }
 
-fn classify(key: &BlobKey, error: &object_store::Error) -> BlobError {
-    match error {
-        object_store::Error::NotFound { .. } => BlobError::Missing(key.path()),
-        other => BlobError::Unavailable(format!("{key}: {other}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use object_store::memory::InMemory;
-
     use super::*;
     use crate::jobs::{MediaType, UnixMs};
-
-    async fn keeps_the_contract(blobs: Blobs) {
-        let (job, upload) = (JobId::new(UnixMs(1)), UploadId::new(UnixMs(1)));
-        let layer = BlobKey::Layer(job, 0, MediaType::Png);
-        assert!(matches!(
-            blobs.get(&layer).await,
-            Err(BlobError::Missing(_))
-        ));
-
-        blobs
-            .put(&layer, Bytes::from_static(b"0123456789"))
-            .await
-            .unwrap();
-        blobs
-            .put(&layer, Bytes::from_static(b"9876543210"))
-            .await
-            .unwrap();
-        assert_eq!(blobs.get(&layer).await.unwrap(), "9876543210");
-        assert_eq!(blobs.size(&layer).await.unwrap().0, 10);
-
-        let part = blobs.open(&layer, Some(2..5)).await.unwrap();
-        assert_eq!((part.size, part.range.clone()), (10, 2..5));
-        let bytes: Vec<Bytes> = part.stream.try_collect().await.unwrap();
-        assert_eq!(bytes.concat(), b"765");
-
-        let source = BlobKey::Source(job, MediaType::Png);
-        blobs.copy(&layer, &source).await.unwrap();
-        blobs
-            .put(
-                &BlobKey::Upload(upload, MediaType::Png),
-                Bytes::from_static(b"u"),
-            )
-            .await
-            .unwrap();
-        let owners = blobs.owners().await.unwrap();
-        assert_eq!((owners.jobs, owners.uploads), (vec![job], vec![upload]));
-
-        blobs.erase_job(job).await.unwrap();
-        blobs.erase_job(job).await.unwrap();
-        assert!(matches!(
-            blobs.get(&source).await,
-            Err(BlobError::Missing(_))
-        ));
-        assert!(blobs.owners().await.unwrap().jobs.is_empty());
-        blobs.erase_upload(upload).await.unwrap();
-        assert!(blobs.owners().await.unwrap().uploads.is_empty());
-        blobs.probe().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_folder_keeps_the_contract() {
-        let root = tempfile::tempdir().unwrap();
-        keeps_the_contract(Blobs::folder(&root.path().join("blobs")).unwrap()).await;
-    }
-
-    #[tokio::test]
-    async fn memory_keeps_the_contract() {
-        keeps_the_contract(Blobs::over(Arc::new(InMemory::new()))).await;
-    }
 
     #[tokio::test]
     async fn erasing_a_job_removes_unfinished_writes_too() {

@@ -76,6 +76,12 @@ impl BlobKey {
         }
     }
 
+    /// `Content-Disposition` of an answer that carries the bytes: shown, and saved under its name.
+    #[must_use]
+    pub fn disposition(&self) -> String {
+        format!("inline; filename=\"{}\"", self.file_name())
+    }
+
     /// `Cache-Control` of an answer that carries the bytes. They never change, but they are
     /// somebody's private picture: shared caches must not keep them.
     #[must_use]

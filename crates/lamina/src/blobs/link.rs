@@ -1,26 +1,32 @@
-//! Signed links: a path, an expiry and an HMAC-SHA256 over method, path and expiry. They need no
-//! header, so that an image widget can open them. A link is as private as the picture: signatures
-//! never reach a log.
+//! Links that need no header, so that an image widget can open them: served by lamina (a path, an
+//! expiry and an HMAC-SHA256 over method, path and expiry), or presigned and answered by the bucket.
+//! A link is as private as the picture: signatures never reach a log.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use url::Url;
 
-use super::BlobKey;
+use super::{BlobKey, Presigner};
 use crate::jobs::UnixMs;
 
-/// A signed link, relative to the service's address.
+/// A signed link.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Path and query: `/files/{key}?exp={unix seconds}&sig={base64url}`.
-    pub path_and_query: String,
+pub enum Link {
+    /// Path and query below the service's address: `/files/{key}?exp={unix seconds}&sig={base64url}`.
+    Served(String),
+    /// An address of the bucket.
+    Direct(Url),
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        let path = match self {
+            Self::Served(path_and_query) => path_and_query.split('?').next().unwrap_or_default(),
+            Self::Direct(url) => url.path(),
+        };
         write!(f, "Link({path}?…)")
     }
 }
@@ -40,6 +46,10 @@ pub enum LinkError {
 pub struct LinkSigner {
     /// The first signs; all verify, so that a secret can be rotated.
     keys: Vec<hmac::Key>,
+    /// Where the bytes are in a bucket.
+    bucket: Option<Presigner>,
+    /// Whether clients get the bucket's links.
+    direct: bool,
 }
 
 impl fmt::Debug for LinkSigner {
@@ -57,20 +67,47 @@ impl LinkSigner {
                 .iter()
                 .map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()))
                 .collect(),
+            bucket: None,
+            direct: false,
         }
     }
 
-    /// A link to `key` that works until `expires_at` (rounded down to a second).
+    /// The same over a bucket, whose own links clients get when `direct`. Links that lamina serves
+    /// are honoured either way, so that those given before a change of the setting still work.
+    #[must_use]
+    pub fn over_bucket(self, bucket: Presigner, direct: bool) -> Self {
+        Self {
+            bucket: Some(bucket),
+            direct,
+            ..self
+        }
+    }
+
+    /// A client's link to `key` that works until `expires_at` (rounded down to a second). It is the
+    /// same whenever it is made.
     #[must_use]
     pub fn sign(&self, key: &BlobKey, expires_at: UnixMs) -> Link {
+        match &self.bucket {
+            Some(bucket) if self.direct => Link::Direct(bucket.get(key, expires_at)),
+            _ => Link::Served(self.served(key, expires_at)),
+        }
+    }
+
+    /// Path and query of a link that lamina serves.
+    #[must_use]
+    pub fn served(&self, key: &BlobKey, expires_at: UnixMs) -> String {
         let (path, exp) = (key.path(), expires_at.as_secs());
         let sig = self
             .keys
             .first()
             .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(&path, exp).as_bytes())));
-        Link {
-            path_and_query: format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default()),
-        }
+        format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default())
+    }
+
+    /// A link of the bucket; `None` without one.
+    #[must_use]
+    pub fn presigned(&self, key: &BlobKey, expires_at: UnixMs) -> Option<Url> {
+        Some(self.bucket.as_ref()?.get(key, expires_at))
     }
 
     /// Checks a link's parts as they came in. The signature is checked first, in constant time.
@@ -111,8 +148,8 @@ mod tests {
     use super::*;
     use crate::jobs::{JobId, MediaType};
 
-    fn parts(link: &Link) -> (String, i64, String) {
-        let (path, query) = link.path_and_query.split_once('?').unwrap();
+    fn parts(link: &str) -> (String, i64, String) {
+        let (path, query) = link.split_once('?').unwrap();
         let (exp, sig) = query.split_once('&').unwrap();
         let exp = exp.strip_prefix("exp=").unwrap().parse().unwrap();
         (
@@ -126,7 +163,7 @@ mod tests {
     fn a_link_works_until_its_time_is_over() {
         let signer = LinkSigner::new(&["secret"]);
         let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
-        let (path, exp, sig) = parts(&signer.sign(&key, UnixMs(60_000)));
+        let (path, exp, sig) = parts(&signer.served(&key, UnixMs(60_000)));
         assert_eq!(signer.verify(&path, exp, &sig, UnixMs(59_999)), Ok(key));
         assert_eq!(
             signer.verify(&path, exp, &sig, UnixMs(60_000)),
@@ -138,7 +175,7 @@ mod tests {
     fn a_link_that_was_changed_is_wrong() {
         let signer = LinkSigner::new(&["secret"]);
         let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
-        let (path, exp, sig) = parts(&signer.sign(&key, UnixMs(60_000)));
+        let (path, exp, sig) = parts(&signer.served(&key, UnixMs(60_000)));
         let other = BlobKey::Layer(JobId::new(UnixMs(1)), 1, MediaType::Png).path();
         for (path, exp, sig) in [
             (other.as_str(), exp, sig.as_str()),
@@ -161,7 +198,7 @@ mod tests {
     #[test]
     fn an_old_secret_still_verifies_after_rotation() {
         let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
-        let (path, exp, sig) = parts(&LinkSigner::new(&["old"]).sign(&key, UnixMs(60_000)));
+        let (path, exp, sig) = parts(&LinkSigner::new(&["old"]).served(&key, UnixMs(60_000)));
         assert_eq!(
             LinkSigner::new(&["new", "old"]).verify(&path, exp, &sig, UnixMs(0)),
             Ok(key)

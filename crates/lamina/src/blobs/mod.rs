@@ -1,10 +1,18 @@
-//! Bytes under typed keys, and signed links to them. It knows where bytes are, not what they mean:
-//! no decoding, no SQL, no HTTP.
+//! Bytes under typed keys, in a folder or an S3-compatible bucket, and links to them. It knows where
+//! bytes are, not what they mean: no decoding, no SQL, no HTTP answers.
 
 mod backend;
+mod bucket;
+mod error;
+mod folder;
 mod key;
 mod link;
+mod presign;
+mod pulse;
 
-pub use backend::{BlobError, Blobs, OpenBlob, Owners};
+pub use backend::{Blobs, OpenBlob, Owners};
+pub use bucket::{BucketSettings, BucketStyle};
+pub use error::BlobError;
 pub use key::BlobKey;
 pub use link::{Link, LinkError, LinkSigner};
+pub use presign::Presigner;

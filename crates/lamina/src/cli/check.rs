@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret as _;
 
 use super::runtime;
-use crate::blobs::{BlobError, Blobs};
-use crate::config::{Config, ConfigError};
+use crate::app;
+use crate::blobs::BlobError;
+use crate::config::{Config, ConfigError, StorageConfig};
 use crate::store::Store as _;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
 
@@ -90,15 +91,23 @@ fn database(config: &Config) -> Result<String, String> {
 }
 
 fn storage(config: &Config) -> Result<String, String> {
-    let fix = |error: BlobError| {
-        format!(
-            "{error}; make {} writable for this user, or make room",
-            config.blob_folder.display()
-        )
-    };
-    let blobs = Blobs::folder(&config.blob_folder).map_err(fix)?;
-    runtime()?.block_on(blobs.probe()).map_err(fix)?;
-    Ok(format!("{} can be written", config.blob_folder.display()))
+    match &config.storage {
+        StorageConfig::Folder(folder) => {
+            let folder = folder.display();
+            let fix = |error: BlobError| {
+                format!("{error}; make {folder} writable for this user, or make room")
+            };
+            let blobs = app::open_blobs(&config.storage).map_err(fix)?;
+            runtime()?.block_on(blobs.probe_write()).map_err(fix)?;
+            Ok(format!("{folder} can be written"))
+        }
+        StorageConfig::Bucket { settings, .. } => {
+            let blobs = app::open_blobs(&config.storage).map_err(|error| error.to_string())?;
+            let probed = runtime()?.block_on(blobs.probe_write());
+            probed.map_err(|error| error.to_string())?;
+            Ok(format!("the bucket {} can be written", settings.name))
+        }
+    }
 }
 
 fn engine(config: &Config) -> String {

@@ -3,13 +3,17 @@
 use secrecy::SecretString;
 use url::Url;
 
-use super::FalConfig;
 use super::reader::Reader;
+use super::{FalConfig, StorageConfig};
 use crate::engines::ImageWay;
 
 impl Reader<'_> {
     /// fal's own options are checked even without a key, so that a typo shows before the key comes.
-    pub(super) fn fal(&mut self, public_url: Option<&Url>) -> Option<FalConfig> {
+    pub(super) fn fal(
+        &mut self,
+        public_url: Option<&Url>,
+        storage: &StorageConfig,
+    ) -> Option<FalConfig> {
         let names = ["FAL_API_KEY", "FAL_KEY"];
         let given = names.into_iter().find(|name| !self.text(name).is_empty());
         if let Some(name) = given
@@ -18,7 +22,9 @@ impl Reader<'_> {
             self.wrong(name, format!("does not look like a fal key: {error}"));
         }
         let has_url = public_url.is_some();
-        let auto_way = if has_url {
+        let auto_way = if storage.is_direct() {
+            ImageWay::Bucket
+        } else if has_url {
             ImageWay::Link
         } else {
             ImageWay::Upload
@@ -26,6 +32,7 @@ impl Reader<'_> {
         let ways = [
             ("auto", auto_way),
             ("link", ImageWay::Link),
+            ("bucket", ImageWay::Bucket),
             ("upload", ImageWay::Upload),
             ("data", ImageWay::DataUri),
         ];
@@ -41,6 +48,12 @@ impl Reader<'_> {
             if needs && !has_url {
                 self.wrong(name, format!("is {:?}, and that needs PUBLIC_URL, the address under which fal reaches lamina", self.text(name)));
             }
+        }
+        if way == ImageWay::Bucket && matches!(storage, StorageConfig::Folder(_)) {
+            self.wrong(
+                "FAL_IMAGE",
+                "is bucket, and that needs STORAGE_URL=s3://BUCKET",
+            );
         }
         let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
         let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");

@@ -6,6 +6,7 @@ mod access;
 mod fal;
 mod options;
 mod reader;
+mod storage;
 mod values;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use options::{OPTIONS, OptionDoc};
+pub use storage::StorageConfig;
 pub use values::ConfigError;
 
 use crate::engines::ImageWay;
@@ -35,8 +37,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The SQLite file.
     pub database_path: PathBuf,
-    /// The folder of pictures.
-    pub blob_folder: PathBuf,
+    /// Where pictures are kept.
+    pub storage: StorageConfig,
     /// The service's address for clients and fal.
     pub public_url: Option<Url>,
     /// Sign and check links; empty means "make one and keep it".
@@ -175,10 +177,11 @@ impl Config {
         let port: u16 = reader.parse("PORT", "a number from 0 to 65535");
         let database_path = PathBuf::from(reader.text("DATABASE_PATH"));
         let public_url = reader.base_url("PUBLIC_URL");
-        let fal = reader.fal(public_url.as_ref());
+        let storage = reader.storage(&database_path);
+        let fal = reader.fal(public_url.as_ref(), &storage);
         let config = Self {
             listen: SocketAddr::new(host, port),
-            blob_folder: reader.blob_folder(&database_path),
+            storage,
             database_path,
             public_url,
             signing_secrets: reader.signing_secrets(),

@@ -48,8 +48,35 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "STORAGE_URL",
         "",
-        "Where pictures are kept, as file:FOLDER. Default: the folder blobs beside the database.",
+        "Where pictures are kept: file:FOLDER or s3://BUCKET/PREFIX. Default: the folder blobs beside the database.",
     ),
+    option(
+        "STORAGE_LINKS",
+        "auto",
+        "Where links to pictures lead: auto (a bucket answers itself, a folder through lamina), direct or lamina.",
+    ),
+    option(
+        "S3_ENDPOINT",
+        "",
+        "The API of the bucket, without its name. Default: AWS in S3_REGION.",
+    ),
+    option(
+        "S3_PUBLIC_ENDPOINT",
+        "",
+        "The same as clients reach it, where that differs; links carry it.",
+    ),
+    option(
+        "S3_REGION",
+        "us-east-1",
+        "The bucket's region; auto for R2.",
+    ),
+    option(
+        "S3_STYLE",
+        "auto",
+        "How addresses name the bucket: path (endpoint/bucket), host (bucket.endpoint) or auto (host for AWS, else path).",
+    ),
+    secret("S3_ACCESS_KEY_ID", "The id of the bucket's key."),
+    secret("S3_SECRET_ACCESS_KEY", "The bucket's key."),
     option(
         "PUBLIC_URL",
         "",
@@ -116,7 +143,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "FAL_IMAGE",
         "auto",
-        "How a picture reaches fal: auto (link when PUBLIC_URL is set, else upload), link, upload or data.",
+        "How a picture reaches fal: auto (bucket where its links are direct, else link when PUBLIC_URL is set, else upload), link, bucket, upload or data.",
     ),
     option(
         "FAL_WEBHOOKS",

@@ -1,7 +1,7 @@
 //! From text to checked values, one method for each kind of option. Collects what is wrong; a
 //! secret's value is never repeated. What belongs together has a file of its own: `access`, `fal`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -168,25 +168,6 @@ impl<'a> Reader<'a> {
             );
         }
         url
-    }
-
-    pub(super) fn blob_folder(&mut self, database: &Path) -> PathBuf {
-        let text = self.text("STORAGE_URL");
-        if text.is_empty() {
-            return database
-                .parent()
-                .unwrap_or_else(|| Path::new(""))
-                .join("blobs");
-        }
-        match text.strip_prefix("file:") {
-            Some(folder) if !folder.is_empty() => {
-                PathBuf::from(folder.strip_prefix("//").unwrap_or(folder))
-            }
-            _ => {
-                self.wrong("STORAGE_URL", format!("expected file:FOLDER, got {text:?}"));
-                PathBuf::new()
-            }
-        }
     }
 
     pub(super) fn engine(&mut self, has_fal: bool) -> EngineKind {

@@ -1,6 +1,7 @@
 //! Defaults, refusals and the list of options.
 
 use super::*;
+use crate::blobs::{BucketSettings, BucketStyle};
 
 fn errors(pairs: &[(&str, &str)]) -> String {
     let errors = Config::from_pairs(pairs.iter().copied()).expect_err("these options are wrong");
@@ -16,7 +17,9 @@ fn without_any_option_it_listens_on_loopback_with_the_embedded_engine() {
     let config = Config::from_pairs([]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.engine, EngineKind::Local);
-    assert_eq!(config.blob_folder, PathBuf::from("./data/blobs"));
+    assert!(
+        matches!(&config.storage, StorageConfig::Folder(folder) if *folder == PathBuf::from("./data/blobs"))
+    );
     assert_eq!(config.job_ttl, Duration::from_secs(24 * 3600));
 }
 
@@ -80,9 +83,9 @@ fn every_wrong_option_is_named_with_what_it_wants() {
     HOST: expected an IP address such as 127.0.0.1 or 0.0.0.0, got "localhost"
     PORT: expected a number from 0 to 65535, got "99999"
     PUBLIC_URL: expected an address such as https://layers.example.com, without user, ? and #
-    FAL_IMAGE: expected one of auto, link, upload, data, got "pigeon"
+    STORAGE_URL: expected file:FOLDER or s3://BUCKET/PREFIX, got "gs"
+    FAL_IMAGE: expected one of auto, link, bucket, upload, data, got "pigeon"
     FAL_MODEL: expected a model such as fal-ai/qwen-image-layered, got "nothing"
-    STORAGE_URL: expected file:FOLDER, got "gs://bucket"
     SIGNING_SECRET: expected at least 32 characters; openssl rand -hex 32 makes one
     API_KEYS: expected name:key,name:key with keys of at least 16 characters; number 1 is not so
     ALLOWED_HOSTS: expected * or names such as layers.example.com, without scheme, port and path, got "https://a.example"
@@ -186,4 +189,74 @@ fn names_of_hosts_are_kept_as_browsers_write_them() {
             "{wrong}"
         );
     }
+}
+
+const BUCKET: [(&str, &str); 4] = [
+    ("STORAGE_URL", "s3://pictures/lamina"),
+    ("S3_ENDPOINT", "https://abc.r2.cloudflarestorage.com"),
+    ("S3_ACCESS_KEY_ID", "hunter2id"),
+    ("S3_SECRET_ACCESS_KEY", "hunter2hunter2"),
+];
+
+fn bucket(more: &[(&'static str, &'static str)]) -> (BucketSettings, bool) {
+    let pairs = BUCKET.into_iter().chain(more.iter().copied());
+    match Config::from_pairs(pairs).unwrap().storage {
+        StorageConfig::Bucket { settings, direct } => (*settings, direct),
+        StorageConfig::Folder(folder) => panic!("a folder: {}", folder.display()),
+    }
+}
+
+#[test]
+fn a_bucket_is_named_by_path_at_its_endpoint_and_by_host_at_aws() {
+    let (settings, direct) = bucket(&[]);
+    assert_eq!(
+        (settings.name.as_str(), settings.prefix.as_str(), direct),
+        ("pictures", "lamina", true)
+    );
+    assert_eq!(
+        (settings.style, settings.region.as_str()),
+        (BucketStyle::Path, "us-east-1")
+    );
+    let (settings, direct) = bucket(&[
+        ("S3_ENDPOINT", ""),
+        ("S3_REGION", "eu-central-1"),
+        ("STORAGE_LINKS", "lamina"),
+    ]);
+    assert_eq!((settings.style, direct), (BucketStyle::Host, false));
+    assert_eq!(
+        settings.endpoint.as_str(),
+        "https://s3.eu-central-1.amazonaws.com/"
+    );
+}
+
+#[test]
+fn pictures_reach_fal_from_the_bucket_unless_strangers_cannot_reach_it() {
+    let way = |more: &[(&'static str, &'static str)]| {
+        let key = ("FAL_KEY", "id-1234:0123456789abcdef");
+        let pairs = BUCKET.into_iter().chain([key]).chain(more.iter().copied());
+        Config::from_pairs(pairs).unwrap().fal.unwrap().way
+    };
+    let public = ("PUBLIC_URL", "https://a.example");
+    assert_eq!(way(&[]), ImageWay::Bucket);
+    assert_eq!(way(&[public]), ImageWay::Bucket);
+    assert_eq!(way(&[("STORAGE_LINKS", "lamina")]), ImageWay::Upload);
+    assert_eq!(way(&[("STORAGE_LINKS", "lamina"), public]), ImageWay::Link);
+    assert_eq!(way(&[("FAL_IMAGE", "data")]), ImageWay::DataUri);
+}
+
+#[test]
+fn a_bucket_that_is_not_complete_or_not_well_formed_is_refused() {
+    insta::assert_snapshot!(errors(&[
+        ("STORAGE_URL", "s3://id:hunter2@bucket/../x"),
+        ("S3_ENDPOINT", "https://id:hunter2@example.com"),
+        ("S3_STYLE", "round"),
+        ("S3_REGION", "eu central"),
+        ("STORAGE_LINKS", "perhaps"),
+    ]), @r#""#);
+    assert!(errors(&[("STORAGE_LINKS", "direct")]).contains("STORAGE_URL=s3://BUCKET"));
+    let fal = [
+        ("FAL_KEY", "id-1234:0123456789abcdef"),
+        ("FAL_IMAGE", "bucket"),
+    ];
+    assert!(errors(&fal).contains("STORAGE_URL=s3://BUCKET"));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::blobs::BlobError;
 use crate::jobs::FailureCode;
 
 /// A failure at an engine.
@@ -38,6 +39,26 @@ impl EngineError {
             retryable: true,
             retry_after: None,
             text: text.into(),
+        }
+    }
+}
+
+impl EngineError {
+    /// Whether the engine is not to blame: lamina could not read the picture for it.
+    #[must_use]
+    pub fn is_storage(&self) -> bool {
+        self.retryable && self.code == FailureCode::StorageUnavailable
+    }
+}
+
+impl From<BlobError> for EngineError {
+    /// Of a source that could not be read.
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Missing(_) => Self::permanent(FailureCode::SourceLost, error.to_string()),
+            BlobError::Unavailable(_) | BlobError::Refused(_) => {
+                Self::retryable(FailureCode::StorageUnavailable, error.to_string())
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     Accepted, Check, Delivery, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
     SubmitError,
 };
-use crate::blobs::{BlobError, Blobs, LinkSigner};
+use crate::blobs::{Blobs, LinkSigner};
 use crate::clock::Clock;
 use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
 
@@ -29,6 +29,8 @@ const MAX_SIDE: u32 = 1536;
 pub enum ImageWay {
     /// A signed link under the service's public address.
     Link,
+    /// A presigned link of the bucket.
+    Bucket,
     /// An upload to fal's own storage.
     Upload,
     /// Inside the request.
@@ -81,22 +83,12 @@ impl Fal {
 
     async fn image_url(&self, order: &Order) -> Result<String, EngineError> {
         let media = order.source.media_type();
-        if let (ImageWay::Link, Some(public)) = (self.settings.way, &self.settings.public_url) {
-            let link = self.links.sign(&order.source, order.expires_at);
-            return join(public, &link.path_and_query).map(String::from);
+        if let Some(link) = self.link(order)? {
+            // fal would be paid for finding out that the picture cannot be read now.
+            self.blobs.size(&order.source).await?;
+            return Ok(link.into());
         }
-        let bytes = self
-            .blobs
-            .get(&order.source)
-            .await
-            .map_err(|error| match error {
-                BlobError::Missing(_) => {
-                    EngineError::permanent(FailureCode::SourceLost, error.to_string())
-                }
-                BlobError::Unavailable(_) => {
-                    EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
-                }
-            })?;
+        let bytes = self.blobs.get(&order.source).await?;
         if self.settings.way == ImageWay::DataUri {
             return Ok(format!(
                 "data:{};base64,{}",
@@ -117,6 +109,18 @@ impl Fal {
         uploaded
             .map(String::from)
             .map_err(|error| engine_error(&error))
+    }
+
+    /// The address where fal fetches the picture itself, if that is the way.
+    fn link(&self, order: &Order) -> Result<Option<Url>, EngineError> {
+        match (self.settings.way, &self.settings.public_url) {
+            (ImageWay::Bucket, _) => Ok(self.links.presigned(&order.source, order.expires_at)),
+            (ImageWay::Link, Some(public)) => {
+                let path = self.links.served(&order.source, order.expires_at);
+                join(public, &path).map(Some)
+            }
+            (ImageWay::Link | ImageWay::Upload | ImageWay::DataUri, _) => Ok(None),
+        }
     }
 
     /// What fal stores for a job goes when the job goes.
@@ -146,7 +150,7 @@ impl Fal {
     /// fal could not download a link of ours: this service was down or out of reach for a moment,
     /// which says nothing about the picture. Such a run is not billed.
     fn run_error(&self, error: &fal_queue::Error) -> EngineError {
-        let ours = self.settings.way == ImageWay::Link
+        let ours = matches!(self.settings.way, ImageWay::Link | ImageWay::Bucket)
             && error.error_type() == Some(&ErrorType::FileDownloadError);
         EngineError {
             retryable: ours || engine_error(error).retryable,

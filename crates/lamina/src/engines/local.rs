@@ -18,7 +18,7 @@ use super::{
     Accepted, Check, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
     SubmitError, Waker,
 };
-use crate::blobs::{BlobError, Blobs};
+use crate::blobs::Blobs;
 use crate::images::{self, Limits};
 use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
 
@@ -131,6 +131,9 @@ impl Engine for Local {
     }
 
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
+        // A run that could not read its picture would only come back; so the job waits outside.
+        let found = self.shared.blobs.size(&order.source).await;
+        found.map_err(|error| SubmitError::not_taken(error.into()))?;
         let request = RequestId(format!("local-{}", order.nonce.as_str()));
         let (fraction, cancel) = (Arc::new(AtomicU32::new(0)), layerize::Cancel::default());
         let position = {
@@ -242,18 +245,7 @@ async fn run(shared: Arc<Shared>, work: Work) {
 }
 
 async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineError> {
-    let source = shared
-        .blobs
-        .get(&work.order.source)
-        .await
-        .map_err(|error| match error {
-            BlobError::Missing(_) => {
-                EngineError::permanent(FailureCode::SourceLost, error.to_string())
-            }
-            BlobError::Unavailable(_) => {
-                EngineError::retryable(FailureCode::StorageUnavailable, error.to_string())
-            }
-        })?;
+    let source = shared.blobs.get(&work.order.source).await?;
     let settings = shared.settings.clone();
     let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, &settings));
     compute

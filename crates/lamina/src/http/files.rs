@@ -117,12 +117,7 @@ fn file_headers(key: &BlobKey, tag: &str) -> HeaderMap {
         "cross-origin-resource-policy",
         HeaderValue::from_static("cross-origin"),
     );
-    let name = key.file_name();
-    insert(
-        &mut headers,
-        CONTENT_DISPOSITION,
-        &format!("inline; filename=\"{name}\""),
-    );
+    insert(&mut headers, CONTENT_DISPOSITION, &key.disposition());
     insert(&mut headers, ETAG, tag);
     headers
 }

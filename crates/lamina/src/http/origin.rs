@@ -19,7 +19,10 @@ pub(super) struct PublicBase(String);
 impl PublicBase {
     /// A link as clients can open it.
     pub(super) fn absolute(&self, link: &Link) -> String {
-        format!("{}{}", self.0, link.path_and_query)
+        match link {
+            Link::Served(path_and_query) => format!("{}{path_and_query}", self.0),
+            Link::Direct(url) => url.to_string(),
+        }
     }
 }
 

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// full disk must not fail a job that was paid for.
 pub(super) const OWN_TROUBLE: Duration = Duration::from_secs(5);
 
+/// The same where only the operator can help, who changes the settings and restarts lamina, which
+/// asks again at once.
+const OPERATORS_TROUBLE: Duration = Duration::from_secs(60);
+
 /// What one step came to.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -119,16 +123,24 @@ pub(super) fn blob_failed(error: &BlobError, now: UnixMs) -> Outcome {
         BlobError::Unavailable(_) => Outcome::Snooze {
             until: now.plus(OWN_TROUBLE),
         },
+        BlobError::Refused(_) => Outcome::Snooze {
+            until: now.plus(OPERATORS_TROUBLE),
+        },
     }
 }
 
-pub(super) fn engine_failed(error: &EngineError, event: Option<Event>) -> Outcome {
+/// A hand-over that failed before the engine had the picture.
+pub(super) fn engine_failed(error: &EngineError, now: UnixMs) -> Outcome {
     let failure = Failure::from(error.code);
-    if error.retryable {
+    if error.is_storage() {
+        Outcome::Snooze {
+            until: now.plus(OWN_TROUBLE),
+        }
+    } else if error.retryable {
         Outcome::Retry {
             after: error.retry_after,
             failure,
-            event,
+            event: None,
         }
     } else {
         Outcome::GiveUp(failure)

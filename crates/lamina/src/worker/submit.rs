@@ -108,7 +108,7 @@ async fn call(
                 .store
                 .submission_close(&nonce, SubmissionState::Refused, None, now)
                 .await?;
-            Ok(Report::of(engine_failed(&failed.error, None)))
+            Ok(Report::of(engine_failed(&failed.error, now)))
         }
         // The row stays open; the next run of this step resolves it.
         Delivery::Unknown if facts.calls_back => Ok(Report::snooze(

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Worker;
-use super::step::{Report, StepResult};
+use super::step::{OWN_TROUBLE, Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_delay};
 use crate::store::{Claimed, Facts, Submission, SubmissionState};
@@ -80,6 +80,16 @@ pub(super) async fn standing(
 fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
     let id = job.lease.job;
     tracing::warn!(job = %id, runs = job.runs, %error, "the engine's run failed");
+    if error.is_storage() {
+        // Nothing was done, and nothing is wrong with the job: it is handed over again, and waits
+        // before that until its picture can be read.
+        let now = worker.parts.clock.now();
+        return Report::of(Outcome::Done {
+            event: Event::Resubmit,
+            run_at: now.plus(OWN_TROUBLE),
+        })
+        .with(Facts::RunFailed(nonce.clone()));
+    }
     if !error.retryable || job.runs >= worker.settings.max_runs {
         return Report::give_up(error.code);
     }

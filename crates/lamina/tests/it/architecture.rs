@@ -35,7 +35,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("telemetry", &["config"]),
     // Names the types that its values become.
-    ("config", &["jobs", "engines", "fetch", "http", "worker"]),
+    (
+        "config",
+        &["jobs", "blobs", "engines", "fetch", "http", "worker"],
+    ),
     (
         "cli",
         &[

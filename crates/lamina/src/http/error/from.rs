@@ -21,6 +21,7 @@ impl From<BlobError> for ApiError {
         match error {
             BlobError::Missing(_) => Self::FileGone,
             BlobError::Unavailable(cause) => Self::StorageUnavailable(cause),
+            BlobError::Refused(cause) => Self::StorageRefused(cause),
         }
     }
 }

@@ -108,6 +108,8 @@ pub enum ApiError {
     ServerBusy,
     /// The database or the disk does not answer now.
     StorageUnavailable(String),
+    /// The bucket refuses lamina's key; only the operator can help.
+    StorageRefused(String),
     /// Not ready to take work; for `/readyz`.
     NotReady(&'static str),
     /// A defect.
@@ -116,7 +118,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 44] = [
+    pub const CODES: [(&'static str, u16); 45] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -157,6 +159,7 @@ impl ApiError {
         ("image_corrupt", 422),
         ("image_base64_invalid", 422),
         ("internal_error", 500),
+        ("storage_refused", 500),
         ("server_busy", 503),
         ("storage_unavailable", 503),
         ("webhook_keys_unavailable", 503),
@@ -200,6 +203,7 @@ impl ApiError {
             Self::Image { error, .. } => error.code(),
             Self::ServerBusy => "server_busy",
             Self::StorageUnavailable(_) => "storage_unavailable",
+            Self::StorageRefused(_) => "storage_refused",
             Self::NotReady(_) => "not_ready",
             Self::Internal(_) => "internal_error",
         }
@@ -252,6 +256,7 @@ impl ApiError {
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
             Self::StorageUnavailable(cause)
+            | Self::StorageRefused(cause)
             | Self::WebhookKeysUnavailable(cause)
             | Self::Internal(cause) => Some(cause),
             _ => None,

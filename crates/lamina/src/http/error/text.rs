@@ -96,6 +96,9 @@ impl ApiError {
             Self::StorageUnavailable(_) => {
                 "The server cannot reach its storage now. Nothing was changed; try again in a few seconds."
             }
+            Self::StorageRefused(_) => {
+                "The server's storage refuses its key, so nothing was changed. Trying again does not help until the operator has corrected it; lamina check says how."
+            }
             Self::Internal(_)
             // Those below hold something of the request; `detail` writes them.
             | Self::InvalidJson(_)

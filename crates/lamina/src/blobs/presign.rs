@@ -1,0 +1,155 @@
+//! Presigned links of a bucket (AWS Signature Version 4 in the query): whoever has one may do one
+//! thing with one object until it expires, without a key. Made without asking the bucket.
+
+use std::fmt;
+use std::time::Duration;
+
+use rusty_s3::actions::{GetObject, PutObject};
+use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::{BlobKey, BucketSettings, BucketStyle};
+use crate::jobs::UnixMs;
+
+/// The longest that S3 lets a link live: 7 days, as long as a job may be kept.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Makes presigned links.
+pub struct Presigner {
+    bucket: Bucket,
+    credentials: Credentials,
+    prefix: String,
+}
+
+impl fmt::Debug for Presigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Presigner({})", self.bucket.name())
+    }
+}
+
+impl Presigner {
+    /// Links to the bucket of `settings`, at the address where clients reach it.
+    ///
+    /// # Errors
+    /// A sentence, when name and address make no URL.
+    pub fn new(settings: &BucketSettings) -> Result<Self, String> {
+        let endpoint = settings.public_endpoint.as_ref();
+        let endpoint = endpoint.unwrap_or(&settings.endpoint).clone();
+        let style = match settings.style {
+            BucketStyle::Path => UrlStyle::Path,
+            BucketStyle::Host => UrlStyle::VirtualHost,
+        };
+        let bucket = Bucket::new(
+            endpoint,
+            style,
+            settings.name.clone(),
+            settings.region.clone(),
+        )
+        .map_err(|error| format!("the bucket has no address: {error}"))?;
+        Ok(Self {
+            bucket,
+            credentials: Credentials::new(
+                settings.access_key_id.expose_secret(),
+                settings.secret_access_key.expose_secret(),
+            ),
+            prefix: settings.prefix.clone(),
+        })
+    }
+
+    /// A link that reads `key` until `expires_at` (rounded down to a second), answered with the
+    /// key's own type and name whatever was stored with the object.
+    ///
+    /// The same key and expiry give the same link at every call: it is dated back to the earliest
+    /// moment that S3 allows, not to now. So an app's cache knows a picture by its address.
+    #[must_use]
+    pub fn get(&self, key: &BlobKey, expires_at: UnixMs) -> Url {
+        let object = self.object(key);
+        let mut action = GetObject::new(&self.bucket, Some(&self.credentials), &object);
+        let query = action.query_mut();
+        query.insert("response-content-disposition", key.disposition());
+        query.insert("response-content-type", key.media_type().mime());
+        action.sign_with_time(LONGEST, &second(expires_at.minus(LONGEST)))
+    }
+
+    /// A link that writes `key` once or more, from `now` for `lifetime` (at most 7 days). The
+    /// client must send the key's own `Content-Type`, and nothing larger is kept out by it.
+    #[must_use]
+    pub fn put(&self, key: &BlobKey, now: UnixMs, lifetime: Duration) -> Url {
+        let object = self.object(key);
+        let mut action = PutObject::new(&self.bucket, Some(&self.credentials), &object);
+        action
+            .headers_mut()
+            .insert("content-type", key.media_type().mime());
+        action.sign_with_time(lifetime.min(LONGEST), &second(now))
+    }
+
+    fn object(&self, key: &BlobKey) -> String {
+        if self.prefix.is_empty() {
+            key.path()
+        } else {
+            format!("{}/{key}", self.prefix)
+        }
+    }
+}
+
+fn second(time: UnixMs) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{JobId, MediaType};
+
+    fn presigner(style: BucketStyle, public: Option<&str>) -> Presigner {
+        Presigner::new(&BucketSettings {
+            name: "pictures".into(),
+            prefix: "lamina/one".into(),
+            endpoint: Url::parse("https://abc.r2.cloudflarestorage.com").unwrap(),
+            public_endpoint: public.map(|url| Url::parse(url).unwrap()),
+            region: "auto".into(),
+            style,
+            access_key_id: "id".into(),
+            secret_access_key: "hunter2hunter2".into(),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_link_is_the_same_at_every_reading_and_ends_with_the_job() {
+        let signer = presigner(BucketStyle::Path, None);
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let link = signer.get(&key, UnixMs(1_795_356_717_999));
+        assert_eq!(link, signer.get(&key, UnixMs(1_795_356_717_001)));
+        let query: std::collections::BTreeMap<_, _> = link.query_pairs().collect();
+        // 604800 s after this are 1795356717, the job's end.
+        assert_eq!(query["X-Amz-Date"], "20261115T141157Z");
+        assert_eq!(query["X-Amz-Expires"], "604800");
+        assert_eq!(query["response-content-type"], "image/png");
+        assert_eq!(
+            query["response-content-disposition"],
+            "inline; filename=\"layer_0.png\""
+        );
+        assert_eq!(link.path(), format!("/pictures/lamina/one/{key}"));
+        assert!(!link.as_str().contains("hunter2"));
+        assert!(!format!("{signer:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_link_leads_where_clients_reach_the_bucket() {
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let host = |style, public| {
+            let link = presigner(style, public).get(&key, UnixMs(1_795_356_717_000));
+            link.host_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            host(BucketStyle::Host, None),
+            "pictures.abc.r2.cloudflarestorage.com"
+        );
+        assert_eq!(
+            host(BucketStyle::Path, Some("https://s3.example.com")),
+            "s3.example.com"
+        );
+    }
+}

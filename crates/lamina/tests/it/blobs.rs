@@ -1,0 +1,290 @@
+//! What a blob store must do, once for a folder, memory and a bucket on a real S3 server; and what
+//! only a bucket can get wrong: signatures, faults, listings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use lamina::blobs::{BlobError, BlobKey, Blobs, Presigner};
+use lamina::clock::{Clock as _, SystemClock};
+use lamina::jobs::{JobId, MediaType, UnixMs, UploadId};
+use object_store::memory::InMemory;
+use reqwest::{Client, StatusCode, Url};
+
+use crate::support::{Fault, PREFIX, S3};
+
+#[tokio::test]
+async fn a_folder_keeps_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    keeps_the_contract(Blobs::folder(&root.path().join("blobs")).unwrap()).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_the_contract() {
+    keeps_the_contract(Blobs::over(Arc::new(InMemory::new()))).await;
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_the_contract() {
+    let s3 = S3::start().await;
+    keeps_the_contract(Blobs::bucket(&s3.settings()).unwrap()).await;
+    let mut whole_bucket = s3.settings();
+    whole_bucket.prefix = String::new();
+    std::fs::remove_dir_all(s3.objects()).unwrap();
+    keeps_the_contract(Blobs::bucket(&whole_bucket).unwrap()).await;
+}
+
+async fn keeps_the_contract(blobs: Blobs) {
+    blobs.probe().await.unwrap();
+    blobs.probe().await.unwrap();
+    blobs.probe_write().await.unwrap();
+    let (job, upload) = (JobId::new(UnixMs(1)), UploadId::new(UnixMs(1)));
+    let layer = BlobKey::Layer(job, 0, MediaType::Png);
+    let missing = |error: Option<BlobError>| matches!(error, Some(BlobError::Missing(_)));
+    assert!(missing(blobs.get(&layer).await.err()));
+    assert!(missing(blobs.size(&layer).await.err()));
+    assert!(missing(blobs.open(&layer, None).await.err()));
+    assert!(blobs.owners().await.unwrap().jobs.is_empty());
+
+    for text in ["0123456789", "9876543210"] {
+        blobs.put(&layer, Bytes::from(text)).await.unwrap();
+        assert_eq!(blobs.get(&layer).await.unwrap(), text);
+    }
+    assert_eq!(blobs.size(&layer).await.unwrap().0, 10);
+    let part = blobs.open(&layer, Some(2..5)).await.unwrap();
+    assert_eq!((part.size, part.range.clone()), (10, 2..5));
+    let bytes: Vec<Bytes> = part.stream.try_collect().await.unwrap();
+    assert_eq!(bytes.concat(), b"765");
+
+    // The same first letters and another id: erasing one must not touch the other.
+    let other = BlobKey::Layer(JobId::new(UnixMs(2)), 10, MediaType::WebP);
+    let large = Bytes::from(vec![7u8; 3 << 20]);
+    blobs.put(&other, large.clone()).await.unwrap();
+    let source = BlobKey::Source(job, MediaType::Png);
+    blobs.copy(&layer, &source).await.unwrap();
+    assert_eq!(blobs.get(&source).await.unwrap(), "9876543210");
+    let absent = BlobKey::Source(JobId::new(UnixMs(9)), MediaType::Png);
+    assert!(missing(blobs.copy(&absent, &source).await.err()));
+    let uploaded = BlobKey::Upload(upload, MediaType::Png);
+    blobs
+        .put(&uploaded, Bytes::from_static(b"u"))
+        .await
+        .unwrap();
+    let owners = blobs.owners().await.unwrap();
+    assert_eq!((owners.jobs.len(), owners.uploads), (2, vec![upload]));
+    assert!(owners.jobs.contains(&job));
+
+    blobs.erase_job(job).await.unwrap();
+    blobs.erase_job(job).await.unwrap();
+    assert!(missing(blobs.get(&source).await.err()));
+    assert!(missing(blobs.get(&layer).await.err()));
+    assert_eq!(blobs.get(&other).await.unwrap(), large);
+    assert_eq!(blobs.owners().await.unwrap().jobs.len(), 1);
+    blobs.erase_upload(upload).await.unwrap();
+    assert!(blobs.owners().await.unwrap().uploads.is_empty());
+}
+
+fn layer(order: u32) -> BlobKey {
+    BlobKey::Layer(
+        JobId::new(SystemClock::default().now()),
+        order,
+        MediaType::Png,
+    )
+}
+
+#[tokio::test]
+async fn a_presigned_link_reads_one_object_until_it_expires() {
+    let s3 = S3::start().await;
+    let (blobs, now) = (
+        Blobs::bucket(&s3.settings()).unwrap(),
+        SystemClock::default().now(),
+    );
+    let (key, signer) = (layer(0), Presigner::new(&s3.settings()).unwrap());
+    // Stored under another type, as a careless copy would.
+    let aside = BlobKey::Layer(JobId::new(now), 9, MediaType::WebP);
+    blobs
+        .put(&aside, Bytes::from_static(b"0123456789"))
+        .await
+        .unwrap();
+    blobs.copy(&aside, &key).await.unwrap();
+
+    let client = Client::builder().no_proxy().build().unwrap();
+    let link = signer.get(&key, now.plus(Duration::from_secs(60)));
+    let whole = client.get(link.clone()).send().await.unwrap();
+    assert_eq!(whole.status(), StatusCode::OK);
+    assert_eq!(whole.headers()["content-type"], "image/png");
+    assert_eq!(
+        whole.headers()["content-disposition"],
+        "inline; filename=\"layer_0.png\""
+    );
+    assert_eq!(whole.bytes().await.unwrap(), "0123456789");
+    let part = client.get(link.clone()).header("range", "bytes=2-4");
+    let part = part.send().await.unwrap();
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.bytes().await.unwrap(), "234");
+
+    let status = |url: Url| {
+        let request = client.get(url);
+        async move { request.send().await.unwrap().status() }
+    };
+    let mut wrong = link.to_string();
+    let last = if wrong.ends_with('0') { "1" } else { "0" };
+    wrong.replace_range(wrong.len() - 1.., last);
+    assert_eq!(status(wrong.parse().unwrap()).await, StatusCode::FORBIDDEN);
+    let elsewhere = link.as_str().replace("layer_0.png?", "layer_9.webp?");
+    assert_eq!(
+        status(elsewhere.parse().unwrap()).await,
+        StatusCode::FORBIDDEN
+    );
+    let renamed = link.as_str().replace("image%2Fpng", "text%2Fhtml");
+    assert_ne!(renamed, link.as_str());
+    assert_eq!(
+        status(renamed.parse().unwrap()).await,
+        StatusCode::FORBIDDEN
+    );
+    let expired = signer.get(&key, now.minus(Duration::from_secs(2)));
+    assert_eq!(status(expired).await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        client.put(link).body("x").send().await.unwrap().status(),
+        StatusCode::FORBIDDEN
+    );
+}
+
+#[tokio::test]
+async fn a_presigned_link_writes_one_object_of_its_type_until_it_expires() {
+    let s3 = S3::start().await;
+    let (blobs, now) = (
+        Blobs::bucket(&s3.settings()).unwrap(),
+        SystemClock::default().now(),
+    );
+    let signer = Presigner::new(&s3.settings()).unwrap();
+    let key = BlobKey::Upload(UploadId::new(now), MediaType::Png);
+    let client = Client::builder().no_proxy().build().unwrap();
+    let put = |url: &Url, kind: &'static str| {
+        let request = client.put(url.clone()).header("content-type", kind);
+        async move { request.body("picture").send().await.unwrap().status() }
+    };
+    let link = signer.put(&key, now, Duration::from_secs(60));
+    assert_eq!(put(&link, "text/html").await, StatusCode::FORBIDDEN);
+    assert!(matches!(blobs.size(&key).await, Err(BlobError::Missing(_))));
+    assert_eq!(put(&link, "image/png").await, StatusCode::OK);
+    assert_eq!(blobs.get(&key).await.unwrap(), "picture");
+    let earlier = now.minus(Duration::from_secs(100));
+    let expired = signer.put(&key, earlier, Duration::from_secs(60));
+    assert_eq!(put(&expired, "image/png").await, StatusCode::FORBIDDEN);
+    let reading = client.get(link).send().await.unwrap();
+    assert_eq!(reading.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_hiccup_of_the_bucket_is_not_noticed() {
+    let s3 = S3::start().await;
+    let blobs = Blobs::bucket(&s3.settings()).unwrap();
+    let (key, bytes) = (
+        layer(0),
+        Bytes::from((0..300_000u32).map(|i| i as u8).collect::<Vec<_>>()),
+    );
+    s3.fail_next(Method::PUT, Fault::Answer(503, "SlowDown"));
+    s3.fail_next(Method::PUT, Fault::Answer(500, "InternalError"));
+    blobs.put(&key, bytes.clone()).await.unwrap();
+    s3.fail_next(Method::GET, Fault::Answer(500, "InternalError"));
+    assert_eq!(blobs.get(&key).await.unwrap(), bytes);
+    // A body that is cut goes on where it was, so that no client sees a broken picture.
+    s3.fail_next(Method::GET, Fault::CutBody);
+    let opened = blobs.open(&key, None).await.unwrap();
+    let read: Vec<Bytes> = opened.stream.try_collect().await.unwrap();
+    assert_eq!(read.concat(), bytes);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_down_is_unavailable_and_comes_back() {
+    let mut s3 = S3::start().await;
+    let blobs = Blobs::bucket(&s3.settings()).unwrap();
+    let (key, bytes) = (layer(0), Bytes::from_static(b"0123456789"));
+    blobs.put(&key, bytes.clone()).await.unwrap();
+    blobs.probe().await.unwrap();
+    s3.down().await;
+    let unavailable = |error: Option<BlobError>| matches!(error, Some(BlobError::Unavailable(_)));
+    assert!(unavailable(blobs.probe().await.err()));
+    assert!(unavailable(blobs.put(&key, bytes.clone()).await.err()));
+    assert!(unavailable(blobs.get(&key).await.err()));
+    assert!(unavailable(blobs.owners().await.err()));
+    assert!(unavailable(
+        blobs.erase_job(JobId::new(UnixMs(1))).await.err()
+    ));
+    s3.up().await;
+    blobs.probe().await.unwrap();
+    assert_eq!(blobs.get(&key).await.unwrap(), bytes);
+
+    s3.fail_all(Some(Fault::Answer(503, "SlowDown")));
+    assert!(unavailable(blobs.put(&key, bytes.clone()).await.err()));
+    s3.fail_all(None);
+    blobs.put(&key, bytes).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_said_once_with_what_to_do_and_without_its_secrets() {
+    let s3 = S3::start().await;
+    let key = layer(0);
+    let mut wrong = s3.settings();
+    wrong.secret_access_key = "another".into();
+    let text = |error: Option<BlobError>| match error {
+        Some(BlobError::Refused(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let blobs = Blobs::bucket(&wrong).unwrap();
+    let said = text(blobs.put(&key, Bytes::from_static(b"x")).await.err());
+    assert!(said.contains("S3_SECRET_ACCESS_KEY"), "{said}");
+    assert_eq!(s3.count(&Method::PUT, "layer_0.png"), 1);
+    text(blobs.probe().await.err());
+    text(blobs.owners().await.err());
+
+    let blobs = Blobs::bucket(&s3.settings()).unwrap();
+    for (status, code, advice) in [
+        (403, "SignatureDoesNotMatch", "S3_SECRET_ACCESS_KEY"),
+        (403, "InvalidAccessKeyId", "S3_ACCESS_KEY_ID"),
+        (403, "AccessDenied", "may do in this bucket"),
+        (403, "RequestTimeTooSkewed", "clock"),
+        (400, "AuthorizationHeaderMalformed", "S3_REGION"),
+        (404, "NoSuchBucket", "no such bucket"),
+    ] {
+        for error in [
+            {
+                s3.fail_next(Method::GET, Fault::Answer(status, code));
+                blobs.get(&key).await.err()
+            },
+            {
+                s3.fail_next(Method::PUT, Fault::Answer(status, code));
+                blobs.put(&key, Bytes::from_static(b"x")).await.err()
+            },
+        ] {
+            let said = text(error);
+            assert!(said.contains(advice) && said.contains(code), "{said}");
+            assert!(
+                !said.contains("5ec7e7") && !said.contains("key-id"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_owner_is_listed_however_many_there_are() {
+    let s3 = S3::start().await;
+    let blobs = Blobs::bucket(&s3.settings()).unwrap();
+    // More than a page of a listing; made beside the server, as its folder is quicker.
+    let jobs: Vec<JobId> = (0..1_200).map(|at| JobId::new(UnixMs(at))).collect();
+    for job in &jobs {
+        let folder = s3.objects().join(format!("jobs/{job}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("source.png"), "x").unwrap();
+    }
+    let mut listed = blobs.owners().await.unwrap().jobs;
+    listed.sort_by_key(ToString::to_string);
+    let mut wanted = jobs;
+    wanted.sort_by_key(ToString::to_string);
+    assert_eq!(listed, wanted);
+    assert!(s3.objects().ends_with(PREFIX));
+}
