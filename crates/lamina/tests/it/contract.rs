@@ -1,5 +1,8 @@
 //! The promised contract, once for each way to run: the embedded engine, fal by polling, fal by
-//! webhooks. What differs between them is what the layers show, never the API.
+//! webhooks; pictures in a folder, in a bucket that clients fetch from, in one that lamina serves.
+//! What differs between them is what the layers show and where links lead, never the API.
+
+use std::path::PathBuf;
 
 use axum::Router;
 use axum::routing::get;
@@ -9,13 +12,33 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Setup, TestApp, Way, composite, emulator, json_of, largest_difference, picture, png_base64,
+    S3, Setup, TestApp, Way, composite, emulator, json_of, largest_difference, picture, png_base64,
 };
+
+/// Where the pictures of a service are.
+struct Kept {
+    /// The folder below which every byte lies.
+    folder: PathBuf,
+    /// Whose address links begin with.
+    host: String,
+    /// Whether lamina itself answers them.
+    by_lamina: bool,
+}
+
+impl Kept {
+    fn in_folder(app: &TestApp) -> Self {
+        Self {
+            folder: app.folder.path().join("blobs"),
+            host: app.base.clone(),
+            by_lamina: true,
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_engine_keeps_the_contract() {
     let app = TestApp::start(Way::Local, None).await;
-    keeps_the_contract(&app, Way::Local).await;
+    keeps_the_contract(&app, Way::Local, &Kept::in_folder(&app)).await;
     app.stop().await;
 }
 
@@ -23,7 +46,7 @@ async fn the_embedded_engine_keeps_the_contract() {
 async fn fal_by_polling_keeps_the_contract() {
     let emulator = emulator().await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
-    keeps_the_contract(&app, Way::FalPolling).await;
+    keeps_the_contract(&app, Way::FalPolling, &Kept::in_folder(&app)).await;
     assert!(
         emulator.uploads().len() >= 3,
         "without a public address pictures go to fal's storage"
@@ -36,7 +59,7 @@ async fn fal_by_polling_keeps_the_contract() {
 async fn fal_by_webhooks_keeps_the_contract() {
     let emulator = emulator().await;
     let app = TestApp::start(Way::FalWebhooks, Some(&emulator)).await;
-    keeps_the_contract(&app, Way::FalWebhooks).await;
+    keeps_the_contract(&app, Way::FalWebhooks, &Kept::in_folder(&app)).await;
     assert!(
         emulator.uploads().is_empty(),
         "fal fetches pictures by link"
@@ -46,14 +69,64 @@ async fn fal_by_webhooks_keeps_the_contract() {
     emulator.stop().await;
 }
 
-async fn keeps_the_contract(app: &TestApp, way: Way) {
-    from_base64(app, way).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_engine_keeps_the_contract_over_a_bucket() {
+    let s3 = S3::start().await;
+    let setup = Setup::new(Way::Local).over(&s3);
+    let app = TestApp::start_with(setup, None).await;
+    let kept = Kept {
+        folder: s3.objects(),
+        host: s3.endpoint(),
+        by_lamina: false,
+    };
+    keeps_the_contract(&app, Way::Local, &kept).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fal_keeps_the_contract_over_a_bucket_that_it_fetches_from() {
+    let s3 = S3::start().await;
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalWebhooks).over(&s3);
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let kept = Kept {
+        folder: s3.objects(),
+        host: s3.endpoint(),
+        by_lamina: false,
+    };
+    keeps_the_contract(&app, Way::FalWebhooks, &kept).await;
+    assert!(emulator.uploads().is_empty());
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fal_keeps_the_contract_over_a_bucket_that_only_lamina_reaches() {
+    let s3 = S3::start().await;
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling)
+        .over(&s3)
+        .with("STORAGE_LINKS", "lamina");
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let kept = Kept {
+        folder: s3.objects(),
+        host: app.base.clone(),
+        by_lamina: true,
+    };
+    keeps_the_contract(&app, Way::FalPolling, &kept).await;
+    assert!(emulator.uploads().len() >= 3);
+    app.stop().await;
+    emulator.stop().await;
+}
+
+async fn keeps_the_contract(app: &TestApp, way: Way, kept: &Kept) {
+    from_base64(app, way, kept).await;
     from_url(app).await;
-    from_upload(app, way).await;
+    from_upload(app, way, kept).await;
     repeated_with_a_key(app).await;
 }
 
-async fn from_base64(app: &TestApp, way: Way) {
+async fn from_base64(app: &TestApp, way: Way, kept: &Kept) {
     let source = picture(96, 64);
     let body = json!({ "image_base64": format!("data:image/png;base64,{}", png_base64(&source)), "num_layers": 3 });
     let id = app.create(&body).await;
@@ -69,7 +142,7 @@ async fn from_base64(app: &TestApp, way: Way) {
     );
     assert_eq!(hours_between(&job["created_at"], &job["expires_at"]), 24);
 
-    let layers = fetch_layers(app, &job).await;
+    let layers = fetch_layers(app, &job, kept).await;
     if way == Way::Local {
         assert!(largest_difference(&composite(&layers), &source) <= 1);
     } else {
@@ -82,28 +155,31 @@ async fn from_base64(app: &TestApp, way: Way) {
         .unwrap();
     assert_eq!(json_of(listed).await["layers"], job["layers"]);
     unchanged_is_304(app, &id).await;
-    gone_after_delete(app, &id, &job).await;
+    gone_after_delete(app, &id, &job, kept).await;
 }
 
 /// Every layer can be fetched by its link alone, is what the job says, and lies in order.
-async fn fetch_layers(app: &TestApp, job: &Value) -> Vec<RgbaImage> {
+async fn fetch_layers(app: &TestApp, job: &Value, kept: &Kept) -> Vec<RgbaImage> {
     let mut layers = Vec::new();
     for (order, layer) in job["layers"].as_array().unwrap().iter().enumerate() {
         assert_eq!(layer["id"], format!("layer_{order}"));
         assert_eq!(layer["order"], order);
-        let answer = app
-            .client
-            .get(layer["url"].as_str().unwrap())
-            .send()
-            .await
-            .unwrap();
+        let url = layer["url"].as_str().unwrap();
+        assert!(url.starts_with(&kept.host), "{url}");
+        let answer = app.client.get(url).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(
             answer.headers()["content-type"],
             layer["content_type"].as_str().unwrap()
         );
-        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        assert_eq!(
+            answer.headers()["content-disposition"],
+            format!("inline; filename=\"layer_{order}.png\"")
+        );
+        if kept.by_lamina {
+            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+            assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+        }
         let bytes = answer.bytes().await.unwrap();
         assert_eq!(layer["bytes"], bytes.len());
         let image = image::load_from_memory(&bytes).unwrap().to_rgba8();
@@ -129,7 +205,7 @@ async fn unchanged_is_304(app: &TestApp, id: &str) {
     assert_eq!(second.status(), StatusCode::NOT_MODIFIED);
 }
 
-async fn gone_after_delete(app: &TestApp, id: &str, job: &Value) {
+async fn gone_after_delete(app: &TestApp, id: &str, job: &Value, kept: &Kept) {
     let url = format!("{}/api/jobs/{id}", app.base);
     assert_eq!(
         app.client.delete(&url).send().await.unwrap().status(),
@@ -139,9 +215,9 @@ async fn gone_after_delete(app: &TestApp, id: &str, job: &Value) {
     assert_eq!(gone.status(), StatusCode::GONE);
     assert_eq!(gone.headers()["content-type"], "application/problem+json");
     assert_eq!(json_of(gone).await["code"], "job_deleted");
-    let folder = app.folder.path().join("blobs/jobs").join(id);
+    let folder = kept.folder.join("jobs").join(id);
     crate::support::until("the job's bytes to go", || async {
-        (!folder.exists()).then_some(())
+        crate::support::files(&folder).is_empty().then_some(())
     })
     .await;
     for layer in job["layers"].as_array().unwrap() {
@@ -170,7 +246,7 @@ async fn from_url(app: &TestApp) {
     server.abort();
 }
 
-async fn from_upload(app: &TestApp, way: Way) {
+async fn from_upload(app: &TestApp, way: Way, kept: &Kept) {
     let source = picture(50, 70);
     let part = reqwest::multipart::Part::bytes(crate::support::png_bytes(&source))
         .file_name("anything.jpg");
@@ -201,7 +277,7 @@ async fn from_upload(app: &TestApp, way: Way) {
         .await;
     let job = app.finished(&id).await;
     assert_eq!(job["status"], "completed");
-    let layers = fetch_layers(app, &job).await;
+    let layers = fetch_layers(app, &job, kept).await;
     if way == Way::Local {
         assert!(largest_difference(&composite(&layers), &source) <= 1);
     }
@@ -247,7 +323,7 @@ async fn every_test_image_is_split_and_put_together_again() {
             .create(&json!({ "upload_id": upload["upload_id"] }))
             .await;
         let job = app.finished(&id).await;
-        let layers = fetch_layers(&app, &job).await;
+        let layers = fetch_layers(&app, &job, &Kept::in_folder(&app)).await;
         assert!(layers.len() > 1, "{name}");
         assert!(
             largest_difference(&composite(&layers), &source) <= 1,

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::until;
+use super::{S3, until};
 
 /// Which engine a test runs on, and how it learns that the engine is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(crate) enum Way {
 }
 
 /// How the service is set up.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) way: Way,
     pub(crate) options: Vec<(&'static str, String)>,
@@ -47,6 +48,14 @@ impl Setup {
 
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.options.push((name, value.to_owned()));
+        self
+    }
+}
+
+impl Setup {
+    /// Pictures in this bucket.
+    pub(crate) fn over(mut self, s3: &S3) -> Self {
+        self.options.extend(s3.options());
         self
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use s3::{Fault, PREFIX, S3};
 
 use std::future::Future;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -45,4 +46,21 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
         assert!(Instant::now() < end, "waited a minute for: {what}");
         sleep_until(Instant::now() + Duration::from_millis(20)).await;
     }
+}
+
+/// Every file below a folder; none when it is not there.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
 }
