@@ -52,7 +52,12 @@ async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
         ..Counts::default()
     };
     for job in store.job_erasable(BATCH).await? {
-        counts.erased += usize::from(erase(worker, &job, now).await?);
+        let erased = erase(worker, &job, now).await?;
+        counts.erased += usize::from(erased);
+        if !erased {
+            // Is it this job, or the whole store? Then the others would fail one by one, slowly.
+            worker.parts.blobs.probe_write().await?;
+        }
     }
     for upload in store.upload_expired(now, BATCH).await? {
         worker.parts.blobs.erase_upload(upload).await?;

@@ -60,6 +60,9 @@ pub struct WorkerSettings {
     pub concurrency: [usize; 4],
     /// How long a completed answer of 410 is given before a row is forgotten.
     pub gone_window: Duration,
+    /// How long a job waits after the blob store failed it; it counts no attempt. Twelve times as
+    /// long where only the operator can help, whose restart asks for every job at once.
+    pub storage_pause: Duration,
     /// How long running steps may finish once the stop was asked for.
     pub stop_grace: Duration,
 }
@@ -76,6 +79,7 @@ impl Default for WorkerSettings {
             engine_timeout: Duration::from_secs(30 * 60),
             concurrency: [4, 16, 64, 16],
             gone_window: Duration::from_secs(7 * 24 * 3600),
+            storage_pause: Duration::from_secs(5),
             stop_grace: Duration::from_secs(20),
         }
     }

@@ -114,7 +114,8 @@ pub(super) fn storage_trouble(
     error: &crate::blobs::BlobError,
 ) -> Stumble {
     tracing::error!(%job, %error, "the blob store failed a step");
-    Report::of(blob_failed(error, worker.parts.clock.now())).into()
+    let (now, pause) = (worker.parts.clock.now(), worker.settings.storage_pause);
+    Report::of(blob_failed(error, now, pause)).into()
 }
 
 pub(super) fn media_type(format: Format) -> MediaType {

@@ -10,13 +10,9 @@ use crate::store::{Facts, StoreError};
 
 use std::time::Duration;
 
-/// How long a step waits when lamina's own storage or pool cannot take it. It counts no attempt: a
+/// How long a step waits when lamina's own database or pool cannot take it. It counts no attempt: a
 /// full disk must not fail a job that was paid for.
 pub(super) const OWN_TROUBLE: Duration = Duration::from_secs(5);
-
-/// The same where only the operator can help, who changes the settings and restarts lamina, which
-/// asks again at once.
-const OPERATORS_TROUBLE: Duration = Duration::from_secs(60);
 
 /// What one step came to.
 #[derive(Debug)]
@@ -117,24 +113,25 @@ pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
     Outcome::GiveUp(Failure::other(error.code(), sentence(error)))
 }
 
-pub(super) fn blob_failed(error: &BlobError, now: UnixMs) -> Outcome {
+/// A blob that could not be read or written; `pause` is the setting for that.
+pub(super) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Outcome {
     match error {
         BlobError::Missing(_) => Outcome::GiveUp(FailureCode::SourceLost.into()),
         BlobError::Unavailable(_) => Outcome::Snooze {
-            until: now.plus(OWN_TROUBLE),
+            until: now.plus(pause),
         },
         BlobError::Refused(_) => Outcome::Snooze {
-            until: now.plus(OPERATORS_TROUBLE),
+            until: now.plus(pause * 12),
         },
     }
 }
 
 /// A hand-over that failed before the engine had the picture.
-pub(super) fn engine_failed(error: &EngineError, now: UnixMs) -> Outcome {
+pub(super) fn engine_failed(error: &EngineError, now: UnixMs, pause: Duration) -> Outcome {
     let failure = Failure::from(error.code);
     if error.is_storage() {
         Outcome::Snooze {
-            until: now.plus(OWN_TROUBLE),
+            until: now.plus(pause),
         }
     } else if error.retryable {
         Outcome::Retry {

@@ -108,7 +108,8 @@ async fn call(
                 .store
                 .submission_close(&nonce, SubmissionState::Refused, None, now)
                 .await?;
-            Ok(Report::of(engine_failed(&failed.error, now)))
+            let pause = worker.settings.storage_pause;
+            Ok(Report::of(engine_failed(&failed.error, now, pause)))
         }
         // The row stays open; the next run of this step resolves it.
         Delivery::Unknown if facts.calls_back => Ok(Report::snooze(

@@ -28,7 +28,12 @@ pub(super) async fn every<C, F, E>(
                 None => std::future::pending().await,
             }
         };
-        match sweep().await {
+        // Whatever a sweep asks may hang; what it leaves undone is done after the next start.
+        let swept = tokio::select! {
+            swept = sweep() => swept,
+            () = stop.cancelled() => return,
+        };
+        match swept {
             Ok(counts) if counts == C::default() => {}
             Ok(counts) => tracing::info!(sweeper = name, ?counts, "swept"),
             Err(error) => {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Worker;
-use super::step::{OWN_TROUBLE, Report, StepResult};
+use super::step::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_delay};
 use crate::store::{Claimed, Facts, Submission, SubmissionState};
@@ -86,7 +86,7 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
         let now = worker.parts.clock.now();
         return Report::of(Outcome::Done {
             event: Event::Resubmit,
-            run_at: now.plus(OWN_TROUBLE),
+            run_at: now.plus(worker.settings.storage_pause),
         })
         .with(Facts::RunFailed(nonce.clone()));
     }

@@ -218,9 +218,9 @@ async fn a_bucket_that_is_down_is_unavailable_and_comes_back() {
     blobs.probe().await.unwrap();
     assert_eq!(blobs.get(&key).await.unwrap(), bytes);
 
-    s3.fail_all(Some(Fault::Answer(503, "SlowDown")));
+    s3.fail(&[Method::PUT], Fault::Answer(503, "SlowDown"));
     assert!(unavailable(blobs.put(&key, bytes.clone()).await.err()));
-    s3.fail_all(None);
+    s3.heal();
     blobs.put(&key, bytes).await.unwrap();
 }
 

@@ -70,6 +70,7 @@ fn quick() -> Tuning {
     Tuning {
         worker: WorkerSettings {
             backoff,
+            storage_pause: Duration::from_millis(100),
             ..WorkerSettings::default()
         },
         fetch_total: Some(Duration::from_secs(2)),

@@ -37,6 +37,16 @@ impl Process {
         Self::command(&[], options)
     }
 
+    /// Runs `lamina check` and returns how it ended and its report.
+    pub(crate) async fn check(options: &[(&str, &str)]) -> (ExitStatus, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lamina"));
+        command.arg("check").env_clear().kill_on_drop(true);
+        command.envs(options.iter().copied()).stdin(Stdio::null());
+        command.current_dir(Path::new(env!("CARGO_TARGET_TMPDIR")));
+        let ended = command.output().await.unwrap();
+        (ended.status, String::from_utf8(ended.stdout).unwrap())
+    }
+
     /// Starts the binary with arguments.
     pub(crate) fn command(arguments: &[&str], options: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lamina"));

@@ -46,8 +46,8 @@ pub(crate) enum Fault {
 struct Shared {
     /// For the next requests of a method, in order.
     next: Mutex<VecDeque<(Method, Fault)>>,
-    /// For all of them.
-    always: Mutex<Option<Fault>>,
+    /// For all of these methods.
+    always: Mutex<Vec<(Method, Fault)>>,
     seen: Mutex<Vec<(Method, String)>>,
 }
 
@@ -98,9 +98,15 @@ impl S3 {
         self.shared.next.lock().unwrap().push_back((method, fault));
     }
 
-    /// Every request fails like this, or none any more.
-    pub(crate) fn fail_all(&self, fault: Option<Fault>) {
-        *self.shared.always.lock().unwrap() = fault;
+    /// From now on every request of these methods fails like this.
+    pub(crate) fn fail(&self, methods: &[Method], fault: Fault) {
+        let mut always = self.shared.always.lock().unwrap();
+        always.extend(methods.iter().map(|method| (method.clone(), fault)));
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn heal(&self) {
+        self.shared.always.lock().unwrap().clear();
     }
 
     /// How many requests of this method came for paths that hold `part`.
@@ -178,7 +184,11 @@ async fn faulty(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         let found = queue.iter().position(|(wanted, _)| *wanted == method);
         found.and_then(|index| queue.remove(index))
     };
-    let always = *shared.always.lock().unwrap();
+    let always = {
+        let always = shared.always.lock().unwrap();
+        let found = always.iter().find(|(failing, _)| *failing == method);
+        found.map(|(_, fault)| *fault)
+    };
     match queued.map(|(_, fault)| fault).or(always) {
         None => next.run(request).await,
         Some(Fault::Hang) => std::future::pending().await,
