@@ -252,7 +252,15 @@ fn a_bucket_that_is_not_complete_or_not_well_formed_is_refused() {
         ("S3_STYLE", "round"),
         ("S3_REGION", "eu central"),
         ("STORAGE_LINKS", "perhaps"),
-    ]), @r#""#);
+    ]), @r#"
+    S3_ENDPOINT: expected an address such as https://layers.example.com, without user, ? and #
+    S3_STYLE: expected one of auto, path, host, got "round"
+    STORAGE_LINKS: expected one of auto, direct, lamina, got "perhaps"
+    STORAGE_URL: expected s3://BUCKET or s3://BUCKET/PREFIX, of letters, digits, dots, hyphens (and _ in the prefix); the key goes into S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY
+    S3_REGION: expected a region such as eu-central-1
+    S3_ACCESS_KEY_ID: is not set, and a bucket needs it; S3_ACCESS_KEY_ID_FILE names a file that holds it
+    S3_SECRET_ACCESS_KEY: is not set, and a bucket needs it; S3_SECRET_ACCESS_KEY_FILE names a file that holds it
+    "#);
     assert!(errors(&[("STORAGE_LINKS", "direct")]).contains("STORAGE_URL=s3://BUCKET"));
     let fal = [
         ("FAL_KEY", "id-1234:0123456789abcdef"),

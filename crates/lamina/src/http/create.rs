@@ -43,6 +43,7 @@ use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSou
         (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]

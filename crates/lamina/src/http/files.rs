@@ -42,6 +42,7 @@ use crate::blobs::{BlobKey, LinkError};
         (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "`range_not_satisfiable`", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ),
     security(())

@@ -69,6 +69,7 @@ pub(super) struct UploadView {
         (status = 415, description = "`image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]

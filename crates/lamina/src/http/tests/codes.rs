@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use uuid::Uuid;
 
 use super::*;
+use crate::blobs::{BucketSettings, BucketStyle};
 use crate::images::ImageError;
 
 /// What was seen, by code.
@@ -106,6 +107,30 @@ async fn of_links(seen: &mut Seen) {
     seen.add(&house.get(&link).await);
 }
 
+/// A bucket that refuses its key, as far as one answer goes.
+async fn of_a_bucket(seen: &mut Seen) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let refuses = || async { (StatusCode::FORBIDDEN, "<Code>AccessDenied</Code>") };
+    let routes = axum::Router::new().fallback(refuses);
+    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    let settings = BucketSettings {
+        name: "pictures".into(),
+        prefix: String::new(),
+        endpoint: endpoint.parse().unwrap(),
+        public_endpoint: None,
+        region: "auto".into(),
+        style: BucketStyle::Path,
+        access_key_id: "id".into(),
+        secret_access_key: "key".into(),
+    };
+    let house = House::with(|edge| edge.blobs = Blobs::bucket(&settings).unwrap());
+    let refused = post(&house, "/api/upload", "image/png", png(8, 8).into()).await;
+    assert!(!refused.headers.contains_key("retry-after"));
+    seen.add(&refused);
+    server.abort();
+}
+
 async fn of_pictures(seen: &mut Seen) {
     let house = House::with(|edge| {
         edge.images.max_bytes = 4000;
@@ -194,6 +219,7 @@ async fn every_documented_code_is_answered_with_its_status() {
     of_jobs(&mut seen).await;
     of_links(&mut seen).await;
     of_pictures(&mut seen).await;
+    of_a_bucket(&mut seen).await;
     of_the_server(&mut seen).await;
     super::hooks::codes(&mut |answer| seen.add(answer)).await;
     let documented: BTreeMap<String, u16> = ApiError::CODES
