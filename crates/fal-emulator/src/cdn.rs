@@ -192,6 +192,16 @@ impl Cdn {
         }
     }
 
+    /// Forgets a file; false when it was not there (any more).
+    pub(crate) fn remove(&self, path: &str) -> bool {
+        let mut store = lock(&self.store);
+        let removed = store.files.remove(path);
+        if let Some(file) = &removed {
+            store.bytes -= file.body.len();
+        }
+        removed.is_some()
+    }
+
     /// Forgets all files.
     pub(crate) fn clear(&self) {
         *lock(&self.store) = Store::default();

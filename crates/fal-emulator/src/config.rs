@@ -9,6 +9,9 @@ use crate::clock::Clock;
 /// The key that is accepted when nothing else was configured.
 pub const DEFAULT_KEY: &str = "emulator-key-id:emulator-key-secret";
 
+/// The key of ADMIN scope that is accepted when nothing else was configured.
+pub const DEFAULT_ADMIN_KEY: &str = "emulator-admin-id:emulator-admin-secret";
+
 /// The model whose queue this emulates.
 pub const MODEL: &str = "fal-ai/qwen-image-layered";
 
@@ -55,6 +58,9 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Keys accepted, as `key_id:key_secret`. Default [`DEFAULT_KEY`].
     pub keys: Vec<String>,
+    /// Keys of ADMIN scope, which the platform's API wants, as `key_id:key_secret`. Default
+    /// [`DEFAULT_ADMIN_KEY`].
+    pub admin_keys: Vec<String>,
     /// Accept every well-formed key besides. Default false.
     pub any_key: bool,
     /// Applications that exist, as `owner/alias`. Default [`MODEL`].
@@ -91,6 +97,7 @@ impl Default for Config {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             public_url: None,
             keys: vec![DEFAULT_KEY.to_owned()],
+            admin_keys: vec![DEFAULT_ADMIN_KEY.to_owned()],
             any_key: false,
             apps: vec![MODEL.to_owned()],
             layers: LayerSource::Synthetic,

@@ -79,6 +79,19 @@ impl Emulator {
         self.url()
     }
 
+    /// In place of `https://api.fal.ai/v1`.
+    #[must_use]
+    pub fn platform_url(&self) -> String {
+        format!("{}/v1", self.url())
+    }
+
+    /// A key of ADMIN scope that is accepted: the first one configured.
+    #[must_use]
+    pub fn admin_key(&self) -> String {
+        let first = self.shared.config.admin_keys.first();
+        first.map_or("any:key", String::as_str).to_owned()
+    }
+
     /// In place of `https://v3.fal.media`.
     #[must_use]
     pub fn cdn_url(&self) -> String {

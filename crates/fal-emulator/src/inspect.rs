@@ -27,6 +27,8 @@ pub struct Submission {
     pub status: &'static str,
     /// Whether a cancellation took effect.
     pub cancelled: bool,
+    /// Whether its payloads and output files were deleted over the platform's API.
+    pub erased: bool,
     /// Names of the faults it met.
     pub faults: Vec<String>,
     /// Units billed.
@@ -53,6 +55,7 @@ impl Submission {
             sync: ticket.sync,
             status: job.status_name(),
             cancelled: job.cancelled,
+            erased: job.erased,
             faults: ticket.faults.iter().map(crate::Fault::name).collect(),
             billed_units: job.billed_units,
             logs: job.logs.iter().map(|line| line.message.clone()).collect(),

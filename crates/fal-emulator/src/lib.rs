@@ -38,7 +38,9 @@ mod uploads;
 mod webhook;
 
 pub use clock::Clock;
-pub use config::{Config, DEFAULT_KEY, ImageLimits, LayerSource, MODEL, SourceCheck};
+pub use config::{
+    Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, ImageLimits, LayerSource, MODEL, SourceCheck,
+};
 pub use emulator::Emulator;
 pub use fault::{Fault, GatewayBody, ModelError, RequestError, Stage};
 pub use inspect::Submission;

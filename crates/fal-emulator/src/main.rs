@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use fal_emulator::{Clock, Config, DEFAULT_KEY, Emulator, LayerSource};
+use fal_emulator::{Clock, Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Emulator, LayerSource};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +45,9 @@ struct Options {
     /// A key to accept, as id:secret; repeat for several.
     #[arg(long, default_value = DEFAULT_KEY)]
     key: Vec<String>,
+    /// A key of ADMIN scope to accept, as id:secret; repeat for several.
+    #[arg(long, default_value = DEFAULT_ADMIN_KEY)]
+    admin_key: Vec<String>,
     /// Accept every well-formed key.
     #[arg(long)]
     any_key: bool,
@@ -95,6 +98,7 @@ async fn serve(options: Options) -> io::Result<()> {
         address: SocketAddr::new(options.host, options.port),
         public_url: options.public_url,
         keys: options.key,
+        admin_keys: options.admin_key,
         any_key: options.any_key,
         layers: match options.layers {
             Layers::Layerize => LayerSource::Layerize,
@@ -123,6 +127,7 @@ fn introduce(emulator: &Emulator) {
     let (url, key) = (emulator.url(), emulator.key());
     let (queue, rest) = (emulator.queue_url(), emulator.rest_url());
     let (run, jwks) = (emulator.run_url(), emulator.jwks_url());
+    let (platform, admin_key) = (emulator.platform_url(), emulator.admin_key());
     println!(
         "fal emulator on {url}
 
@@ -131,6 +136,8 @@ lamina:
   export FAL_REST_URL={rest}
   export FAL_JWKS_URL={jwks}
   export FAL_KEY={key}
+  export FAL_PLATFORM_URL={platform}
+  export FAL_ADMIN_KEY={admin_key}
 
 @fal-ai/client (JavaScript):
   createFalClient({{ credentials: \"{key}\",

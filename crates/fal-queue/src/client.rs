@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, redirect};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::{Config, ConfigError, Error, ModelId};
@@ -23,6 +23,7 @@ struct Inner {
     http: reqwest::Client,
     config: Config,
     authorization: Option<HeaderValue>,
+    admin_authorization: Option<HeaderValue>,
 }
 
 impl Client {
@@ -37,18 +38,16 @@ impl Client {
     /// HTTP client refuses.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check_addresses()?;
-        let authorization = match &config.key {
-            Some(key) => {
-                let mut value = HeaderValue::from_str(&format!("Key {}", key.expose_secret()))
-                    .map_err(|_| ConfigError::Key)?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-            None => None,
-        };
-        let only_https = [&config.queue_url, &config.rest_url, &config.jwks_url]
-            .iter()
-            .all(|url| url.scheme() == "https");
+        let authorization = config.key.as_ref().map(header).transpose()?;
+        let admin_authorization = config.admin_key.as_ref().map(header).transpose()?;
+        let only_https = [
+            &config.queue_url,
+            &config.rest_url,
+            &config.jwks_url,
+            &config.platform_url,
+        ]
+        .iter()
+        .all(|url| url.scheme() == "https");
         let mut http = reqwest::Client::builder()
             .user_agent(&config.user_agent)
             .connect_timeout(config.connect_timeout)
@@ -69,6 +68,7 @@ impl Client {
                 http,
                 config,
                 authorization,
+                admin_authorization,
             }),
         })
     }
@@ -86,6 +86,14 @@ impl Client {
             Some(value) => request.header(reqwest::header::AUTHORIZATION, value.clone()),
             None => request,
         }
+    }
+
+    /// A request that carries the key of ADMIN scope; only for addresses under the platform's.
+    pub(crate) fn administered(&self, method: Method, url: Url) -> Result<RequestBuilder, Error> {
+        let key = self.inner.admin_authorization.as_ref();
+        let key = key.ok_or_else(|| Error::Invalid("no key of ADMIN scope is set".to_owned()))?;
+        let request = self.anonymous(method, url);
+        Ok(request.header(reqwest::header::AUTHORIZATION, key.clone()))
     }
 
     /// A request without the key.
@@ -108,15 +116,7 @@ impl Client {
         request_id: &str,
         tail: Option<&str>,
     ) -> Result<Url, Error> {
-        let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-        if matches!(request_id, "" | "." | "..")
-            || request_id.len() > 200
-            || !request_id.bytes().all(harmless)
-        {
-            return Err(Error::Invalid(
-                "a request id is made of 1 to 200 letters, digits and -._~".to_owned(),
-            ));
-        }
+        check_id(request_id)?;
         let segments = model
             .queue_path()
             .split('/')
@@ -130,16 +130,24 @@ impl Client {
         under(&self.inner.config.rest_url, path)
     }
 
-    /// The texts that no message may repeat: the key, and its secret half.
+    /// The address of what the platform's API has of a request.
+    pub(crate) fn payloads_url(&self, request_id: &str) -> Result<Url, Error> {
+        check_id(request_id)?;
+        let segments = ["models", "requests", request_id, "payloads"];
+        Ok(under(&self.inner.config.platform_url, segments))
+    }
+
+    /// The texts that no message may repeat: the keys, and their secret halves.
     pub(crate) fn secrets(&self) -> Vec<&str> {
-        let Some(key) = &self.inner.config.key else {
-            return Vec::new();
-        };
-        let whole = key.expose_secret();
-        let half = whole.split_once(':').map(|(_, secret)| secret);
-        // A very short half would tear words apart and protects nothing.
-        let half = half.filter(|secret| secret.len() >= 8);
-        [Some(whole), half].into_iter().flatten().collect()
+        let keys = [&self.inner.config.key, &self.inner.config.admin_key];
+        let keys = keys.into_iter().flatten().map(|key| key.expose_secret());
+        keys.flat_map(|whole| {
+            let half = whole.split_once(':').map(|(_, secret)| secret);
+            // A very short half would tear words apart and protects nothing.
+            let half = half.filter(|secret| secret.len() >= 8);
+            [Some(whole), half].into_iter().flatten()
+        })
+        .collect()
     }
 }
 
@@ -149,6 +157,27 @@ impl fmt::Debug for Client {
             .field("config", &self.inner.config)
             .finish_non_exhaustive()
     }
+}
+
+fn header(key: &SecretString) -> Result<HeaderValue, ConfigError> {
+    let mut value = HeaderValue::from_str(&format!("Key {}", key.expose_secret()))
+        .map_err(|_| ConfigError::Key)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An id becomes a part of an address.
+fn check_id(request_id: &str) -> Result<(), Error> {
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if matches!(request_id, "" | "." | "..")
+        || request_id.len() > 200
+        || !request_id.bytes().all(harmless)
+    {
+        return Err(Error::Invalid(
+            "a request id is made of 1 to 200 letters, digits and -._~".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// `base` with path segments after its own, a trailing slash of the base left out.

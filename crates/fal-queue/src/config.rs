@@ -25,6 +25,11 @@ pub struct Config {
     /// The public keys of webhook signatures. Default
     /// `https://rest.fal.ai/.well-known/jwks.json`.
     pub jwks_url: Url,
+    /// The platform's API, which deletes what fal keeps of a request. Default
+    /// `https://api.fal.ai/v1/`.
+    pub platform_url: Url,
+    /// A key of ADMIN scope, for that API alone.
+    pub admin_key: Option<SecretString>,
     /// Limit for name look-up, TCP and TLS together. Default 5 s.
     pub connect_timeout: Duration,
     /// Limit of one attempt from its start to the last byte of the answer. Default 30 s.
@@ -65,6 +70,8 @@ impl Default for Config {
             queue_url: fixed("https://queue.fal.run/"),
             rest_url: fixed("https://rest.fal.ai/"),
             jwks_url: fixed("https://rest.fal.ai/.well-known/jwks.json"),
+            platform_url: fixed("https://api.fal.ai/v1/"),
+            admin_key: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_secs(120),
@@ -86,12 +93,13 @@ impl Config {
         }
     }
 
-    /// Checks the three addresses.
+    /// Checks the four addresses.
     pub(crate) fn check_addresses(&self) -> Result<(), ConfigError> {
         for (name, url) in [
             ("queue_url", &self.queue_url),
             ("rest_url", &self.rest_url),
             ("jwks_url", &self.jwks_url),
+            ("platform_url", &self.platform_url),
         ] {
             let plain = url.username().is_empty()
                 && url.password().is_none()

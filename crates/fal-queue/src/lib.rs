@@ -1,5 +1,5 @@
-//! A typed client of fal's queue: submit, status, result, cancel, storage upload and the check of
-//! webhook signatures.
+//! A typed client of fal's queue: submit, status, result, cancel, storage upload, erasure
+//! and the check of webhook signatures.
 //!
 //! It knows the protocol and nothing about who uses it: it keeps no state besides a connection
 //! pool and a set of webhook keys, installs nothing process-wide, reads no wall clock, and nothing
@@ -37,6 +37,7 @@
 mod cancel;
 mod client;
 mod config;
+mod erase;
 mod error;
 mod error_type;
 mod excerpt;
@@ -55,6 +56,7 @@ pub mod webhook;
 pub use cancel::CancelOutcome;
 pub use client::Client;
 pub use config::{Config, ConfigError};
+pub use erase::Erased;
 pub use error::{Class, Error};
 pub use error_type::ErrorType;
 pub use failure::{Detail, Failure, Item};

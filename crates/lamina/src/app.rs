@@ -13,7 +13,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::Host;
 
 use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
 use crate::clock::Clock;
@@ -132,7 +132,7 @@ impl App {
         if let Some(fal) = &config.fal {
             let client = fal_client(fal)?;
             verifier = Some(Arc::new(fal_queue::webhook::Verifier::new(&client)));
-            let settings = fal_settings(fal, config.public_url.clone());
+            let settings = fal_settings(fal, config);
             engines = engines.with(Arc::new(Fal::new(
                 client,
                 blobs.clone(),
@@ -333,17 +333,20 @@ fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigErr
         queue_url: fal.queue_url.clone(),
         rest_url: fal.rest_url.clone(),
         jwks_url: fal.jwks_url.clone(),
+        platform_url: fal.platform_url.clone(),
+        admin_key: fal.admin_key.clone(),
         // The worker retries durably; two schedules on top of each other would multiply.
         retry: fal_queue::Retry::off(),
         ..fal_queue::Config::default()
     })
 }
 
-fn fal_settings(fal: &FalConfig, public_url: Option<Url>) -> FalSettings {
+fn fal_settings(fal: &FalConfig, config: &Config) -> FalSettings {
     FalSettings {
         model: fal.model.clone(),
         way: fal.way,
-        public_url,
+        public_url: config.public_url.clone(),
+        engine_timeout: config.engine_timeout,
         webhooks: fal.webhooks,
         price_microusd: fal.price_microusd,
     }

@@ -79,6 +79,20 @@ impl Call {
         format!("{scheme}://{host}")
     }
 
+    /// Checks for a key of ADMIN scope; another key that is known is refused with 403.
+    pub(super) fn authorize_admin(&self, config: &Config) -> Result<(), Failure> {
+        let header = self.header("authorization").unwrap_or_default();
+        let key = header.strip_prefix("Key ").map(str::trim);
+        if key.is_some_and(|key| config.admin_keys.iter().any(|known| known == key)) {
+            return Ok(());
+        }
+        self.authorize(config)?;
+        Err(Failure::text(
+            403,
+            "This endpoint requires an admin API key",
+        ))
+    }
+
     /// Checks `Authorization: Key <id>:<secret>`.
     pub(super) fn authorize(&self, config: &Config) -> Result<(), Failure> {
         let Some(header) = self.header("authorization") else {
@@ -92,7 +106,9 @@ impl Call {
         let well_formed = well_formed.filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
         match (key, well_formed) {
             (Some(key), Some(_))
-                if config.any_key || config.keys.iter().any(|known| known == key) =>
+                if config.any_key
+                    || config.keys.iter().any(|known| known == key)
+                    || config.admin_keys.iter().any(|known| known == key) =>
             {
                 Ok(())
             }

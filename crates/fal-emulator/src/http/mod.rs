@@ -1,5 +1,5 @@
 //! The emulator's HTTP side: one router for the queue, the synchronous host (under `/run`), the
-//! REST host, the CDN, the key set, the proxy convention, and the controls under `/_emulator`.
+//! REST host, the platform's API (under `/v1`), the CDN, the key set, the proxy convention, and the controls under `/_emulator`.
 //!
 //! Invariant: everything but the controls, the files and the key set needs a key.
 
@@ -8,6 +8,7 @@ mod call;
 mod control;
 mod files;
 mod path;
+mod platform;
 mod proxy;
 mod read;
 mod server;
@@ -89,6 +90,7 @@ async fn fal(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> A
         "storage" | "files" => {
             rest(&shared, &method, &call, &parts).unwrap_or_else(|failure| failure.into_response())
         }
+        "v1" => platform::answer(&shared, &method, &call, &parts),
         "run" => match place(&path["/run".len()..]) {
             Place::Model { app, path } if method == Method::POST => {
                 submit::run(&shared, &call, app, path).await

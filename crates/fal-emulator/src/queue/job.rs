@@ -126,6 +126,8 @@ pub(crate) struct Job {
     pub(crate) result_failures: Option<(u16, u32)>,
     pub(crate) result_cut_due: bool,
     pub(crate) cancelled: bool,
+    /// Its payloads were deleted over the platform's API.
+    pub(crate) erased: bool,
     /// Webhook deliveries that were answered, well or not.
     pub(crate) webhooks_sent: u32,
 }
@@ -162,6 +164,7 @@ impl Job {
             result_failures,
             result_cut_due: ticket.meets(&Fault::ResultCut),
             cancelled: false,
+            erased: false,
             webhooks_sent: 0,
             ticket,
         }
@@ -190,7 +193,8 @@ impl Job {
             (true, false) => 60 * MINUTE,
             (true, true) => 6 * MINUTE,
         };
-        !self.ticket.meets(&Fault::ResultExpired)
+        !self.erased
+            && !self.ticket.meets(&Fault::ResultExpired)
             && aged_ms.saturating_sub(self.finished_aged_ms) < kept
     }
 }

@@ -8,6 +8,7 @@ mod control;
 mod faults;
 mod files;
 mod model;
+mod platform;
 mod program;
 mod queue;
 mod receiver;

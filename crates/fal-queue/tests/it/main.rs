@@ -7,6 +7,7 @@
 )]
 
 mod calls;
+mod erase;
 mod errors;
 mod raw;
 mod repeat;
@@ -34,6 +35,7 @@ fn config(base: &Url) -> Config {
     Config {
         queue_url: base.clone(),
         rest_url: base.clone(),
+        platform_url: base.join("v1").unwrap(),
         jwks_url: base.join(".well-known/jwks.json").unwrap(),
         retry: Retry::off(),
         ..Config::with_key(KEY)

@@ -65,6 +65,8 @@ impl Reader<'_> {
         }
         let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
         let jwks_url = self.fal_url("FAL_JWKS_URL");
+        let platform_url = self.fal_url("FAL_PLATFORM_URL");
+        let admin_key = self.admin_key();
         let key = SecretString::from(self.text(given?));
         #[expect(
             clippy::cast_possible_truncation,
@@ -74,14 +76,30 @@ impl Reader<'_> {
         let price_microusd = (price * 1e6).round() as u64;
         Some(FalConfig {
             key,
+            admin_key,
             model,
             way,
             webhooks,
             price_microusd,
             queue_url,
             rest_url,
+            platform_url,
             jwks_url,
         })
+    }
+
+    fn admin_key(&mut self) -> Option<SecretString> {
+        let key = self.text("FAL_ADMIN_KEY");
+        if key.is_empty() {
+            return None;
+        }
+        if let Err(error) = fal_queue::check_key_shape(key) {
+            self.wrong(
+                "FAL_ADMIN_KEY",
+                format!("does not look like a fal key: {error}"),
+            );
+        }
+        Some(SecretString::from(key))
     }
 
     fn fal_url(&mut self, name: &str) -> Url {

@@ -95,6 +95,8 @@ pub struct LocalConfig {
 pub struct FalConfig {
     /// The key.
     pub key: SecretString,
+    /// A key of ADMIN scope.
+    pub admin_key: Option<SecretString>,
     /// The model.
     pub model: ModelId,
     /// How a picture gets there.
@@ -107,6 +109,8 @@ pub struct FalConfig {
     pub queue_url: Url,
     /// Storage.
     pub rest_url: Url,
+    /// The platform's API.
+    pub platform_url: Url,
     /// Keys of webhooks.
     pub jwks_url: Url,
 }

@@ -135,6 +135,10 @@ pub const OPTIONS: &[OptionDoc] = &[
         "FAL_KEY",
         "The same under fal's own name; FAL_API_KEY wins.",
     ),
+    secret(
+        "FAL_ADMIN_KEY",
+        "A fal key of ADMIN scope, to delete fal's copies as soon as the layers are here. Without it they go by their lifetime.",
+    ),
     option(
         "FAL_MODEL",
         "fal-ai/qwen-image-layered",
@@ -169,6 +173,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "FAL_JWKS_URL",
         "https://rest.fal.ai/.well-known/jwks.json",
         "The keys of fal's webhooks; the emulator's in development.",
+    ),
+    option(
+        "FAL_PLATFORM_URL",
+        "https://api.fal.ai/v1",
+        "fal's platform API, which deletes; the emulator's in development.",
     ),
     option(
         "SUBMIT_UNKNOWN",

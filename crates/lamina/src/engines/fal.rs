@@ -24,6 +24,9 @@ const DEFAULT_LAYERS: u32 = 4;
 /// The model works on an area of 640² or 1024²; more than this on a side only costs transfer.
 const MAX_SIDE: u32 = 1536;
 
+/// Between the upload of a picture and the answer to its submission, at the most.
+const INPUT_SPARE: Duration = Duration::from_secs(5 * 60);
+
 /// How a picture reaches fal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageWay {
@@ -46,6 +49,8 @@ pub struct FalSettings {
     pub way: ImageWay,
     /// The service's address as fal can reach it.
     pub public_url: Option<Url>,
+    /// How long lamina waits for a run at most.
+    pub engine_timeout: Duration,
     /// Whether fal is asked to call back under `public_url`.
     pub webhooks: bool,
     /// What one request costs, in millionths of a US dollar.
@@ -96,7 +101,7 @@ impl Fal {
                 STANDARD.encode(bytes)
             ));
         }
-        let lifetime = self.lifetime(order);
+        let lifetime = self.input_lifetime(order);
         let uploaded = self
             .client
             .upload(
@@ -123,12 +128,18 @@ impl Fal {
         }
     }
 
-    /// What fal stores for a job goes when the job goes.
+    /// What a run makes goes when the job goes, and may be collected until then.
     fn lifetime(&self, order: &Order) -> Duration {
         order
             .expires_at
             .since(self.clock.now())
             .max(Duration::from_secs(60))
+    }
+
+    /// What goes in is needed while the engine may take, and fal deletes it on no request.
+    fn input_lifetime(&self, order: &Order) -> Duration {
+        let needed = self.settings.engine_timeout + INPUT_SPARE;
+        self.lifetime(order).min(needed)
     }
 
     fn webhook_url(&self, order: &Order) -> Result<Option<Url>, EngineError> {
@@ -218,6 +229,8 @@ impl Engine for Fal {
             webhook_url: self.webhook_url(order).map_err(SubmitError::not_taken)?,
             // fal would repeat a failed run by itself, up to ten times; lamina counts its runs.
             no_retry: true,
+            // Else fal would keep the input, a picture inside it too, and the output for a month.
+            store_io: Some(false),
             object_lifetime: Some(self.lifetime(order)),
             ..SubmitOptions::default()
         };
@@ -269,6 +282,14 @@ impl Engine for Fal {
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
         let asked = self.client.cancel(&self.settings.model, &request.0).await;
         asked.map(|_| ()).map_err(|error| engine_error(&error))
+    }
+
+    async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {
+        if self.client.config().admin_key.is_none() {
+            return Ok(());
+        }
+        let erased = self.client.erase(&request.0).await;
+        erased.map(|_| ()).map_err(|error| engine_error(&error))
     }
 
     fn release(&self, _request: &RequestId) {}

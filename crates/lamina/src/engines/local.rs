@@ -183,6 +183,11 @@ impl Engine for Local {
         Ok(())
     }
 
+    async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {
+        self.release(request);
+        Ok(())
+    }
+
     fn release(&self, request: &RequestId) {
         if let Some(run) = self.shared.lock().by_request.remove(request) {
             run.cancel.cancel();

@@ -128,6 +128,10 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
     /// Asks the engine to stop. A request that is done or unknown is no error.
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError>;
 
+    /// Asks the engine to delete what it keeps of a request: its input, output and files. What the
+    /// engine cannot delete, or not for this operator, is no error; it goes by its own lifetime.
+    async fn erase(&self, request: &RequestId) -> Result<(), EngineError>;
+
     /// The layers are stored or not wanted; whatever the engine holds in this process may go.
     fn release(&self, request: &RequestId);
 }

@@ -74,10 +74,14 @@ async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
 async fn erase(worker: &Worker, job: &Erasable, now: UnixMs) -> Result<bool, SweepError> {
     if let Some((kind, request)) = &job.running
         && let Some(engine) = worker.parts.engines.get(*kind)
-        && let Err(error) = engine.cancel(request).await
     {
         // A run that cannot be cancelled ends by itself; the picture is erased all the same.
-        tracing::warn!(job = %job.id, %error, "a deleted job's run could not be cancelled");
+        if let Err(error) = engine.cancel(request).await {
+            tracing::warn!(job = %job.id, %error, "a deleted job's run could not be cancelled");
+        }
+        if let Err(error) = engine.erase(request).await {
+            tracing::warn!(job = %job.id, %error, "the engine could not be asked to delete its copies; they go by their lifetime");
+        }
     }
     if let Err(error) = worker.parts.blobs.erase_job(job.id).await {
         tracing::error!(job = %job.id, %error, "a job's bytes could not be erased yet");

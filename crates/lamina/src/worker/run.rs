@@ -171,16 +171,31 @@ impl Worker {
         }
     }
 
-    fn after_settled(&self, job: &Claimed, change: &Change) {
+    fn after_settled(self: &Arc<Self>, job: &Claimed, change: &Change) {
         if !change.phase.is_terminal() {
             return;
         }
         let request = job
             .submission
             .as_ref()
-            .and_then(|submission| submission.request.as_ref());
-        if let (Some(engine), Some(request)) = (self.parts.engines.get(job.engine), request) {
-            engine.release(request);
+            .and_then(|submission| submission.request.clone());
+        let (Some(engine), Some(request)) = (self.parts.engines.get(job.engine), request) else {
+            return;
+        };
+        engine.release(&request);
+        if change.phase == Phase::Completed {
+            // The layers are safe here; nobody needs the engine's copies any more.
+            let (worker, job) = (Arc::clone(self), job.lease.job);
+            let engine = Arc::clone(engine);
+            self.steps.spawn(async move {
+                let erased = tokio::select! {
+                    erased = engine.erase(&request) => erased,
+                    () = worker.kill.cancelled() => return,
+                };
+                if let Err(error) = erased {
+                    tracing::warn!(%job, %error, "the engine could not be asked to delete its copies; they go by their lifetime");
+                }
+            });
         }
     }
 

@@ -14,6 +14,7 @@ mod hostile;
 mod input;
 mod kill;
 mod log;
+mod privacy;
 mod stop;
 mod support;
 mod trouble;

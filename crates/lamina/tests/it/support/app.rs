@@ -233,6 +233,7 @@ pub(crate) fn fal_options(emulator: &Emulator) -> Vec<(&'static str, String)> {
         ("FAL_QUEUE_URL", emulator.queue_url()),
         ("FAL_REST_URL", emulator.rest_url()),
         ("FAL_JWKS_URL", emulator.jwks_url()),
+        ("FAL_PLATFORM_URL", emulator.platform_url()),
     ]
 }
 

@@ -1,0 +1,122 @@
+//! What fal is told to forget, and when.
+
+use std::time::Duration;
+
+use fal_emulator::{Config as EmulatorConfig, Emulator};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{S3, Setup, TestApp, Way, emulator, picture, png_base64, until};
+
+fn seconds(lifecycle: &str) -> u64 {
+    let lifecycle: Value = serde_json::from_str(lifecycle).unwrap();
+    lifecycle["expiration_duration_seconds"].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fal_is_told_to_store_nothing_and_to_keep_no_file_longer_than_the_job() {
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling)
+        .with("JOB_TTL", "2h")
+        .with("ENGINE_TIMEOUT", "10m");
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    assert_eq!(app.split(json!({})).await["status"], "completed");
+    let submitted = &emulator.requests()[0];
+    assert_eq!(submitted.headers["x-fal-store-io"], "0");
+    let output = seconds(&submitted.headers["x-fal-object-lifecycle-preference"]);
+    assert!((7_000..=7_200).contains(&output), "{output}");
+    // What went in is needed as long as a run may take, and nobody can delete it.
+    let input = seconds(emulator.uploads()[0].lifecycle.as_ref().unwrap());
+    assert_eq!(input, 15 * 60);
+    assert!(!submitted.erased, "no key of ADMIN scope was set");
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_lives_shorter_than_a_run_may_take_bounds_the_upload_too() {
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling).with("JOB_TTL", "5m");
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    app.split(json!({})).await;
+    let input = seconds(emulator.uploads()[0].lifecycle.as_ref().unwrap());
+    assert!((200..=300).contains(&input), "{input}");
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_an_admin_key_fals_copies_go_as_soon_as_the_layers_are_here() {
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling).with("FAL_ADMIN_KEY", &emulator.admin_key());
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let job = app.split(json!({})).await;
+    until("fal's copies to go", || async {
+        emulator.requests()[0].erased.then_some(())
+    })
+    .await;
+    let layer = app.client.get(job["layers"][0]["url"].as_str().unwrap());
+    assert_eq!(layer.send().await.unwrap().status(), StatusCode::OK);
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_a_job_cancels_its_run_and_has_fal_delete_what_it_left() {
+    let config = EmulatorConfig {
+        hold: true,
+        ..EmulatorConfig::default()
+    };
+    let emulator = Emulator::start(config).await.unwrap();
+    let setup = Setup::new(Way::FalPolling).with("FAL_ADMIN_KEY", &emulator.admin_key());
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let body = json!({ "image_base64": png_base64(&picture(64, 48)) });
+    let id = app.create(&body).await;
+    emulator.wait_for_submissions(1).await;
+    until("the acceptance to be written", || async {
+        (app.job(&id).await["status"] == "processing").then_some(())
+    })
+    .await;
+    let url = format!("{}/api/jobs/{id}", app.base);
+    app.client.delete(url).send().await.unwrap();
+    until("the run and its copies to go", || async {
+        let request = &emulator.requests()[0];
+        (request.cancelled && request.erased).then_some(())
+    })
+    .await;
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_may_not_delete_costs_nothing_but_a_line_in_the_log() {
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling).with("FAL_ADMIN_KEY", &emulator.key());
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    assert_eq!(app.split(json!({})).await["status"], "completed");
+    assert!(!emulator.requests()[0].erased);
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_in_a_bucket_reaches_fal_by_a_link_that_ends_with_the_job() {
+    let s3 = S3::start().await;
+    let emulator = emulator().await;
+    let setup = Setup::new(Way::FalPolling).over(&s3).with("JOB_TTL", "2h");
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let job = app.split(json!({})).await;
+    assert_eq!(job["status"], "completed");
+    let link = emulator.requests()[0].input["image_url"].clone();
+    let link = reqwest::Url::parse(link.as_str().unwrap()).unwrap();
+    assert!(link.as_str().starts_with(&s3.endpoint()), "{link}");
+    let query: std::collections::BTreeMap<_, _> = link.query_pairs().into_owned().collect();
+    let date: jiff::civil::DateTime =
+        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", &query["X-Amz-Date"]).unwrap();
+    let begun = date.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    let lives = Duration::from_secs(query["X-Amz-Expires"].parse().unwrap());
+    let end: jiff::Timestamp = job["expires_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!((begun + lives).as_second(), end.as_second());
+    app.stop().await;
+    emulator.stop().await;
+}
