@@ -263,6 +263,38 @@ impl Blobs {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// Every blob, with its size in bytes, and how many other things lie between them.
+    ///
+    /// # Errors
+    /// [`BlobError`], never [`BlobError::Missing`].
+    pub async fn keys(&self) -> Result<(Vec<(BlobKey, u64)>, usize), BlobError> {
+        let listing = self.store.list(None).try_fold(
+            (Vec::new(), 0),
+            |(mut keys, mut others), meta| async move {
+                match BlobKey::parse(meta.location.as_ref()) {
+                    Some(key) => keys.push((key, meta.size)),
+                    None => others += 1,
+                }
+                Ok((keys, others))
+            },
+        );
+        self.bounded("listing everything", WHOLE * 30, false, listing)
+            .await
+    }
+
+    /// Removes one blob; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`BlobError`], never [`BlobError::Missing`].
+    pub async fn remove(&self, key: &BlobKey) -> Result<(), BlobError> {
+        let (path, name) = (object_path(key), key.path());
+        let removed = self.bounded(&name, CALL, true, self.store.delete(&path));
+        match removed.await {
+            Err(BlobError::Missing(_)) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Whether the store can be read and written now; for readiness. A bucket that took a write a
     /// while ago is only read from.
     ///

@@ -5,14 +5,18 @@ mod backend;
 mod bucket;
 mod error;
 mod folder;
+mod journal;
 mod key;
 mod link;
 mod presign;
 mod pulse;
+mod transfer;
 
 pub use backend::{Blobs, OpenBlob, Owners};
 pub use bucket::{BucketSettings, BucketStyle};
 pub use error::BlobError;
+pub use journal::{Journal, JournalError};
 pub use key::BlobKey;
 pub use link::{Link, LinkError, LinkSigner};
 pub use presign::Presigner;
+pub use transfer::{Done, Tally, Transfer, TransferError};

@@ -1,6 +1,7 @@
 //! Subcommands and their arguments. Each does its work in a file of its own; nothing here knows
 //! how the service works inside.
 
+mod blobs;
 mod check;
 mod split;
 
@@ -47,6 +48,8 @@ enum Command {
     Split(split::Args),
     /// Bring the database to this version's schema
     Migrate,
+    /// Move pictures between folder and bucket
+    Blobs(blobs::Args),
     /// Check configuration, database, storage and the fal key, and say how to fix what is wrong
     Check,
 }
@@ -69,6 +72,7 @@ impl Cli {
                 with_config(Config::load_with(file, over), |config| serve(&config))
             }
             Command::Split(args) => args.run(file),
+            Command::Blobs(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
             Command::Check => check::run(&Config::load(file)),
         }

@@ -6,6 +6,7 @@
 mod architecture;
 mod blobs;
 mod browser;
+mod blobs_copy;
 mod bucket_trouble;
 mod contract;
 mod expiry;

@@ -12,7 +12,7 @@ pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
 pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
 pub(crate) use process::Process;
-pub(crate) use s3::{Fault, PREFIX, S3};
+pub(crate) use s3::{BUCKET, Fault, PREFIX, S3};
 
 use std::future::Future;
 use std::io::Write as _;

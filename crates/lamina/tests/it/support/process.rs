@@ -47,6 +47,11 @@ impl Process {
         (ended.status, String::from_utf8(ended.stdout).unwrap())
     }
 
+    /// Ends it at once, as a power cut would.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Starts the binary with arguments.
     pub(crate) fn command(arguments: &[&str], options: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lamina"));
