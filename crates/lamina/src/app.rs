@@ -327,7 +327,8 @@ fn own_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {
     Ok(LinkSigner::new(&secrets))
 }
 
-fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
+/// A client of fal that repeats nothing by itself.
+pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
     fal_queue::Client::new(fal_queue::Config {
         key: Some(fal.key.clone()),
         queue_url: fal.queue_url.clone(),

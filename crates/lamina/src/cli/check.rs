@@ -1,67 +1,78 @@
 //! `lamina check`: tries each part that a start needs, one line each, and says how to fix what is
-//! wrong. It changes nothing besides making the folders that a start would make.
+//! wrong. It changes nothing besides making the folders that a start would make; what it stores to
+//! prove that pictures can be reached, it removes.
 
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
 
-use super::runtime;
+use super::{reach, runtime};
 use crate::app;
 use crate::blobs::BlobError;
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::store::Store as _;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
 
-/// One line of the report.
-struct Line {
-    part: &'static str,
-    found: Result<String, String>,
+/// What was found of one part.
+pub(super) enum Found {
+    /// It works, as far as this says.
+    Good(String),
+    /// It could not be proven, or works with a restriction.
+    Unsure(String),
+    /// It does not work; how to fix it.
+    Bad(String),
+}
+
+impl From<Result<String, String>> for Found {
+    fn from(found: Result<String, String>) -> Self {
+        match found {
+            Ok(text) => Self::Good(text),
+            Err(text) => Self::Bad(text),
+        }
+    }
 }
 
 pub(super) fn run(config: &Result<Config, Vec<ConfigError>>) -> ExitCode {
-    let lines = match config {
-        Ok(config) => vec![
-            Line {
-                part: "configuration",
-                found: Ok("every option is valid".into()),
-            },
-            Line {
-                part: "access",
-                found: Ok(access(config)),
-            },
-            Line {
-                part: "database",
-                found: database(config),
-            },
-            Line {
-                part: "storage",
-                found: storage(config),
-            },
-            Line {
-                part: "engine",
-                found: Ok(engine(config)),
-            },
-            Line {
-                part: "fal key",
-                found: fal_key(config),
-            },
-        ],
-        Err(errors) => errors
-            .iter()
-            .map(|error| Line {
-                part: "configuration",
-                found: Err(error.to_string()),
-            })
-            .collect(),
+    let mut bad = false;
+    let mut tell = |part: &str, found: Found| {
+        bad |= matches!(found, Found::Bad(_));
+        print(part, &found);
     };
-    let bad = lines.iter().filter(|line| line.found.is_err()).count();
-    for line in &lines {
-        print(line);
+    match config {
+        Ok(config) => parts(config, &mut tell),
+        Err(errors) => {
+            for error in errors {
+                tell("configuration", Found::Bad(error.to_string()));
+            }
+        }
     }
-    if bad == 0 {
-        ExitCode::SUCCESS
-    } else {
+    if bad {
         ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
+    tell("configuration", Found::Good("every option is valid".into()));
+    tell("access", Found::Good(access(config)));
+    let (found, serving) = database(config);
+    tell("database", found.into());
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell("storage", Found::Bad(error)),
+    };
+    let stored = runtime.block_on(storage(config));
+    let usable = stored.is_ok();
+    tell("storage", stored.into());
+    if usable {
+        tell("links", runtime.block_on(reach::links(config)));
+    }
+    tell("engine", Found::Good(engine(config)));
+    tell("fal key", fal_key(config).into());
+    if let Some(fal) = config.fal.as_ref().filter(|_| usable) {
+        let way = runtime.block_on(reach::way(config, fal, serving));
+        tell("way to fal", way);
     }
 }
 
@@ -72,25 +83,30 @@ fn access(config: &Config) -> String {
     }
 }
 
-fn database(config: &Config) -> Result<String, String> {
+/// And whether a lamina runs on it now.
+fn database(config: &Config) -> (Result<String, String>, bool) {
     let path = config.database_path.display();
     match SqliteStore::open(&config.database_path) {
         Ok(store) => {
-            let unknown = runtime()?
-                .block_on(store.submission_unknown_count())
-                .map_err(|error| error.to_string())?;
-            Ok(format!(
-                "{path} opens, schema {NEWEST_SCHEMA}; {unknown} submissions of unknown fate"
-            ))
+            let counted = runtime().and_then(|runtime| {
+                let count = runtime.block_on(store.submission_unknown_count());
+                count.map_err(|error| error.to_string())
+            });
+            let found = counted.map(|unknown| {
+                format!(
+                    "{path} opens, schema {NEWEST_SCHEMA}; {unknown} submissions of unknown fate"
+                )
+            });
+            (found, false)
         }
         Err(OpenError::OwnedByAnother { .. }) => {
-            Ok(format!("{path} is in use by a running lamina"))
+            (Ok(format!("{path} is in use by a running lamina")), true)
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => (Err(error.to_string()), false),
     }
 }
 
-fn storage(config: &Config) -> Result<String, String> {
+async fn storage(config: &Config) -> Result<String, String> {
     match &config.storage {
         StorageConfig::Folder(folder) => {
             let folder = folder.display();
@@ -98,12 +114,12 @@ fn storage(config: &Config) -> Result<String, String> {
                 format!("{error}; make {folder} writable for this user, or make room")
             };
             let blobs = app::open_blobs(&config.storage).map_err(fix)?;
-            runtime()?.block_on(blobs.probe_write()).map_err(fix)?;
+            blobs.probe_write().await.map_err(fix)?;
             Ok(format!("{folder} can be written"))
         }
         StorageConfig::Bucket { settings, .. } => {
             let blobs = app::open_blobs(&config.storage).map_err(|error| error.to_string())?;
-            let probed = runtime()?.block_on(blobs.probe_write());
+            let probed = blobs.probe_write().await;
             probed.map_err(|error| error.to_string())?;
             Ok(format!("the bucket {} can be written", settings.name))
         }
@@ -113,9 +129,8 @@ fn storage(config: &Config) -> Result<String, String> {
 fn engine(config: &Config) -> String {
     match &config.fal {
         Some(fal) => format!(
-            "{} by default; fal gets pictures by {:?}, {}",
+            "{} by default; fal {}",
             config.engine.as_str(),
-            fal.way,
             if fal.webhooks {
                 "calls back"
             } else {
@@ -135,9 +150,10 @@ fn fal_key(config: &Config) -> Result<String, String> {
 }
 
 #[expect(clippy::print_stdout, reason = "the report is this command's output")]
-fn print(line: &Line) {
-    match &line.found {
-        Ok(text) => println!("ok   {:<14} {text}", line.part),
-        Err(text) => println!("BAD  {:<14} {text}", line.part),
+fn print(part: &str, found: &Found) {
+    match found {
+        Found::Good(text) => println!("ok   {part:<14} {text}"),
+        Found::Unsure(text) => println!("?    {part:<14} {text}"),
+        Found::Bad(text) => println!("BAD  {part:<14} {text}"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod blobs;
 mod check;
+mod reach;
 mod split;
 
 use std::path::PathBuf;

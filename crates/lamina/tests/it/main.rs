@@ -8,6 +8,7 @@ mod blobs;
 mod browser;
 mod blobs_copy;
 mod bucket_trouble;
+mod check;
 mod contract;
 mod expiry;
 mod faults;
