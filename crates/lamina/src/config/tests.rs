@@ -18,7 +18,7 @@ fn without_any_option_it_listens_on_loopback_with_the_embedded_engine() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.engine, EngineKind::Local);
     assert!(
-        matches!(&config.storage, StorageConfig::Folder(folder) if *folder == PathBuf::from("./data/blobs"))
+        matches!(&config.storage, StorageConfig::Folder(folder) if folder.as_path() == Path::new("./data/blobs"))
     );
     assert_eq!(config.job_ttl, Duration::from_secs(24 * 3600));
 }

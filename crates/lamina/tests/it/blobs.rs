@@ -129,6 +129,8 @@ async fn a_presigned_link_reads_one_object_until_it_expires() {
         let request = client.get(url);
         async move { request.send().await.unwrap().status() }
     };
+    let head = client.head(link.clone()).send().await.unwrap();
+    assert_eq!(head.status(), StatusCode::FORBIDDEN, "a method is signed");
     let mut wrong = link.to_string();
     let last = if wrong.ends_with('0') { "1" } else { "0" };
     wrong.replace_range(wrong.len() - 1.., last);

@@ -281,3 +281,20 @@ async fn a_stop_does_not_wait_for_a_bucket_that_hangs() {
     // The call itself would be waited for much longer.
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_hangs_is_not_ready_and_does_not_hang_the_question() {
+    let s3 = S3::start().await;
+    let app = TestApp::start_with(Setup::new(Way::Local).over(&s3), None).await;
+    s3.fail(&ALL, Fault::Hang);
+    let answer = app.get("/readyz").send().await.unwrap();
+    assert!(refused(answer, StatusCode::SERVICE_UNAVAILABLE, "not_ready").await);
+    let health = app.get("/healthz").send().await.unwrap();
+    assert_eq!(health.status(), StatusCode::OK);
+    s3.heal();
+    until("readiness to come back", || async {
+        ready(&app).await.then_some(())
+    })
+    .await;
+    app.stop().await;
+}
