@@ -51,7 +51,7 @@ impl Args {
         };
         with_config(load(&copy.from), |from| {
             with_config(load(&copy.to), |to| {
-                telemetry::start(&to.log);
+                let _log = telemetry::start(&to.log);
                 finish(copy.run(&from.storage, &to.storage))
             })
         })

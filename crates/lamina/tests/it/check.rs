@@ -53,10 +53,7 @@ impl Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_is_proven_by_its_own_link() {
-    let (s3, emulator) = (
-        S3::start().await,
-        emulator().await,
-    );
+    let (s3, emulator) = (S3::start().await, emulator().await);
     let case = Case::new().with(s3.options()).with(fal_options(&emulator));
     let (line, good) = case.line("way to fal").await;
     assert!(

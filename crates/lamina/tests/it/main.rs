@@ -5,8 +5,8 @@
 
 mod architecture;
 mod blobs;
-mod browser;
 mod blobs_copy;
+mod browser;
 mod bucket_trouble;
 mod check;
 mod contract;
