@@ -21,7 +21,7 @@ pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use layer::{BoundingBox, Layer, MediaType};
 pub use outcome::{Change, Outcome, settle};
 pub use progress::{Estimate, progress};
-pub use retry::{Backoff, poll_delay};
+pub use retry::{Backoff, poll_at};
 pub use spec::{JobSpec, NumLayers, Params, SourceInput};
 pub use state::{Event, InvalidTransition, Phase, Status, transition};
 pub use time::UnixMs;

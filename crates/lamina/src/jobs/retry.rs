@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::UnixMs;
+
 /// Exponential backoff with full jitter (a delay drawn evenly from zero to the ceiling), after
 /// the AWS Architecture Blog's "Exponential Backoff And Jitter".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +44,44 @@ impl Backoff {
 /// An engine that calls back (a webhook, or the local engine in this process) needs a safety net
 /// only: every 15 s. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
 /// runs are seen at once and long ones cost little.
-#[must_use]
-pub fn poll_delay(waited: Duration, calls_back: bool) -> Duration {
+fn poll_delay(waited: Duration, calls_back: bool) -> Duration {
     if calls_back {
         return Duration::from_secs(15);
     }
     (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3))
 }
 
+/// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
+/// that delays them by an eighth at the most. A thousand jobs that wait are then claimed and
+/// settled in a few transactions a second instead of one each.
+#[must_use]
+pub fn poll_at(now: UnixMs, waited: Duration, calls_back: bool) -> UnixMs {
+    let delay = poll_delay(waited, calls_back);
+    let at = now.plus(delay);
+    if delay < 8 * TICK {
+        return at;
+    }
+    let tick = i64::try_from(TICK.as_millis()).unwrap_or(1);
+    UnixMs(at.0.saturating_add(tick - 1) / tick * tick)
+}
+
+/// The moments of [`poll_at`].
+const TICK: Duration = Duration::from_millis(250);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_waits_end_together_and_short_ones_in_time() {
+        let at =
+            |now, waited, calls_back| poll_at(UnixMs(now), Duration::from_secs(waited), calls_back);
+        assert_eq!(at(1_001, 5, false), UnixMs(1_501));
+        assert_eq!(at(1_001, 30, false), UnixMs(4_250));
+        assert_eq!(at(1_249, 30, false), UnixMs(4_250));
+        assert_eq!(at(1_250, 30, false), UnixMs(4_250));
+        assert_eq!(at(1, 0, true), UnixMs(15_250));
+    }
 
     #[test]
     fn the_ceiling_doubles_up_to_the_cap() {

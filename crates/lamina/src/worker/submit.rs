@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::step::{Report, StepResult, Stumble, engine_failed};
 use super::{UnknownPolicy, Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Order};
-use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_delay};
+use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{Claimed, Facts, Settled, StoredSource, Submission, SubmissionState};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
@@ -132,7 +132,7 @@ async fn accepted(
         queue_position: taken.queue_position,
         expected: expected_run(worker, engine).await,
     };
-    let run_at = now.plus(poll_delay(Duration::ZERO, engine.calls_back));
+    let run_at = poll_at(now, Duration::ZERO, engine.calls_back);
     Ok(Report::of(Outcome::Done {
         event: Event::Accepted,
         run_at,

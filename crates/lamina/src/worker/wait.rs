@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Worker;
 use super::step::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
-use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_delay};
+use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, Facts, Submission, SubmissionState};
 
 /// How often a free engine may lose a request (the process ended each time) before the picture is
@@ -70,7 +70,7 @@ pub(super) async fn standing(
         }
         return Ok(Report::give_up(FailureCode::EngineTimeout));
     }
-    let until = now.plus(poll_delay(waited, engine.facts().calls_back));
+    let until = poll_at(now, waited, engine.facts().calls_back);
     Ok(Report::snooze(until).with(Facts::Waiting {
         fraction,
         queue_position,
