@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use fal_emulator::{Config as EmulatorConfig, Emulator};
+use lamina::jobs::Phase;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -133,10 +134,13 @@ async fn a_picture_that_fal_could_not_fetch_from_the_bucket_is_handed_over_again
     s3.down().await;
     // It fetches the picture when it begins.
     emulator.complete(&submitted[0].request_id).await;
-    until("the job to be pending again", || async {
-        (app.job(&id).await["status"] == "pending").then_some(())
+    until("the job to be handed over again", || async {
+        let phase = app.store.job_phase(id.parse().unwrap()).await.unwrap();
+        (phase == Some(Phase::Submit)).then_some(())
     })
     .await;
+    // It was accepted once, and does not fall back in the app's eyes.
+    assert_eq!(app.job(&id).await["status"], "processing");
     s3.up().await;
     let again = emulator.wait_for_submissions(2).await;
     emulator.complete(&again[1].request_id).await;
