@@ -48,10 +48,11 @@ const SHOWN: usize = 12;
 
 fn main() {
     let wishes = Wishes::read();
-    let begun = Instant::now();
+    let (begun, busy) = (Instant::now(), run::processor_time());
     let options = options(&wishes);
     report(&format!(
-        "load {:.0} ms",
+        "load, cpu {:.0} ms, {:.0} ms passed",
+        (run::processor_time() - busy).as_secs_f32() * 1000.0,
         begun.elapsed().as_secs_f32() * 1000.0
     ));
     let (text, saliency) = bare::times();

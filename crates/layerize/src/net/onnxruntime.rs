@@ -65,6 +65,9 @@ impl Loaded {
             .map_err(|error| net.error(&error))?
             .with_intra_threads(self.threads)
             .map_err(|error| net.error(&error))?
+            // Threads that wait for work in a loop would take the cores from the rest of a service.
+            .with_config_entry("session.intra_op.allow_spinning", "0")
+            .map_err(|error| net.error(&error))?
             .commit_from_memory(net.bytes())
             .map_err(|error| net.error(&error))
     }

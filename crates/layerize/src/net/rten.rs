@@ -156,11 +156,16 @@ impl Runtime for Embedded {
     }
 
     fn warm_up(&self) -> Result<(), Error> {
-        for net in [Net::Saliency, Net::Text] {
-            File::of(net).whole()?;
-            File::of(net).pieces()?;
-        }
-        Ok(())
+        let load = |net| File::of(net).whole().and(File::of(net).pieces()).map(drop);
+        std::thread::scope(|scope| {
+            let saliency = scope.spawn(|| load(Net::Saliency));
+            let text = load(Net::Text);
+            // A panic is passed on, as it would be without the thread.
+            saliency
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .and(text)
+        })
     }
 
     fn run(&self, ctx: &Context<'_>, net: Net, input: Input) -> Result<Gray, Error> {
