@@ -1,7 +1,7 @@
 //! The shadow a photo's subject throws on what it stands on.
 //!
 //! Beside the thing the ground is compared with the ground further off. A part is a shadow if it
-//! begins at the thing, keeps the ground's hue, and fades: a dark table or a wall behind the thing
+//! begins at the thing, lies low beside it, keeps the ground's hue, and fades: a dark table or a wall behind the thing
 //! ends in an edge and is left alone. Works on a small copy, for shadows are soft. Invariant:
 //! coverage is 0 wherever no shadow was found, and never above `DEEPEST`.
 
@@ -58,11 +58,6 @@ pub(crate) fn find(picture: &Rgb, alpha: &Gray) -> Option<Gray> {
             .collect(),
     };
     let shaded = shadows(&dark, &thing)?;
-    let known = Plane {
-        w,
-        h,
-        data: free.data.clone(),
-    };
     let values = Plane {
         w,
         h,
@@ -76,7 +71,7 @@ pub(crate) fn find(picture: &Rgb, alpha: &Gray) -> Option<Gray> {
             })
             .collect(),
     };
-    let carried = push_pull::fill(&values, &known).map(|v| v[0]);
+    let carried = push_pull::fill(&values, &free).map(|v| v[0]);
     let soft = box_blur(&carried, 1).map(|a| if a < 0.03 { 0.0 } else { a.min(DEEPEST) });
     Some(soft.resize(picture.w, picture.h))
 }
@@ -99,15 +94,17 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
     let (w, h) = (dark.w, dark.h);
     let touching = matte::dilate(thing, 1);
     let found = components::label(w, h, |at| dark.data[at] > SHADED);
+    let middle = middle(thing);
     let mut good = vec![false; found.pieces.len()];
     for (index, piece) in found.pieces.iter().enumerate() {
         let own = index as u32 + 1;
-        let (mut contact, mut steps) = (0_usize, Vec::new());
+        let (mut contact, mut low, mut steps) = (0_usize, 0_usize, Vec::new());
         for y in piece.rect.y..piece.rect.y + piece.rect.h {
             for x in piece.rect.x..piece.rect.x + piece.rect.w {
                 if found.labels.at(x, y) != own {
                     continue;
                 }
+                low += usize::from(y > middle);
                 contact += usize::from(touching.at(x, y) > 0.0);
                 for (dx, dy) in [(3, 0), (-3, 0), (0, 3), (0, -3)] {
                     let (nx, ny) = (x as i64 + dx, y as i64 + dy);
@@ -124,7 +121,8 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
         steps.sort_by(f32::total_cmp);
         let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
         let large = piece.area as f32 >= LEAST * (w * h) as f32;
-        good[index] = large && contact * contact >= piece.area / 4 && step < EDGE;
+        good[index] =
+            large && low * 2 > piece.area && contact * contact >= piece.area / 4 && step < EDGE;
     }
     let shaded: Vec<bool> = found
         .labels
@@ -141,4 +139,21 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
     };
     let near = matte::dilate(&mask, 4);
     any.then(|| near.data.iter().map(|&n| n > 0.0).collect())
+}
+
+/// The row that has as much of the thing above as below it.
+fn middle(thing: &Gray) -> usize {
+    let rows: Vec<f32> = thing
+        .data
+        .chunks_exact(thing.w)
+        .map(|row| row.iter().sum())
+        .collect();
+    let all: f32 = rows.iter().sum();
+    let mut above = 0.0;
+    rows.iter()
+        .position(|row| {
+            above += row;
+            above * 2.0 >= all
+        })
+        .unwrap_or(0)
 }

@@ -27,17 +27,21 @@ const LATEST: usize = 16;
 const DARK: f32 = 24.0;
 /// Median step between neighbours at the rim, as a share of the lightness, under which there is
 /// nothing to continue: blurred surroundings have structure, but no texture.
-const LIVELY: f32 = 0.01;
+const LIVELY: f32 = 0.02;
 /// How much livelier or calmer than the rim a place may be to be copied from.
 const ALIKE: f32 = 1.8;
+/// Least share of the rim that must be alike, or there are several kinds of surroundings.
+const ONE_KIND: f32 = 0.5;
 /// Largest change of lightness one pixel of grain makes.
 const MOST: f32 = 0.5;
 
-/// Lays detail over `filled`, the smooth fill of `picture` where `known` is 0.
+/// Lays detail over `filled`, the smooth fill of `picture` where `known` is 0; where `painted` is 1
+/// the picture is a guess itself, and nothing is copied from there.
 pub(crate) fn lay(
     ctx: &Context<'_>,
     picture: &Rgb,
     known: &Gray,
+    painted: &Gray,
     filled: &mut Rgb,
 ) -> Result<(), Error> {
     let (w, h) = (picture.w, picture.h);
@@ -47,10 +51,22 @@ pub(crate) fn lay(
     let known = known.map(|k| if k > 0.0 { 1.0 } else { 0.0 });
     let light = picture.map(lightness);
     let detail = detail(&light, &known, REACH);
-    let life = life(&detail, &known);
-    let fine = life_of_fine(&light, &known);
     ctx.check()?;
-    let sources = sources(&life, &fine, &known);
+    let seen = Plane {
+        w,
+        h,
+        data: known
+            .data
+            .iter()
+            .zip(&painted.data)
+            .map(|(k, p)| k * (1.0 - p))
+            .collect(),
+    };
+    let life = life(&detail, &seen);
+    ctx.check()?;
+    let fine = life_of_fine(&light, &seen);
+    ctx.check()?;
+    let sources = sources(&life, &fine, &known, &seen);
     if sources.len() < SIDE {
         return Ok(());
     }
@@ -144,11 +160,11 @@ fn life_of_fine(light: &Gray, known: &Gray) -> Gray {
 
 /// Corners of pieces to copy from: wholly known, as lively as the rim, and fine-grained rather than
 /// crossed by an edge. None if the rim has no texture.
-fn sources(life: &Gray, fine: &Gray, known: &Gray) -> Vec<(usize, usize)> {
+fn sources(life: &Gray, fine: &Gray, known: &Gray, seen: &Gray) -> Vec<(usize, usize)> {
     let (w, h) = (life.w, life.h);
     let near = box_blur(&known.map(|k| 1.0 - k), SIDE);
     let rim: Vec<usize> = (0..w * h)
-        .filter(|&at| known.data[at] > 0.0 && near.data[at] > 0.0)
+        .filter(|&at| seen.data[at] > 0.0 && near.data[at] > 0.0)
         .collect();
     let median = |value: &dyn Fn(usize) -> f32| {
         let mut values: Vec<f32> = rim.iter().map(|&at| value(at)).collect();
@@ -161,17 +177,17 @@ fn sources(life: &Gray, fine: &Gray, known: &Gray) -> Vec<(usize, usize)> {
     let (usual, lively) = (median(&|at| life.data[at]), median(&|at| fine.data[at]));
     let edged = |at: usize| life.data[at] / fine.data[at].max(1e-4);
     let plain = median(&edged);
-    if lively < LIVELY {
+    let alike = |at: usize| life.data[at] < usual * ALIKE && life.data[at] * ALIKE > usual;
+    let kin = rim.iter().filter(|&&at| alike(at)).count() as f32 / rim.len() as f32;
+    if lively < LIVELY || kin < ONE_KIND {
         return Vec::new();
     }
-    let whole = box_blur(known, HALF);
+    let whole = box_blur(seen, HALF);
     let mut found = Vec::new();
     for y in (0..=h - SIDE).step_by(3) {
         for x in (0..=w - SIDE).step_by(3) {
             let at = (y + HALF) * w + x + HALF;
-            let here = life.data[at];
-            let alike = here < usual * ALIKE && here * ALIKE > usual;
-            if whole.data[at] > 0.9999 && alike && edged(at) < 1.25 * plain {
+            if whole.data[at] > 0.9999 && alike(at) && edged(at) < 1.25 * plain {
                 found.push((x, y));
             }
         }

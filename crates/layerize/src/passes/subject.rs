@@ -166,7 +166,8 @@ fn cut(
             .collect(),
     };
     let mut under = push_pull::fill(&lit, &known);
-    grain::lay(ctx, &lit, &known, &mut under)?;
+    grain::lay(ctx, &lit, &known, &scene.painted, &mut under)?;
+    ctx.check()?;
     let inner = alpha.crop(rect);
     let paint = matte::pure_paint(&scene.rest.crop(rect), &inner);
     let cut = Cut {
