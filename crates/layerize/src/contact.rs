@@ -22,6 +22,8 @@ pub(crate) const DEEPEST: f32 = 0.85;
 /// Median step across the outer rim of a shadow, over three pixels of the copy, above which it is
 /// the edge of a thing.
 const EDGE: f32 = 0.55;
+/// Least share of the rim of the thing that one part of its shadow lies along.
+const HUGS: f32 = 0.12;
 /// Least share of the copy that a shadow covers.
 const LEAST: f32 = 0.002;
 
@@ -94,6 +96,9 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
     let (w, h) = (dark.w, dark.h);
     let touching = matte::dilate(thing, 1);
     let found = components::label(w, h, |at| dark.data[at] > SHADED);
+    let rim = (0..w * h)
+        .filter(|&at| touching.data[at] > 0.0 && thing.data[at] <= 0.0)
+        .count() as f32;
     let middle = middle(thing);
     let mut good = vec![false; found.pieces.len()];
     for (index, piece) in found.pieces.iter().enumerate() {
@@ -121,8 +126,8 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
         steps.sort_by(f32::total_cmp);
         let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
         let large = piece.area as f32 >= LEAST * (w * h) as f32;
-        good[index] =
-            large && low * 2 > piece.area && contact * contact >= piece.area / 4 && step < EDGE;
+        let hugs = contact as f32 > HUGS * rim && contact * contact >= piece.area / 4;
+        good[index] = large && hugs && low * 2 > piece.area && step < EDGE;
     }
     let shaded: Vec<bool> = found
         .labels

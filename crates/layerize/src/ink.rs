@@ -25,8 +25,10 @@ const CONTRAST: f32 = 28.0;
 /// Coverage from which a pixel counts as part of a stroke.
 const STROKE: f32 = 0.45;
 
-/// Least share of the inside of the strokes that has the ink's colour, times the share explained.
-const EVEN: f32 = 0.83;
+/// Least share of the inside of the strokes that has the ink's colour, times the share explained:
+/// in a line, and in a box that is not much longer than high, where less speaks for letters.
+const EVEN: f32 = 0.7;
+const EVEN_ALONE: f32 = 0.9;
 /// Largest share of the strokes that may be thicker than a quarter of the line.
 const THICK: f32 = 0.08;
 
@@ -69,7 +71,8 @@ pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<
         return None;
     }
     let (even, thick) = strokes_are(&part, &solid, colour, own);
-    if even * fit < EVEN || thick > THICK {
+    let line = own.w >= 2 * own.h || own.h >= 2 * own.w;
+    if even * fit < if line { EVEN } else { EVEN_ALONE } || thick > THICK {
         return None;
     }
     let alpha = gate(&raw, &solid, rect, contrast);

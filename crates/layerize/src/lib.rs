@@ -15,6 +15,7 @@ mod finder;
 mod grain;
 mod ground;
 mod guided;
+mod hole;
 mod image;
 mod ink;
 mod layer;

@@ -5,23 +5,24 @@
 
 use crate::components;
 use crate::context::Context;
-use crate::plane::{Gray, Plane, Rect, Rgb};
+use crate::plane::{Gray, Plane, Rect};
 use crate::scene::{Cut, Edge, Scene};
-use crate::{Error, LayerKind, contact, grain, matte, net, push_pull, settle};
+use crate::{Error, LayerKind, contact, hole, matte, net, settle};
 
 /// Least share of the picture a piece must cover.
 const LEAST: f32 = 0.004;
 /// Least mean certainty inside a piece.
 const SURE: f32 = 0.75;
 
-/// Coverage of a shadow above which too little of the ground shows to be brought back.
-const GUESSED: f32 = 0.4;
+/// Largest share of a piece that may have been painted: the rest is guessed there, not seen.
+const GUESSED: f32 = 0.6;
 
 pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 16 || scene.plain {
         return Ok(());
     }
+    panel_shadow(scene, ctx)?;
     let mask = net::saliency(ctx, &scene.rest)?;
     ctx.reach(0.6)?;
     give_back_prints(scene, &mask);
@@ -33,7 +34,11 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     let found = components::label(w, h, |at| mask.data[at] > 0.3);
     for (index, piece) in found.pieces.iter().enumerate() {
         let share = piece.area as f32 / (w * h) as f32;
-        if (LEAST..0.9).contains(&share) {
+        let guessed = (0..w * h)
+            .filter(|&at| found.labels.data[at] == index as u32 + 1)
+            .map(|at| scene.painted.data[at])
+            .sum::<f32>();
+        if (LEAST..0.9).contains(&share) && guessed < GUESSED * piece.area as f32 {
             cut(scene, ctx, &mask, &found.labels, index as u32 + 1, sure)?;
             ctx.reach(0.8)?;
         }
@@ -75,6 +80,36 @@ fn certain(mask: &Gray) -> Option<(Gray, f32)> {
         }
     }
     Some((kept, least))
+}
+
+/// The shadow that panels on the picture throw: a cut of its own, and gone from what lies under
+/// the panels.
+fn panel_shadow(scene: &mut Scene<'_>, ctx: &Context<'_>) -> Result<(), Error> {
+    let mut covered = Plane::filled(scene.rest.w, scene.rest.h, 0.0);
+    let panels = scene.cuts.iter().filter(|cut| cut.kind == LayerKind::Panel);
+    for cut in panels {
+        for y in 0..cut.rect.h {
+            for x in 0..cut.rect.w {
+                if cut.alpha.at(x, y) > 0.0 {
+                    covered.set(cut.rect.x + x, cut.rect.y + y, 1.0);
+                }
+            }
+        }
+    }
+    if covered.data.iter().all(|&c| c <= 0.0) {
+        return Ok(());
+    }
+    let Some(shade) = contact::find(&scene.rest, &covered) else {
+        return Ok(());
+    };
+    let under = hole::fill(scene, ctx, &covered, Some(&shade))?;
+    if let Some(cut) = hole::shadow(&shade, 1.0) {
+        let rect = cut.rect;
+        scene.take(cut, &under.crop(rect));
+        let hidden = covered.data.iter().enumerate().filter(|(_, c)| **c > 0.0);
+        hidden.for_each(|(at, _)| scene.rest.data[at] = under.data[at]);
+    }
+    Ok(())
 }
 
 /// Small lettering on the thing itself (a name tag, a label) is part of it: the cut is undone.
@@ -147,27 +182,20 @@ fn cut(
             }
         }
     }
-    let Some(rect) = bounds(&alpha) else {
+    let Some(rect) = components::bounds(&alpha) else {
         return Ok(());
     };
-    let lit = match &shade {
-        Some(shade) => lifted(&scene.rest, shade),
-        None => scene.rest.clone(),
-    };
-    let near = matte::dilate(&alpha, 2 + w.max(h) / 200);
-    let known = Plane {
+    let covered = Plane {
         w,
         h,
-        data: (0..w * h)
-            .map(|at| {
-                let deep = shade.as_ref().is_some_and(|s| s.data[at] > GUESSED);
-                f32::from(u8::from(near.data[at] <= 0.0 && !deep))
-            })
+        data: alpha
+            .data
+            .iter()
+            .zip(&mask.data)
+            .map(|(&a, &m)| if m > 0.3 { 1.0 } else { a })
             .collect(),
     };
-    let mut under = push_pull::fill(&lit, &known);
-    grain::lay(ctx, &lit, &known, &scene.painted, &mut under)?;
-    ctx.check()?;
+    let under = hole::fill(scene, ctx, &covered, shade.as_ref())?;
     let inner = alpha.crop(rect);
     let paint = matte::pure_paint(&scene.rest.crop(rect), &inner);
     let cut = Cut {
@@ -180,47 +208,9 @@ fn cut(
         edge: Edge::Guided(fit.slope.crop(rect), fit.offset.crop(rect)),
     };
     scene.take(cut, &under.crop(rect));
-    if let Some(cut) = shade.and_then(|shade| shadow(&shade, sure)) {
+    if let Some(cut) = shade.and_then(|shade| hole::shadow(&shade, sure)) {
         let rect = cut.rect;
         scene.take(cut, &under.crop(rect));
     }
     Ok(())
-}
-
-/// The picture with the shadow taken off.
-fn lifted(picture: &Rgb, shade: &Gray) -> Rgb {
-    Plane {
-        w: picture.w,
-        h: picture.h,
-        data: picture
-            .data
-            .iter()
-            .zip(&shade.data)
-            .map(|(colour, &a)| colour.map(|value| (value / (1.0 - a)).min(255.0)))
-            .collect(),
-    }
-}
-
-/// A shadow as a cut: black of the given coverage.
-fn shadow(shade: &Gray, sure: f32) -> Option<Cut> {
-    let rect = bounds(shade)?;
-    Some(Cut {
-        kind: LayerKind::Shadow,
-        confidence: sure * 0.8,
-        name: String::new(),
-        rect,
-        alpha: shade.crop(rect),
-        paint: Plane::filled(rect.w, rect.h, [0.0; 3]),
-        edge: Edge::Soft,
-    })
-}
-
-/// The rectangle of everything above 0.
-fn bounds(alpha: &Gray) -> Option<Rect> {
-    let found = components::label(alpha.w, alpha.h, |at| alpha.data[at] > 0.0);
-    found
-        .pieces
-        .iter()
-        .map(|piece| piece.rect)
-        .reduce(|a, b| a.union(b))
 }
