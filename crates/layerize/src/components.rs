@@ -3,7 +3,7 @@
 //! Invariant: labels are 1 to `pieces.len()` in `labels`, 0 is outside; each piece is connected
 //! over edges and corners.
 
-use crate::plane::{Plane, Rect};
+use crate::plane::{Gray, Plane, Rect};
 
 /// A labelled mask.
 pub(crate) struct Components {
@@ -22,6 +22,15 @@ pub(crate) struct Piece {
 /// Labels the connected places where `inside` holds.
 pub(crate) fn label(w: usize, h: usize, inside: impl Fn(usize) -> bool) -> Components {
     label_by(w, h, inside, |_, _| true)
+}
+
+/// The rectangle of everything above 0.
+pub(crate) fn bounds(mask: &Gray) -> Option<Rect> {
+    label(mask.w, mask.h, |at| mask.data[at] > 0.0)
+        .pieces
+        .iter()
+        .map(|piece| piece.rect)
+        .reduce(Rect::union)
 }
 
 /// Labels places where `inside` holds, connecting neighbours only where `joined` agrees, which must

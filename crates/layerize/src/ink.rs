@@ -7,7 +7,7 @@
 use crate::components;
 use crate::passes::text::TextBox;
 use crate::plane::{Gray, Plane, Rect, Rgb, distance2, mix};
-use crate::push_pull;
+use crate::{matte, push_pull};
 
 /// What lies in a box.
 pub(crate) struct Ink {
@@ -24,6 +24,13 @@ pub(crate) struct Ink {
 const CONTRAST: f32 = 28.0;
 /// Coverage from which a pixel counts as part of a stroke.
 const STROKE: f32 = 0.45;
+
+/// Least share of the inside of the strokes that has the ink's colour, times the share explained:
+/// in a line, and in a box that is not much longer than high, where less speaks for letters.
+const EVEN: f32 = 0.7;
+const EVEN_ALONE: f32 = 0.9;
+/// Largest share of the strokes that may be thicker than a quarter of the line.
+const THICK: f32 = 0.08;
 
 /// Cuts the letters of `boxes[index]` out of `picture`.
 pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<Ink> {
@@ -63,12 +70,17 @@ pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<
     if letters < 3 && own.w < 2 * own.h && own.h < 2 * own.w {
         return None;
     }
+    let (even, thick) = strokes_are(&part, &solid, colour, own);
+    let line = own.w >= 2 * own.h || own.h >= 2 * own.w;
+    if even * fit < if line { EVEN } else { EVEN_ALONE } || thick > THICK {
+        return None;
+    }
     let alpha = gate(&raw, &solid, rect, contrast);
     let covered = alpha.data.iter().filter(|&&a| a > STROKE).count() as f32 / own.area() as f32;
     if fit < 0.72 || !(0.02..0.75).contains(&covered) {
         return None;
     }
-    let free = crate::matte::dilate(&alpha, 1).map(|a| if a > 0.0 { 0.0 } else { 1.0 });
+    let free = matte::dilate(&alpha, 1).map(|a| if a > 0.0 { 0.0 } else { 1.0 });
     let under = push_pull::fill(&part, &free);
     Some(Ink {
         rect,
@@ -168,6 +180,37 @@ fn strokes(raw: &[f32], rect: &Rect, inner: &impl Fn(usize, usize) -> bool) -> (
     (solid, keep.iter().filter(|&&kept| kept).count())
 }
 
+/// What tells letters from dark parts of a picture: the share of the inside of the strokes that
+/// has the colour of the ink (1 if they are too thin to have an inside), and the share of them
+/// that is thicker than a quarter of the line.
+fn strokes_are(part: &Rgb, solid: &[bool], colour: [f32; 3], line: Rect) -> (f32, f32) {
+    let rest = Plane {
+        w: part.w,
+        h: part.h,
+        data: solid.iter().map(|&s| if s { 0.0 } else { 1.0 }).collect(),
+    };
+    let inside = matte::dilate(&rest, 1);
+    let (mut even, mut all) = (0_usize, 0_usize);
+    for (seen, _) in part
+        .data
+        .iter()
+        .zip(&inside.data)
+        .filter(|(_, r)| **r <= 0.0)
+    {
+        all += 1;
+        even += usize::from(distance2(*seen, colour) < 32.0 * 32.0);
+    }
+    let deep = matte::dilate(&rest, (line.w.min(line.h) / 8).max(2));
+    let thick = deep.data.iter().filter(|&&r| r <= 0.0).count();
+    let count = solid.iter().filter(|&&s| s).count().max(1);
+    let share = if all * 10 < count {
+        1.0
+    } else {
+        even as f32 / all as f32
+    };
+    (share, thick as f32 / count as f32)
+}
+
 /// Coverage within two pixels of a solid stroke, the noise floor taken off.
 fn gate(raw: &[f32], solid: &[bool], rect: Rect, contrast: f32) -> Gray {
     let near = Plane {
@@ -175,7 +218,7 @@ fn gate(raw: &[f32], solid: &[bool], rect: Rect, contrast: f32) -> Gray {
         h: rect.h,
         data: solid.iter().map(|&s| if s { 1.0 } else { 0.0 }).collect(),
     };
-    let near = crate::matte::dilate(&near, 2);
+    let near = matte::dilate(&near, 2);
     let floor = (6.0 / contrast).min(0.15);
     let data = raw
         .iter()

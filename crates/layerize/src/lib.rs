@@ -8,11 +8,14 @@
 mod blob;
 mod box_blur;
 mod components;
+mod contact;
 mod context;
 mod denoise;
 mod finder;
+mod grain;
 mod ground;
 mod guided;
+mod hole;
 mod image;
 mod ink;
 mod layer;
@@ -26,8 +29,10 @@ mod plane;
 mod push_pull;
 mod report;
 mod scene;
+mod settle;
 mod shadow;
 mod shape_edge;
+mod votes;
 
 use crate::context::Context;
 use crate::scene::Scene;

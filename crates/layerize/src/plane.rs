@@ -103,6 +103,11 @@ pub(crate) fn distance2(a: [f32; 3], b: [f32; 3]) -> f32 {
     d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
 }
 
+/// How light a colour looks, in levels (the luma of ITU-R BT.601).
+pub(crate) fn lightness([r, g, b]: [f32; 3]) -> f32 {
+    0.299 * r + 0.587 * g + 0.114 * b
+}
+
 /// Largest channel difference of two colours.
 pub(crate) fn max_difference(a: [f32; 3], b: [f32; 3]) -> f32 {
     (a[0] - b[0])

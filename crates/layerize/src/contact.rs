@@ -1,0 +1,164 @@
+//! The shadow a photo's subject throws on what it stands on.
+//!
+//! Beside the thing the ground is compared with the ground further off. A part is a shadow if it
+//! begins at the thing, lies low beside it, keeps the ground's hue, and fades: a dark table or a wall behind the thing
+//! ends in an edge and is left alone. Works on a small copy, for shadows are soft. Invariant:
+//! coverage is 0 wherever no shadow was found, and never above `DEEPEST`.
+
+use crate::box_blur::box_blur;
+use crate::components;
+use crate::matte;
+use crate::plane::{Gray, Plane, Rgb, lightness};
+use crate::push_pull;
+
+/// Longest side of the copy.
+const SIDE: usize = 192;
+/// How far from the thing a shadow may reach, in pixels of the copy.
+const REACH: usize = 20;
+/// Darkening from which the ground counts as shaded.
+const SHADED: f32 = 0.18;
+/// Coverage that hides the ground; where a shadow is this deep the ground is guessed.
+pub(crate) const DEEPEST: f32 = 0.85;
+/// Median step across the outer rim of a shadow, over three pixels of the copy, above which it is
+/// the edge of a thing.
+const EDGE: f32 = 0.55;
+/// Least share of the rim of the thing that one part of its shadow lies along.
+const HUGS: f32 = 0.12;
+/// Least share of the copy that a shadow covers.
+const LEAST: f32 = 0.002;
+
+/// Coverage of the shadow of what `alpha` covers, at the size of `picture` and carried on under
+/// the thing; `None` if it throws none.
+pub(crate) fn find(picture: &Rgb, alpha: &Gray) -> Option<Gray> {
+    let longest = picture.w.max(picture.h).max(SIDE);
+    let fit = |side: usize| (side * SIDE).div_ceil(longest).max(1);
+    let (w, h) = (fit(picture.w), fit(picture.h));
+    let thing = matte::dilate(
+        &alpha.resize(w, h).map(|a| f32::from(u8::from(a > 0.05))),
+        1,
+    );
+    let free = thing.map(|t| 1.0 - t);
+    let beside = matte::dilate(&thing, REACH);
+    let far = beside.map(|b| 1.0 - b);
+    if far.data.iter().sum::<f32>() < 0.1 * (w * h) as f32 {
+        return None;
+    }
+    let small = picture.resize(w, h);
+    let seen = box_blur(&push_pull::fill(&small, &free), 1);
+    let lit = box_blur(&push_pull::fill(&small, &far), 4);
+    let dark = Plane {
+        w,
+        h,
+        data: (0..w * h)
+            .map(|at| {
+                if free.data[at] > 0.0 && beside.data[at] > 0.0 {
+                    darkening(seen.data[at], lit.data[at])
+                } else {
+                    0.0
+                }
+            })
+            .collect(),
+    };
+    let shaded = shadows(&dark, &thing)?;
+    let values = Plane {
+        w,
+        h,
+        data: (0..w * h)
+            .map(|at| {
+                [if shaded[at] {
+                    dark.data[at].min(DEEPEST)
+                } else {
+                    0.0
+                }; 3]
+            })
+            .collect(),
+    };
+    let carried = push_pull::fill(&values, &free).map(|v| v[0]);
+    let soft = box_blur(&carried, 1).map(|a| if a < 0.03 { 0.0 } else { a.min(DEEPEST) });
+    Some(soft.resize(picture.w, picture.h))
+}
+
+/// How much darker than `lit` a place is; 0 if its hue is another.
+fn darkening(seen: [f32; 3], lit: [f32; 3]) -> f32 {
+    let (own, full) = (lightness(seen), lightness(lit).max(1.0));
+    let dark = 1.0 - own / full;
+    let tinted =
+        (0..3).any(|c| seen[c] > lit[c] * (1.0 - dark) + 14.0 + 0.25 * lit[c] * (1.0 - dark));
+    if dark <= 0.0 || full < 30.0 || tinted {
+        0.0
+    } else {
+        dark
+    }
+}
+
+/// Which pixels are shaded: the dark parts that touch the thing and fade at their outer rim.
+fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
+    let (w, h) = (dark.w, dark.h);
+    let touching = matte::dilate(thing, 1);
+    let found = components::label(w, h, |at| dark.data[at] > SHADED);
+    let rim = (0..w * h)
+        .filter(|&at| touching.data[at] > 0.0 && thing.data[at] <= 0.0)
+        .count() as f32;
+    let middle = middle(thing);
+    let mut good = vec![false; found.pieces.len()];
+    for (index, piece) in found.pieces.iter().enumerate() {
+        let own = index as u32 + 1;
+        let (mut contact, mut low, mut steps) = (0_usize, 0_usize, Vec::new());
+        for y in piece.rect.y..piece.rect.y + piece.rect.h {
+            for x in piece.rect.x..piece.rect.x + piece.rect.w {
+                if found.labels.at(x, y) != own {
+                    continue;
+                }
+                low += usize::from(y > middle);
+                contact += usize::from(touching.at(x, y) > 0.0);
+                for (dx, dy) in [(3, 0), (-3, 0), (0, 3), (0, -3)] {
+                    let (nx, ny) = (x as i64 + dx, y as i64 + dy);
+                    if nx < 0 || ny < 0 || nx >= w as i64 || ny >= h as i64 {
+                        continue;
+                    }
+                    let near = ny as usize * w + nx as usize;
+                    if found.labels.data[near] != own && thing.data[near] <= 0.0 {
+                        steps.push(dark.at(x, y) - dark.data[near]);
+                    }
+                }
+            }
+        }
+        steps.sort_by(f32::total_cmp);
+        let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
+        let large = piece.area as f32 >= LEAST * (w * h) as f32;
+        let hugs = contact as f32 > HUGS * rim && contact * contact >= piece.area / 4;
+        good[index] = large && hugs && low * 2 > piece.area && step < EDGE;
+    }
+    let shaded: Vec<bool> = found
+        .labels
+        .data
+        .iter()
+        .map(|&label| label > 0 && good[label as usize - 1])
+        .collect();
+    // The faint outskirts of a shadow belong to it.
+    let any = shaded.iter().any(|&is| is);
+    let mask = Plane {
+        w,
+        h,
+        data: shaded.iter().map(|&is| f32::from(u8::from(is))).collect(),
+    };
+    let near = matte::dilate(&mask, 4);
+    any.then(|| near.data.iter().map(|&n| n > 0.0).collect())
+}
+
+/// The row that has as much of the thing above as below it.
+fn middle(thing: &Gray) -> usize {
+    let rows: Vec<f32> = thing
+        .data
+        .chunks_exact(thing.w)
+        .map(|row| row.iter().sum())
+        .collect();
+    let all: f32 = rows.iter().sum();
+    let mut above = 0.0;
+    rows.iter()
+        .position(|row| {
+            above += row;
+            above * 2.0 >= all
+        })
+        .unwrap_or(0)
+}
