@@ -19,10 +19,6 @@ mod stats;
 
 use anyhow::Context as _;
 
-/// The service's own.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     for name in &wanted {
