@@ -1,5 +1,5 @@
 //! The lamina service as a library: everything but the command line. `ARCHITECTURE.md` has the
-//! map; `app.rs` wires the parts.
+//! map; `app/` wires the parts.
 
 pub mod app;
 pub mod blobs;

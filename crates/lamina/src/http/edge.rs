@@ -1,4 +1,4 @@
-//! What the edge works with. Everything is given by `app.rs`; the edge makes nothing itself, reads
+//! What the edge works with. Everything is given by `app/`; the edge makes nothing itself, reads
 //! no environment and no wall clock.
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Accepts connections until it is told to stop, and then lets running requests finish. axum's own
 //! loop sets no timer, so that a client which sends half a header would keep its connection for
 //! ever; here every connection has an end (see `connection`). It makes no listener and hears no
-//! signal: both are `app.rs`'s.
+//! signal: both are `app/`'s.
 
 use std::io::ErrorKind;
 use std::sync::Arc;

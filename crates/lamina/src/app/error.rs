@@ -1,0 +1,46 @@
+//! Why the service cannot start. Says what to correct; it corrects nothing.
+
+use std::io;
+
+use crate::blobs::BlobError;
+use crate::fetch::FetchSetupError;
+use crate::store::sqlite::OpenError;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The blob store.
+    #[error("the blob store cannot be used: {0}; check STORAGE_URL")]
+    Blobs(#[from] BlobError),
+    /// The bucket's address.
+    #[error("{0}; check STORAGE_URL, S3_ENDPOINT and S3_STYLE")]
+    Links(String),
+    /// The signing secret.
+    #[error("the signing secret cannot be read or made: {0}")]
+    Secret(io::Error),
+    /// The client that opens strangers' URLs.
+    #[error(transparent)]
+    Fetcher(#[from] FetchSetupError),
+    /// The networks of the embedded engine.
+    #[error("the embedded engine cannot start: {0}; correct LOCAL_ONNXRUNTIME, or leave it out")]
+    Local(#[from] layerize::Error),
+    /// The client of fal.
+    #[error("the fal client cannot be made: {0}")]
+    Fal(#[from] fal_queue::ConfigError),
+    /// The address is taken or not this machine's.
+    #[error(
+        "cannot listen on {address}: {error}; is another lamina running, or is HOST or PORT wrong?"
+    )]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("the folder {0} cannot be made: {1}")]
+    Folder(String, io::Error),
+}

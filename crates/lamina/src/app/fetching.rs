@@ -1,0 +1,45 @@
+//! Whose URLs lamina opens: what a client names as its source, and where an engine says its layers are.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Host;
+
+use crate::config::{Config, FalConfig};
+use crate::fetch::FetchPolicy;
+
+/// A layer that is larger than this is no layer of a picture that lamina accepts.
+pub(super) const LAYER_BYTES: u64 = 64 << 20;
+
+/// For what a client names as its source.
+pub(super) fn source_policy(config: &Config, total: Option<Duration>) -> FetchPolicy {
+    let usual = FetchPolicy::default();
+    FetchPolicy {
+        allow_http: config.fetch.allow_http,
+        allow_nets: config.fetch.allow_nets.clone(),
+        allow_prefixes: config.fetch.allow_prefixes.clone(),
+        max_bytes: config.max_image_bytes,
+        total_timeout: total.unwrap_or(usual.total_timeout),
+        ..usual
+    }
+}
+
+/// Layers come from fal's CDN by https. Only where the operator points lamina at a queue on an
+/// address of its own (the emulator) may layers come from that same address.
+pub(super) fn layer_policy(fal: Option<&FalConfig>, total: Option<Duration>) -> FetchPolicy {
+    let usual = FetchPolicy::default();
+    let queue = fal.map(|fal| &fal.queue_url);
+    let own = queue.and_then(|url| match url.host()? {
+        Host::Ipv4(address) => Some(IpNet::from(IpAddr::V4(address))),
+        Host::Ipv6(address) => Some(IpNet::from(IpAddr::V6(address))),
+        Host::Domain(_) => None,
+    });
+    FetchPolicy {
+        allow_http: queue.is_some_and(|url| url.scheme() == "http"),
+        allow_nets: own.into_iter().collect(),
+        max_bytes: LAYER_BYTES,
+        total_timeout: total.unwrap_or(Duration::from_secs(60)),
+        ..usual
+    }
+}

@@ -1,0 +1,208 @@
+//! The one wiring place: constructs every part in order, names all concrete types, and owns signals
+//! and the stop token. It decides nothing that a part could decide.
+
+mod error;
+mod fal;
+mod fetching;
+mod run;
+mod storage;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use self::error::StartError;
+pub(crate) use self::fal::fal_client;
+use self::fal::fal_settings;
+use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
+pub use self::run::run;
+pub(crate) use self::storage::{link_signer, open_blobs};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::engines::{self, Engines, Fal, Local, LocalSettings};
+use crate::fetch::Fetcher;
+use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
+use crate::images::{Limits, Pool, PoolSize};
+use crate::jobs::{JobId, Nonce};
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::worker::{Parts, Worker, WorkerSettings};
+
+/// Settings that no operator needs and tests do.
+#[derive(Clone, Debug, Default)]
+pub struct Tuning {
+    /// Retries, leases, slots.
+    pub worker: WorkerSettings,
+    /// Bounds on requests.
+    pub edge: EdgeLimits,
+    /// Bounds on connections.
+    pub connections: ConnectionLimits,
+    /// How long a fetch of a source or a layer may take in all; `None` keeps the defaults.
+    pub fetch_total: Option<Duration>,
+}
+
+/// The service, built and not yet running.
+pub struct App {
+    router: Router,
+    connections: ConnectionLimits,
+    worker: Arc<Worker>,
+    wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
+    store: Arc<dyn Store>,
+    draining: CancellationToken,
+}
+
+impl App {
+    /// Constructs every part: opens the database and the blob store, makes clients, starts nothing.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn build(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        tuning: Tuning,
+    ) -> Result<Self, StartError> {
+        // A second caller in one process (tests) finds the same provider installed.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let data = config
+            .database_path
+            .parent()
+            .unwrap_or_else(|| Path::new("."));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
+        let blobs = open_blobs(&config.storage)?;
+        let links = Arc::new(link_signer(config, data)?);
+        let pool = Pool::new(PoolSize::default());
+        let limits = Limits {
+            max_bytes: config.max_image_bytes,
+            max_pixels: config.max_image_pixels,
+            ..Limits::default()
+        };
+        let (waker, wakes) = mpsc::unbounded_channel();
+        let local = LocalSettings {
+            concurrency: config.local.concurrency,
+            threads: config.local.threads,
+            networks: engines::networks(config.local.onnxruntime.as_deref(), config.local.threads)?,
+            // What lamina stored itself was within the limits when it came in.
+            limits: Limits {
+                max_bytes: u64::MAX,
+                ..limits
+            },
+        };
+        let mut engines =
+            Engines::default().with(Arc::new(Local::new(blobs.clone(), waker, local)));
+        let mut verifier = None;
+        if let Some(fal) = &config.fal {
+            let client = fal_client(fal)?;
+            verifier = Some(Arc::new(fal_queue::webhook::Verifier::new(&client)));
+            let settings = fal_settings(fal, config);
+            engines = engines.with(Arc::new(Fal::new(
+                client,
+                blobs.clone(),
+                Arc::clone(&links),
+                Arc::clone(&clock),
+                settings,
+            )));
+        }
+        let spool = data.join("spool");
+        std::fs::create_dir_all(&spool)
+            .map_err(|error| StartError::Folder(spool.display().to_string(), error))?;
+        let draining = CancellationToken::new();
+        let edge = Edge {
+            store: Arc::clone(&store),
+            blobs: blobs.clone(),
+            links,
+            pool: pool.clone(),
+            clock: Arc::clone(&clock),
+            keys: ApiKeys::new(
+                config
+                    .api_keys
+                    .iter()
+                    .map(|(name, key)| (name.as_str(), key.expose_secret())),
+            ),
+            engines: http::Engines {
+                available: engines.kinds(),
+                default: config.engine,
+            },
+            images: limits,
+            job_ttl: config.job_ttl,
+            upload_ttl: config.job_ttl,
+            public_url: config.public_url.clone(),
+            trust_proxy: config.trust_proxy,
+            cors: config.cors.clone(),
+            host_names: config.host_names.clone(),
+            spool,
+            limits: edge_limits(config, tuning.edge),
+            draining: draining.clone(),
+            webhooks: verifier,
+        };
+        let settings = WorkerSettings {
+            unknown_grace: config.submit_unknown_grace,
+            unknown_policy: config.submit_unknown,
+            engine_timeout: config.engine_timeout,
+            stop_grace: config.stop_grace,
+            ..tuning.worker
+        };
+        let parts = Parts {
+            store: Arc::clone(&store),
+            blobs,
+            engines,
+            sources: Fetcher::new(source_policy(config, tuning.fetch_total))?,
+            layers: Fetcher::new(layer_policy(config.fal.as_ref(), tuning.fetch_total))?,
+            pool,
+            source_limits: limits,
+            layer_limits: Limits {
+                max_bytes: LAYER_BYTES,
+                ..limits
+            },
+            clock,
+        };
+        let worker = Worker::new(parts, settings);
+        let connections = ConnectionLimits {
+            connections: config.max_connections,
+            drain: config.stop_grace,
+            ..tuning.connections
+        };
+        Ok(Self {
+            router: http::router(edge),
+            connections,
+            worker,
+            wakes,
+            store,
+            draining,
+        })
+    }
+
+    /// The store, for whoever wants to look at it beside the API.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// Serves on `listener` until `stop`: then it is not ready, accepts and claims nothing more,
+    /// lets requests and steps finish for the grace time, releases leases and closes.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let draining = self.draining.clone().drop_guard();
+        let drain = async {
+            stop.cancelled().await;
+            drop(draining);
+        };
+        tokio::join!(
+            drain,
+            http::serve(listener, self.router, self.connections, stop.clone()),
+            self.worker.run(self.wakes, stop.clone()),
+        );
+        self.store.close().await;
+    }
+}
+
+/// A picture of the largest size must fit into a JSON body as base64, beside its fields.
+fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {
+    let as_base64 = config.max_image_bytes.saturating_mul(4) / 3 + (1 << 20);
+    limits.json_bytes = limits.json_bytes.max(as_base64);
+    limits
+}

@@ -1,0 +1,55 @@
+//! `lamina serve`: listens, and stops on signals. The only place that listens to them.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{App, StartError, Tuning};
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn run(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartError> {
+    let app = App::build(config, clock, Tuning::default())?;
+    let address = config.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { address, error })?;
+    let bound = listener.local_addr().unwrap_or(address);
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone());
+    tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");
+    app.serve(listener, stop).await;
+    tracing::info!("lamina has stopped");
+    Ok(())
+}
+
+/// The first signal asks for an orderly stop, the second ends the process at once.
+fn stop_on_signals(stop: CancellationToken) {
+    tokio::spawn(async move {
+        signal().await;
+        tracing::info!("stopping; a second signal stops at once");
+        stop.cancel();
+        signal().await;
+        std::process::exit(130);
+    });
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
