@@ -1,13 +1,18 @@
 //! Layers that came from an engine: do they decode, and what is on them.
 //!
-//! Measures and never changes: an engine's own bytes are stored as they are.
+//! Measures and does not change: an engine's own bytes are stored as they are. Only [`fit_layer`]
+//! makes new ones, for a layer that is not of its stack's size.
+
+use fast_image_resize::FilterType;
 
 use super::container::Container;
 use super::decode::decode_rgba;
+use super::encode::encode_png;
 use super::error::ImageError;
 use super::format::Format;
 use super::limits::Limits;
 use super::rgba::RgbaImage;
+use super::scale::resized;
 
 /// The smallest rectangle that holds every pixel with alpha above 0, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,20 @@ pub fn decode_layer(bytes: &[u8], limits: &Limits) -> Result<(LayerFacts, RgbaIm
     };
     let image = decode_rgba(bytes, limits)?;
     Ok((facts(&image, format), image))
+}
+
+/// Scales a layer to a size in pixels: the new layer's facts, and its PNG.
+///
+/// # Errors
+/// As [`decode_layer`].
+pub fn fit_layer(
+    bytes: &[u8],
+    limits: &Limits,
+    (width, height): (u32, u32),
+) -> Result<(LayerFacts, Vec<u8>), ImageError> {
+    let (_, image) = decode_layer(bytes, limits)?;
+    let image = resized(&image, width, height, FilterType::Lanczos3);
+    Ok((facts(&image, Format::Png), encode_png(&image)))
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {

@@ -33,8 +33,8 @@ pub enum FailureCode {
     EngineResultExpired,
     /// The engine answered without a single layer.
     EngineNoLayers,
-    /// A layer that the engine named could not be fetched, is not a picture, or has another size
-    /// than the others.
+    /// A layer that the engine named could not be fetched, is not a picture, or has other
+    /// proportions than the others.
     EngineBadLayer,
     /// It is not known whether the engine accepted the picture, and the policy is not to pay twice.
     SubmissionUnknown,
@@ -144,7 +144,7 @@ impl FailureCode {
                 "The layering service found no layers in this picture. Try another picture or another number of layers."
             }
             Self::EngineBadLayer => {
-                "A layer could not be fetched from the layering service, is not a picture, or has not the size of the others. Create the job again."
+                "A layer could not be fetched from the layering service, is not a picture, or has not the proportions of the others. Create the job again."
             }
             Self::SubmissionUnknown => {
                 "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that."

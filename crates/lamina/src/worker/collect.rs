@@ -1,5 +1,6 @@
 //! collect: fetches every layer, verifies that it decodes, measures and stores it, and only then
-//! completes the job. Bytes are kept as the engine made them. Repeatable: it overwrites its own
+//! completes the job. Bytes are kept as the engine made them, but for a layer of another size
+//! (`canvas.rs`). Repeatable: it overwrites its own
 //! blobs. A frame that shows the whole source again is recognised and dropped.
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::prepare::{self, media_type, storage_trouble};
 use super::step::{Report, StepResult, Stumble, image_refused};
-use super::{Worker, crash, wait};
+use super::{Worker, canvas, crash, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::FetchClass;
@@ -22,10 +23,10 @@ use crate::store::{Claimed, Facts, StoredSource};
 const AT_ONCE: usize = 4;
 
 /// A layer that was fetched and found good.
-struct Checked {
-    name: Option<String>,
-    bytes: Bytes,
-    facts: LayerFacts,
+pub(super) struct Checked {
+    pub(super) name: Option<String>,
+    pub(super) bytes: Bytes,
+    pub(super) facts: LayerFacts,
 }
 
 pub(super) async fn run(
@@ -49,7 +50,7 @@ pub(super) async fn run(
     if shows_the_source_first(worker, job, &checked).await? {
         checked.remove(0);
     }
-    of_one_size(job, &checked)?;
+    let checked = canvas::fit(worker, job, checked).await?;
     crash::point("before_blobs");
     let (id, stored) = (job.lease.job, checked.into_iter().zip(0..));
     let stored = stream::iter(stored)
@@ -116,7 +117,7 @@ async fn check(worker: &Worker, job: &Claimed, source: LayerSource) -> Result<Ch
     })
 }
 
-fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> Stumble {
+pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> Stumble {
     if error.is_retryable() {
         return Report::of(image_refused(error, worker.parts.clock.now())).into();
     }
@@ -125,7 +126,7 @@ fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> Stumble {
 }
 
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
-async fn on_pool<T: Send + 'static>(
+pub(super) async fn on_pool<T: Send + 'static>(
     worker: &Worker,
     bytes: Bytes,
     limits: Limits,
@@ -184,19 +185,6 @@ async fn shows_the_source_first(
     })
     .await;
     same.map_err(|error| bad_layer(worker, job, &error))
-}
-
-/// A stack is drawn on one canvas; a layer of another size has no place on it.
-fn of_one_size(job: &Claimed, layers: &[Checked]) -> Result<(), Stumble> {
-    let size = |layer: &Checked| (layer.facts.width, layer.facts.height);
-    if layers
-        .windows(2)
-        .all(|pair| size(&pair[0]) == size(&pair[1]))
-    {
-        return Ok(());
-    }
-    tracing::warn!(job = %job.lease.job, "the engine gave layers of different sizes");
-    Err(Report::give_up(FailureCode::EngineBadLayer).into())
 }
 
 async fn store(worker: &Worker, job: JobId, order: u32, layer: Checked) -> Result<Layer, Stumble> {

@@ -2,6 +2,7 @@
 //! up behind them. It forms no HTTP answer and holds no SQL. Waiting for an engine holds nothing
 //! here: it is a row with `run_at` in the future.
 
+mod canvas;
 mod claim;
 mod collect;
 pub mod crash;

@@ -112,9 +112,10 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         Fault::Nsfw => failed("content_refused", "accepted", 1),
         Fault::FewerImages { by } => layers(ASKED - usize::from(*by)),
         Fault::MoreImages { by } => layers(ASKED + usize::from(*by)),
+        // Scaled to the others' size: it is paid for.
+        Fault::LayerWrongSize => completed(),
 
         Fault::LayerNotAnImage
-        | Fault::LayerWrongSize
         | Fault::LayerNotFound
         | Fault::LayerDrips
         | Fault::LayerHuge { .. }

@@ -4,7 +4,7 @@
 
 mod ends;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,10 +153,24 @@ async fn check(
         &json!([named, rows, stored]),
         json!([wanted.layers, wanted.layers, wanted.layers]),
     )?;
+    one_size(&job)?;
     match wanted.code {
         Some(code) => explained(code, &job),
         None => same("error", &job["error"], Value::Null),
     }
+}
+
+/// A stack has one size, whatever the engine gave.
+fn one_size(job: &Value) -> Result<(), String> {
+    let layers = job["layers"].as_array().map_or(&[][..], Vec::as_slice);
+    let sizes: BTreeSet<_> = layers
+        .iter()
+        .map(|layer| (layer["width"].as_u64(), layer["height"].as_u64()))
+        .collect();
+    if sizes.len() > 1 {
+        return Err(format!("layers have the sizes {sizes:?}"));
+    }
+    Ok(())
 }
 
 /// Complains of a job that shows less than before.

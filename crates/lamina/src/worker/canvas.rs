@@ -1,0 +1,84 @@
+//! A stack is drawn on one canvas: every layer has its size.
+//!
+//! A layer that came smaller or larger is scaled, since the run is paid for and the layer is good.
+//! One of other proportions has no place on the canvas; no guess is made, and the job fails.
+
+use super::Worker;
+use super::collect::{Checked, bad_layer, on_pool};
+use super::step::{Report, Stumble};
+use crate::images;
+use crate::jobs::FailureCode;
+use crate::store::Claimed;
+
+/// Sides may differ in proportion by this much: what rounding to whole pixels, or to a multiple of
+/// sixteen as models do, makes of a small picture.
+const ROUNDING: f64 = 0.05;
+
+type Size = (u32, u32);
+
+/// The layers, all of one size.
+pub(super) async fn fit(
+    worker: &Worker,
+    job: &Claimed,
+    mut layers: Vec<Checked>,
+) -> Result<Vec<Checked>, Stumble> {
+    let sizes: Vec<Size> = layers.iter().map(size).collect();
+    let Some(canvas) = most_common(&sizes) else {
+        return Ok(layers);
+    };
+    for layer in layers.iter_mut().filter(|layer| size(layer) != canvas) {
+        let (width, height) = size(layer);
+        tracing::warn!(job = %job.lease.job, width, height, canvas_width = canvas.0, canvas_height = canvas.1, "the engine gave a layer of another size");
+        if !alike(size(layer), canvas) {
+            return Err(Report::give_up(FailureCode::EngineBadLayer).into());
+        }
+        let bytes = layer.bytes.clone();
+        let limits = worker.parts.layer_limits;
+        let scale =
+            move |bytes: &[u8], limits: &images::Limits| images::fit_layer(bytes, limits, canvas);
+        let (scaled, _) = on_pool(worker, bytes, limits, scale).await;
+        let (facts, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
+        layer.facts = facts;
+        layer.bytes = png.into();
+    }
+    Ok(layers)
+}
+
+fn size(layer: &Checked) -> Size {
+    (layer.facts.width, layer.facts.height)
+}
+
+/// The size that most layers have; of several, the one that comes first from below.
+fn most_common(sizes: &[Size]) -> Option<Size> {
+    let votes = |size: &Size| sizes.iter().filter(|other| *other == size).count();
+    // max_by_key takes the last of equals.
+    sizes.iter().rev().copied().max_by_key(votes)
+}
+
+fn alike(one: Size, other: Size) -> bool {
+    let across = f64::from(one.0) * f64::from(other.1);
+    let down = f64::from(one.1) * f64::from(other.0);
+    (across - down).abs() <= ROUNDING * across.max(down)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_most_layers_is_the_canvas_and_the_bottom_one_decides_a_draw() {
+        let (small, large) = ((320, 200), (640, 400));
+        assert_eq!(most_common(&[small, large, large]), Some(large));
+        assert_eq!(most_common(&[small, large]), Some(small));
+        assert_eq!(most_common(&[large, small]), Some(large));
+        assert_eq!(most_common(&[]), None);
+    }
+
+    #[test]
+    fn a_layer_is_scaled_only_to_its_own_proportions() {
+        assert!(alike((320, 200), (640, 400)));
+        assert!(alike((320, 208), (640, 400)));
+        assert!(!alike((400, 400), (640, 400)));
+        assert!(!alike((200, 320), (320, 200)));
+    }
+}
