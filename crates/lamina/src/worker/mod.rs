@@ -12,6 +12,7 @@ mod run;
 mod step;
 mod submit;
 mod sweeper;
+mod tell;
 mod wait;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::engines::Engines;
 use crate::fetch::Fetcher;
 use crate::images::{Limits, Pool};
 use crate::jobs::{Backoff, JobId, Nonce, Phase, UnixMs};
+use crate::metrics::JobMetrics;
 use crate::store::Store;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
@@ -106,6 +108,8 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is counted of jobs.
+    pub metrics: JobMetrics,
 }
 
 /// The worker of one process.
