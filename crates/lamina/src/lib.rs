@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod http;
 pub mod images;
 pub mod jobs;
+pub mod metrics;
 pub mod runtime;
 mod secret;
 pub mod store;

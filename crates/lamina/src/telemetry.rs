@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogConfig;
+use crate::metrics::StandingMetrics;
 
 /// Lines that may wait to be written, 3 MB or so: minutes of an ordinary day, seconds of a bad one.
 const BUFFERED_LINES: usize = 8192;
@@ -75,12 +76,13 @@ pub fn start(config: &LogConfig) -> Log {
 }
 
 impl Log {
-    /// Tells now and then how many lines were dropped. Never returns.
-    pub async fn watch(&self) -> Infallible {
+    /// Tells now and then how many lines were dropped, and counts them in `metrics`. Never returns.
+    pub async fn watch(&self, metrics: &StandingMetrics) -> Infallible {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             look.tick().await;
             self.tell();
+            metrics.log_lines_dropped(self.dropped.dropped_lines() as u64);
         }
     }
 

@@ -40,6 +40,14 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// The address of metrics is taken or not this machine's.
+    #[error("cannot listen on {address} for metrics: {error}; is METRICS_LISTEN wrong, or in use?")]
+    ListenMetrics {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A folder cannot be made.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, io::Error),

@@ -5,6 +5,7 @@ mod error;
 mod fal;
 mod fetching;
 mod run;
+mod scraping;
 mod storage;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ use crate::fetch::Fetcher;
 use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::{JobId, Nonce};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::worker::{Parts, Worker, WorkerSettings};
@@ -55,6 +57,9 @@ pub struct App {
     wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
     store: Arc<dyn Store>,
     draining: CancellationToken,
+    metrics: Metrics,
+    scrape: Router,
+    scraped_on: Option<TcpListener>,
 }
 
 impl App {
@@ -73,8 +78,10 @@ impl App {
             .database_path
             .parent()
             .unwrap_or_else(|| Path::new("."));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
-        let blobs = open_blobs(&config.storage)?;
+        let metrics = Metrics::new();
+        let store = SqliteStore::open_measured(&config.database_path, metrics.database.clone())?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let blobs = open_blobs(&config.storage)?.measured(metrics.blobs.clone());
         let links = Arc::new(link_signer(config, data)?);
         let pool = Pool::new(PoolSize::default());
         let limits = Limits {
@@ -93,8 +100,11 @@ impl App {
                 ..limits
             },
         };
-        let mut engines =
-            Engines::default().with(Arc::new(Local::new(blobs.clone(), waker, local)));
+        let mut engines = Engines::measured(metrics.engines.clone()).with(Arc::new(Local::new(
+            blobs.clone(),
+            waker,
+            local,
+        )));
         let mut verifier = None;
         if let Some(fal) = &config.fal {
             let client = fal_client(fal)?;
@@ -137,6 +147,7 @@ impl App {
             host_names: config.host_names.clone(),
             spool,
             limits: edge_limits(config, tuning.edge),
+            metrics: metrics.clone(),
             draining: draining.clone(),
             webhooks: verifier,
         };
@@ -147,6 +158,7 @@ impl App {
             stop_grace: config.stop_grace,
             ..tuning.worker
         };
+        let scrape = scraping::router(&metrics, &store, &clock, &pool, data);
         let parts = Parts {
             store: Arc::clone(&store),
             blobs,
@@ -160,6 +172,7 @@ impl App {
                 ..limits
             },
             clock,
+            metrics: metrics.jobs.clone(),
         };
         let worker = Worker::new(parts, settings);
         let connections = ConnectionLimits {
@@ -174,7 +187,23 @@ impl App {
             wakes,
             store,
             draining,
+            metrics,
+            scrape,
+            scraped_on: None,
         })
+    }
+
+    /// Serves `/metrics` on this listener as well.
+    #[must_use]
+    pub fn scraped_on(mut self, listener: TcpListener) -> Self {
+        self.scraped_on = Some(listener);
+        self
+    }
+
+    /// What the service counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The store, for whoever wants to look at it beside the API.
@@ -191,10 +220,26 @@ impl App {
             stop.cancelled().await;
             drop(draining);
         };
+        let requests = self.metrics.requests.clone();
+        // It can be seen how the stop goes: this listener closes last.
+        let stopped = CancellationToken::new();
+        let work = async {
+            tokio::join!(
+                drain,
+                http::serve(
+                    listener,
+                    self.router,
+                    self.connections,
+                    requests,
+                    stop.clone()
+                ),
+                self.worker.run(self.wakes, stop.clone()),
+            );
+            stopped.cancel();
+        };
         tokio::join!(
-            drain,
-            http::serve(listener, self.router, self.connections, stop.clone()),
-            self.worker.run(self.wakes, stop.clone()),
+            work,
+            scraping::serve(self.scraped_on, self.scrape, stopped.clone()),
         );
         self.store.close().await;
     }

@@ -5,25 +5,34 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, StartError, Tuning};
+use super::{App, StartError, Tuning, scraping};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::telemetry::Log;
 
-/// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT.
+/// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT. `log` is watched
+/// meanwhile, for lines that were dropped.
 ///
 /// # Errors
 /// [`StartError`]
-pub async fn run(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartError> {
-    let app = App::build(config, clock, Tuning::default())?;
+pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<(), StartError> {
+    let mut app = App::build(config, clock, Tuning::default())?;
     let address = config.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| StartError::Listen { address, error })?;
     let bound = listener.local_addr().unwrap_or(address);
+    if let Some(listener) = scraping::listen(config.metrics_listen).await? {
+        app = app.scraped_on(listener);
+    }
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
     tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");
-    app.serve(listener, stop).await;
+    let metrics = app.metrics().standing.clone();
+    tokio::select! {
+        () = app.serve(listener, stop) => {}
+        never = log.watch(&metrics) => match never {},
+    }
     tracing::info!("lamina has stopped");
     Ok(())
 }

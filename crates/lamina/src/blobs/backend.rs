@@ -6,7 +6,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -21,6 +21,7 @@ use object_store::{
 use super::pulse::Pulse;
 use super::{BlobError, BlobKey, BucketSettings, folder};
 use crate::jobs::{JobId, UploadId};
+use crate::metrics::{BlobMetrics, BlobOperation};
 
 /// A call to a bucket that carries no picture ends within this, its retries included.
 const CALL: Duration = Duration::from_secs(30);
@@ -72,6 +73,7 @@ pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     place: Place,
     pulse: Arc<Pulse>,
+    metrics: BlobMetrics,
 }
 
 impl Blobs {
@@ -105,12 +107,18 @@ impl Blobs {
     }
 
     fn new(store: Arc<dyn ObjectStore>, place: Place) -> Self {
-        let pulse = Arc::default();
         Self {
             store,
             place,
-            pulse,
+            pulse: Arc::default(),
+            metrics: BlobMetrics::default(),
         }
+    }
+
+    /// The same store, whose calls count in `metrics`.
+    #[must_use]
+    pub fn measured(self, metrics: BlobMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Writes a blob; it can be read, and survives power loss, when this returns.
@@ -123,7 +131,7 @@ impl Blobs {
         let (path, name) = (object_path(key), key.path());
         let payload = PutPayload::from_bytes(bytes);
         let written = self
-            .bounded(&name, limit, false, async {
+            .bounded(BlobOperation::Put, &name, limit, false, async {
                 self.store.put_opts(&path, payload, options).await
             })
             .await;
@@ -148,7 +156,7 @@ impl Blobs {
     /// [`BlobError`]
     pub async fn get(&self, key: &BlobKey) -> Result<Bytes, BlobError> {
         let path = object_path(key);
-        self.bounded(&key.path(), WHOLE, true, async {
+        self.bounded(BlobOperation::Get, &key.path(), WHOLE, true, async {
             self.store.get(&path).await?.bytes().await
         })
         .await
@@ -170,7 +178,13 @@ impl Blobs {
         };
         let (path, name) = (object_path(key), key.path());
         let found = self
-            .bounded(&name, CALL, true, self.store.get_opts(&path, options))
+            .bounded(
+                BlobOperation::Open,
+                &name,
+                CALL,
+                true,
+                self.store.get_opts(&path, options),
+            )
             .await?;
         Ok(OpenBlob {
             size: found.meta.size,
@@ -187,7 +201,13 @@ impl Blobs {
     pub async fn size(&self, key: &BlobKey) -> Result<(u64, Option<String>), BlobError> {
         let path = object_path(key);
         let meta = self
-            .bounded(&key.path(), CALL, true, self.store.head(&path))
+            .bounded(
+                BlobOperation::Size,
+                &key.path(),
+                CALL,
+                true,
+                self.store.head(&path),
+            )
             .await?;
         Ok((meta.size, meta.e_tag))
     }
@@ -201,7 +221,8 @@ impl Blobs {
             return self.put(to, self.get(from).await?).await;
         }
         let (from, to, name) = (object_path(from), object_path(to), from.path());
-        self.bounded(&name, WHOLE, true, self.store.copy(&from, &to))
+        let copied = self.store.copy(&from, &to);
+        self.bounded(BlobOperation::Copy, &name, WHOLE, true, copied)
             .await
     }
 
@@ -225,14 +246,20 @@ impl Blobs {
     async fn erase(&self, prefix: &str) -> Result<(), BlobError> {
         let what = format!("erasing {prefix}");
         if let Place::Folder(root) = &self.place {
+            let since = Instant::now();
             let removed = folder::remove(&root.join(prefix)).await;
+            let took = since.elapsed();
+            self.metrics
+                .called(BlobOperation::Erase, removed.is_err(), took);
             return removed.map_err(|error| BlobError::Unavailable(format!("{what}: {error}")));
         }
         let path = ObjectPath::from(prefix);
         let listed = self.store.list(Some(&path));
         let listed = listed.map_ok(|meta| meta.location).boxed();
         let erased = self.store.delete_stream(listed).try_collect::<Vec<_>>();
-        self.bounded(&what, WHOLE, false, erased).await.map(|_| ())
+        self.bounded(BlobOperation::Erase, &what, WHOLE, false, erased)
+            .await
+            .map(|_| ())
     }
 
     /// Who has bytes in the store, for the sweep of orphans.
@@ -254,7 +281,9 @@ impl Blobs {
         } else {
             let (path, what) = (ObjectPath::from(top), format!("listing {top}"));
             let listed = self.store.list_with_delimiter(Some(&path));
-            let listed = self.bounded(&what, WHOLE, false, listed).await?;
+            let listed = self
+                .bounded(BlobOperation::List, &what, WHOLE, false, listed)
+                .await?;
             let prefixes = listed.common_prefixes.iter();
             prefixes
                 .filter_map(|path| path.filename().map(str::to_owned))
@@ -278,7 +307,8 @@ impl Blobs {
                 Ok((keys, others))
             },
         );
-        self.bounded("listing everything", WHOLE * 30, false, listing)
+        let (operation, limit) = (BlobOperation::List, WHOLE * 30);
+        self.bounded(operation, "listing everything", limit, false, listing)
             .await
     }
 
@@ -288,7 +318,8 @@ impl Blobs {
     /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn remove(&self, key: &BlobKey) -> Result<(), BlobError> {
         let (path, name) = (object_path(key), key.path());
-        let removed = self.bounded(&name, CALL, true, self.store.delete(&path));
+        let removed = self.store.delete(&path);
+        let removed = self.bounded(BlobOperation::Erase, &name, CALL, true, removed);
         match removed.await {
             Err(BlobError::Missing(_)) => Ok(()),
             other => other,
@@ -306,7 +337,8 @@ impl Blobs {
         }
         let path = ObjectPath::from("probe");
         let read = async { self.store.get(&path).await?.bytes().await };
-        match self.bounded("probe", PROBE, true, read).await {
+        let probed = self.bounded(BlobOperation::Probe, "probe", PROBE, true, read);
+        match probed.await {
             Ok(_) => Ok(()),
             // Nobody has written it yet, or somebody cleans up.
             Err(BlobError::Missing(_)) => self.probe_write().await,
@@ -328,7 +360,8 @@ impl Blobs {
                 Place::Folder(_) | Place::Other => self.store.delete(&path).await,
             }
         };
-        let written = self.bounded("probe", PROBE, false, work).await;
+        let probe = self.bounded(BlobOperation::Probe, "probe", PROBE, false, work);
+        let written = probe.await;
         self.pulse.wrote(written.is_ok());
         written
     }
@@ -336,20 +369,27 @@ impl Blobs {
     /// Runs a call, to its own end for a disk and for at most `limit` for a bucket.
     async fn bounded<T>(
         &self,
+        operation: BlobOperation,
         what: &str,
         limit: Duration,
         absent_is_missing: bool,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, BlobError> {
+        let since = Instant::now();
         let ended = if matches!(self.place, Place::Bucket) {
             tokio::time::timeout(limit, call).await.map_err(|_| {
                 let secs = limit.as_secs();
                 BlobError::Unavailable(format!("{what}: no end of the call within {secs} s"))
-            })?
+            })
         } else {
-            call.await
+            Ok(call.await)
         };
-        ended.map_err(|error| BlobError::of(what, &error, absent_is_missing))
+        let ended = ended.and_then(|ended| {
+            ended.map_err(|error| BlobError::of(what, &error, absent_is_missing))
+        });
+        let failed = matches!(&ended, Err(error) if !matches!(error, BlobError::Missing(_)));
+        self.metrics.called(operation, failed, since.elapsed());
+        ended
     }
 }
 

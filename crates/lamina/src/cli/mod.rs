@@ -103,12 +103,7 @@ fn serve(config: &Config) -> ExitCode {
         crate::worker::crash::arm(point);
     }
     let served = runtime().and_then(|runtime| {
-        let served = runtime.block_on(async {
-            tokio::select! {
-                served = app::run(config, Arc::new(SystemClock::default())) => served,
-                never = log.watch() => match never {},
-            }
-        });
+        let served = runtime.block_on(app::run(config, Arc::new(SystemClock::default()), &log));
         served.map_err(|error| error.to_string())
     });
     finish(served)

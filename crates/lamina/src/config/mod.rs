@@ -77,6 +77,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Logging.
     pub log: LogConfig,
+    /// Where metrics are served, if at all.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// The embedded engine.
@@ -206,6 +208,7 @@ impl Config {
             max_image_pixels: reader.count("MAX_IMAGE_PIXELS", "a number of pixels"),
             max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
             log: reader.log(),
+            metrics_listen: reader.metrics_listen(),
         };
         let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");
         if anonymous && !host.is_loopback() {

@@ -231,6 +231,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Connections served at once; more wait.",
     ),
     option(
+        "METRICS_LISTEN",
+        "",
+        "Address and port on which /metrics is served for Prometheus; not served if not set.",
+    ),
+    option(
         "LOG",
         "info",
         "What is logged, as a tracing filter such as info,lamina=debug.",

@@ -1,6 +1,7 @@
 //! From text to checked values, one method for each kind of option. Collects what is wrong; a
 //! secret's value is never repeated. What belongs together has a file of its own: `access`, `fal`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -232,6 +233,21 @@ impl<'a> Reader<'a> {
                 "URLs such as https://images.example.com/",
             ),
         }
+    }
+
+    pub(super) fn metrics_listen(&mut self) -> Option<SocketAddr> {
+        let text = self.text("METRICS_LISTEN");
+        if text.is_empty() {
+            return None;
+        }
+        let parsed = text.parse();
+        if parsed.is_err() {
+            self.wrong(
+                "METRICS_LISTEN",
+                format!("expected an address and a port such as 127.0.0.1:9464 or [::]:9464, got {text:?}"),
+            );
+        }
+        parsed.ok()
     }
 
     pub(super) fn log(&mut self) -> LogConfig {

@@ -4,6 +4,7 @@
 mod error;
 mod fal;
 mod local;
+mod measured;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
 use crate::jobs::{EngineKind, JobId, Nonce, Params, RequestId, UnixMs};
+use crate::metrics::EngineMetrics;
+use measured::Measured;
 
 /// What never changes about an engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,20 +141,34 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
 
 /// The engines this process has.
 #[derive(Clone, Debug, Default)]
-pub struct Engines(HashMap<EngineKind, Arc<dyn Engine>>);
+pub struct Engines {
+    engines: HashMap<EngineKind, Arc<dyn Engine>>,
+    metrics: EngineMetrics,
+}
 
 impl Engines {
+    /// None yet; calls to those that are added count in `metrics`.
+    #[must_use]
+    pub fn measured(metrics: EngineMetrics) -> Self {
+        Self {
+            engines: HashMap::new(),
+            metrics,
+        }
+    }
+
     /// Adds an engine under its own kind.
     #[must_use]
     pub fn with(mut self, engine: Arc<dyn Engine>) -> Self {
-        self.0.insert(engine.facts().kind, engine);
+        let measured = Measured::new(engine, self.metrics.clone());
+        let kind = measured.facts().kind;
+        self.engines.insert(kind, Arc::new(measured));
         self
     }
 
     /// The engine of a kind, if it is set up.
     #[must_use]
     pub fn get(&self, kind: EngineKind) -> Option<&Arc<dyn Engine>> {
-        self.0.get(&kind)
+        self.engines.get(&kind)
     }
 
     /// The kinds that are set up.
@@ -159,7 +176,7 @@ impl Engines {
     pub fn kinds(&self) -> Vec<EngineKind> {
         EngineKind::ALL
             .into_iter()
-            .filter(|kind| self.0.contains_key(kind))
+            .filter(|kind| self.engines.contains_key(kind))
             .collect()
     }
 }

@@ -96,7 +96,12 @@ async fn create(
         created_at: now,
         expires_at: now.plus(edge.job_ttl),
     };
+    let owner = job.owner.clone();
     let created = edge.store.job_create(job, key).await?;
+    if created == Created::New {
+        tracing::info!(job = %id, %owner, engine = engine.as_str(), "job created");
+        edge.metrics.jobs.created(engine);
+    }
     if has_bytes && created != Created::New {
         // Another request with the same key was first. What cannot be erased now has no job, so
         // the janitor finds it.

@@ -16,6 +16,7 @@ use crate::blobs::{Blobs, LinkSigner};
 use crate::clock::Clock;
 use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// The parts and settings of the HTTP edge.
@@ -56,6 +57,8 @@ pub struct Edge {
     pub spool: PathBuf,
     /// Bounds on requests.
     pub limits: EdgeLimits,
+    /// What it counts.
+    pub metrics: Metrics,
     /// Cancelled when the service is about to stop: `/readyz` then says so.
     pub draining: CancellationToken,
 }

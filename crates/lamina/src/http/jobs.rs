@@ -17,7 +17,7 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
-use crate::jobs::{JobId, Status};
+use crate::jobs::{JobId, Phase, Status};
 use crate::store::{Deletion, JobRecord, Lookup};
 
 /// One job.
@@ -158,7 +158,13 @@ pub(super) async fn delete_job(
 ) -> Result<StatusCode, ApiError> {
     let now = edge.clock.now();
     match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
-        Deletion::Done => Ok(StatusCode::NO_CONTENT),
+        Deletion::Done(job) => {
+            let age_ms = now.since(job.created_at).as_millis();
+            let engine = job.engine.as_str();
+            tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job deleted");
+            edge.metrics.jobs.ended(job.engine, Phase::Deleted, None);
+            Ok(StatusCode::NO_CONTENT)
+        }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),
         Deletion::Missing => Err(ApiError::JobNotFound),
     }

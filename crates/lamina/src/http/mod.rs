@@ -30,6 +30,7 @@ mod picture;
 mod problem;
 mod query;
 mod range;
+mod scrape;
 mod serve;
 mod spool;
 mod uploads;
@@ -40,7 +41,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -52,8 +53,10 @@ pub use auth::ApiKeys;
 pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use limits::{ConnectionLimits, EdgeLimits};
+pub use scrape::{Scrape, metrics_router};
 pub use serve::serve;
 
+use crate::metrics::RequestMetrics;
 use answers::Answers;
 use intake::Intake;
 
@@ -93,19 +96,20 @@ pub fn router(edge: Edge) -> Router {
         answers: Arc::new(Answers::new()),
         edge,
     };
+    let requests = desk.edge.metrics.requests.clone();
     let routes = api.merge(files).merge(open).fallback(no_route);
-    layered(routes.with_state(desk))
+    layered(routes.with_state(desk), requests)
 }
 
 /// What every answer passes, from the inside out.
-fn layered(routes: Router) -> Router {
+fn layered(routes: Router, requests: RequestMetrics) -> Router {
     routes
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(requests, observe::observe))
 }
 
 /// The routes by who may use them.

@@ -1,11 +1,11 @@
-//! One log line for each request, and the request's id in and out. The line names the route's
+//! One log line for each request, its count, and the request's id in and out. The line names the route's
 //! template, never the path, query, headers or body: those hold signatures and nonces. It is
 //! written when the answer begins; what is streamed after that is not timed.
 
 use std::any::Any;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,12 +13,18 @@ use axum::response::{IntoResponse, Response};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::problem::{Cause, ProblemCode};
+use crate::metrics::RequestMetrics;
 
 /// Carries the request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(metrics): State<RequestMetrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let in_flight = metrics.begin();
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
@@ -27,11 +33,15 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    let duration = started.elapsed();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let status = response.status().as_u16();
+    in_flight.answered(route, method.as_str(), status, duration);
     let line = Line {
         id: &id,
         method: method.as_str(),
-        route: route.as_ref().map_or("unmatched", MatchedPath::as_str),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        route,
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     };
     line.write(&response);
     response

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection;
 use super::limits::ConnectionLimits;
+use crate::metrics::RequestMetrics;
 
 /// How long to leave the listener alone when the process has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -27,6 +28,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    metrics: RequestMetrics,
     stop: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections.max(1)));
@@ -40,12 +42,13 @@ pub async fn serve(
         };
         let (router, limits) = (router.clone(), Arc::clone(&limits));
         let (stop, kill) = (stop.clone(), kill.clone());
+        let open = metrics.connection();
         connections.spawn(async move {
             tokio::select! {
                 () = connection::run(socket, router, &limits, &stop) => {}
                 () = kill.cancelled() => {}
             }
-            drop(place);
+            drop((open, place));
         });
     }
     drop(listener);

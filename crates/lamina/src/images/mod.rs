@@ -37,7 +37,7 @@ pub use header::{Header, header};
 pub use layer::{BoundingBox, LayerFacts, decode_layer, fit_layer, inspect_layer};
 pub use limits::Limits;
 pub use normalise::{Normalised, normalise};
-pub use pool::{Pool, PoolError, PoolSize};
+pub use pool::{Pool, PoolError, PoolLoad, PoolSize};
 pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};
 pub use scale::scale_to_fit;

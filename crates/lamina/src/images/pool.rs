@@ -9,6 +9,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -55,6 +56,28 @@ pub struct Pool {
     megapixels: Arc<Semaphore>,
     threads: Arc<Semaphore>,
     capacity: u32,
+    threads_in_all: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What a pool is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolLoad {
+    /// Pieces of work that run.
+    pub running: usize,
+    /// Pieces of work that wait for their turn.
+    pub waiting: usize,
+    /// Megapixels being worked on, or reserved for work that waits for a thread.
+    pub megapixels: usize,
+}
+
+/// Counts a piece of work as waiting, until it is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pool {
@@ -69,6 +92,18 @@ impl Pool {
             megapixels: Arc::new(Semaphore::new(capacity as usize)),
             threads: Arc::new(Semaphore::new(threads)),
             capacity,
+            threads_in_all: threads,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// What it is doing now.
+    #[must_use]
+    pub fn load(&self) -> PoolLoad {
+        PoolLoad {
+            running: self.threads_in_all - self.threads.available_permits(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            megapixels: self.capacity as usize - self.megapixels.available_permits(),
         }
     }
 
@@ -121,6 +156,8 @@ impl Pool {
 
     async fn enter(&self, megapixels: u32) -> Result<[OwnedSemaphorePermit; 2], PoolError> {
         let weight = megapixels.clamp(1, self.capacity);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(Arc::clone(&self.waiting));
         // The semaphores are never closed, and a thread is asked for last, so that work waiting
         // for megapixels never keeps a thread from work that already has them.
         let memory = Arc::clone(&self.megapixels)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Claimed, Created, Deletion, Facts, Gone, IdempotencyKey, Lookup, NewJob, NewUpload, Settled,
-    SourceFacts, Store, StoredSource, SubmissionState,
+    AccountLine, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Lookup, NewJob,
+    NewUpload, PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState,
 };
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
@@ -43,6 +43,16 @@ fn new_job(created_at: UnixMs) -> NewJob {
         source: StoredSource::Stored(FACTS),
         created_at,
         expires_at: created_at.plus(DAY),
+    }
+}
+
+/// What is told of a job of [`new_job`] that ended.
+fn ended(id: JobId, created_at: UnixMs) -> Ended {
+    Ended {
+        id,
+        owner: owner("a"),
+        engine: EngineKind::Fal,
+        created_at,
     }
 }
 
@@ -329,7 +339,8 @@ pub(super) async fn a_job_that_keeps_losing_its_worker_is_set_aside(store: Arc<d
         );
     }
     assert!(claim(&*store, Phase::Prepare, at(240)).await.is_none());
-    assert_eq!(store.job_fail_poisoned(3, at(240)).await.unwrap(), [id]);
+    let failed = store.job_fail_poisoned(3, at(240)).await.unwrap();
+    assert_eq!(failed, [ended(id, T0)]);
     assert_eq!(
         found(&*store, id).await.failure,
         Some(FailureCode::CrashLoop.into())
@@ -503,6 +514,89 @@ pub(super) async fn a_submission_of_unknown_fate_is_counted(store: Arc<dyn Store
     assert_eq!(store.submission_unknown_count().await.unwrap(), 1);
 }
 
+pub(super) async fn the_account_follows_every_submission_through_its_states(store: Arc<dyn Store>) {
+    let line = |state, submissions| AccountLine {
+        engine: EngineKind::Fal,
+        state,
+        submissions,
+        microusd: submissions * 50_000,
+    };
+    let (_, taken) = accepted(&*store, T0).await;
+    accepted(&*store, at(1)).await;
+    let mut account = store.account().await.unwrap();
+    account.retain(|line| line.submissions > 0);
+    assert_eq!(account, [line(SubmissionState::Accepted, 2)]);
+
+    let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    let settled = store
+        .job_settle(
+            &job.lease,
+            change(Phase::Submit, at(1)),
+            Facts::RunFailed(taken),
+            true,
+            at(1),
+        )
+        .await;
+    assert_eq!(settled.unwrap(), Settled::Applied);
+    let lost = Nonce::random();
+    let opened = store
+        .submission_open(&job.lease, &lost, 50_000, at(2))
+        .await;
+    assert_eq!(opened.unwrap(), Settled::Applied);
+    let account = store.account().await.unwrap();
+    assert!(
+        account.contains(&line(SubmissionState::Open, 1)),
+        "{account:?}"
+    );
+    let unknown = SubmissionState::Unknown;
+    store
+        .submission_close(&lost, unknown, None, at(3))
+        .await
+        .unwrap();
+    let mut account = store.account().await.unwrap();
+    account.sort_by_key(|line| line.state.as_str());
+    let expected = [
+        line(SubmissionState::Accepted, 1),
+        line(SubmissionState::Failed, 1),
+        line(SubmissionState::Open, 0),
+        line(SubmissionState::Unknown, 1),
+    ];
+    assert_eq!(account, expected);
+}
+
+pub(super) async fn the_queue_tells_what_is_due_and_for_how_long(store: Arc<dyn Store>) {
+    let phases = |prepare: PhaseStanding| {
+        let mut phases = Phase::ACTIVE.map(|phase| PhaseStanding {
+            phase,
+            due: 0,
+            later: 0,
+            oldest_due: Duration::ZERO,
+        });
+        phases[0] = prepare;
+        phases
+    };
+    let prepare = |due, later, secs| PhaseStanding {
+        phase: Phase::Prepare,
+        due,
+        later,
+        oldest_due: Duration::from_secs(secs),
+    };
+    let standing = store.queue_standing(T0).await.unwrap();
+    assert_eq!(standing.phases, phases(prepare(0, 0, 0)));
+    create(&*store, T0).await;
+    let second = create(&*store, at(1)).await;
+    create(&*store, at(20)).await;
+    let standing = store.queue_standing(at(5)).await.unwrap();
+    assert_eq!(standing.phases, phases(prepare(2, 1, 5)));
+    // The one at work is due and not waiting.
+    claim(&*store, Phase::Prepare, at(5)).await.unwrap();
+    let standing = store.queue_standing(at(5)).await.unwrap();
+    assert_eq!(standing.phases, phases(prepare(2, 1, 4)));
+    assert_eq!(standing.erasable, 0);
+    store.job_delete(&owner("a"), second, at(6)).await.unwrap();
+    assert_eq!(store.queue_standing(at(6)).await.unwrap().erasable, 1);
+}
+
 pub(super) async fn a_deleted_job_takes_the_lease_and_is_erased_then_forgotten(
     store: Arc<dyn Store>,
 ) {
@@ -510,7 +604,7 @@ pub(super) async fn a_deleted_job_takes_the_lease_and_is_erased_then_forgotten(
     let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
     assert_eq!(
         store.job_delete(&owner("a"), id, at(5)).await.unwrap(),
-        Deletion::Done
+        Deletion::Done(ended(id, T0))
     );
     assert_eq!(
         store.job_delete(&owner("a"), id, at(6)).await.unwrap(),
@@ -555,14 +649,10 @@ pub(super) async fn a_job_expires_in_every_phase(store: Arc<dyn Store>) {
     let claimed = claim(&*store, Phase::Prepare, T0).await.unwrap();
     let later = create(&*store, at(10)).await;
     let end = T0.plus(DAY);
-    assert_eq!(
-        store
-            .job_expire(end.minus(Duration::from_millis(1)), 10)
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(store.job_expire(end, 10).await.unwrap(), 1);
+    let early = end.minus(Duration::from_millis(1));
+    assert_eq!(store.job_expire(early, 10).await.unwrap(), []);
+    let expired = store.job_expire(end, 10).await.unwrap();
+    assert_eq!(expired, [ended(waiting, T0)]);
     assert_eq!(
         store.job_get(&owner("a"), waiting).await.unwrap(),
         Lookup::Gone(Gone::Expired)
@@ -658,7 +748,7 @@ pub(super) async fn no_reader_sees_less_than_was_acknowledged_or_read_before(
         assert_eq!(settled.unwrap(), Settled::Applied);
         assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
         let deleted = store.job_delete(&owner("a"), id, T0).await.unwrap();
-        assert_eq!(deleted, Deletion::Done);
+        assert_eq!(deleted, Deletion::Done(ended(id, T0)));
         assert_eq!(phase(&*store, id).await, None);
         for reader in readers {
             reader.await.unwrap();
@@ -695,6 +785,8 @@ macro_rules! for_each_case {
             a_callback_proves_that_an_open_submission_was_taken,
             a_submission_of_unknown_fate_is_counted,
             a_deleted_job_takes_the_lease_and_is_erased_then_forgotten,
+            the_account_follows_every_submission_through_its_states,
+            the_queue_tells_what_is_due_and_for_how_long,
             a_job_expires_in_every_phase,
             leases_of_a_dead_process_end_at_once,
             a_job_that_waited_while_nobody_listened_is_due_at_once,

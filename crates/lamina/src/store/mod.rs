@@ -15,9 +15,9 @@ use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use records::{
-    Claimed, Created, Deletion, Erasable, Facts, Gone, IdempotencyKey, JobRecord, Lease, Lookup,
-    NewJob, NewUpload, Settled, SourceFacts, StoredSource, Submission, SubmissionState,
-    UploadRecord, WaitCounts,
+    AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
+    JobRecord, Lease, Lookup, NewJob, NewUpload, PhaseStanding, QueueStanding, Settled,
+    SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts,
 };
 pub use signal::Signal;
 
@@ -92,12 +92,12 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     /// Makes a waiting job due now, if `nonce` is one of its submissions. A wake-up during a step
     /// is kept. False when nothing matched.
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError>;
-    /// Fails jobs that ended their process `max_rescues` times. Returns their ids.
+    /// Fails jobs that ended their process `max_rescues` times. Returns them.
     async fn job_fail_poisoned(
         &self,
         max_rescues: u32,
         now: UnixMs,
-    ) -> Result<Vec<JobId>, StoreError>;
+    ) -> Result<Vec<Ended>, StoreError>;
 
     // ---- submissions ----
 
@@ -138,8 +138,8 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     // ---- expiry and erasure ----
 
-    /// Marks jobs whose time is over as expired; their workers lose their leases.
-    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<u64, StoreError>;
+    /// Marks jobs whose time is over as expired; their workers lose their leases. Returns them.
+    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<Vec<Ended>, StoreError>;
     /// Deleted and expired jobs whose bytes (or engine requests) may still exist.
     async fn job_erasable(&self, limit: u32) -> Result<Vec<Erasable>, StoreError>;
     /// The blob store agreed that nothing of the job is left.
@@ -170,6 +170,13 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError>;
     /// Which of these uploads exist.
     async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError>;
+
+    // ---- looks at the whole ----
+
+    /// The queue as it stands, for metrics: cheap however many jobs there are.
+    async fn queue_standing(&self, now: UnixMs) -> Result<QueueStanding, StoreError>;
+    /// Every submission ever made, by engine and state, with what it cost.
+    async fn account(&self) -> Result<Vec<AccountLine>, StoreError>;
 
     // ---- the store itself ----
 

@@ -99,11 +99,24 @@ pub enum Lookup {
     Missing,
 }
 
+/// A job that was ended by something else than a step of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub id: JobId,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// The engine it was for.
+    pub engine: EngineKind,
+    /// When it was created.
+    pub created_at: UnixMs,
+}
+
 /// What a delete came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is deleted now.
-    Done,
+    Done(Ended),
     /// It was gone already.
     Gone(Gone),
     /// No job of this owner has this id.
@@ -171,6 +184,8 @@ pub struct Claimed {
     pub params: Params,
     /// Where its source is.
     pub source: StoredSource,
+    /// When it became due for this claim.
+    pub due_at: UnixMs,
     /// Failed attempts of this phase.
     pub attempt: u32,
     /// When it was created.
@@ -299,6 +314,41 @@ pub struct WaitCounts {
     pub failed: u64,
     /// Deleted or expired with bytes left.
     pub erasable: u64,
+}
+
+/// The queue at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStanding {
+    /// Each active phase, in order.
+    pub phases: Vec<PhaseStanding>,
+    /// Jobs that are gone and whose bytes may still exist, counted up to 100,000.
+    pub erasable: u64,
+}
+
+/// The jobs of one phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseStanding {
+    /// Which phase.
+    pub phase: Phase,
+    /// Due now, those at work included; counted up to 100,000.
+    pub due: u64,
+    /// Due later; counted up to 100,000.
+    pub later: u64,
+    /// How long the oldest that is due and not at work has been due; zero when none is.
+    pub oldest_due: Duration,
+}
+
+/// All submissions to one engine that are in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountLine {
+    /// The engine.
+    pub engine: EngineKind,
+    /// The state.
+    pub state: SubmissionState,
+    /// How many.
+    pub submissions: u64,
+    /// Their price, in millionths of a US dollar.
+    pub microusd: u64,
 }
 
 /// An upload about to be recorded.

@@ -50,10 +50,13 @@ impl Worker {
             .await
         {
             Ok(0) => {}
-            Ok(jobs) => tracing::info!(
-                jobs,
-                "took over jobs of a process that ended without releasing them"
-            ),
+            Ok(jobs) => {
+                self.parts.metrics.rescued(jobs);
+                tracing::info!(
+                    jobs,
+                    "took over jobs of a process that ended without releasing them"
+                );
+            }
             Err(error) => tracing::warn!(%error, "old leases stand until they run out"),
         }
     }
@@ -78,6 +81,7 @@ impl Worker {
             .await?;
         let count = claims.len();
         for job in claims {
+            self.tell_claim(&job);
             self.start(job).await;
         }
         Ok(count)

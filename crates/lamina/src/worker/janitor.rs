@@ -20,7 +20,7 @@ const BATCH: u32 = 200;
 /// What one round did.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
-    expired: u64,
+    expired: usize,
     erased: usize,
     uploads: usize,
     forgotten: u64,
@@ -47,8 +47,11 @@ pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
 async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
     let (store, now) = (&worker.parts.store, worker.parts.clock.now());
     let expired = store.job_expire(now, BATCH).await?;
+    for job in &expired {
+        worker.tell_expired(job);
+    }
     let mut counts = Counts {
-        expired,
+        expired: expired.len(),
         ..Counts::default()
     };
     for job in store.job_erasable(BATCH).await? {

@@ -13,6 +13,7 @@ mod run;
 mod step;
 mod submit;
 mod sweeper;
+mod tell;
 mod wait;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::engines::Engines;
 use crate::fetch::Fetcher;
 use crate::images::{Limits, Pool};
 use crate::jobs::{Backoff, JobId, Nonce, Phase, UnixMs};
+use crate::metrics::JobMetrics;
 use crate::store::Store;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
@@ -107,6 +109,8 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is counted of jobs.
+    pub metrics: JobMetrics,
 }
 
 /// The worker of one process.

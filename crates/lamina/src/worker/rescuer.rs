@@ -23,7 +23,7 @@ async fn run_once(worker: &Worker) -> Result<usize, StoreError> {
         .job_fail_poisoned(worker.settings.max_rescues, now)
         .await?;
     for job in &failed {
-        tracing::error!(%job, "a job ended its process too often and was set aside");
+        worker.tell_set_aside(job);
     }
     Ok(failed.len())
 }

@@ -22,9 +22,14 @@ impl Worker {
         mut job: Claimed,
         mut slot: OwnedSemaphorePermit,
     ) {
-        let mut layers = None;
+        let (mut layers, claimed_in) = (None, job.phase);
         loop {
+            let begun = Instant::now();
+            let running = self.parts.metrics.step_begins(job.phase);
             let report = self.leased_step(&job, layers.take()).await;
+            drop(running);
+            let took = begun.elapsed();
+            self.tell_step(job.phase, report.as_ref(), took);
             let Some(mut report) = report else {
                 return self.after_lost_lease(&job, None).await;
             };
@@ -43,6 +48,9 @@ impl Worker {
                 .settle(&job, &change, &report.facts, next.is_some())
                 .await;
             crash::point(&format!("after_settle_{}", change.phase));
+            if settled == Settled::Applied {
+                self.tell_change(&job, &change, claimed_in, took);
+            }
             match (settled, next) {
                 (Settled::Applied, Some(free)) => drop(std::mem::replace(&mut slot, free)),
                 (Settled::Applied, None) => return self.after_settled(&job, &change),
@@ -138,12 +146,7 @@ impl Worker {
                 .job_settle(&job.lease, change.clone(), facts.clone(), keep, now)
                 .await
             {
-                Ok(settled) => {
-                    if settled == Settled::Applied {
-                        log_change(job, change);
-                    }
-                    return settled;
-                }
+                Ok(settled) => return settled,
                 Err(error) => {
                     tracing::error!(job = %job.lease.job, attempt, %error, "a step's result could not be written");
                     if !error.is_temporary() || attempt == SETTLE_TRIES {
@@ -202,11 +205,12 @@ impl Worker {
     /// What this step did for a job that is gone would outlive it: bytes in the store, a paid run.
     async fn after_lost_lease(&self, job: &Claimed, facts: Option<&Facts>) {
         let id = job.lease.job;
-        tracing::info!(job = %id, phase = %job.phase, "the lease was lost; nothing was changed");
-        if !matches!(
+        let gone = matches!(
             self.parts.store.job_phase(id).await,
             Ok(None | Some(Phase::Deleted | Phase::Expired))
-        ) {
+        );
+        self.tell_lost(job, gone);
+        if !gone {
             return;
         }
         if let (Some(Facts::Accepted { request, .. }), Some(engine)) =
@@ -217,21 +221,6 @@ impl Worker {
         }
         if let Err(error) = self.parts.blobs.erase_job(id).await {
             tracing::warn!(job = %id, %error, "bytes of a job that is gone are left to the sweep");
-        }
-    }
-}
-
-fn log_change(job: &Claimed, change: &Change) {
-    let (id, engine) = (job.lease.job, job.engine.as_str());
-    match &change.failure {
-        Some(failure) => {
-            tracing::warn!(job = %id, owner = %job.owner, engine, from = %job.phase, code = %failure.code, "job failed");
-        }
-        None if change.phase != job.phase => {
-            tracing::info!(job = %id, owner = %job.owner, engine, from = %job.phase, to = %change.phase, "job moved on");
-        }
-        None => {
-            tracing::debug!(job = %id, phase = %job.phase, run_at = %change.run_at, "job waits");
         }
     }
 }

@@ -66,7 +66,8 @@ async fn resolve(
         .submission_close(&submission.nonce, SubmissionState::Unknown, None, now)
         .await?;
     let (id, policy) = (job.lease.job, worker.settings.unknown_policy);
-    tracing::error!(job = %id, ?policy, "it is not known whether the engine took a submission; it may have been paid");
+    worker.parts.metrics.submission_unknown(job.engine);
+    tracing::error!(job = %id, owner = %job.owner, engine = job.engine.as_str(), ?policy, "it is not known whether the engine took a submission; it may have been paid");
     match policy {
         UnknownPolicy::Retry => Ok(()),
         UnknownPolicy::Fail => Err(Report::give_up(FailureCode::SubmissionUnknown).into()),

@@ -15,25 +15,28 @@ use lamina::jobs::FailureCode;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("clock", &["jobs"]),
-    ("store", &["jobs", "clock"]),
-    ("blobs", &["jobs", "clock"]),
+    ("metrics", &["jobs"]),
+    ("store", &["jobs", "clock", "metrics"]),
+    ("blobs", &["jobs", "clock", "metrics"]),
     ("images", &["jobs"]),
     ("fetch", &[]),
-    ("engines", &["jobs", "clock", "blobs", "images"]),
+    ("engines", &["jobs", "clock", "blobs", "images", "metrics"]),
     (
         "worker",
         &[
-            "jobs", "clock", "store", "blobs", "images", "fetch", "engines",
+            "jobs", "clock", "store", "blobs", "images", "fetch", "engines", "metrics",
         ],
     ),
     (
         "http",
-        &["jobs", "clock", "store", "blobs", "images", "web"],
+        &[
+            "jobs", "clock", "store", "blobs", "images", "metrics", "web",
+        ],
     ),
     ("web", &[]),
     ("runtime", &[]),
     ("secret", &[]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "metrics"]),
     // Names the types that its values become.
     (
         "config",

@@ -16,6 +16,7 @@ mod hostile;
 mod input;
 mod kill;
 mod log;
+mod metrics;
 mod privacy;
 mod stop;
 mod support;

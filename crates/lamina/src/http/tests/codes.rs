@@ -179,7 +179,10 @@ async fn of_the_server(seen: &mut Seen) {
         panic!("for the test");
     }
     let house = House {
-        router: layered(Router::new().route("/", get(panics))),
+        router: layered(
+            Router::new().route("/", get(panics)),
+            RequestMetrics::default(),
+        ),
         ..House::new()
     };
     seen.add(&house.get("/").await);

@@ -125,7 +125,13 @@ async fn a_signed_webhook_of_the_emulator_is_taken_and_a_changed_one_is_not() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let limits = ConnectionLimits::default();
-    let served = tokio::spawn(serve(listener, house.router.clone(), limits, stop.clone()));
+    let served = tokio::spawn(serve(
+        listener,
+        house.router.clone(),
+        limits,
+        RequestMetrics::default(),
+        stop.clone(),
+    ));
 
     let client = Client::new(fal_queue::Config {
         queue_url: emulator.queue_url().parse().unwrap(),

@@ -34,6 +34,7 @@ use crate::jobs::{
     BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, Phase,
     RequestId, UnixMs,
 };
+use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Facts, Lease, Settled, SourceFacts, Store};
 
@@ -98,6 +99,7 @@ impl House {
             webhooks: None,
             spool,
             limits: EdgeLimits::default(),
+            metrics: Metrics::new(),
             draining: draining.clone(),
         };
         change(&mut edge);

@@ -142,7 +142,10 @@ async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
     }
     let house = House::new();
     let house = House {
-        router: layered(Router::new().route("/panics", get(panics))),
+        router: layered(
+            Router::new().route("/panics", get(panics)),
+            RequestMetrics::default(),
+        ),
         ..house
     };
     let log = Log::default();

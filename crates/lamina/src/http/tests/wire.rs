@@ -22,7 +22,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, house.router.clone(), limits, stop.clone()));
+        let served = tokio::spawn(serve(
+            listener,
+            house.router.clone(),
+            limits,
+            RequestMetrics::default(),
+            stop.clone(),
+        ));
         Self {
             house,
             address,
@@ -421,7 +427,13 @@ async fn without_descriptors() {
         CancellationToken::new(),
         observe::Log::default(),
     );
-    let served = serve(listener, house.router.clone(), quick(), stop.clone());
+    let served = serve(
+        listener,
+        house.router.clone(),
+        quick(),
+        RequestMetrics::default(),
+        stop.clone(),
+    );
     let limit = rustix::process::Rlimit {
         current: Some(80),
         ..rustix::process::getrlimit(rustix::process::Resource::Nofile)

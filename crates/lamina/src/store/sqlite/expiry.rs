@@ -6,33 +6,39 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::jobs::FORGET_WORDS;
 use super::rows::{self, id_list, text};
 use crate::jobs::{JobId, Phase, RequestId, UnixMs};
-use crate::store::Erasable;
+use crate::store::{Ended, Erasable};
 
-pub(super) fn expire(connection: &Connection, now: UnixMs, limit: u32) -> rusqlite::Result<u64> {
+pub(super) fn expire(
+    connection: &Connection,
+    now: UnixMs,
+    limit: u32,
+) -> rusqlite::Result<Vec<Ended>> {
     let ids: Vec<JobId> = rows::ids(
         connection,
         "select id from jobs where gone_at is null and expires_at <= ?1 order by expires_at limit ?2",
         params![now.0, limit],
     )?;
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let (list, sql) = (
         id_list(&ids),
         format!(
             "update jobs set phase = 'expired', gone_at = ?2, {FORGET_WORDS}
-             where id in (select value from json_each(?1))"
+             where id in (select value from json_each(?1))
+             returning id, owner, engine, created_at"
         ),
     );
-    connection
+    let ended = connection
         .prepare_cached(&sql)?
-        .execute(params![list, now.0])?;
+        .query_map(params![list, now.0], rows::ended)?
+        .collect::<Result<_, _>>()?;
     connection
         .prepare_cached(
             "delete from idempotency where job_id in (select value from json_each(?1))",
         )?
         .execute([list])?;
-    Ok(ids.len() as u64)
+    Ok(ended)
 }
 
 pub(super) fn erasable(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Erasable>> {

@@ -163,17 +163,18 @@ pub(super) fn delete(
 ) -> rusqlite::Result<Deletion> {
     let sql = format!(
         "update jobs set phase = 'deleted', gone_at = ?3, {FORGET_WORDS}
-         where id = ?1 and owner = ?2 and gone_at is null"
+         where id = ?1 and owner = ?2 and gone_at is null
+         returning id, owner, engine, created_at"
     );
-    if connection
+    let ended = connection
         .prepare_cached(&sql)?
-        .execute(params![text(id), owner.as_str(), now.0])?
-        == 1
-    {
+        .query_row(params![text(id), owner.as_str(), now.0], rows::ended)
+        .optional()?;
+    if let Some(ended) = ended {
         connection
             .prepare_cached("delete from idempotency where job_id = ?1")?
             .execute([text(id)])?;
-        return Ok(Deletion::Done);
+        return Ok(Deletion::Done(ended));
     }
     let phase = connection
         .prepare_cached("select phase from jobs where id = ?1 and owner = ?2")?

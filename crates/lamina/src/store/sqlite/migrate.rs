@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use super::OpenError;
 
 /// In order; the place in the list, counted from one, is the schema's number.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_jobs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_jobs.sql"),
+    include_str!("../../../migrations/0004_account.sql"),
+];
 
 /// The number of the newest schema this binary knows.
 pub const NEWEST: usize = MIGRATIONS.len();

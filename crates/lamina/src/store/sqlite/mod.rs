@@ -10,6 +10,7 @@ mod readers;
 mod recent;
 mod rows;
 mod settle;
+mod standing;
 mod store;
 mod submissions;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 pub use migrate::NEWEST as NEWEST_SCHEMA;
 
 use super::{Signal, StoreError};
+use crate::metrics::DatabaseMetrics;
 use lock::FileLock;
 use readers::Readers;
 use recent::RecentJobs;
@@ -93,6 +95,14 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_measured(path, DatabaseMetrics::default())
+    }
+
+    /// [`SqliteStore::open`], and counts its writes.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open_measured(path: &Path, metrics: DatabaseMetrics) -> Result<Self, OpenError> {
         let unusable = |error: std::io::Error| OpenError::Unusable {
             path: path.to_owned(),
             text: error.to_string(),
@@ -123,7 +133,7 @@ impl SqliteStore {
         }))?;
         let settled = std::sync::Arc::clone(&recent);
         let (writer, ended) =
-            Writer::start(connection, move || settled.settle()).map_err(unusable)?;
+            Writer::start(connection, metrics, move || settled.settle()).map_err(unusable)?;
         Ok(Self {
             open: RwLock::new(Some(std::sync::Arc::new(Threads {
                 writer,

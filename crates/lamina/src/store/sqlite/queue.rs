@@ -10,7 +10,7 @@ use super::rows::{self, id_list, text, time};
 use super::settle::settled;
 use super::submissions;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
-use crate::store::{Claimed, Lease, Settled, StoredSource};
+use crate::store::{Claimed, Ended, Lease, Settled, StoredSource};
 
 pub(super) fn claim(
     connection: &Connection,
@@ -38,11 +38,11 @@ pub(super) fn claim(
                 ":worker": worker, ":until": now.plus(lease).0, ":phase": phase.as_str(), ":now": now.0,
                 ":max": max_rescues, ":limit": limit,
             },
-            |row| Ok((row.get::<_, i64>("run_at")?, claimed_job(row)?)),
+            claimed_job,
         )?;
         let mut batch = rows.collect::<Result<Vec<_>, _>>()?;
-        batch.sort_by_key(|(run_at, _)| *run_at);
-        claimed.extend(batch.into_iter().map(|(_, job)| job));
+        batch.sort_by_key(|job| job.due_at);
+        claimed.append(&mut batch);
     }
     for job in &mut claimed {
         (job.submission, job.runs) = submissions::latest(connection, job.lease.job)?;
@@ -65,6 +65,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         engine: rows::engine(row)?,
         params: rows::json(row, "params")?,
         source,
+        due_at: UnixMs(row.get("run_at")?),
         attempt: row.get("attempt")?,
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),
@@ -140,26 +141,24 @@ pub(super) fn fail_poisoned(
     max_rescues: u32,
     now: UnixMs,
     failure: &crate::jobs::Failure,
-) -> rusqlite::Result<Vec<JobId>> {
+) -> rusqlite::Result<Vec<Ended>> {
     let ids: Vec<JobId> = rows::ids(
         connection,
         "select id from jobs where phase in ('prepare', 'submit', 'wait', 'collect')
            and lease_until <= ?1 and rescues >= ?2 limit 100",
         params![now.0, max_rescues],
     )?;
-    connection
-        .prepare_cached(
-            "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
-                             lease_owner = null, lease_until = null, lease_token = lease_token + 1
-             where id in (select value from json_each(?1))",
-        )?
-        .execute(params![
-            id_list(&ids),
-            failure.code,
-            failure.sentence,
-            now.0
-        ])?;
-    Ok(ids)
+    let mut statement = connection.prepare_cached(
+        "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
+                         lease_owner = null, lease_until = null, lease_token = lease_token + 1
+         where id in (select value from json_each(?1))
+         returning id, owner, engine, created_at",
+    )?;
+    let ended = statement.query_map(
+        params![id_list(&ids), failure.code, failure.sentence, now.0],
+        rows::ended,
+    )?;
+    ended.collect()
 }
 
 /// A wake-up during a step is kept in `woken`, so that the step's own schedule cannot lose it.

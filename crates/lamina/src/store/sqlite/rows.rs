@@ -10,7 +10,7 @@ use rusqlite::types::Type;
 use crate::jobs::{
     BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Phase, UnixMs,
 };
-use crate::store::{JobRecord, SourceFacts};
+use crate::store::{Ended, JobRecord, SourceFacts};
 
 /// The columns that [`job`] reads, in its order.
 pub(super) const JOB_COLUMNS: &str = "id, owner, phase, engine, params, source_media, source_width, source_height, \
@@ -31,6 +31,16 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),
         layers: Vec::new(),
+    })
+}
+
+/// A job that ended; reads the columns id, owner, engine and created_at.
+pub(super) fn ended(row: &Row<'_>) -> rusqlite::Result<Ended> {
+    Ok(Ended {
+        id: parsed(row, "id")?,
+        owner: OwnerId::named(row.get_ref("owner")?.as_str()?),
+        engine: engine(row)?,
+        created_at: UnixMs(row.get("created_at")?),
     })
 }
 

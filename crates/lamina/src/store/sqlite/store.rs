@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, expiry, jobs, queue, settle, submissions, uploads};
+use super::{SqliteStore, expiry, jobs, queue, settle, standing, submissions, uploads};
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
 };
 use crate::store::{
-    Claimed, Created, Deletion, Erasable, Facts, IdempotencyKey, JobRecord, Lease, Lookup, NewJob,
-    NewUpload, Settled, Signal, Store, StoreError, SubmissionState, UploadRecord, WaitCounts,
+    AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, JobRecord,
+    Lease, Lookup, NewJob, NewUpload, QueueStanding, Settled, Signal, Store, StoreError,
+    SubmissionState, UploadRecord, WaitCounts,
 };
 
 #[async_trait]
@@ -137,7 +138,7 @@ impl Store for SqliteStore {
         &self,
         max_rescues: u32,
         now: UnixMs,
-    ) -> Result<Vec<JobId>, StoreError> {
+    ) -> Result<Vec<Ended>, StoreError> {
         self.write(move |db| {
             queue::fail_poisoned(db, max_rescues, now, &FailureCode::CrashLoop.into())
         })
@@ -195,7 +196,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<u64, StoreError> {
+    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<Vec<Ended>, StoreError> {
         self.write(move |db| expiry::expire(db, now, limit)).await
     }
 
@@ -250,6 +251,14 @@ impl Store for SqliteStore {
     async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError> {
         let ids = ids.to_vec();
         self.read(move |db| uploads::existing(db, &ids)).await
+    }
+
+    async fn queue_standing(&self, now: UnixMs) -> Result<QueueStanding, StoreError> {
+        self.read(move |db| standing::queue(db, now)).await
+    }
+
+    async fn account(&self) -> Result<Vec<AccountLine>, StoreError> {
+        self.read(standing::account).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -4,11 +4,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::store_error;
+use crate::metrics::DatabaseMetrics;
 use crate::store::StoreError;
 
 /// The most closures that share one commit.
@@ -23,6 +25,7 @@ type Write = Box<dyn FnOnce(&Connection) -> Acknowledge + Send>;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Write>,
+    metrics: DatabaseMetrics,
 }
 
 impl Writer {
@@ -31,18 +34,20 @@ impl Writer {
     /// answered.
     pub(super) fn start(
         connection: Connection,
+        metrics: DatabaseMetrics,
         settled: impl Fn() + Send + 'static,
     ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let (queue, writes) = mpsc::channel();
         let (ended_sender, ended) = oneshot::channel();
+        let told = metrics.clone();
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(connection, &writes, &settled);
+                run(connection, &writes, &told, &settled);
                 // Whoever waits may have gone; that is no error.
                 let _ = ended_sender.send(());
             })?;
-        Ok((Self { queue }, ended))
+        Ok((Self { queue, metrics }, ended))
     }
 
     /// Runs `work` in a savepoint and answers after the group's commit. `on_commit` runs on the
@@ -53,6 +58,7 @@ impl Writer {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         C: FnOnce() + Send + 'static,
     {
+        let asked = Instant::now();
         let (sender, receiver) = oneshot::channel();
         let write: Write = Box::new(move |connection| {
             let result = in_savepoint(connection, work);
@@ -66,21 +72,34 @@ impl Writer {
             })
         });
         self.queue.send(write).map_err(|_| StoreError::Closed)?;
-        receiver.await.map_err(|_| StoreError::Closed)?
+        let answer = receiver.await.map_err(|_| StoreError::Closed)?;
+        self.metrics.wrote(asked.elapsed());
+        answer
     }
 }
 
-fn run(connection: Connection, writes: &mpsc::Receiver<Write>, settled: &impl Fn()) {
+fn run(
+    connection: Connection,
+    writes: &mpsc::Receiver<Write>,
+    metrics: &DatabaseMetrics,
+    settled: &impl Fn(),
+) {
     while let Ok(first) = writes.recv() {
         let group = std::iter::once(first).chain(writes.try_iter().take(GROUP - 1));
-        commit_group(&connection, group, settled);
+        commit_group(&connection, group, metrics, settled);
     }
     if let Err((_, error)) = connection.close() {
         tracing::error!(%error, "the database did not close cleanly");
     }
 }
 
-fn commit_group(connection: &Connection, group: impl Iterator<Item = Write>, settled: &impl Fn()) {
+fn commit_group(
+    connection: &Connection,
+    group: impl Iterator<Item = Write>,
+    metrics: &DatabaseMetrics,
+    settled: &impl Fn(),
+) {
+    let begin = Instant::now();
     let mut acknowledge = Vec::new();
     let mut begun = connection
         .execute_batch("begin immediate")
@@ -102,6 +121,7 @@ fn commit_group(connection: &Connection, group: impl Iterator<Item = Write>, set
             store_error(&error)
         })
     });
+    metrics.committed(acknowledge.len(), committed.is_err(), begin.elapsed());
     settled();
     for answer in acknowledge {
         answer(committed.clone());

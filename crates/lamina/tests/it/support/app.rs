@@ -81,6 +81,8 @@ fn quick() -> Tuning {
 /// Must be stopped by [`TestApp::stop`]; dropping it running fails the test.
 pub(crate) struct TestApp {
     pub(crate) base: String,
+    /// Where its metrics are.
+    pub(crate) metrics: String,
     pub(crate) client: Client,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) folder: TempDir,
@@ -119,12 +121,16 @@ impl TestApp {
         options.extend(setup.options);
         let pairs = options.iter().map(|(name, value)| (*name, value.as_str()));
         let config = Config::from_pairs(pairs).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let scraped = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let metrics = format!("http://{}/metrics", scraped.local_addr().unwrap());
         let app = App::build(&config, setup.clock, setup.tuning).unwrap();
+        let app = app.scraped_on(scraped);
         let (store, stop) = (app.store(), CancellationToken::new());
         let server = tokio::spawn(app.serve(listener, stop.clone()));
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             base,
+            metrics,
             client,
             store,
             folder,
@@ -143,6 +149,13 @@ impl TestApp {
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.base))
+    }
+
+    /// What a scraper is told now.
+    pub(crate) async fn scrape(&self) -> String {
+        let answer = self.client.get(&self.metrics).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.text().await.unwrap()
     }
 
     pub(crate) async fn create(&self, body: &Value) -> String {

@@ -1,0 +1,85 @@
+//! An engine whose calls are timed and whose failures are counted. It decides nothing and changes
+//! no answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use super::{Accepted, Check, Engine, EngineError, EngineFacts, Order, SubmitError};
+use crate::jobs::{FailureCode, RequestId};
+use crate::metrics::{EngineCall, EngineMetrics};
+
+/// An engine, measured.
+#[derive(Debug)]
+pub(super) struct Measured {
+    engine: Arc<dyn Engine>,
+    metrics: EngineMetrics,
+}
+
+impl Measured {
+    pub(super) fn new(engine: Arc<dyn Engine>, metrics: EngineMetrics) -> Self {
+        Self { engine, metrics }
+    }
+
+    fn called(&self, call: EngineCall, since: Instant, failed: Option<FailureCode>) {
+        let kind = self.engine.facts().kind;
+        self.metrics.called(kind, call, since.elapsed());
+        if let Some(code) = failed {
+            self.metrics.failed(kind, call, code);
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Measured {
+    fn facts(&self) -> EngineFacts {
+        self.engine.facts()
+    }
+
+    async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
+        let since = Instant::now();
+        let answer = self.engine.submit(order).await;
+        let failed = answer.as_ref().err().map(|failed| failed.error.code);
+        self.called(EngineCall::Submit, since, failed);
+        answer
+    }
+
+    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
+        let since = Instant::now();
+        let answer = self.engine.check(request).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::Check, since, failed);
+        let run_failed = match &answer {
+            Ok(Check::Failed(error)) => Some(error.code),
+            Ok(Check::Lost) => Some(FailureCode::EngineLostRequest),
+            Ok(Check::ResultGone) => Some(FailureCode::EngineResultExpired),
+            Ok(Check::Queued { .. } | Check::Running { .. } | Check::Ready(_)) | Err(_) => None,
+        };
+        if let Some(code) = run_failed {
+            let kind = self.engine.facts().kind;
+            self.metrics.failed(kind, EngineCall::Run, code);
+        }
+        answer
+    }
+
+    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let answer = self.engine.cancel(request).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::Cancel, since, failed);
+        answer
+    }
+
+    async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {
+        let since = Instant::now();
+        let answer = self.engine.erase(request).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::Erase, since, failed);
+        answer
+    }
+
+    fn release(&self, request: &RequestId) {
+        self.engine.release(request);
+    }
+}

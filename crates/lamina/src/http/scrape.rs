@@ -1,0 +1,120 @@
+//! `/metrics`, on a listener of its own: what the service counts, and one cheap look at the queue,
+//! the account, the pool and the disk. Whoever reaches that listener reads what is spent, so it is
+//! no route of the API. Looks are shared: however many ask, the database is asked once in a while.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::images::Pool;
+use crate::metrics::{self, Metrics, Standing};
+use crate::store::{Store, StoreError};
+
+/// How long a look counts.
+const COUNTS_FOR: Duration = Duration::from_secs(5);
+/// A scrape ends by itself after some ten seconds; a database that hangs is told before that.
+const LOOK: Duration = Duration::from_secs(4);
+
+/// What a scrape looks at.
+#[derive(Debug)]
+pub struct Scrape {
+    /// What is shown.
+    pub metrics: Metrics,
+    /// The queue and the account.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where pictures are decoded.
+    pub pool: Pool,
+    /// A folder of the file system that must not become full.
+    pub data: PathBuf,
+}
+
+type Last = Mutex<Option<Instant>>;
+
+/// `GET /metrics` and nothing else.
+pub fn metrics_router(scrape: Scrape) -> Router {
+    Router::new()
+        .route("/metrics", get(text))
+        .with_state(Arc::new((scrape, Last::default())))
+}
+
+async fn text(State(asked): State<Arc<(Scrape, Last)>>) -> impl IntoResponse {
+    let (scrape, last) = &*asked;
+    {
+        // Whoever comes while it is being looked waits for that.
+        let mut last = last.lock().await;
+        if last.is_none_or(|when| when.elapsed() >= COUNTS_FOR) {
+            let found = scrape.look().await;
+            scrape.metrics.standing.show(found.as_ref());
+            *last = Some(Instant::now());
+        }
+    }
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        scrape.metrics.text(),
+    )
+}
+
+impl Scrape {
+    async fn look(&self) -> Option<Standing> {
+        let found = tokio::time::timeout(LOOK, self.ask()).await;
+        let (queue, account) = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the database could not be asked for metrics");
+                return None;
+            }
+            Err(_) => {
+                tracing::error!("the database did not answer for metrics in time");
+                return None;
+            }
+        };
+        let data = self.data.clone();
+        let disk = tokio::task::spawn_blocking(move || disk(&data));
+        let pool = self.pool.load();
+        Some(Standing {
+            queue: queue
+                .phases
+                .iter()
+                .map(|phase| (phase.phase, phase.due, phase.later, phase.oldest_due))
+                .collect(),
+            submissions: account
+                .iter()
+                .map(|line| {
+                    let state = line.state.as_str();
+                    (line.engine, state, line.submissions, line.microusd)
+                })
+                .collect(),
+            erasable: queue.erasable,
+            pool_running: pool.running,
+            pool_waiting: pool.waiting,
+            pool_megapixels: pool.megapixels,
+            disk: disk.await.ok().flatten(),
+        })
+    }
+
+    async fn ask(
+        &self,
+    ) -> Result<(crate::store::QueueStanding, Vec<crate::store::AccountLine>), StoreError> {
+        let queue = self.store.queue_standing(self.clock.now()).await?;
+        Ok((queue, self.store.account().await?))
+    }
+}
+
+/// Free to this user, and all, in bytes.
+fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some((
+        found.f_bavail * found.f_frsize,
+        found.f_blocks * found.f_frsize,
+    ))
+}

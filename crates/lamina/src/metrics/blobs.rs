@@ -1,0 +1,87 @@
+//! Calls to the blob store.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::catalog::{Catalog, histogram};
+
+type Label<const N: usize> = [(&'static str, &'static str); N];
+
+/// What the blob store was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobOperation {
+    /// Write a blob.
+    Put,
+    /// Read one whole.
+    Get,
+    /// Open one for streaming; the stream itself is not timed.
+    Open,
+    /// Ask for its size.
+    Size,
+    /// Copy one.
+    Copy,
+    /// Remove blobs.
+    Erase,
+    /// List blobs.
+    List,
+    /// See whether the store works.
+    Probe,
+}
+
+impl BlobOperation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::Open => "open",
+            Self::Size => "size",
+            Self::Copy => "copy",
+            Self::Erase => "erase",
+            Self::List => "list",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+fn durations() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    ])
+}
+
+/// Calls to the blob store of one service.
+#[derive(Clone, Debug)]
+pub struct BlobMetrics {
+    operations: Family<Label<2>, Histogram, fn() -> Histogram>,
+}
+
+impl Default for BlobMetrics {
+    fn default() -> Self {
+        Self {
+            operations: Family::new_with_constructor(durations),
+        }
+    }
+}
+
+impl BlobMetrics {
+    /// An operation ended. That a blob is missing is an answer, not a failure.
+    pub fn called(&self, operation: BlobOperation, failed: bool, duration: Duration) {
+        let outcome = if failed { "error" } else { "ok" };
+        let labels = [("operation", operation.as_str()), ("outcome", outcome)];
+        let operations = self.operations.get_or_create(&labels);
+        operations.observe(duration.as_secs_f64());
+    }
+
+    pub(super) fn enter(&self, catalog: &mut Catalog) {
+        catalog.add(
+            histogram(
+                "lamina_blob_operation_duration_seconds",
+                &["operation", "outcome"],
+                "Time of a call to the blob store: put, get, open, size, copy, erase, list or probe; outcomes are ok and error",
+            ),
+            self.operations.clone(),
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Calls to engines: how long they take and how they fail.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::catalog::{Catalog, counter, histogram};
+use crate::jobs::{EngineKind, FailureCode};
+
+type Label<const N: usize> = [(&'static str, &'static str); N];
+
+/// What an engine was asked, or did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineCall {
+    /// Handing a picture over, with its upload where that is the way.
+    Submit,
+    /// Asking where a request stands, and for its result.
+    Check,
+    /// Stopping a request.
+    Cancel,
+    /// Deleting what the engine keeps.
+    Erase,
+    /// The run itself: never timed here, but it can fail.
+    Run,
+}
+
+impl EngineCall {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Check => "check",
+            Self::Cancel => "cancel",
+            Self::Erase => "erase",
+            Self::Run => "run",
+        }
+    }
+}
+
+fn durations() -> Histogram {
+    Histogram::new([
+        0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ])
+}
+
+/// Calls to the engines of one service.
+#[derive(Clone, Debug)]
+pub struct EngineMetrics {
+    calls: Family<Label<2>, Histogram, fn() -> Histogram>,
+    errors: Family<Label<3>, Counter>,
+}
+
+impl Default for EngineMetrics {
+    fn default() -> Self {
+        Self {
+            calls: Family::new_with_constructor(durations),
+            errors: Family::default(),
+        }
+    }
+}
+
+impl EngineMetrics {
+    /// A call ended, well or not.
+    pub fn called(&self, engine: EngineKind, call: EngineCall, duration: Duration) {
+        let labels = [("engine", engine.as_str()), ("call", call.as_str())];
+        let calls = self.calls.get_or_create(&labels);
+        calls.observe(duration.as_secs_f64());
+    }
+
+    /// A call or a run failed.
+    pub fn failed(&self, engine: EngineKind, call: EngineCall, code: FailureCode) {
+        let labels = [
+            ("engine", engine.as_str()),
+            ("call", call.as_str()),
+            ("code", code.as_str()),
+        ];
+        self.errors.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn enter(&self, catalog: &mut Catalog) {
+        catalog.add(
+            histogram(
+                "lamina_engine_call_duration_seconds",
+                &["engine", "call"],
+                "Time of a call to an engine, failed ones too: submit (with the upload of the picture), check, cancel or erase",
+            ),
+            self.calls.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_engine_errors_total",
+                &["engine", "call", "code"],
+                "Calls to an engine that failed, and runs of it (call=run), by the code of docs/errors.md",
+            ),
+            self.errors.clone(),
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! Jobs, from create to their end, and the steps that move them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::catalog::{Catalog, counter, gauge, histogram};
+use crate::jobs::{EngineKind, Phase};
+
+type Label<const N: usize> = [(&'static str, Cow<'static, str>); N];
+type Durations<const N: usize> = Family<Label<N>, Histogram, fn() -> Histogram>;
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepEnd {
+    /// It did its work.
+    Done,
+    /// It failed and is tried again.
+    Retry,
+    /// It failed, and the job with it.
+    GiveUp,
+    /// It waits for something.
+    Snooze,
+    /// The service stops.
+    Interrupted,
+    /// The job was taken from it.
+    LostLease,
+}
+
+impl StepEnd {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry => "retry",
+            Self::GiveUp => "give_up",
+            Self::Snooze => "snooze",
+            Self::Interrupted => "interrupted",
+            Self::LostLease => "lost_lease",
+        }
+    }
+}
+
+/// Why a step lost its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseLoss {
+    /// Its job was deleted or expired: ordinary.
+    Gone,
+    /// The lease ran out, or its result could not be written: a step hung, or the database did.
+    Taken,
+}
+
+/// Times that are measured once in a job's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// From create to the end.
+    Whole,
+    /// From the engine's accepting to its layers.
+    EngineRun,
+    /// From the moment the job was due for the look that found the engine done, to layers that can
+    /// be fetched.
+    Added,
+}
+
+fn short() -> Histogram {
+    Histogram::new([
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ])
+}
+
+fn long() -> Histogram {
+    Histogram::new([
+        0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0, 1800.0,
+    ])
+}
+
+/// Jobs and steps of one service.
+#[derive(Clone, Debug)]
+pub struct JobMetrics {
+    created: Family<Label<1>, Counter>,
+    ended: Family<Label<3>, Counter>,
+    whole: Durations<1>,
+    engine_run: Durations<1>,
+    added: Durations<1>,
+    steps: Durations<2>,
+    running: Family<Label<1>, Gauge>,
+    claim_delay: Durations<1>,
+    leases_lost: Family<Label<1>, Counter>,
+    rescues: Counter,
+    unknown: Family<Label<1>, Counter>,
+}
+
+impl Default for JobMetrics {
+    fn default() -> Self {
+        let metrics = Self {
+            created: Family::default(),
+            ended: Family::default(),
+            whole: Family::new_with_constructor(long),
+            engine_run: Family::new_with_constructor(long),
+            added: Family::new_with_constructor(short),
+            steps: Family::new_with_constructor(short),
+            running: Family::default(),
+            claim_delay: Family::new_with_constructor(short),
+            leases_lost: Family::default(),
+            rescues: Counter::default(),
+            unknown: Family::default(),
+        };
+        // A series that begins with its first event hides that event from increase() and rate().
+        for engine in EngineKind::ALL {
+            let engine = [("engine", engine.as_str().into())];
+            let _ = metrics.created.get_or_create(&engine);
+            let _ = metrics.unknown.get_or_create(&engine);
+        }
+        for loss in ["gone", "taken"] {
+            let _ = metrics
+                .leases_lost
+                .get_or_create(&[("reason", loss.into())]);
+        }
+        for phase in Phase::ACTIVE {
+            let _ = metrics
+                .running
+                .get_or_create(&[("step", phase.as_str().into())]);
+        }
+        metrics
+    }
+}
+
+/// A step at work, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct RunningStep(Gauge);
+
+impl Drop for RunningStep {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl JobMetrics {
+    /// A job was created.
+    pub fn created(&self, engine: EngineKind) {
+        let engine = [("engine", engine.as_str().into())];
+        self.created.get_or_create(&engine).inc();
+    }
+
+    /// A job reached an end: `phase` is terminal, `code` says why it failed.
+    pub fn ended(&self, engine: EngineKind, phase: Phase, code: Option<&str>) {
+        let labels = [
+            ("engine", engine.as_str().into()),
+            ("outcome", phase.as_str().into()),
+            ("code", code.unwrap_or_default().to_owned().into()),
+        ];
+        self.ended.get_or_create(&labels).inc();
+    }
+
+    /// A time of a job's life was measured.
+    pub fn took(&self, timing: Timing, engine: EngineKind, duration: Duration) {
+        let times = match timing {
+            Timing::Whole => &self.whole,
+            Timing::EngineRun => &self.engine_run,
+            Timing::Added => &self.added,
+        };
+        let engine = [("engine", engine.as_str().into())];
+        times.get_or_create(&engine).observe(duration.as_secs_f64());
+    }
+
+    /// A step of `phase` begins.
+    pub fn step_begins(&self, phase: Phase) -> RunningStep {
+        let gauge = self
+            .running
+            .get_or_create_owned(&[("step", phase.as_str().into())]);
+        gauge.inc();
+        RunningStep(gauge)
+    }
+
+    /// A step of `phase` ended.
+    pub fn step_ended(&self, phase: Phase, end: StepEnd, duration: Duration) {
+        let labels = [
+            ("step", phase.as_str().into()),
+            ("outcome", end.as_str().into()),
+        ];
+        let steps = self.steps.get_or_create(&labels);
+        steps.observe(duration.as_secs_f64());
+    }
+
+    /// A job was claimed this long after it was due.
+    pub fn claimed(&self, phase: Phase, after: Duration) {
+        let step = [("step", phase.as_str().into())];
+        let delay = self.claim_delay.get_or_create(&step);
+        delay.observe(after.as_secs_f64());
+    }
+
+    /// A step lost its lease.
+    pub fn lease_lost(&self, loss: LeaseLoss) {
+        let reason = match loss {
+            LeaseLoss::Gone => "gone",
+            LeaseLoss::Taken => "taken",
+        };
+        self.leases_lost
+            .get_or_create(&[("reason", reason.into())])
+            .inc();
+    }
+
+    /// Jobs of a process that ended without releasing them were taken over.
+    pub fn rescued(&self, jobs: u64) {
+        self.rescues.inc_by(jobs);
+    }
+
+    /// It will never be known whether a submission was taken.
+    pub fn submission_unknown(&self, engine: EngineKind) {
+        let engine = [("engine", engine.as_str().into())];
+        self.unknown.get_or_create(&engine).inc();
+    }
+
+    pub(super) fn enter(&self, catalog: &mut Catalog) {
+        self.enter_jobs(catalog);
+        self.enter_steps(catalog);
+    }
+
+    fn enter_jobs(&self, catalog: &mut Catalog) {
+        catalog.add(
+            counter(
+                "lamina_jobs_created_total",
+                &["engine"],
+                "Jobs that were created",
+            ),
+            self.created.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_jobs_ended_total",
+                &["engine", "outcome", "code"],
+                "Jobs that came to an end: completed, failed (with the code of docs/errors.md), deleted or expired",
+            ),
+            self.ended.clone(),
+        );
+        catalog.add(
+            histogram(
+                "lamina_job_duration_seconds",
+                &["engine"],
+                "Time of a completed job from its create to layers that can be fetched",
+            ),
+            self.whole.clone(),
+        );
+        catalog.add(
+            histogram(
+                "lamina_engine_run_duration_seconds",
+                &["engine"],
+                "Time from the engine's accepting a picture to lamina's learning that it is done, its queue included",
+            ),
+            self.engine_run.clone(),
+        );
+        catalog.add(
+            histogram(
+                "lamina_job_added_seconds",
+                &["engine"],
+                "What lamina adds after the engine's done: from the webhook, or the due time of the look that found it done, to layers that can be fetched",
+            ),
+            self.added.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_submissions_given_up_total",
+                &["engine"],
+                "Submissions of this process of which it will not be known whether the engine took them, and whether they were paid",
+            ),
+            self.unknown.clone(),
+        );
+    }
+
+    fn enter_steps(&self, catalog: &mut Catalog) {
+        catalog.add(
+            histogram(
+                "lamina_step_duration_seconds",
+                &["step", "outcome"],
+                "Time of a step: prepare, submit, wait or collect; outcomes are done, retry, give_up, snooze, interrupted and lost_lease",
+            ),
+            self.steps.clone(),
+        );
+        catalog.add(
+            gauge("lamina_steps_running", &["step"], "Steps at work"),
+            self.running.clone(),
+        );
+        catalog.add(
+            histogram(
+                "lamina_claim_delay_seconds",
+                &["step"],
+                "Time from a job's being due to its claim",
+            ),
+            self.claim_delay.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_leases_lost_total",
+                &["reason"],
+                "Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)",
+            ),
+            self.leases_lost.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_rescues_total",
+                &[],
+                "Jobs taken over at start from a process that ended without releasing them",
+            ),
+            self.rescues.clone(),
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Requests and connections. Every request passes here, so a call costs a few hundred nanoseconds
+//! at most (`crates/bench`, row `reads`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::catalog::{Catalog, counter, gauge, histogram};
+
+/// Where a request went. `route` is a template of the router's list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Target {
+    route: String,
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    #[prometheus(flatten)]
+    target: Target,
+    status: u16,
+}
+
+fn durations() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+    ])
+}
+
+/// Requests and connections of one service.
+#[derive(Clone, Debug, Default)]
+pub struct RequestMetrics(Arc<Series>);
+
+#[derive(Debug)]
+struct Series {
+    answered: Family<Answer, Counter>,
+    durations: Family<Target, Histogram, fn() -> Histogram>,
+    abandoned: Counter,
+    in_flight: Gauge,
+    connections: Gauge,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            answered: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            abandoned: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+        }
+    }
+}
+
+/// A request that was not answered yet; dropped without [`InFlight::answered`], its client left.
+#[derive(Debug)]
+#[must_use]
+pub struct InFlight<'a> {
+    series: &'a Series,
+    answered: bool,
+}
+
+/// An open connection, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenConnection(Gauge);
+
+impl RequestMetrics {
+    /// A request begins.
+    pub fn begin(&self) -> InFlight<'_> {
+        self.0.in_flight.inc();
+        InFlight {
+            series: &self.0,
+            answered: false,
+        }
+    }
+
+    /// A connection was accepted.
+    pub fn connection(&self) -> OpenConnection {
+        self.0.connections.inc();
+        OpenConnection(self.0.connections.clone())
+    }
+
+    pub(super) fn enter(&self, catalog: &mut Catalog) {
+        catalog.add(
+            counter(
+                "lamina_http_requests_total",
+                &["route", "method", "status"],
+                "Requests that were answered, by the route's template and the status",
+            ),
+            self.0.answered.clone(),
+        );
+        catalog.add(
+            histogram(
+                "lamina_http_request_duration_seconds",
+                &["route", "method"],
+                "Time from a request's header to the beginning of its answer; what is streamed after that is not in it",
+            ),
+            self.0.durations.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_http_requests_abandoned_total",
+                &[],
+                "Requests whose client went away before the answer",
+            ),
+            self.0.abandoned.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_http_requests_in_flight",
+                &[],
+                "Requests that wait for the beginning of their answer",
+            ),
+            self.0.in_flight.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_http_connections",
+                &[],
+                "Open connections, idle ones too; at most MAX_CONNECTIONS",
+            ),
+            self.0.connections.clone(),
+        );
+    }
+}
+
+impl InFlight<'_> {
+    /// The answer begins. `route` must be a template, `duration` runs from the request's header.
+    pub fn answered(mut self, route: &str, method: &str, status: u16, duration: Duration) {
+        self.answered = true;
+        let target = Target {
+            route: route.to_owned(),
+            method: known(method),
+        };
+        let answer = Answer { target, status };
+        let series = self.series;
+        series.answered.get_or_create(&answer).inc();
+        series
+            .durations
+            .get_or_create(&answer.target)
+            .observe(duration.as_secs_f64());
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.series.in_flight.dec();
+        if !self.answered {
+            self.series.abandoned.inc();
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A client may invent methods; each would be a series of its own.
+fn known(method: &str) -> &'static str {
+    const METHODS: [&str; 7] = ["GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS"];
+    METHODS
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
+}

@@ -1,0 +1,261 @@
+//! What is not counted as it happens but looked at when somebody asks: the queue, the account of
+//! spending, the pool, the disk. Spending is a counter that is read from the database, so that it
+//! survives restarts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::catalog::{Catalog, counter, gauge};
+use crate::jobs::{EngineKind, Phase};
+
+type Label<const N: usize> = [(&'static str, &'static str); N];
+type Fraction = Gauge<f64, AtomicU64>;
+
+/// One look at the service.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// By phase: due (those at work included), due later, and how long the oldest that is due and
+    /// not at work has been so.
+    pub queue: Vec<(Phase, u64, u64, Duration)>,
+    /// By engine and the submission's state: how many, and their price in millionths of a dollar.
+    pub submissions: Vec<(EngineKind, &'static str, u64, u64)>,
+    /// Jobs that are gone and whose bytes are not erased yet.
+    pub erasable: u64,
+    /// Pieces of image work that run.
+    pub pool_running: usize,
+    /// Pieces of image work that wait.
+    pub pool_waiting: usize,
+    /// Megapixels being worked on.
+    pub pool_megapixels: usize,
+    /// Bytes that the service may still write to the file system of its database, and its size.
+    pub disk: Option<(u64, u64)>,
+}
+
+/// Gauges, and counters of what is counted elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct StandingMetrics {
+    queue: Family<Label<2>, Gauge>,
+    oldest: Family<Label<1>, Fraction>,
+    submissions: Family<Label<2>, Gauge>,
+    spend: Family<Label<1>, Counter<f64, AtomicU64>>,
+    at_risk: Family<Label<1>, Fraction>,
+    erasable: Gauge,
+    looked: Gauge,
+    pool: Family<Label<1>, Gauge>,
+    megapixels: Gauge,
+    disk_free: Gauge,
+    disk_size: Gauge,
+    log_dropped: Counter,
+    spans_dropped: Counter,
+    build: Family<Label<1>, Gauge>,
+}
+
+impl StandingMetrics {
+    /// Shows what was found; `None` when the database could not be asked.
+    pub fn show(&self, standing: Option<&Standing>) {
+        self.looked.set(i64::from(standing.is_some()));
+        self.build
+            .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+            .set(1);
+        if let Some(standing) = standing {
+            self.show_queue(standing);
+            self.show_submissions(standing);
+            self.show_machine(standing);
+        }
+    }
+
+    /// How many log lines were dropped since the start.
+    pub fn log_lines_dropped(&self, lines: u64) {
+        self.log_dropped.inner().store(lines, Ordering::Relaxed);
+    }
+
+    /// How many spans were dropped since the start.
+    pub fn spans_dropped(&self, spans: u64) {
+        self.spans_dropped.inner().store(spans, Ordering::Relaxed);
+    }
+
+    fn show_queue(&self, standing: &Standing) {
+        for (phase, due, later, oldest) in &standing.queue {
+            let phase = ("phase", phase.as_str());
+            let states = [("due", *due), ("later", *later)];
+            for (state, jobs) in states {
+                let jobs_now = self.queue.get_or_create(&[phase, ("state", state)]);
+                jobs_now.set(whole(jobs));
+            }
+            let oldest_now = self.oldest.get_or_create(&[phase]);
+            oldest_now.set(oldest.as_secs_f64());
+        }
+        self.erasable.set(whole(standing.erasable));
+    }
+
+    fn show_submissions(&self, standing: &Standing) {
+        for engine in EngineKind::ALL {
+            let of_engine = standing.submissions.iter().filter(|(e, ..)| *e == engine);
+            let usd = |states: &[&str]| {
+                let chosen = of_engine.clone().filter(|(_, s, ..)| states.contains(s));
+                #[expect(clippy::cast_precision_loss, reason = "dollars, to a millionth")]
+                let microusd = chosen.map(|(.., price)| price).sum::<u64>() as f64;
+                microusd / 1e6
+            };
+            let label = [("engine", engine.as_str())];
+            let spent = usd(&["accepted", "failed"]);
+            let spend = self.spend.get_or_create(&label);
+            spend.inner().store(spent.to_bits(), Ordering::Relaxed);
+            drop(spend);
+            let at_risk = self.at_risk.get_or_create(&label);
+            at_risk.set(usd(&["open", "unknown"]));
+            drop(at_risk);
+            for (_, state, count, _) in of_engine {
+                let labels = [("engine", engine.as_str()), ("state", *state)];
+                self.submissions.get_or_create(&labels).set(whole(*count));
+            }
+        }
+    }
+
+    fn show_machine(&self, standing: &Standing) {
+        let pool = [
+            ("running", standing.pool_running),
+            ("waiting", standing.pool_waiting),
+        ];
+        for (state, pieces) in pool {
+            let now = self.pool.get_or_create(&[("state", state)]);
+            now.set(whole(pieces as u64));
+        }
+        self.megapixels.set(whole(standing.pool_megapixels as u64));
+        if let Some((free, size)) = standing.disk {
+            self.disk_free.set(whole(free));
+            self.disk_size.set(whole(size));
+        }
+    }
+
+    pub(super) fn enter(&self, catalog: &mut Catalog) {
+        self.enter_account(catalog);
+        self.enter_machine(catalog);
+    }
+
+    fn enter_account(&self, catalog: &mut Catalog) {
+        catalog.add(
+            gauge(
+                "lamina_queue_jobs",
+                &["phase", "state"],
+                "Jobs that have not ended: due (those at work included) or later; counted up to 100000",
+            ),
+            self.queue.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_queue_oldest_due_seconds",
+                &["phase"],
+                "How long the oldest job that is due and not at work has been waiting for its step; 0 when none is",
+            ),
+            self.oldest.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_jobs_erasable",
+                &[],
+                "Jobs that are deleted or expired and whose pictures are not erased yet; counted up to 100000",
+            ),
+            self.erasable.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_submissions",
+                &["engine", "state"],
+                "Calls that handed a picture to an engine, over all time: open, accepted, failed (accepted, and the run failed), refused or unknown",
+            ),
+            self.submissions.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_spend_usd_total",
+                &["engine"],
+                "US dollars owed for submissions that the engine took, by the configured price, over all time: from the database, so a restart does not set it back",
+            ),
+            self.spend.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_spend_at_risk_usd",
+                &["engine"],
+                "US dollars of submissions that are open or unknown, and may have been paid",
+            ),
+            self.at_risk.clone(),
+        );
+    }
+
+    fn enter_machine(&self, catalog: &mut Catalog) {
+        catalog.add(
+            gauge(
+                "lamina_database_up",
+                &[],
+                "Whether the database could be asked for this scrape: 1 or 0",
+            ),
+            self.looked.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_image_pool_tasks",
+                &["state"],
+                "Pieces of image work that run or wait",
+            ),
+            self.pool.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_image_pool_megapixels",
+                &[],
+                "Megapixels being worked on; the pool takes 100",
+            ),
+            self.megapixels.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_disk_free_bytes",
+                &[],
+                "Bytes that may still be written to the file system of the database",
+            ),
+            self.disk_free.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_disk_size_bytes",
+                &[],
+                "Size of the file system of the database",
+            ),
+            self.disk_size.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_log_lines_dropped_total",
+                &[],
+                "Log lines dropped because nobody read them as fast as they came",
+            ),
+            self.log_dropped.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_trace_spans_dropped_total",
+                &[],
+                "Spans dropped because the collector did not take them as fast as they came, or not at all",
+            ),
+            self.spans_dropped.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_build_info",
+                &["version"],
+                "Always 1; the version is in the label",
+            ),
+            self.build.clone(),
+        );
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,71 @@
+//! SQL of looks at the whole: the queue and the account, for metrics and for people. Every query
+//! reads an index or a handful of rows, whatever the number of jobs.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::rows;
+use crate::jobs::{Phase, UnixMs};
+use crate::store::{AccountLine, PhaseStanding, QueueStanding, SubmissionState};
+
+/// Counting stops here: a queue of this length is known to be too long.
+const MOST: u32 = 100_000;
+
+pub(super) fn queue(connection: &Connection, now: UnixMs) -> rusqlite::Result<QueueStanding> {
+    let mut phases = Vec::with_capacity(Phase::ACTIVE.len());
+    for phase in Phase::ACTIVE {
+        phases.push(of_phase(connection, phase, now)?);
+    }
+    let erasable = connection
+        .prepare_cached(
+            "select count(*) from (select 1 from jobs where gone_at is not null and erased_at is null limit ?1)",
+        )?
+        .query_row([MOST], |row| row.get(0))?;
+    Ok(QueueStanding { phases, erasable })
+}
+
+fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Result<PhaseStanding> {
+    let count = |sql: &str| -> rusqlite::Result<u64> {
+        connection
+            .prepare_cached(sql)?
+            .query_row(params![phase.as_str(), now.0, MOST], |row| row.get(0))
+    };
+    let due = count(
+        "select count(*) from (select 1 from jobs where phase = ?1 and run_at <= ?2 limit ?3)",
+    )?;
+    let later = count(
+        "select count(*) from (select 1 from jobs where phase = ?1 and run_at > ?2 limit ?3)",
+    )?;
+    // Leased jobs come before it at most as often as there are slots.
+    let oldest: Option<i64> = connection
+        .prepare_cached(
+            "select run_at from jobs where phase = ?1 and run_at <= ?2 and lease_until is null order by run_at limit 1",
+        )?
+        .query_row(params![phase.as_str(), now.0], |row| row.get(0))
+        .optional()?;
+    Ok(PhaseStanding {
+        phase,
+        due,
+        later,
+        oldest_due: oldest.map_or(Duration::ZERO, |run_at| now.since(UnixMs(run_at))),
+    })
+}
+
+pub(super) fn account(connection: &Connection) -> rusqlite::Result<Vec<AccountLine>> {
+    let mut statement =
+        connection.prepare_cached("select engine, state, submissions, microusd from account")?;
+    let lines = statement.query_map([], |row| {
+        Ok(AccountLine {
+            engine: rows::engine(row)?,
+            state: rows::word(row, "state", |word| {
+                SubmissionState::ALL
+                    .into_iter()
+                    .find(|state| state.as_str() == word)
+            })?,
+            submissions: row.get("submissions")?,
+            microusd: row.get("microusd")?,
+        })
+    })?;
+    lines.collect()
+}
