@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::StartError;
@@ -111,7 +111,7 @@ impl App {
         let spool = data.join("spool");
         std::fs::create_dir_all(&spool)
             .map_err(|error| StartError::Folder(spool.display().to_string(), error))?;
-        let draining = CancellationToken::new();
+        let (draining, pulse) = (CancellationToken::new(), watch::Sender::new(None));
         let edge = Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
@@ -138,6 +138,7 @@ impl App {
             spool,
             limits: edge_limits(config, tuning.edge),
             draining: draining.clone(),
+            worker: pulse.subscribe(),
             webhooks: verifier,
         };
         let settings = WorkerSettings {
@@ -160,6 +161,7 @@ impl App {
                 ..limits
             },
             clock,
+            pulse,
         };
         let worker = Worker::new(parts, settings);
         let connections = ConnectionLimits {

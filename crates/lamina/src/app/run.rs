@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{App, StartError, Tuning};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::tls;
 
 /// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT.
 ///
@@ -22,6 +23,8 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>) -> Result<(), StartErro
     let bound = listener.local_addr().unwrap_or(address);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
+    // Beside the start, not within it; whoever connects sooner waits for it.
+    tokio::task::spawn_blocking(tls::read_authorities);
     tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");
     app.serve(listener, stop).await;
     tracing::info!("lamina has stopped");

@@ -15,9 +15,9 @@ mod sweeper;
 mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -106,6 +106,9 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Told when the worker has looked for jobs, whether there were any, or room for any, or not.
+    /// It looks every five seconds at least.
+    pub pulse: watch::Sender<Option<Instant>>,
 }
 
 /// The worker of one process.
