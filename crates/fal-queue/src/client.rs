@@ -60,6 +60,10 @@ impl Client {
         if config.queue_url.scheme() == "http" {
             http = http.no_proxy();
         }
+        if let Some(mut tls) = config.tls.clone() {
+            tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            http = http.tls_backend_preconfigured(tls);
+        }
         let http = http
             .build()
             .map_err(|error| ConfigError::Http(crate::transport::describe(error)))?;

@@ -16,5 +16,6 @@ pub mod runtime;
 mod secret;
 pub mod store;
 pub mod telemetry;
+mod tls;
 pub mod web;
 pub mod worker;

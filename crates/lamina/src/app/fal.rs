@@ -2,6 +2,7 @@
 
 use crate::config::{Config, FalConfig};
 use crate::engines::FalSettings;
+use crate::tls;
 
 /// A client of fal that repeats nothing by itself.
 pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
@@ -14,6 +15,7 @@ pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue
         admin_key: fal.admin_key.clone(),
         // The worker retries durably; two schedules on top of each other would multiply.
         retry: fal_queue::Retry::off(),
+        tls: tls::client_config().ok(),
         ..fal_queue::Config::default()
     })
 }

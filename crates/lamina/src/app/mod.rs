@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::StartError;
@@ -121,7 +121,7 @@ impl App {
         let spool = data.join("spool");
         std::fs::create_dir_all(&spool)
             .map_err(|error| StartError::Folder(spool.display().to_string(), error))?;
-        let draining = CancellationToken::new();
+        let (draining, pulse) = (CancellationToken::new(), watch::Sender::new(None));
         let edge = Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
@@ -149,6 +149,7 @@ impl App {
             limits: edge_limits(config, tuning.edge),
             metrics: metrics.clone(),
             draining: draining.clone(),
+            worker: pulse.subscribe(),
             webhooks: verifier,
         };
         let settings = WorkerSettings {
@@ -173,6 +174,7 @@ impl App {
             },
             clock,
             metrics: metrics.jobs.clone(),
+            pulse,
         };
         let worker = Worker::new(parts, settings);
         let connections = ConnectionLimits {

@@ -9,6 +9,7 @@ use super::{App, StartError, Tuning, scraping};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::Log;
+use crate::tls;
 
 /// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT. `log` is watched
 /// meanwhile, for lines that were dropped.
@@ -27,6 +28,8 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     }
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
+    // Beside the start, not within it; whoever connects sooner waits for it.
+    tokio::task::spawn_blocking(tls::read_authorities);
     tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");
     let metrics = app.metrics().standing.clone();
     tokio::select! {

@@ -3,6 +3,7 @@
 
 mod blobs;
 mod check;
+mod health;
 mod reach;
 mod split;
 
@@ -53,6 +54,8 @@ enum Command {
     Blobs(blobs::Args),
     /// Check configuration, database, storage and the fal key, and say how to fix what is wrong
     Check,
+    /// Ask the running service whether it is well; exit status 0 or 1, for container probes
+    Health(health::Args),
 }
 
 impl Cli {
@@ -75,6 +78,7 @@ impl Cli {
             Command::Split(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
+            Command::Health(args) => args.run(file),
             Command::Check => check::run(&Config::load(file)),
         }
     }

@@ -9,7 +9,7 @@ mod reader;
 mod storage;
 mod values;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -154,10 +154,21 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<ConfigError>> {
-        let usual = Path::new("lamina.toml");
-        let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)))?;
-        values.overlay(over);
-        Self::parse(&values)
+        Self::parse(&given(file, over)?)
+    }
+
+    /// Where a service of this configuration listens. Nothing else of it is checked.
+    ///
+    /// # Errors
+    /// `HOST` or `PORT` is wrong, or the file or a secret's file cannot be read.
+    pub fn listen<'a>(
+        file: Option<&Path>,
+        over: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<SocketAddr, Vec<ConfigError>> {
+        let values = given(file, over)?;
+        let mut reader = Reader::new(&values);
+        let listen = reader.listen();
+        reader.finish(listen)
     }
 
     /// A configuration of these options alone, without file and environment.
@@ -179,14 +190,13 @@ impl Config {
 
     fn parse(values: &Values) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::new(values);
-        let host: IpAddr = reader.parse("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
-        let port: u16 = reader.parse("PORT", "a number from 0 to 65535");
+        let listen = reader.listen();
         let database_path = PathBuf::from(reader.text("DATABASE_PATH"));
         let public_url = reader.base_url("PUBLIC_URL");
         let storage = reader.storage(&database_path);
         let fal = reader.fal(public_url.as_ref(), &storage);
         let config = Self {
-            listen: SocketAddr::new(host, port),
+            listen,
             storage,
             database_path,
             public_url,
@@ -211,6 +221,7 @@ impl Config {
             metrics_listen: reader.metrics_listen(),
         };
         let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");
+        let host = listen.ip();
         if anonymous && !host.is_loopback() {
             reader.wrong(
                 "HOST",
@@ -222,6 +233,17 @@ impl Config {
         }
         reader.finish(config)
     }
+}
+
+/// What `file` (or `lamina.toml` where it exists), the environment and `over` say, the last first.
+fn given<'a>(
+    file: Option<&Path>,
+    over: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Values, Vec<ConfigError>> {
+    let usual = Path::new("lamina.toml");
+    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)))?;
+    values.overlay(over);
+    Ok(values)
 }
 
 #[cfg(test)]

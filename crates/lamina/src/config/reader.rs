@@ -1,7 +1,7 @@
 //! From text to checked values, one method for each kind of option. Collects what is wrong; a
 //! secret's value is never repeated. What belongs together has a file of its own: `access`, `fal`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use url::Url;
 
 use super::options::OPTIONS;
 use super::values::{ConfigError, Values};
-use super::{Config, FetchConfig, LocalConfig, LogConfig};
+use super::{FetchConfig, LocalConfig, LogConfig};
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 
@@ -27,9 +27,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn finish(self, config: Config) -> Result<Config, Vec<ConfigError>> {
+    pub(super) fn finish<T>(self, read: T) -> Result<T, Vec<ConfigError>> {
         if self.errors.is_empty() {
-            Ok(config)
+            Ok(read)
         } else {
             Err(self.errors)
         }
@@ -54,6 +54,12 @@ impl<'a> Reader<'a> {
                 default_of(name).parse()
             })
             .unwrap_or_else(|_| unreachable!("the default of {name} is tested to parse"))
+    }
+
+    pub(super) fn listen(&mut self) -> SocketAddr {
+        let host: IpAddr = self.parse("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
+        let port: u16 = self.parse("PORT", "a number from 0 to 65535");
+        SocketAddr::new(host, port)
     }
 
     /// A number of which nothing is too little.

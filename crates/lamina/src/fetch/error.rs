@@ -320,8 +320,10 @@ impl FetchError {
 
 /// The HTTP client could not be made, at start.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the client that fetches images could not be made: {0}; lamina needs the system's certificate \
-     authorities, so install the package `ca-certificates` or its like"
-)]
-pub struct FetchSetupError(#[from] pub(super) reqwest::Error);
+#[error("the client that fetches images could not be made: {0}")]
+pub enum FetchSetupError {
+    /// Its TLS settings.
+    Tls(#[from] rustls::Error),
+    /// Its other settings.
+    Http(#[from] reqwest::Error),
+}

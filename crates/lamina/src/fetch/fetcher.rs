@@ -20,6 +20,7 @@ use url::{Host, Url};
 use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
 use super::resolver::{CheckedResolver, Lookup, Reach, RefusedName, UnknownName, system_lookup};
+use crate::tls;
 
 /// What a fetch brought.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,8 +51,7 @@ pub struct Fetcher {
     policy: Arc<FetchPolicy>,
     /// For the ports 80 and 443.
     public: Client,
-    /// For every other port: reaches only what a setting allows; absent when none allows anything,
-    /// because every client costs a reading of the system's certificates.
+    /// For every other port: reaches only what a setting allows; absent when none allows anything.
     allowed_only: Option<Client>,
 }
 
@@ -64,8 +64,8 @@ impl Fetcher {
     /// A fetcher under these rules.
     ///
     /// # Errors
-    /// When the TLS client cannot be made, in practice when the system has no certificate
-    /// authorities.
+    /// When the TLS client cannot be made, which does not happen. A system without certificate
+    /// authorities shows when the first https URL is opened.
     pub fn new(policy: FetchPolicy) -> Result<Self, FetchSetupError> {
         Self::with_lookup(policy, &system_lookup())
     }
@@ -260,7 +260,10 @@ fn client(
         HeaderValue::from_static("image/png,image/jpeg,image/webp,image/gif,*/*;q=0.1"),
     );
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let mut tls = tls::client_config()?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let client = Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(&policy.user_agent)
         .default_headers(headers)
         .dns_resolver(Arc::new(resolver))

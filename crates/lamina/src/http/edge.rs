@@ -12,6 +12,7 @@ use url::Url;
 use super::auth::ApiKeys;
 use super::error::ApiError;
 use super::limits::EdgeLimits;
+use super::readiness::WorkerPulse;
 use crate::blobs::{Blobs, LinkSigner};
 use crate::clock::Clock;
 use crate::images::{Limits, Pool};
@@ -61,6 +62,8 @@ pub struct Edge {
     pub metrics: Metrics,
     /// Cancelled when the service is about to stop: `/readyz` then says so.
     pub draining: CancellationToken,
+    /// Beats whenever the worker has looked for jobs.
+    pub worker: WorkerPulse,
 }
 
 /// Origins of web pages that may call `/api`. Links to files are open to every origin anyway.

@@ -30,6 +30,7 @@ mod picture;
 mod problem;
 mod query;
 mod range;
+mod readiness;
 mod scrape;
 mod serve;
 mod spool;
@@ -53,19 +54,21 @@ pub use auth::ApiKeys;
 pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use limits::{ConnectionLimits, EdgeLimits};
+pub use readiness::{Checks, Part, WorkerPulse};
 pub use scrape::{Scrape, metrics_router};
 pub use serve::serve;
 
 use crate::metrics::RequestMetrics;
 use answers::Answers;
 use intake::Intake;
+use readiness::Readiness;
 
 /// What handlers can ask for.
 #[derive(Clone, FromRef)]
 struct Desk {
     edge: Arc<Edge>,
     intake: Intake,
-    probes: Arc<health::ProbeCache>,
+    readiness: Readiness,
     answers: Arc<Answers>,
 }
 
@@ -92,7 +95,7 @@ pub fn router(edge: Edge) -> Router {
         .method_not_allowed_fallback(wrong_method);
     let desk = Desk {
         intake: Intake::new(&edge.limits),
-        probes: Arc::default(),
+        readiness: Readiness::default(),
         answers: Arc::new(Answers::new()),
         edge,
     };

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::readiness::Checks;
 use crate::jobs::FieldError;
 
 /// The media type of every error.
@@ -36,6 +37,9 @@ pub(super) struct Problem {
     /// Each wrong field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Of `not_ready` alone: how each part of the service is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks>,
 }
 
 /// The internal reason of an answer, carried to the log and to nobody else.
@@ -55,6 +59,7 @@ impl Problem {
             status: status.as_u16(),
             detail: error.detail(),
             code: error.code(),
+            checks: error.checks(),
             errors: error.into_fields(),
         }
     }

@@ -180,7 +180,7 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     // ---- the store itself ----
 
-    /// Whether it answers; for readiness.
+    /// Whether it answers a read and takes a write; for readiness. Changes nothing.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Rung after every commit that gave a worker or the janitor something to do.
     fn signal(&self) -> &Signal;

@@ -12,8 +12,11 @@ use super::Worker;
 use crate::jobs::Phase;
 use crate::store::{Claimed, StoreError};
 
-/// The longest time between two looks. Finds jobs whose lease ran out and signals that were lost.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest time between two looks. Finds jobs whose lease ran out and signals that were lost,
+/// both of which are rare, and each look wakes two threads of an idle process.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// After a look that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most jobs of one kind in one claim.
 const BATCH: usize = 64;
 
@@ -29,7 +32,7 @@ impl Worker {
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::error!(%error, "jobs could not be claimed");
-                    LOOK_EVERY
+                    LOOK_AGAIN
                 }
             };
             tokio::select! {
@@ -65,6 +68,7 @@ impl Worker {
     async fn claim_once(self: Arc<Self>) -> Result<usize, StoreError> {
         let wants = Phase::ACTIVE.map(|phase| (phase, self.free_slots(phase)));
         if wants.iter().all(|(_, free)| *free == 0) {
+            self.beat();
             return Ok(0);
         }
         let (settings, now) = (&self.settings, self.parts.clock.now());
@@ -79,12 +83,19 @@ impl Worker {
                 settings.max_rescues,
             )
             .await?;
+        self.beat();
         let count = claims.len();
         for job in claims {
             self.tell_claim(&job);
-            self.start(job).await;
+            self.start(job);
         }
         Ok(count)
+    }
+
+    fn beat(&self) {
+        self.parts
+            .pulse
+            .send_replace(Some(std::time::Instant::now()));
     }
 
     fn free_slots(&self, phase: Phase) -> u32 {
@@ -94,16 +105,17 @@ impl Worker {
         u32::try_from(free).unwrap_or(0)
     }
 
-    async fn start(self: &Arc<Self>, job: Claimed) {
-        let Some(slots) = self.slot(job.phase) else {
-            return;
-        };
-        // Steps that went on to their next phase may have taken the slot since it was counted.
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+    fn start(self: &Arc<Self>, job: Claimed) {
+        let Some(slots) = self.slot(job.phase).cloned() else {
             return;
         };
         let worker = Arc::clone(self);
         self.steps.spawn(async move {
+            // Steps that went on to their next phase may have taken the slot since it was counted;
+            // jobs of other phases need not wait for that.
+            let Ok(slot) = slots.acquire_owned().await else {
+                return;
+            };
             worker.run_steps(job, slot).await;
             worker.slot_freed.notify_one();
         });

@@ -17,9 +17,9 @@ mod tell;
 mod wait;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -111,6 +111,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted of jobs.
     pub metrics: JobMetrics,
+    /// Told when the worker has looked for jobs, whether there were any, or room for any, or not.
+    /// It looks every five seconds at least.
+    pub pulse: watch::Sender<Option<Instant>>,
 }
 
 /// The worker of one process.

@@ -44,7 +44,7 @@ async fn ready(app: &TestApp) -> bool {
 async fn while_the_bucket_is_down_creates_are_refused_and_readiness_says_so() {
     let mut s3 = S3::start().await;
     let app = TestApp::start_with(Setup::new(Way::Local).over(&s3), None).await;
-    assert!(ready(&app).await);
+    until("readiness", || async { ready(&app).await.then_some(()) }).await;
     s3.down().await;
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
     assert!(refused(post(&app).await, unavailable, "storage_unavailable").await);
@@ -74,7 +74,7 @@ async fn while_the_bucket_is_down_creates_are_refused_and_readiness_says_so() {
 async fn a_bucket_that_takes_no_writes_is_not_ready() {
     let s3 = S3::start().await;
     let app = TestApp::start_with(Setup::new(Way::Local).over(&s3), None).await;
-    assert!(ready(&app).await);
+    until("readiness", || async { ready(&app).await.then_some(()) }).await;
     // Full, or the key may only read: reading goes on as if nothing were.
     s3.fail(&[Method::PUT], Fault::Answer(507, "QuotaExceeded"));
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
@@ -227,7 +227,7 @@ async fn a_wrong_key_is_said_to_the_client_once_and_to_the_operator_in_full() {
     assert!(report.contains("S3_SECRET_ACCESS_KEY"), "{report}");
 
     let app = TestApp::start_in(folder, Setup::new(Way::Local).over(&s3), None).await;
-    assert!(ready(&app).await);
+    until("readiness", || async { ready(&app).await.then_some(()) }).await;
     assert_eq!(app.split(json!({})).await["status"], "completed");
     app.stop().await;
 }

@@ -12,6 +12,7 @@ mod check;
 mod contract;
 mod expiry;
 mod faults;
+mod health;
 mod hostile;
 mod input;
 mod kill;

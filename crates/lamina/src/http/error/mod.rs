@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use axum::http::StatusCode;
 
+use super::readiness::Checks;
 use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError};
 use crate::store::Gone;
@@ -111,7 +112,7 @@ pub enum ApiError {
     /// The bucket refuses lamina's key; only the operator can help.
     StorageRefused(String),
     /// Not ready to take work; for `/readyz`.
-    NotReady(&'static str),
+    NotReady(Checks),
     /// A defect.
     Internal(String),
 }
@@ -237,6 +238,14 @@ impl ApiError {
                 ..
             } => at(pointer),
             _ => Vec::new(),
+        }
+    }
+
+    /// How each part of the service is, for `checks`.
+    pub(super) fn checks(&self) -> Option<Checks> {
+        match self {
+            Self::NotReady(checks) => Some(*checks),
+            _ => None,
         }
     }
 

@@ -40,7 +40,7 @@ impl ApiError {
                 format!("The file has {size} bytes and the range lies outside of them.")
             }
             Self::Image { error, .. } => sentence(&error.to_string()),
-            Self::NotReady(what) => format!("Not ready: {what}."),
+            Self::NotReady(checks) => format!("Not ready: {}.", checks.reasons()),
             other => other.fixed_detail().to_owned(),
         }
     }

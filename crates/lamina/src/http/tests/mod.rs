@@ -13,7 +13,7 @@ mod uploads;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,6 +23,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -51,6 +52,7 @@ struct House {
     pool: Pool,
     clock: ManualClock,
     draining: CancellationToken,
+    pulse: watch::Sender<Option<Instant>>,
     folder: tempfile::TempDir,
 }
 
@@ -78,6 +80,7 @@ impl House {
             queue: 8,
         });
         let (clock, draining) = (ManualClock::at(now), CancellationToken::new());
+        let pulse = watch::Sender::new(Some(Instant::now()));
         let mut edge = Edge {
             store: Arc::clone(&store) as Arc<dyn Store>,
             blobs: blobs.clone(),
@@ -101,6 +104,7 @@ impl House {
             limits: EdgeLimits::default(),
             metrics: Metrics::new(),
             draining: draining.clone(),
+            worker: pulse.subscribe(),
         };
         change(&mut edge);
         Self {
@@ -111,6 +115,7 @@ impl House {
             pool,
             clock,
             draining,
+            pulse,
             folder,
         }
     }

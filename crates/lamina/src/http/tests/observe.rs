@@ -202,10 +202,21 @@ async fn a_wrong_method_names_the_right_ones() {
 async fn readiness_follows_the_stop_the_database_and_the_blobs() {
     let house = House::new();
     assert_eq!(house.get("/healthz").await.json()["status"], "ok");
-    assert_eq!(house.get("/readyz").await.json()["status"], "ready");
+    insta::assert_json_snapshot!(house.get("/readyz").await.json(), @r#"
+    {
+      "checks": {
+        "database": "ok",
+        "draining": false,
+        "storage": "ok",
+        "worker": "ok"
+      },
+      "status": "ready"
+    }
+    "#);
     house.draining.cancel();
     let answer = house.get("/readyz").await;
     assert_eq!(answer.code(), (503, "not_ready".into()));
+    assert_eq!(answer.json()["checks"]["draining"], true);
     assert!(
         answer.json()["detail"]
             .as_str()
@@ -222,6 +233,8 @@ async fn readiness_follows_the_stop_the_database_and_the_blobs() {
             .unwrap()
             .contains("database")
     );
+    assert_eq!(answer.json()["checks"]["database"], "failed");
+    assert_eq!(answer.json()["checks"]["storage"], "ok");
     assert_eq!(house.get("/healthz").await.status, StatusCode::OK);
 
     let house = House::new();
@@ -230,4 +243,22 @@ async fn readiness_follows_the_stop_the_database_and_the_blobs() {
     std::fs::write(&blobs, b"a file where the folder was").unwrap();
     let answer = house.get("/readyz").await;
     assert!(answer.json()["detail"].as_str().unwrap().contains("blob"));
+    assert_eq!(answer.json()["checks"]["storage"], "failed");
+}
+
+#[tokio::test]
+async fn readiness_follows_the_worker_without_delay() {
+    let house = House::new();
+    assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(60));
+    for silent in [None, Some(long_ago.unwrap())] {
+        house.pulse.send_replace(silent);
+        let answer = house.get("/readyz").await;
+        assert_eq!(answer.code(), (503, "not_ready".into()));
+        let answer = answer.json();
+        assert_eq!(answer["checks"]["worker"], "failed", "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("worker"));
+        house.pulse.send_replace(Some(Instant::now()));
+        assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+    }
 }

@@ -47,6 +47,12 @@ impl Process {
         (ended.status, String::from_utf8(ended.stdout).unwrap())
     }
 
+    /// Runs the binary with these arguments and options to its end, and returns how it ended and
+    /// what it said to people.
+    pub(crate) async fn run(arguments: &[&str], options: &[(&str, &str)]) -> (ExitStatus, String) {
+        Self::command(arguments, options).ended().await
+    }
+
     /// Ends it at once, as a power cut would.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
