@@ -17,6 +17,7 @@ use crate::telemetry::Log;
 /// [`StartError`]
 pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<(), StartError> {
     let mut app = App::build(config, clock, Tuning::default())?;
+    app.admit(config).await?;
     let address = config.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -25,6 +26,7 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     if let Some(listener) = scraping::listen(config.metrics_listen).await? {
         app = app.scraped_on(listener);
     }
+    app.open_counter(bound);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
     tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");

@@ -3,8 +3,11 @@
 
 mod blobs;
 mod check;
+mod keys;
+mod operator;
 mod reach;
 mod split;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +50,8 @@ enum Command {
     },
     /// Split one image and write its layers and manifest.json
     Split(split::Args),
+    /// Make, list and revoke API keys, of a running service or a stopped one
+    Keys(keys::Args),
     /// Bring the database to this version's schema
     Migrate,
     /// Move pictures between folder and bucket
@@ -74,6 +79,7 @@ impl Cli {
             }
             Command::Split(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
+            Command::Keys(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
             Command::Check => check::run(&Config::load(file)),
         }

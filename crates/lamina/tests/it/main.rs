@@ -14,6 +14,7 @@ mod expiry;
 mod faults;
 mod hostile;
 mod input;
+mod keys;
 mod kill;
 mod log;
 mod metrics;
