@@ -1,6 +1,7 @@
 //! The lamina service as a library: everything but the command line. `ARCHITECTURE.md` has the
 //! map; `app/` wires the parts.
 
+pub mod access;
 pub mod app;
 pub mod blobs;
 pub mod cli;

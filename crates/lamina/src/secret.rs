@@ -35,6 +35,15 @@ fn make(path: &Path) -> io::Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gave no random bytes"))?;
     let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    write_private(path, &text)?;
+    Ok(SecretString::from(text))
+}
+
+/// Writes a file that its owner alone can read, over one that may be there.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     // Written aside and renamed: a crash must not leave half a secret.
     let aside = path.with_extension("new");
     let mut options = OpenOptions::new();
@@ -44,8 +53,7 @@ fn make(path: &Path) -> io::Result<SecretString> {
     let mut file = options.open(&aside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    Ok(SecretString::from(text))
+    std::fs::rename(&aside, path)
 }
 
 #[cfg(test)]

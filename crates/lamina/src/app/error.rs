@@ -4,6 +4,7 @@ use std::io;
 
 use crate::blobs::BlobError;
 use crate::fetch::FetchSetupError;
+use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
 
 /// Why the service cannot start.
@@ -48,6 +49,14 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// Callers would need keys, and there are none.
+    #[error(
+        "{0} can be reached from outside, so that callers need keys, and there is no key; make one with `lamina keys new NAME`, set API_KEYS=name:key or ADMIN_KEY, or ALLOW_ANONYMOUS=true if something in front of lamina checks who calls"
+    )]
+    Nobody(std::net::IpAddr),
+    /// The keys cannot be read.
+    #[error("the keys of the database cannot be read: {0}")]
+    Keys(#[from] StoreError),
     /// A folder cannot be made.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, io::Error),

@@ -1,6 +1,9 @@
 //! The one wiring place: constructs every part in order, names all concrete types, and owns signals
 //! and the stop token. It decides nothing that a part could decide.
 
+mod access;
+mod counter;
+mod desk;
 mod error;
 mod fal;
 mod fetching;
@@ -8,29 +11,37 @@ mod run;
 mod scraping;
 mod storage;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::access::key_rules;
+pub(crate) use self::access::nobody_may_call;
+pub(crate) use self::counter::Counter;
+use self::counter::OpenCounter;
+pub(crate) use self::desk::open_desk;
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
 use self::fal::fal_settings;
 use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
 pub use self::run::run;
 pub(crate) use self::storage::{link_signer, open_blobs};
+use crate::access::ApiKey;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
 use crate::fetch::Fetcher;
+pub(crate) use crate::http::AdminDesk;
 use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
 use crate::images::{Limits, Pool, PoolSize};
-use crate::jobs::{JobId, Nonce};
+use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -56,6 +67,10 @@ pub struct App {
     worker: Arc<Worker>,
     wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
     store: Arc<dyn Store>,
+    keys: ApiKeys,
+    pass: ApiKey,
+    database: PathBuf,
+    counter: Option<OpenCounter>,
     draining: CancellationToken,
     metrics: Metrics,
     scrape: Router,
@@ -122,22 +137,22 @@ impl App {
         std::fs::create_dir_all(&spool)
             .map_err(|error| StartError::Folder(spool.display().to_string(), error))?;
         let (draining, pulse) = (CancellationToken::new(), watch::Sender::new(None));
+        let (pass, mut rules) = (ApiKey::random(), key_rules(config));
+        rules.admins.push(pass.digest().clone());
+        let keys = ApiKeys::by(rules);
         let edge = Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
             links,
             pool: pool.clone(),
             clock: Arc::clone(&clock),
-            keys: ApiKeys::new(
-                config
-                    .api_keys
-                    .iter()
-                    .map(|(name, key)| (name.as_str(), key.expose_secret())),
-            ),
+            keys: keys.clone(),
             engines: http::Engines {
                 available: engines.kinds(),
                 default: config.engine,
+                prices: prices(&engines),
             },
+            daily_microusd: config.spend.total_microusd,
             images: limits,
             job_ttl: config.job_ttl,
             upload_ttl: config.job_ttl,
@@ -155,6 +170,7 @@ impl App {
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
             unknown_policy: config.submit_unknown,
+            spend: config.spend,
             engine_timeout: config.engine_timeout,
             stop_grace: config.stop_grace,
             ..tuning.worker
@@ -188,6 +204,10 @@ impl App {
             worker,
             wakes,
             store,
+            keys,
+            pass,
+            database: config.database_path.clone(),
+            counter: None,
             draining,
             metrics,
             scrape,
@@ -216,7 +236,14 @@ impl App {
 
     /// Serves on `listener` until `stop`: then it is not ready, accepts and claims nothing more,
     /// lets requests and steps finish for the grace time, releases leases and closes.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
+        if let Err(error) = self.keys.load(&*self.store).await {
+            // Those of the configuration are known; the next change of a key reads them all.
+            tracing::error!(%error, "the keys of the database could not be read");
+        }
+        if let Ok(bound) = listener.local_addr() {
+            self.open_counter(bound);
+        }
         let draining = self.draining.clone().drop_guard();
         let drain = async {
             stop.cancelled().await;
@@ -243,8 +270,38 @@ impl App {
             work,
             scraping::serve(self.scraped_on, self.scrape, stopped.clone()),
         );
+        drop(self.counter);
         self.store.close().await;
     }
+
+    /// Reads the keys, and refuses to serve where nobody could call.
+    ///
+    /// # Errors
+    /// [`StartError::Keys`] and [`StartError::Nobody`]
+    pub(super) async fn admit(&self, config: &Config) -> Result<(), StartError> {
+        self.keys.load(&*self.store).await?;
+        if nobody_may_call(config, self.keys.ever_had_keys()) {
+            return Err(StartError::Nobody(config.listen.ip()));
+        }
+        Ok(())
+    }
+
+    /// Lets the command line on this machine find the service at `bound`.
+    pub(super) fn open_counter(&mut self, bound: SocketAddr) {
+        if self.counter.is_none() {
+            self.counter = OpenCounter::write(&self.database, bound, &self.pass);
+        }
+    }
+}
+
+/// What a run costs, of engines where it costs something.
+fn prices(engines: &Engines) -> HashMap<EngineKind, u64> {
+    let kinds = engines.kinds().into_iter();
+    let price = |kind| Some((kind, engines.get(kind)?.facts().price_microusd));
+    kinds
+        .filter_map(price)
+        .filter(|(_, price)| *price > 0)
+        .collect()
 }
 
 /// A picture of the largest size must fit into a JSON body as base64, beside its fields.

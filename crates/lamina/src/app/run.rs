@@ -18,6 +18,7 @@ use crate::tls;
 /// [`StartError`]
 pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<(), StartError> {
     let mut app = App::build(config, clock, Tuning::default())?;
+    app.admit(config).await?;
     let address = config.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -26,6 +27,7 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     if let Some(listener) = scraping::listen(config.metrics_listen).await? {
         app = app.scraped_on(listener);
     }
+    app.open_counter(bound);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
     // Beside the start, not within it; whoever connects sooner waits for it.

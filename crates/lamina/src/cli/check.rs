@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret as _;
 
 use super::{reach, runtime};
-use crate::app;
+use crate::app::{self, StartError};
 use crate::blobs::BlobError;
 use crate::config::{Config, ConfigError, StorageConfig};
-use crate::store::Store as _;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
+use crate::store::{Accounts as _, Store as _, StoreError};
 
 /// What was found of one part.
 pub(super) enum Found {
@@ -55,8 +55,8 @@ pub(super) fn run(config: &Result<Config, Vec<ConfigError>>) -> ExitCode {
 
 fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
     tell("configuration", Found::Good("every option is valid".into()));
-    tell("access", Found::Good(access(config)));
-    let (found, serving) = database(config);
+    let (found, serving, keys) = database(config);
+    tell("access", access(config, keys, serving).into());
     tell("database", found.into());
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -76,33 +76,49 @@ fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
     }
 }
 
-fn access(config: &Config) -> String {
-    match config.api_keys.len() {
-        0 => format!("anybody who reaches {} may use the API", config.listen),
-        keys => format!("{keys} API keys on {}", config.listen),
+/// `kept`: keys there ever were in the database. While a service runs there, it knows.
+fn access(config: &Config, kept: usize, serving: bool) -> Result<String, String> {
+    let (listen, configured) = (config.listen, config.api_keys.len());
+    if serving {
+        return Ok(format!(
+            "{configured} API keys in API_KEYS on {listen}; lamina keys list tells those of the database"
+        ));
     }
+    if app::nobody_may_call(config, kept > 0) {
+        return Err(StartError::Nobody(listen.ip()).to_string());
+    }
+    if configured + kept == 0 && (listen.ip().is_loopback() || config.allow_anonymous) {
+        return Ok(format!("anybody who reaches {listen} may use the API"));
+    }
+    Ok(format!(
+        "{configured} API keys in API_KEYS and {kept} in the database, on {listen}"
+    ))
 }
 
-/// And whether a lamina runs on it now.
-fn database(config: &Config) -> (Result<String, String>, bool) {
+/// And whether a lamina runs on it now, and how many keys it has.
+fn database(config: &Config) -> (Result<String, String>, bool, usize) {
     let path = config.database_path.display();
     match SqliteStore::open(&config.database_path) {
         Ok(store) => {
             let counted = runtime().and_then(|runtime| {
-                let count = runtime.block_on(store.submission_unknown_count());
+                let count = runtime.block_on(async {
+                    let unknown = store.submission_unknown_count().await?;
+                    Ok::<_, StoreError>((unknown, store.key_list().await?.len()))
+                });
                 count.map_err(|error| error.to_string())
             });
-            let found = counted.map(|unknown| {
+            let keys = counted.as_ref().map_or(0, |(_, keys)| *keys);
+            let found = counted.map(|(unknown, _)| {
                 format!(
                     "{path} opens, schema {NEWEST_SCHEMA}; {unknown} submissions of unknown fate"
                 )
             });
-            (found, false)
+            (found, false, keys)
         }
         Err(OpenError::OwnedByAnother { .. }) => {
-            (Ok(format!("{path} is in use by a running lamina")), true)
+            (Ok(format!("{path} is in use by a running lamina")), true, 0)
         }
-        Err(error) => (Err(error.to_string()), false),
+        Err(error) => (Err(error.to_string()), false, 0),
     }
 }
 

@@ -4,8 +4,11 @@
 mod blobs;
 mod check;
 mod health;
+mod keys;
+mod operator;
 mod reach;
 mod split;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +51,8 @@ enum Command {
     },
     /// Split one image and write its layers and manifest.json
     Split(split::Args),
+    /// Make, list and revoke API keys, of a running service or a stopped one
+    Keys(keys::Args),
     /// Bring the database to this version's schema
     Migrate,
     /// Move pictures between folder and bucket
@@ -77,6 +82,7 @@ impl Cli {
             }
             Command::Split(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
+            Command::Keys(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
             Command::Health(args) => args.run(file),
             Command::Check => check::run(&Config::load(file)),

@@ -41,6 +41,20 @@ impl Reader<'_> {
         keys
     }
 
+    pub(super) fn admin_api_key(&mut self) -> Option<SecretString> {
+        let key = self.text("ADMIN_KEY");
+        if key.is_empty() {
+            return None;
+        }
+        if key.len() < 16 {
+            self.wrong(
+                "ADMIN_KEY",
+                "expected at least 16 characters; openssl rand -hex 32 makes one",
+            );
+        }
+        Some(SecretString::from(key))
+    }
+
     pub(super) fn cors(&mut self) -> CorsOrigins {
         if self.text("CORS_ORIGINS") == "*" {
             return CorsOrigins::Any;

@@ -4,6 +4,7 @@
 
 mod access;
 mod fal;
+mod limits;
 mod options;
 mod reader;
 mod storage;
@@ -22,6 +23,7 @@ pub use options::{OPTIONS, OptionDoc};
 pub use storage::StorageConfig;
 pub use values::ConfigError;
 
+use crate::access::{LimitRules, SpendCaps};
 use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
@@ -45,6 +47,14 @@ pub struct Config {
     pub signing_secrets: Vec<SecretString>,
     /// Who may use `/api`: name and key.
     pub api_keys: Vec<(String, SecretString)>,
+    /// Opens `/api/admin`.
+    pub admin_key: Option<SecretString>,
+    /// Whether an address that is not loopback is served without keys.
+    pub allow_anonymous: bool,
+    /// Limits of callers for whom nothing else was set.
+    pub limits: LimitRules,
+    /// Caps on spending.
+    pub spend: SpendCaps,
     /// Whether `X-Forwarded-Proto` is believed.
     pub trust_proxy: bool,
     /// Web pages that may call `/api`.
@@ -202,6 +212,10 @@ impl Config {
             public_url,
             signing_secrets: reader.signing_secrets(),
             api_keys: reader.api_keys(),
+            admin_key: reader.admin_api_key(),
+            allow_anonymous: reader.flag("ALLOW_ANONYMOUS"),
+            limits: reader.limits(),
+            spend: reader.spend_caps(),
             trust_proxy: reader.flag("TRUST_PROXY"),
             cors: reader.cors(),
             host_names: reader.host_names(),
@@ -220,17 +234,6 @@ impl Config {
             log: reader.log(),
             metrics_listen: reader.metrics_listen(),
         };
-        let anonymous = config.api_keys.is_empty() && !reader.flag("ALLOW_ANONYMOUS");
-        let host = listen.ip();
-        if anonymous && !host.is_loopback() {
-            reader.wrong(
-                "HOST",
-                format!(
-                    "{host} can be reached from outside, and without API_KEYS anybody could spend your money there; \
-                     set API_KEYS=name:key, or ALLOW_ANONYMOUS=true if something in front of lamina checks who calls"
-                ),
-            );
-        }
         reader.finish(config)
     }
 }

@@ -37,7 +37,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "HOST",
         "127.0.0.1",
-        "Address to listen on. Anything but loopback needs API_KEYS or ALLOW_ANONYMOUS.",
+        "Address to listen on. Anything but loopback needs keys or ALLOW_ANONYMOUS.",
     ),
     option("PORT", "8080", "Port to listen on; 0 takes a free one."),
     option(
@@ -88,12 +88,16 @@ pub const OPTIONS: &[OptionDoc] = &[
     ),
     secret(
         "API_KEYS",
-        "Who may use /api, as name:key,name:key. A key has at least 16 characters.",
+        "Who may use /api, as name:key,name:key, beside the keys of the database. A key has at least 16 characters.",
+    ),
+    secret(
+        "ADMIN_KEY",
+        "Opens /api/admin, and nothing else; at least 16 characters. The command line sends it with --url.",
     ),
     option(
         "ALLOW_ANONYMOUS",
         "false",
-        "Serve a public address without API_KEYS.",
+        "Serve a public address without keys.",
     ),
     option(
         "TRUST_PROXY",
@@ -109,6 +113,26 @@ pub const OPTIONS: &[OptionDoc] = &[
         "ALLOWED_HOSTS",
         "",
         "Names under which a service without API_KEYS may be asked, besides addresses, localhost and the host of PUBLIC_URL: * or names separated by commas.",
+    ),
+    option(
+        "RATE_LIMIT",
+        "auto",
+        "Requests to /api for each owner of keys: a rate such as 20/s or 600/m burst 100, off, or auto (50/s burst 100 for callers with a key).",
+    ),
+    option(
+        "MAX_JOBS_PER_KEY",
+        "auto",
+        "Jobs at work at once for each owner of keys: a number, off, or auto (100 for callers with a key).",
+    ),
+    option(
+        "SPEND_LIMIT_USD_PER_DAY",
+        "",
+        "Most that engines may cost in a UTC day, in US dollars.",
+    ),
+    option(
+        "SPEND_LIMIT_USD_PER_DAY_PER_KEY",
+        "",
+        "The same for each owner of keys.",
     ),
     option(
         "ENGINE",

@@ -1,117 +1,72 @@
-//! Who is asking. Keys are kept as SHA-256 and compared in constant time over all entries; a key
-//! is 32 random bytes, so a slow hash would only be a lever for whoever wants to load the service.
-//! It decides identity, not rights: an owner sees exactly what it owns.
+//! Who is asking, and whether it is one request too many. It decides identity, not rights: an owner
+//! sees exactly what it owns. Whoever has no key costs nothing here but a hash, and leaves nothing
+//! behind: only owners' requests are counted.
 
 use std::sync::Arc;
 
-use aws_lc_rs::{constant_time, digest};
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::browser::refuse_strangers_pages;
 use super::edge::Edge;
 use super::error::ApiError;
+use super::keys::Account;
+use super::rate::RateMeter;
 use crate::jobs::OwnerId;
 
-/// The configured API keys; none of them as text.
-#[derive(Clone, Debug, Default)]
-pub struct ApiKeys {
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone)]
-struct Entry {
-    owner: OwnerId,
-    sha256: [u8; 32],
-}
-
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Entry({})", self.owner)
-    }
-}
-
-impl ApiKeys {
-    /// No keys: everybody is the owner `anonymous`.
-    #[must_use]
-    pub fn anonymous() -> Self {
-        Self::default()
-    }
-
-    /// Keys by the names of their owners. A name may have several keys, so that one can be
-    /// replaced without an interruption.
-    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let entries = pairs
-            .into_iter()
-            .map(|(name, key)| Entry {
-                owner: OwnerId::named(name),
-                sha256: sha256(key),
-            })
-            .collect();
-        Self { entries }
-    }
-
-    /// Whether anybody may ask.
-    #[must_use]
-    pub fn is_anonymous(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The owner of a key. Looks at every entry, whichever matches.
-    fn owner_of(&self, key: &str) -> Option<OwnerId> {
-        let given = sha256(key);
-        self.entries.iter().fold(None, |found, entry| {
-            let same = constant_time::verify_slices_are_equal(&entry.sha256, &given).is_ok();
-            if same {
-                Some(entry.owner.clone())
-            } else {
-                found
-            }
-        })
-    }
-
-    fn identify(&self, request: &Request) -> Result<OwnerId, ApiError> {
-        if self.is_anonymous() {
-            return Ok(OwnerId::anonymous());
-        }
-        let header = request.headers().get(AUTHORIZATION);
-        let key = header
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim());
-        key.and_then(|key| self.owner_of(key))
-            .ok_or(ApiError::Unauthorized {
-                sent: header.is_some(),
-            })
-    }
-}
-
-fn sha256(key: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
-    bytes
-}
-
-/// Lets a request pass with its owner, or answers 401; without keys, refuses what strangers' pages
-/// send. Stands before every `/api` route. The
-/// owner is put on the answer as well, for the log line.
+/// Lets a request pass with its owner, or answers 401 or 429; without keys, refuses what strangers'
+/// pages send. Stands before every `/api` route but the operator's. The owner is put on the answer
+/// as well, for the log line.
 pub(super) async fn authenticate(
     State(edge): State<Arc<Edge>>,
     mut request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
-    let owner = edge.keys.identify(&request)?;
-    if edge.keys.is_anonymous() {
-        refuse_strangers_pages(&edge, request.method(), request.uri(), request.headers())?;
+) -> Response {
+    let account = match identify(&edge, &request) {
+        Ok(account) => account,
+        Err(error) => return error.into_response(),
+    };
+    let owner = account.owner.clone();
+    let (standing, allowed) = account.meter.as_ref().map(RateMeter::count).unzip();
+    let mut response = match allowed.unwrap_or(Ok(())) {
+        Ok(()) => {
+            request.extensions_mut().insert(account);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    };
+    if let Some(standing) = standing {
+        standing.write(response.headers_mut());
     }
-    request.extensions_mut().insert(Caller(owner.clone()));
-    let mut response = next.run(request).await;
     response.extensions_mut().insert(Caller(owner));
-    Ok(response)
+    response
+}
+
+fn identify(edge: &Edge, request: &Request) -> Result<Arc<Account>, ApiError> {
+    if let Some(anybody) = edge.keys.without_key() {
+        refuse_strangers_pages(edge, request.method(), request.uri(), request.headers())?;
+        return Ok(anybody);
+    }
+    let found = bearer(request.headers()).and_then(|key| edge.keys.of(key));
+    found.ok_or_else(|| unauthorized(request.headers()))
+}
+
+/// The key that a request sends.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The refusal of a request that sends no key, or none that is known.
+pub(super) fn unauthorized(headers: &HeaderMap) -> ApiError {
+    ApiError::Unauthorized {
+        sent: headers.contains_key(AUTHORIZATION),
+    }
 }
 
 /// Whoever sent an authenticated request.
@@ -121,34 +76,25 @@ pub(super) struct Caller(pub(super) OwnerId);
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        // A route outside the authenticated part that asks for its caller is a defect; it fails
-        // closed.
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| ApiError::Internal("a route without authentication".to_owned()))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Allowance(account) = Allowance::from_request_parts(parts, state).await?;
+        Ok(Self(account.owner.clone()))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The same, with what it may do.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance(pub(super) Arc<Account>);
 
-    #[test]
-    fn a_key_names_its_owner_and_no_other() {
-        let keys = ApiKeys::new([("a", "first"), ("b", "second"), ("b", "third")]);
-        assert_eq!(keys.owner_of("first"), Some(OwnerId::named("a")));
-        assert_eq!(keys.owner_of("second"), Some(OwnerId::named("b")));
-        assert_eq!(keys.owner_of("third"), Some(OwnerId::named("b")));
-        assert_eq!(keys.owner_of("First"), None);
-        assert_eq!(keys.owner_of(""), None);
-    }
+impl<S: Sync> FromRequestParts<S> for Allowance {
+    type Rejection = ApiError;
 
-    #[test]
-    fn keys_do_not_show_themselves() {
-        let shown = format!("{:?}", ApiKeys::new([("app", "very-secret")]));
-        assert!(shown.contains("app") && !shown.contains("very-secret"));
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // A route outside the authenticated part that asks for its caller is a defect; it fails
+        // closed.
+        let account = parts.extensions.get::<Arc<Account>>().cloned();
+        account
+            .map(Self)
+            .ok_or_else(|| ApiError::Internal("a route without authentication".to_owned()))
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -81,6 +81,15 @@ impl MeteredBody {
             return Err(BodyError::TooLarge(self.meter.bytes));
         }
         Ok(Some(chunk))
+    }
+
+    /// All of it, for a body that is small by its limit.
+    pub(super) async fn whole(mut self) -> Result<Bytes, BodyError> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
     }
 
     /// The same as a stream, for a parser that wants one.

@@ -36,6 +36,35 @@ pub(super) fn refuse_strangers_pages(
     }
 }
 
+/// Refuses what a browser sends for a page of another origin, reading or not. For routes that no
+/// page of another origin has any business with, whatever `CORS_ORIGINS` says; a page has no key
+/// for them either, so this is a second lock.
+pub(super) fn refuse_other_origins(
+    public: Option<&Url>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(ORIGIN) else {
+        // A browser that sends no Origin says this (Fetch Metadata).
+        let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        let foreign = matches!(site, Some(b"cross-site" | b"same-site"));
+        return if foreign {
+            Err(ApiError::OriginNotAllowed)
+        } else {
+            Ok(())
+        };
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let own = asked_host(uri, headers).zip(authority);
+    let served_here = own.is_some_and(|(host, authority)| authority.eq_ignore_ascii_case(host));
+    if served_here || public.is_some_and(|url| url.origin().ascii_serialization() == origin) {
+        Ok(())
+    } else {
+        Err(ApiError::OriginNotAllowed)
+    }
+}
+
 /// Whether no stranger's DNS can have brought the request here under this name. An address is
 /// looked up nowhere; `localhost` and what ends in it belongs to the machine (RFC 6761, 6.3).
 fn is_own(edge: &Edge, host: &str) -> bool {

@@ -12,6 +12,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::edge::CorsOrigins;
 use super::observe::REQUEST_ID;
+use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 /// For links.
 pub(super) fn for_files() -> CorsLayer {
@@ -47,7 +48,15 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             idempotency,
             REQUEST_ID,
         ])
-        .expose_headers([ETAG, LOCATION, RETRY_AFTER, replayed, REQUEST_ID])
+        .expose_headers([
+            ETAG,
+            LOCATION,
+            RETRY_AFTER,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+            replayed,
+            REQUEST_ID,
+        ])
         .max_age(Duration::from_secs(600));
     Some(layer)
 }

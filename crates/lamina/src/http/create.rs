@@ -10,13 +10,15 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::auth::Caller;
+use super::admission::admit;
+use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::intake::{Intake, Place};
 use super::job_view::JobAccepted;
 use super::json::{fresh, require_json};
+use super::keys::Account;
 use super::picture;
 use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
@@ -36,6 +38,7 @@ use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSou
         (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
         (status = 400, description = "`invalid_json`, `invalid_idempotency_key` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 402, description = "`spend_limit_reached`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there", body = Problem, content_type = "application/problem+json"),
@@ -43,6 +46,7 @@ use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSou
         (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
@@ -50,7 +54,7 @@ use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSou
 pub(super) async fn create_job(
     State(edge): State<Arc<Edge>>,
     State(intake): State<Intake>,
-    Caller(owner): Caller,
+    Allowance(account): Allowance,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -61,11 +65,11 @@ pub(super) async fn create_job(
         .zip(body.sha256)
         .map(|(key, body_sha256)| IdempotencyKey { key, body_sha256 });
     if let Some(key) = &key
-        && let Some(seen) = edge.store.job_by_key(&owner, key).await?
+        && let Some(seen) = edge.store.job_by_key(&account.owner, key).await?
     {
         return answer(seen, None);
     }
-    let (created, id) = create(&edge, &intake, owner, body, key).await?;
+    let (created, id) = create(&edge, &intake, &account, body, key).await?;
     answer(created, Some(id))
 }
 
@@ -73,7 +77,7 @@ pub(super) async fn create_job(
 async fn create(
     edge: &Edge,
     intake: &Intake,
-    owner: OwnerId,
+    account: &Arc<Account>,
     body: Spooled,
     key: Option<IdempotencyKey>,
 ) -> Result<(Created, JobId), ApiError> {
@@ -83,6 +87,8 @@ async fn create(
     }
     let spec = parse(edge, body).await?;
     let engine = edge.engines.choose(spec.engine)?;
+    admit(edge, account, engine).await?;
+    let owner = account.owner.clone();
     let now = edge.clock.now();
     let id = JobId::new(now);
     let source = keep_source(edge, intake, place, &owner, id, spec.source).await?;
@@ -95,6 +101,7 @@ async fn create(
         source,
         created_at: now,
         expires_at: now.plus(edge.job_ttl),
+        max_active: account.max_jobs,
     };
     let owner = job.owner.clone();
     let created = edge.store.job_create(job, key).await?;
@@ -103,8 +110,8 @@ async fn create(
         edge.metrics.jobs.created(engine);
     }
     if has_bytes && created != Created::New {
-        // Another request with the same key was first. What cannot be erased now has no job, so
-        // the janitor finds it.
+        // Another request with the same key was first, or others took the last places. What cannot
+        // be erased now has no job, so the janitor finds it.
         let _ = edge.blobs.erase_job(id).await;
     }
     Ok((created, id))
@@ -220,6 +227,7 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
             _,
         ) => (id, still_there(phase, resubmitted)?, true),
         (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
+        (Created::TooManyJobs { limit }, _) => return Err(ApiError::TooManyJobs { limit }),
     };
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
     let headers = response.headers_mut();

@@ -1,6 +1,7 @@
 //! What the edge works with. Everything is given by `app/`; the edge makes nothing itself, reads
 //! no environment and no wall clock.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use fal_queue::webhook::Verifier;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::auth::ApiKeys;
 use super::error::ApiError;
+use super::keys::ApiKeys;
 use super::limits::EdgeLimits;
 use super::readiness::WorkerPulse;
 use crate::blobs::{Blobs, LinkSigner};
@@ -37,6 +38,9 @@ pub struct Edge {
     pub keys: ApiKeys,
     /// The engines that a job can be created for.
     pub engines: Engines,
+    /// Most that engines may cost in a day, all owners together, in millionths of a US dollar.
+    /// What one owner may cost is known to `keys`.
+    pub daily_microusd: Option<u64>,
     /// Bounds on a picture.
     pub images: Limits,
     /// From a job's create to its expiry.
@@ -100,6 +104,8 @@ pub struct Engines {
     pub available: Vec<EngineKind>,
     /// The one for a create that does not ask.
     pub default: EngineKind,
+    /// What a run of those that cost something costs, in millionths of a US dollar.
+    pub prices: HashMap<EngineKind, u64>,
 }
 
 impl Engines {

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use fal_queue::webhook::{WebhookBody, WebhookError};
 use serde::Serialize;
 
@@ -83,11 +83,7 @@ async fn receive(edge: &Edge, body: Body) -> Result<Bytes, ApiError> {
         idle: None,
         total: edge.limits.json_total,
     };
-    let (mut body, mut whole) = (MeteredBody::new(body, meter)?, BytesMut::new());
-    while let Some(chunk) = body.next().await? {
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
+    Ok(MeteredBody::new(body, meter)?.whole().await?)
 }
 
 /// Without a verifier the nonce alone is the proof: it is a secret that only fal was told.

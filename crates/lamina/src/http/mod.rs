@@ -4,6 +4,8 @@
 //! URL, holds SQL or decodes a picture itself. Statuses and public texts are in `error` alone;
 //! axum's types stay below this module. Every wait on a stranger ends by a limit of `limits`.
 
+mod admin;
+mod admission;
 mod answers;
 mod auth;
 mod body;
@@ -20,6 +22,7 @@ mod intake;
 mod job_view;
 mod jobs;
 mod json;
+mod keys;
 mod limits;
 mod observe;
 mod openapi;
@@ -30,6 +33,7 @@ mod picture;
 mod problem;
 mod query;
 mod range;
+mod rate;
 mod readiness;
 mod scrape;
 mod serve;
@@ -50,9 +54,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use auth::ApiKeys;
+pub use admin::{AdminDesk, Reply};
 pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
+pub use keys::{ApiKeys, KeyRules};
 pub use limits::{ConnectionLimits, EdgeLimits};
 pub use readiness::{Checks, Part, WorkerPulse};
 pub use scrape::{Scrape, metrics_router};
@@ -93,6 +98,7 @@ pub fn router(edge: Edge) -> Router {
         .route("/", get(page::page))
         .route("/openapi.json", get(page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
+    let admin = admin::guarded(parts.admin, Arc::new(admin_desk(&edge)));
     let desk = Desk {
         intake: Intake::new(&edge.limits),
         readiness: Readiness::default(),
@@ -101,7 +107,16 @@ pub fn router(edge: Edge) -> Router {
     };
     let requests = desk.edge.metrics.requests.clone();
     let routes = api.merge(files).merge(open).fallback(no_route);
-    layered(routes.with_state(desk), requests)
+    layered(routes.with_state(desk).merge(admin), requests)
+}
+
+fn admin_desk(edge: &Edge) -> AdminDesk {
+    AdminDesk {
+        store: Arc::clone(&edge.store),
+        keys: edge.keys.clone(),
+        clock: Arc::clone(&edge.clock),
+        public_url: edge.public_url.clone(),
+    }
 }
 
 /// What every answer passes, from the inside out.
@@ -119,6 +134,8 @@ fn layered(routes: Router, requests: RequestMetrics) -> Router {
 struct Parts {
     /// Whoever authenticated.
     api: Router<Desk>,
+    /// The operator.
+    admin: Router<Arc<AdminDesk>>,
     /// Whoever has a link.
     files: Router<Desk>,
     /// Everybody.
@@ -133,6 +150,7 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(jobs::get_layers))
         .routes(routes!(uploads::upload))
         .split_for_parts();
+    let (admin, admin_doc) = admin::routes().split_for_parts();
     let (files, files_doc) = OpenApiRouter::new()
         .routes(routes!(files::get_file))
         .split_for_parts();
@@ -141,8 +159,14 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .split_for_parts();
-    let doc = api_doc.merge_from(files_doc).merge_from(open_doc);
-    (Parts { api, files, open }, doc)
+    let doc = api_doc.merge_from(admin_doc).merge_from(files_doc);
+    let parts = Parts {
+        api,
+        admin,
+        files,
+        open,
+    };
+    (parts, doc.merge_from(open_doc))
 }
 
 async fn no_route() -> ApiError {

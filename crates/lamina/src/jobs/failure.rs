@@ -38,6 +38,8 @@ pub enum FailureCode {
     EngineBadLayer,
     /// It is not known whether the engine accepted the picture, and the policy is not to pay twice.
     SubmissionUnknown,
+    /// The day's cap on spending left nothing for this job.
+    SpendLimitReached,
     /// The job's engine is not configured any more.
     EngineNotConfigured,
     /// The stored source is missing or unreadable.
@@ -52,7 +54,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ContentRefused,
         Self::EngineRejectedImage,
         Self::EngineRejectedInput,
@@ -68,6 +70,7 @@ impl FailureCode {
         Self::EngineNoLayers,
         Self::EngineBadLayer,
         Self::SubmissionUnknown,
+        Self::SpendLimitReached,
         Self::EngineNotConfigured,
         Self::SourceLost,
         Self::StorageUnavailable,
@@ -94,6 +97,7 @@ impl FailureCode {
             Self::EngineNoLayers => "engine_no_layers",
             Self::EngineBadLayer => "engine_bad_layer",
             Self::SubmissionUnknown => "submission_unknown",
+            Self::SpendLimitReached => "spend_limit_reached",
             Self::EngineNotConfigured => "engine_not_configured",
             Self::SourceLost => "source_lost",
             Self::StorageUnavailable => "storage_unavailable",
@@ -148,6 +152,9 @@ impl FailureCode {
             }
             Self::SubmissionUnknown => {
                 "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that."
+            }
+            Self::SpendLimitReached => {
+                "What this server may spend on layering in a day is used up, so the picture was not handed over, and nothing was paid. Create the job again after midnight UTC, or ask the operator."
             }
             Self::EngineNotConfigured => {
                 "The engine of this job is not set up on this server any more. Create the job again with another engine."

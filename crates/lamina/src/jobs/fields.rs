@@ -49,14 +49,14 @@ pub enum ParseError {
 }
 
 /// Takes known fields out of a body one by one and keeps what is wrong with them.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     left: BTreeMap<Cow<'a, str>, &'a RawValue>,
-    pub(super) errors: Vec<FieldError>,
+    pub(crate) errors: Vec<FieldError>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of a body that must be a JSON object.
-    pub(super) fn of(body: &'a [u8]) -> Result<Self, ParseError> {
+    pub(crate) fn of(body: &'a [u8]) -> Result<Self, ParseError> {
         if body.is_empty() {
             let nothing = "there is nothing in it; send a JSON object";
             return Err(ParseError::Syntax(nothing.to_owned()));
@@ -73,17 +73,17 @@ impl<'a> Fields<'a> {
     }
 
     /// A field as it stands in the body, which stays there.
-    pub(super) fn raw(&self, field: &str) -> Option<&'a str> {
+    pub(crate) fn raw(&self, field: &str) -> Option<&'a str> {
         self.left.get(field).map(|raw| raw.get())
     }
 
     /// Leaves a field out.
-    pub(super) fn leave_out(&mut self, field: &str) {
+    pub(crate) fn leave_out(&mut self, field: &str) {
         self.left.remove(field);
     }
 
     /// A field of this type; absent and `null` are the same.
-    pub(super) fn take<T: Deserialize<'a>>(&mut self, field: &str, wanted: &str) -> Option<T> {
+    pub(crate) fn take<T: Deserialize<'a>>(&mut self, field: &str, wanted: &str) -> Option<T> {
         let raw = self.left.remove(field)?;
         if raw.get() == "null" {
             return None;
@@ -99,7 +99,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number within these bounds.
-    pub(super) fn take_in<T: Deserialize<'a> + PartialOrd + Copy + std::fmt::Display>(
+    pub(crate) fn take_in<T: Deserialize<'a> + PartialOrd + Copy + std::fmt::Display>(
         &mut self,
         field: &str,
         least: T,
@@ -114,12 +114,12 @@ impl<'a> Fields<'a> {
         Some(value)
     }
 
-    pub(super) fn wrong(&mut self, field: &str, detail: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, field: &str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(field, detail));
     }
 
     /// What was not taken is not known; `known` lists what is.
-    pub(super) fn refuse_the_rest(&mut self, known: &str) {
+    pub(crate) fn refuse_the_rest(&mut self, known: &str) {
         for field in std::mem::take(&mut self.left).into_keys().take(16) {
             self.wrong(&field, format!("Unknown field; known are {known}."));
         }
@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A wrong value as it may stand in an error: short, and on one line.
-pub(super) fn shorten(raw: &str) -> String {
+pub(crate) fn shorten(raw: &str) -> String {
     let mut short: String = raw
         .chars()
         .take(40)

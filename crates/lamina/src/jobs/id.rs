@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
@@ -63,20 +64,21 @@ uuid_id!(
 );
 
 /// Whoever authenticated: the name beside an API key, or `anonymous`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OwnerId(String);
+/// Cheap to clone, since every request carries one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerId(Arc<str>);
 
 impl OwnerId {
     /// The owner of everything when no API keys are configured.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self("anonymous".to_owned())
+        Self("anonymous".into())
     }
 
     /// An owner by name, as configuration and the store hold it.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self(name.to_owned())
+        Self(name.into())
     }
 
     /// The name.

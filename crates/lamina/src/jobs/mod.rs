@@ -16,6 +16,7 @@ mod time;
 
 pub use engine_kind::{EngineChoice, EngineKind};
 pub use failure::{Failure, FailureCode};
+pub(crate) use fields::Fields;
 pub use fields::{FieldError, ParseError};
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use layer::{BoundingBox, Layer, MediaType};

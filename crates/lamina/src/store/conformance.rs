@@ -1,13 +1,23 @@
 //! What every store must keep, as a suite that is run against each implementation. Each case gets
 //! an empty store.
 
+mod accounts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use accounts::{
+    a_key_is_kept_until_it_is_revoked_and_then_remembered,
+    jobs_at_work_are_bounded_however_many_come_at_once,
+    limits_are_the_owners_and_stay_with_its_next_key,
+    no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
+};
+
 use super::{
     AccountLine, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Lookup, NewJob,
-    NewUpload, PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState,
+    NewUpload, Opening, PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState,
 };
+use crate::access::SpendCaps;
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
     RequestId, UnixMs, UploadId,
@@ -43,6 +53,7 @@ fn new_job(created_at: UnixMs) -> NewJob {
         source: StoredSource::Stored(FACTS),
         created_at,
         expires_at: created_at.plus(DAY),
+        max_active: None,
     }
 }
 
@@ -100,10 +111,10 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, now)
+            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now)
             .await
             .unwrap(),
-        Settled::Applied
+        Opening::Opened
     );
     let facts = Facts::Accepted {
         nonce: nonce.clone(),
@@ -282,10 +293,16 @@ pub(super) async fn a_late_answer_from_a_lost_worker_changes_nothing(store: Arc<
     );
     assert_eq!(
         store
-            .submission_open(&lost.lease, &Nonce::random(), 0, at(61))
+            .submission_open(
+                &lost.lease,
+                &Nonce::random(),
+                0,
+                SpendCaps::default(),
+                at(61)
+            )
             .await
             .unwrap(),
-        Settled::LostLease
+        Opening::LostLease
     );
     assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
     assert_eq!(
@@ -451,10 +468,10 @@ pub(super) async fn a_callback_proves_that_an_open_submission_was_taken(store: A
     let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, T0)
+            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), T0)
             .await
             .unwrap(),
-        Settled::Applied
+        Opening::Opened
     );
     let later = change(Phase::Submit, at(100));
     assert_eq!(
@@ -502,10 +519,10 @@ pub(super) async fn a_submission_of_unknown_fate_is_counted(store: Arc<dyn Store
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 0, T0)
+            .submission_open(&job.lease, &nonce, 0, SpendCaps::default(), T0)
             .await
             .unwrap(),
-        Settled::Applied
+        Opening::Opened
     );
     store
         .submission_close(&nonce, SubmissionState::Unknown, None, at(1))
@@ -540,9 +557,9 @@ pub(super) async fn the_account_follows_every_submission_through_its_states(stor
     assert_eq!(settled.unwrap(), Settled::Applied);
     let lost = Nonce::random();
     let opened = store
-        .submission_open(&job.lease, &lost, 50_000, at(2))
+        .submission_open(&job.lease, &lost, 50_000, SpendCaps::default(), at(2))
         .await;
-    assert_eq!(opened.unwrap(), Settled::Applied);
+    assert_eq!(opened.unwrap(), Opening::Opened);
     let account = store.account().await.unwrap();
     assert!(
         account.contains(&line(SubmissionState::Open, 1)),
@@ -792,6 +809,11 @@ macro_rules! for_each_case {
             a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,
             no_reader_sees_less_than_was_acknowledged_or_read_before,
+            a_key_is_kept_until_it_is_revoked_and_then_remembered,
+            limits_are_the_owners_and_stay_with_its_next_key,
+            jobs_at_work_are_bounded_however_many_come_at_once,
+            what_may_have_been_taken_is_spent,
+            no_number_of_workers_spends_more_than_the_caps_allow,
             a_store_that_is_closed_says_so,
         }
     };

@@ -2,6 +2,7 @@
 //! nowhere else. Every write that follows a claim is fenced by the job's lease: it changes nothing
 //! when another worker has taken over, and says so.
 
+mod accounts;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -13,19 +14,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use accounts::{Accounts, KeyRecord, OwnerStanding};
 pub use error::StoreError;
 pub use records::{
     AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
-    JobRecord, Lease, Lookup, NewJob, NewUpload, PhaseStanding, QueueStanding, Settled,
+    JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, Settled,
     SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts,
 };
 pub use signal::Signal;
 
+use crate::access::SpendCaps;
 use crate::jobs::{Change, EngineKind, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId};
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: std::fmt::Debug + Send + Sync {
+pub trait Store: Accounts {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.
@@ -101,14 +104,17 @@ pub trait Store: std::fmt::Debug + Send + Sync {
 
     // ---- submissions ----
 
-    /// Records the intent to submit, fenced, before the engine is called.
+    /// Records the intent to submit, fenced, before the engine is called. In the same transaction
+    /// the day's account is held against `caps` and the owner's own cap, so that no number of
+    /// workers can exceed one. What costs nothing is never refused.
     async fn submission_open(
         &self,
         lease: &Lease,
         nonce: &Nonce,
         price_microusd: u64,
+        caps: SpendCaps,
         now: UnixMs,
-    ) -> Result<Settled, StoreError>;
+    ) -> Result<Opening, StoreError>;
     /// Records what became of a submission whose answer is known. Not fenced: a fact stays a fact
     /// when the lease is lost. An accepted one is never overwritten.
     async fn submission_close(

@@ -50,6 +50,8 @@ pub struct NewJob {
     pub created_at: UnixMs,
     /// When it and its bytes go.
     pub expires_at: UnixMs,
+    /// Most jobs of the owner that may be at work, this one included; `None` is no bound.
+    pub max_active: Option<u32>,
 }
 
 /// A client's promise that a repeated create means the same job.
@@ -77,6 +79,11 @@ pub enum Created {
     },
     /// The key was seen with another body.
     KeyConflict,
+    /// The owner has as many jobs at work as it may; nothing was written.
+    TooManyJobs {
+        /// As many.
+        limit: u32,
+    },
 }
 
 /// Why a job is gone.
@@ -290,6 +297,18 @@ pub enum Settled {
     Applied,
     /// Another worker, a delete or the expiry took the job; nothing was changed.
     LostLease,
+}
+
+/// What became of the intent to submit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Opening {
+    /// It is recorded, and counted as spent.
+    Opened,
+    /// Another worker, a delete or the expiry took the job; nothing was changed.
+    LostLease,
+    /// It would cost more than the day's caps leave; nothing was changed.
+    CapReached,
 }
 
 /// A job whose bytes are to be erased.

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::access::SpendCaps;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::engines::Engines;
@@ -57,6 +58,8 @@ pub struct WorkerSettings {
     pub unknown_grace: Duration,
     /// What then.
     pub unknown_policy: UnknownPolicy,
+    /// Caps on what engines may cost in a day.
+    pub spend: SpendCaps,
     /// How long an engine may take.
     pub engine_timeout: Duration,
     /// Steps of each kind at once, in the order of [`Phase::ACTIVE`].
@@ -79,6 +82,7 @@ impl Default for WorkerSettings {
             max_runs: 3,
             unknown_grace: Duration::from_secs(120),
             unknown_policy: UnknownPolicy::Fail,
+            spend: SpendCaps::default(),
             engine_timeout: Duration::from_secs(30 * 60),
             concurrency: [4, 16, 64, 16],
             gone_window: Duration::from_secs(7 * 24 * 3600),

@@ -8,7 +8,7 @@ use super::step::{Report, StepResult, Stumble, engine_failed};
 use super::{UnknownPolicy, Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
-use crate::store::{Claimed, Facts, Settled, StoredSource, Submission, SubmissionState};
+use crate::store::{Claimed, Facts, Opening, StoredSource, Submission, SubmissionState};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let facts = engine.facts();
@@ -32,11 +32,23 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     match worker
         .parts
         .store
-        .submission_open(&job.lease, &nonce, facts.price_microusd, now)
+        .submission_open(
+            &job.lease,
+            &nonce,
+            facts.price_microusd,
+            worker.settings.spend,
+            now,
+        )
         .await?
     {
-        Settled::Applied => {}
-        Settled::LostLease => return Err(Stumble::LostLease),
+        Opening::Opened => {}
+        Opening::LostLease => return Err(Stumble::LostLease),
+        Opening::CapReached => {
+            // Whoever waits for the job is told at once. Held back until midnight, a day's jobs
+            // would spend the next day's money on pictures that nobody waits for any more.
+            tracing::warn!(job = %job.lease.job, owner = %job.owner, "a job was not submitted because a cap on spending is reached");
+            return Ok(Report::give_up(FailureCode::SpendLimitReached));
+        }
     }
     crash::point("after_intent");
     call(worker, job, engine, nonce, now).await

@@ -15,6 +15,7 @@ mod faults;
 mod health;
 mod hostile;
 mod input;
+mod keys;
 mod kill;
 mod log;
 mod metrics;

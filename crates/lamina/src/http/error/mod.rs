@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 
 use super::readiness::Checks;
+use crate::access::Rate;
 use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError};
 use crate::store::Gone;
@@ -53,6 +54,29 @@ pub enum ApiError {
     Unauthorized {
         /// Whether there was an `Authorization` header at all.
         sent: bool,
+    },
+    /// A key without the operator's right, at a route of the operator's.
+    AdminOnly,
+    /// No key has this id.
+    KeyNotFound,
+    /// More requests than the owner's rate allows.
+    RateLimited {
+        /// The rate.
+        rate: Rate,
+        /// Seconds until one more is allowed.
+        retry_after: u32,
+    },
+    /// The owner has as many jobs at work as it may have.
+    TooManyJobs {
+        /// As many.
+        limit: u32,
+    },
+    /// What may be spent in a day is used up.
+    SpendLimitReached {
+        /// Of the whole service rather than the owner.
+        whole: bool,
+        /// Seconds until the day turns.
+        retry_after: u32,
     },
     /// The link's signature is wrong.
     LinkInvalid,
@@ -119,7 +143,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 45] = [
+    pub const CODES: [(&'static str, u16); 50] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -127,11 +151,14 @@ impl ApiError {
         ("invalid_host", 400),
         ("unauthorized", 401),
         ("webhook_unsigned", 401),
+        ("spend_limit_reached", 402),
+        ("admin_only", 403),
         ("origin_not_allowed", 403),
         ("link_invalid", 403),
         ("webhook_signature_invalid", 403),
         ("route_not_found", 404),
         ("job_not_found", 404),
+        ("key_not_found", 404),
         ("method_not_allowed", 405),
         ("request_timeout", 408),
         ("job_not_completed", 409),
@@ -159,6 +186,8 @@ impl ApiError {
         ("image_truncated", 422),
         ("image_corrupt", 422),
         ("image_base64_invalid", 422),
+        ("rate_limited", 429),
+        ("too_many_jobs", 429),
         ("internal_error", 500),
         ("storage_refused", 500),
         ("server_busy", 503),
@@ -184,6 +213,11 @@ impl ApiError {
             Self::EngineNotConfigured { .. } => "engine_not_configured",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Unauthorized { .. } => "unauthorized",
+            Self::AdminOnly => "admin_only",
+            Self::KeyNotFound => "key_not_found",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TooManyJobs { .. } => "too_many_jobs",
+            Self::SpendLimitReached { .. } => "spend_limit_reached",
             Self::LinkInvalid => "link_invalid",
             Self::LinkExpired => "link_expired",
             Self::FileGone => "file_gone",
@@ -252,7 +286,11 @@ impl ApiError {
     /// When it is worth trying again, in seconds.
     pub(super) fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::JobNotCompleted { retry_after } => Some(*retry_after),
+            Self::JobNotCompleted { retry_after }
+            | Self::RateLimited { retry_after, .. }
+            | Self::SpendLimitReached { retry_after, .. } => Some(*retry_after),
+            // Jobs take seconds; which of them ends next, nobody knows.
+            Self::TooManyJobs { .. } => Some(5),
             Self::ServerBusy
             | Self::StorageUnavailable(_)
             | Self::WebhookKeysUnavailable(_)

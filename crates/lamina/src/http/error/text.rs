@@ -36,6 +36,12 @@ impl ApiError {
             Self::UnsupportedMediaType { wanted } => {
                 format!("Send the body as {wanted}, and say so in Content-Type.")
             }
+            Self::RateLimited { rate, .. } => format!(
+                "More requests than the {rate} that this key is allowed. Wait as long as Retry-After says; the RateLimit header tells what is left."
+            ),
+            Self::TooManyJobs { limit } => format!(
+                "{limit} jobs of this key's owner are at work, and no more are allowed at once. Create the job again when one of them is completed or has failed."
+            ),
             Self::RangeNotSatisfiable { size } => {
                 format!("The file has {size} bytes and the range lies outside of them.")
             }
@@ -73,6 +79,18 @@ impl ApiError {
             Self::Unauthorized { sent: true } => {
                 "The Authorization header holds no key that this server knows. It must read \"Bearer <key>\"."
             }
+            Self::AdminOnly => {
+                "This key does not open the operator's routes. Use ADMIN_KEY, or a key made with \"lamina keys new NAME --admin\"."
+            }
+            Self::KeyNotFound => {
+                "There is no key with this id. GET /api/admin/keys lists those there are."
+            }
+            Self::SpendLimitReached { whole: true, .. } => {
+                "What this server may spend on layering in a day is used up. Create the job again after midnight UTC, or with \"engine\": \"local\", which costs nothing; the operator can raise the limit."
+            }
+            Self::SpendLimitReached { whole: false, .. } => {
+                "What this key's owner may spend on layering in a day is used up. Create the job again after midnight UTC, or with \"engine\": \"local\", which costs nothing; the operator can raise the limit."
+            }
             Self::LinkInvalid => {
                 "The link's signature is wrong. Use links exactly as the API gave them; read the job again for fresh ones."
             }
@@ -101,6 +119,8 @@ impl ApiError {
             }
             Self::Internal(_)
             // Those below hold something of the request; `detail` writes them.
+            | Self::RateLimited { .. }
+            | Self::TooManyJobs { .. }
             | Self::InvalidJson(_)
             | Self::InvalidMultipart(_)
             | Self::InvalidFields(_)

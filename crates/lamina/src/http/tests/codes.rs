@@ -167,6 +167,8 @@ async fn of_the_server(seen: &mut Seen) {
     let guarded = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
     seen.add(&guarded.get("/api/jobs").await);
 
+    super::admin::codes(&mut |answer| seen.add(answer)).await;
+    super::limits::codes(&mut |answer| seen.add(answer)).await;
     seen.add(&busy_answer().await);
 
     let house = House::new();

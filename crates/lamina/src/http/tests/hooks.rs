@@ -42,10 +42,10 @@ async fn open_submission(house: &House) -> (JobId, Nonce) {
     let now = house.clock.now();
     let opened = house
         .store
-        .submission_open(&lease, &nonce, 0, now)
+        .submission_open(&lease, &nonce, 0, SpendCaps::default(), now)
         .await
         .unwrap();
-    assert_eq!(opened, Settled::Applied);
+    assert_eq!(opened, Opening::Opened);
     assert_eq!(
         house.store.lease_release(&lease).await.unwrap(),
         Settled::Applied

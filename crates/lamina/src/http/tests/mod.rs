@@ -1,17 +1,20 @@
 //! The edge over a real database and a real folder, with a clock that tests move by hand. Each
 //! test has its own; nothing is left behind.
 
+mod admin;
 mod authorisation;
 mod bodies;
 mod codes;
 mod hooks;
 mod jobs;
+mod limits;
 mod links;
 mod observe;
 mod openapi;
 mod uploads;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
+use crate::access::SpendCaps;
 use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock, ManualClock};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
@@ -37,7 +41,7 @@ use crate::jobs::{
 };
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Facts, Lease, Settled, SourceFacts, Store};
+use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store};
 
 /// 2026-11-22T14:11:57Z.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -91,7 +95,9 @@ impl House {
             engines: Engines {
                 available: vec![EngineKind::Local],
                 default: EngineKind::Local,
+                prices: HashMap::new(),
             },
+            daily_microusd: None,
             images: Limits::default(),
             job_ttl: DAY,
             upload_ttl: DAY,
@@ -203,10 +209,10 @@ impl House {
         let nonce = Nonce::random();
         let opened = self
             .store
-            .submission_open(&lease, &nonce, 0, self.clock.now())
+            .submission_open(&lease, &nonce, 0, SpendCaps::default(), self.clock.now())
             .await
             .unwrap();
-        assert_eq!(opened, Settled::Applied);
+        assert_eq!(opened, Opening::Opened);
         let facts = Facts::Accepted {
             nonce: nonce.clone(),
             request: RequestId("r1".to_owned()),

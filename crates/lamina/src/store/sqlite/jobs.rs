@@ -25,6 +25,11 @@ pub(super) fn create(
     {
         return Ok(seen);
     }
+    if let Some(limit) = job.max_active
+        && active(connection, &job.owner)? >= limit
+    {
+        return Ok(Created::TooManyJobs { limit });
+    }
     let params = serde_json::to_string(&job.params)
         .map_err(|error| unreadable("params", &error.to_string()))?;
     let (url, facts) = match &job.source {
@@ -64,6 +69,14 @@ pub(super) fn create(
             ])?;
     }
     Ok(Created::New)
+}
+
+fn active(connection: &Connection, owner: &OwnerId) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "select count(*) from jobs where owner = ?1 and phase in ('prepare', 'submit', 'wait', 'collect')",
+        )?
+        .query_row([owner.as_str()], |row| row.get(0))
 }
 
 pub(super) fn by_key(

@@ -1,8 +1,10 @@
 //! The store over one SQLite file: WAL, `synchronous=FULL`, one writer thread with group commit,
 //! a few reader threads. One process owns the file. An answered write survives power loss.
 
+mod accounts;
 mod expiry;
 mod jobs;
+mod keys;
 mod lock;
 mod migrate;
 mod queue;
@@ -10,6 +12,7 @@ mod readers;
 mod recent;
 mod rows;
 mod settle;
+mod spending;
 mod standing;
 mod store;
 mod submissions;

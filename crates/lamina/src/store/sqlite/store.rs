@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, expiry, jobs, queue, settle, standing, submissions, uploads};
+use super::{SqliteStore, expiry, jobs, queue, settle, spending, standing, submissions, uploads};
+use crate::access::SpendCaps;
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
 };
 use crate::store::{
     AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, JobRecord,
-    Lease, Lookup, NewJob, NewUpload, QueueStanding, Settled, Signal, Store, StoreError,
+    Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
     SubmissionState, UploadRecord, WaitCounts,
 };
 
@@ -150,10 +151,11 @@ impl Store for SqliteStore {
         lease: &Lease,
         nonce: &Nonce,
         price_microusd: u64,
+        caps: SpendCaps,
         now: UnixMs,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<Opening, StoreError> {
         let (lease, nonce) = (lease.clone(), nonce.clone());
-        self.write(move |db| submissions::open(db, &lease, &nonce, price_microusd, now))
+        self.write(move |db| spending::open(db, &lease, &nonce, price_microusd, caps, now))
             .await
     }
 

@@ -1,4 +1,4 @@
-//! SQL of submissions: the account of every call to an engine.
+//! SQL of submissions: the account of every call to an engine. Opening one is in `spending.rs`.
 
 use std::time::Duration;
 
@@ -6,34 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, text};
 use crate::jobs::{EngineKind, JobId, Nonce, RequestId, UnixMs};
-use crate::store::{Lease, Settled, Submission, SubmissionState};
-
-pub(super) fn open(
-    connection: &Connection,
-    lease: &Lease,
-    nonce: &Nonce,
-    price_microusd: u64,
-    now: UnixMs,
-) -> rusqlite::Result<Settled> {
-    let mut statement = connection.prepare_cached(
-        "insert into submissions (nonce, job_id, engine, state, price_microusd, opened_at)
-         select ?3, id, engine, 'open', ?4, ?5 from jobs
-         where id = ?1 and lease_token = ?2 and lease_owner is not null",
-    )?;
-    let price = i64::try_from(price_microusd).unwrap_or(i64::MAX);
-    let rows = statement.execute(params![
-        text(lease.job),
-        lease.token,
-        nonce.as_str(),
-        price,
-        now.0
-    ])?;
-    Ok(if rows == 1 {
-        Settled::Applied
-    } else {
-        Settled::LostLease
-    })
-}
+use crate::store::{Submission, SubmissionState};
 
 pub(super) fn close(
     connection: &Connection,

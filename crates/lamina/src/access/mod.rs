@@ -1,0 +1,13 @@
+//! Who may use the service, and how much: API keys as the store holds them, limits of an owner,
+//! days of spending. Pure, like `jobs`: it holds no state, reads no clock and asks no store. Whose
+//! request it is, and whether it is one too many, is `http`'s; what a day has cost is `store`'s.
+
+mod key;
+mod limits;
+mod rate;
+mod spend;
+
+pub use key::{ApiKey, KeyDigest, KeyId, owner_name};
+pub use limits::{LimitRules, OwnerLimits, Rule};
+pub use rate::{Rate, RateError};
+pub use spend::{SpendCaps, UtcDay, parse_usd, usd};

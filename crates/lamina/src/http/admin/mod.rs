@@ -1,0 +1,147 @@
+//! `/api/admin`: what an operator may see and do. It opens for `ADMIN_KEY`, for a key that was made
+//! with that right, and for the command line on the same machine; never for nobody, not even where
+//! the rest of the API is open, and never for a web page of another origin.
+//!
+//! It stands on the store alone, so that the command line can use the very same routes over the
+//! file of a service that is stopped ([`AdminDesk::ask`]).
+
+mod keys;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+use url::Url;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Caller, bearer, unauthorized};
+use super::body::{Meter, MeteredBody};
+use super::browser::refuse_other_origins;
+use super::error::ApiError;
+use super::keys::{Admission, ApiKeys, KeyRules};
+use super::limits::EdgeLimits;
+use super::{no_route, wrong_method};
+use crate::access::ApiKey;
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// Most bytes of a body; an operator sends names and numbers.
+const BODY_BYTES: u64 = 16 << 10;
+
+/// What the operator's routes work with.
+#[derive(Clone, Debug)]
+pub struct AdminDesk {
+    /// Everything.
+    pub store: Arc<dyn Store>,
+    /// Told of every change.
+    pub keys: ApiKeys,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The service's own address, for pages of its own origin.
+    pub public_url: Option<Url>,
+}
+
+/// The routes and their description.
+pub(super) fn routes() -> OpenApiRouter<Arc<AdminDesk>> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(keys::set_limits))
+}
+
+/// The routes behind their door.
+pub(super) fn guarded(routes: Router<Arc<AdminDesk>>, desk: Arc<AdminDesk>) -> Router {
+    routes
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn_with_state(Arc::clone(&desk), admit))
+        .with_state(desk)
+}
+
+async fn admit(State(desk): State<Arc<AdminDesk>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if let Err(error) = refuse_other_origins(desk.public_url.as_ref(), request.uri(), headers) {
+        return error.into_response();
+    }
+    let admission = bearer(headers).map_or(Admission::Unknown, |key| desk.keys.admission(key));
+    match admission {
+        Admission::Operator => next.run(request).await,
+        Admission::Owner(owner) => {
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(Caller(owner));
+            response
+        }
+        Admission::Refused => ApiError::AdminOnly.into_response(),
+        Admission::Unknown => unauthorized(headers).into_response(),
+    }
+}
+
+async fn receive(body: Body) -> Result<bytes::Bytes, ApiError> {
+    let meter = Meter {
+        bytes: BODY_BYTES,
+        idle: None,
+        total: EdgeLimits::default().json_total,
+    };
+    Ok(MeteredBody::new(body, meter)?.whole().await?)
+}
+
+/// The answer to a question that came over no wire.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
+impl AdminDesk {
+    /// A desk over a store that no service has open, with the configuration's keys.
+    #[must_use]
+    pub fn alone(store: Arc<dyn Store>, rules: KeyRules, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            keys: ApiKeys::by(rules),
+            clock,
+            public_url: None,
+        }
+    }
+
+    /// Answers a request of this process as it would one from the wire.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<String>) -> Reply {
+        let pass = ApiKey::random();
+        let desk = Self {
+            keys: self.keys.also_admitting(pass.digest()),
+            ..self.clone()
+        };
+        let router = guarded(routes().split_for_parts().0, Arc::new(desk)).fallback(no_route);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {}", pass.expose()))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.map_or_else(Body::empty, Body::from));
+        let response = match request {
+            Ok(request) => match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(_) => ApiError::RouteNotFound.into_response(),
+        };
+        let (parts, body) = response.into_parts();
+        let (status, body) = match body.collect().await {
+            Ok(body) => (parts.status, body.to_bytes()),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, bytes::Bytes::new()),
+        };
+        Reply {
+            status: status.as_u16(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Whether one more job is let in: as many as the owner may have at work, and as much as the day's
+//! caps leave for the engine it asks for. Asked before a picture is taken in, to save the work; what
+//! decides is the store, which counts jobs when it writes one and money when one is submitted.
+//!
+//! Asks nothing where nothing is bounded, and nothing of money for an engine that costs none.
+
+use std::sync::Arc;
+
+use super::edge::Edge;
+use super::error::ApiError;
+use super::keys::Account;
+use crate::access::UtcDay;
+use crate::jobs::EngineKind;
+
+/// Refuses a job that is one too many, or one that could not be paid for today.
+pub(super) async fn admit(
+    edge: &Edge,
+    account: &Arc<Account>,
+    engine: EngineKind,
+) -> Result<(), ApiError> {
+    let price = edge.engines.prices.get(&engine).copied().unwrap_or(0);
+    let capped = price > 0 && (edge.daily_microusd.is_some() || account.daily_microusd.is_some());
+    if account.max_jobs.is_none() && !capped {
+        return Ok(());
+    }
+    let now = edge.clock.now();
+    let standing = edge
+        .store
+        .owner_standing(&account.owner, UtcDay::of(now))
+        .await?;
+    if let Some(limit) = account
+        .max_jobs
+        .filter(|limit| standing.active_jobs >= *limit)
+    {
+        return Err(ApiError::TooManyJobs { limit });
+    }
+    let over =
+        |spent: u64, cap: Option<u64>| cap.is_some_and(|cap| spent.saturating_add(price) > cap);
+    let whole = over(standing.total_microusd, edge.daily_microusd);
+    if capped && (whole || over(standing.owner_microusd, account.daily_microusd)) {
+        let left = UtcDay::until_next(now).as_secs() + 1;
+        return Err(ApiError::SpendLimitReached {
+            whole,
+            retry_after: u32::try_from(left).unwrap_or(u32::MAX),
+        });
+    }
+    Ok(())
+}

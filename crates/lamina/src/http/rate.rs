@@ -1,0 +1,141 @@
+//! One owner's request rate: a token bucket (GCRA, by `governor`), and the headers that tell a
+//! client where it stands.
+//!
+//! The headers are those of draft-ietf-httpapi-ratelimit-headers-10, an Internet-Draft:
+//! `RateLimit-Policy: "default";q=40;w=2` for 40 requests in 2 seconds, and
+//! `RateLimit: "default";r=39;t=1` for 39 left of them and a second until all are there again. On a
+//! refusal `t` is the time of `Retry-After`, as its section on servers asks.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use super::error::ApiError;
+use crate::access::Rate;
+
+/// What is left of the quota.
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// The quota.
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+
+/// Counts one owner's requests. One 64-bit number of state, and no entry for anybody who has no
+/// key: memory is bounded by the number of owners.
+#[derive(Debug)]
+pub(super) struct RateMeter {
+    bucket: Bucket,
+    clock: DefaultClock,
+    rate: Rate,
+    policy: HeaderValue,
+}
+
+/// What a request is told about the rate.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    policy: HeaderValue,
+    remaining: u32,
+    seconds: u64,
+}
+
+impl RateMeter {
+    /// A meter of which nothing is used; `None` for a rate too fast to be counted, which is none.
+    pub(super) fn new(rate: Rate) -> Option<Self> {
+        let quota = Quota::with_period(rate.interval())?.allow_burst(rate.burst());
+        let policy = format!(
+            "\"default\";q={};w={}",
+            rate.burst(),
+            whole_seconds(rate.window())
+        );
+        Some(Self {
+            bucket: RateLimiter::direct(quota).with_middleware(),
+            clock: DefaultClock::default(),
+            rate,
+            policy: HeaderValue::try_from(policy).ok()?,
+        })
+    }
+
+    /// The rate it counts by.
+    pub(super) const fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Counts a request; how the owner stands then, and whether the request is one too many.
+    pub(super) fn count(&self) -> (Standing, Result<(), ApiError>) {
+        let standing = |remaining, wait| Standing {
+            policy: self.policy.clone(),
+            remaining,
+            seconds: whole_seconds(wait),
+        };
+        match self.bucket.check() {
+            Ok(state) => {
+                let left = state.remaining_burst_capacity();
+                let used = self.rate.burst().get().saturating_sub(left);
+                (standing(left, self.rate.interval() * used), Ok(()))
+            }
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.now());
+                let standing = standing(0, wait);
+                let retry_after = u32::try_from(standing.seconds).unwrap_or(u32::MAX);
+                let error = ApiError::RateLimited {
+                    rate: self.rate,
+                    retry_after,
+                };
+                (standing, Err(error))
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// Puts it on an answer.
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        let Self {
+            policy,
+            remaining,
+            seconds,
+        } = self;
+        let standing = format!("\"default\";r={remaining};t={seconds}");
+        if let Ok(standing) = HeaderValue::try_from(standing) {
+            headers.insert(RATE_LIMIT, standing);
+            headers.insert(RATE_LIMIT_POLICY, policy);
+        }
+    }
+}
+
+/// Rounded up: whoever comes back then is not too early.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_counted_down_and_then_refused() {
+        let meter = RateMeter::new("1/h burst 2".parse().unwrap()).unwrap();
+        let shown = |standing: Standing| {
+            let mut headers = HeaderMap::new();
+            standing.write(&mut headers);
+            let text = |name| headers[name].to_str().unwrap().to_owned();
+            (text(RATE_LIMIT), text(RATE_LIMIT_POLICY))
+        };
+        let policy = "\"default\";q=2;w=7200".to_owned();
+        for expected in ["\"default\";r=1;t=3600", "\"default\";r=0;t=7200"] {
+            let (standing, counted) = meter.count();
+            assert!(counted.is_ok());
+            assert_eq!(shown(standing), (expected.to_owned(), policy.clone()));
+        }
+        let (standing, counted) = meter.count();
+        let error = counted.unwrap_err();
+        assert_eq!(error.code(), "rate_limited");
+        let after = error.retry_after().unwrap();
+        assert!((3590..=3600).contains(&after), "{after}");
+        assert_eq!(shown(standing).0, format!("\"default\";r=0;t={after}"));
+    }
+}
