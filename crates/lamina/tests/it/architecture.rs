@@ -20,7 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["jobs", "access", "clock", "metrics"]),
     ("blobs", &["jobs", "clock", "metrics"]),
     ("images", &["jobs"]),
-    ("fetch", &[]),
+    ("tls", &[]),
+    ("fetch", &["tls"]),
     ("engines", &["jobs", "clock", "blobs", "images", "metrics"]),
     (
         "worker",
@@ -159,7 +160,7 @@ fn what_belongs_to_one_place_stays_there() {
         ("std::env::var", &["config/"]),
         ("Timestamp::now", &["clock.rs"]),
         ("SystemTime::now", &[]),
-        ("axum::", &["http/", "app/mod.rs"]),
+        ("axum::", &["http/", "app/mod.rs", "app/scraping.rs"]),
         ("rusqlite", &["store/"]),
         ("tokio::signal", &["app/run.rs"]),
     ];
