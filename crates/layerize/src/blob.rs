@@ -47,27 +47,30 @@ impl Blob {
     pub(crate) fn filled(&self) -> Self {
         let (w, h) = (self.rect.w, self.rect.h);
         let mut outside = vec![false; w * h];
-        let mut open: Vec<usize> = (0..w)
-            .flat_map(|x| [x, (h - 1) * w + x])
-            .chain((0..h).flat_map(|y| [y * w, y * w + w - 1]))
-            .filter(|&at| !self.bits[at])
-            .collect();
-        while let Some(at) = open.pop() {
-            if self.bits[at] || std::mem::replace(&mut outside[at], true) {
-                continue;
+        // Marked when put on the stack, so that none is there twice.
+        let mut reach = |at: usize, open: &mut Vec<usize>| {
+            if !self.bits[at] && !std::mem::replace(&mut outside[at], true) {
+                open.push(at);
             }
+        };
+        let mut open = Vec::new();
+        let rim = (0..w).flat_map(|x| [x, (h - 1) * w + x]);
+        for at in rim.chain((0..h).flat_map(|y| [y * w, y * w + w - 1])) {
+            reach(at, &mut open);
+        }
+        while let Some(at) = open.pop() {
             let (x, y) = (at % w, at / w);
             if x > 0 {
-                open.push(at - 1);
+                reach(at - 1, &mut open);
             }
             if x + 1 < w {
-                open.push(at + 1);
+                reach(at + 1, &mut open);
             }
             if y > 0 {
-                open.push(at - w);
+                reach(at - w, &mut open);
             }
             if y + 1 < h {
-                open.push(at + w);
+                reach(at + w, &mut open);
             }
         }
         Self {

@@ -50,7 +50,8 @@ pub(crate) fn lay(
     }
     let known = known.map(|k| if k > 0.0 { 1.0 } else { 0.0 });
     let light = picture.map(lightness);
-    let detail = detail(&light, &known, REACH);
+    ctx.check()?;
+    let detail = detail_of(&light, &known, REACH);
     ctx.check()?;
     let seen = Plane {
         w,
@@ -62,11 +63,14 @@ pub(crate) fn lay(
             .map(|(k, p)| k * (1.0 - p))
             .collect(),
     };
-    let life = life(&detail, &seen);
+    let life = life_of(&detail, &seen);
     ctx.check()?;
-    let fine = life_of_fine(&light, &seen);
+    let finest = detail_of(&light, &seen, 1);
     ctx.check()?;
-    let sources = sources(&life, &fine, &known, &seen);
+    let fine = life_of(&finest, &seen);
+    ctx.check()?;
+    let sources = sources(&life, &fine, &known, &seen, ctx)?;
+    ctx.check()?;
     if sources.len() < SIDE {
         return Ok(());
     }
@@ -108,7 +112,7 @@ fn close(a: (usize, usize), b: (usize, usize)) -> bool {
 
 /// What smoothing takes off the known pixels, as a share of the lightness there, so that the grain
 /// of a lit and of a shaded place are alike; 0 elsewhere.
-fn detail(light: &Gray, known: &Gray, reach: usize) -> Gray {
+fn detail_of(light: &Gray, known: &Gray, reach: usize) -> Gray {
     let (w, h) = (light.w, light.h);
     let weighted = Plane {
         w,
@@ -136,7 +140,7 @@ fn detail(light: &Gray, known: &Gray, reach: usize) -> Gray {
 }
 
 /// Deviation of the detail about each place.
-fn life(detail: &Gray, known: &Gray) -> Gray {
+fn life_of(detail: &Gray, known: &Gray) -> Gray {
     let (sum, share) = (
         box_blur(&detail.map(|d| d * d), HALF),
         box_blur(known, HALF),
@@ -153,35 +157,39 @@ fn life(detail: &Gray, known: &Gray) -> Gray {
     }
 }
 
-/// Deviation of the finest detail about each place.
-fn life_of_fine(light: &Gray, known: &Gray) -> Gray {
-    life(&detail(light, known, 1), known)
-}
-
 /// Corners of pieces to copy from: wholly known, as lively as the rim, and fine-grained rather than
 /// crossed by an edge. None if the rim has no texture.
-fn sources(life: &Gray, fine: &Gray, known: &Gray, seen: &Gray) -> Vec<(usize, usize)> {
+fn sources(
+    life: &Gray,
+    fine: &Gray,
+    known: &Gray,
+    seen: &Gray,
+    ctx: &Context<'_>,
+) -> Result<Vec<(usize, usize)>, Error> {
     let (w, h) = (life.w, life.h);
     let near = box_blur(&known.map(|k| 1.0 - k), SIDE);
-    let rim: Vec<usize> = (0..w * h)
-        .filter(|&at| seen.data[at] > 0.0 && near.data[at] > 0.0)
-        .collect();
+    ctx.check()?;
+    let mut rim = Vec::with_capacity(w * h);
+    rim.extend((0..w * h).filter(|&at| seen.data[at] > 0.0 && near.data[at] > 0.0));
+    ctx.check()?;
     let median = |value: &dyn Fn(usize) -> f32| {
         let mut values: Vec<f32> = rim.iter().map(|&at| value(at)).collect();
         let middle = values.len() / 2;
         *values.select_nth_unstable_by(middle, f32::total_cmp).1
     };
     if rim.len() < SIDE * SIDE {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let (usual, lively) = (median(&|at| life.data[at]), median(&|at| fine.data[at]));
     let edged = |at: usize| life.data[at] / fine.data[at].max(1e-4);
+    ctx.check()?;
     let plain = median(&edged);
     let alike = |at: usize| life.data[at] < usual * ALIKE && life.data[at] * ALIKE > usual;
     let kin = rim.iter().filter(|&&at| alike(at)).count() as f32 / rim.len() as f32;
     if lively < LIVELY || kin < ONE_KIND {
-        return Vec::new();
+        return Ok(Vec::new());
     }
+    ctx.check()?;
     let whole = box_blur(seen, HALF);
     let mut found = Vec::new();
     for y in (0..=h - SIDE).step_by(3) {
@@ -192,7 +200,7 @@ fn sources(life: &Gray, fine: &Gray, known: &Gray, seen: &Gray) -> Vec<(usize, u
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// Detail laid so far: weighted sums and sums of squared weights.

@@ -4,18 +4,19 @@
 //! what the surface leaves is carried on smoothly by push-pull. Exact for flat colours, linear
 //! gradients and radial ones about the middle. Invariant: every place has a colour, seen or not.
 
+use crate::context::Context;
 use crate::plane::{Gray, Plane, Rgb, max_difference};
-use crate::push_pull;
+use crate::{Error, push_pull};
 
 /// Least trim, in levels: quantisation and JPEG blocks stay below.
 const TRIM: f32 = 2.5;
 
 /// The colour of the ground everywhere, fitted to `picture` where `seed` is true; `None` when there
 /// is too little of it.
-pub(crate) fn fit(picture: &Rgb, seed: &[bool]) -> Option<Rgb> {
+pub(crate) fn fit(picture: &Rgb, seed: &[bool], ctx: &Context<'_>) -> Result<Option<Rgb>, Error> {
     let count = seed.iter().filter(|&&s| s).count();
     if count < 6 {
-        return None;
+        return Ok(None);
     }
     let step = (count / 12_000).max(1);
     let places: Vec<usize> = (0..seed.len())
@@ -26,6 +27,7 @@ pub(crate) fn fit(picture: &Rgb, seed: &[bool]) -> Option<Rgb> {
     let mut surface = Surface::flat(picture, &kept);
     let mut rough = 0.0;
     for round in 0..9 {
+        ctx.check()?;
         if round > 0 && kept.len() >= 40 {
             surface = Surface::fit(picture, &kept).unwrap_or(surface);
         }
@@ -47,17 +49,25 @@ pub(crate) fn fit(picture: &Rgb, seed: &[bool]) -> Option<Rgb> {
         rough = off.iter().sum::<f32>() / off.len().max(1) as f32;
     }
     let limit = (3.0 * rough).max(TRIM) + 1.0;
-    Some(carry_on(picture, seed, &surface, limit, rough))
+    carry_on(picture, seed, &surface, limit, rough, ctx).map(Some)
 }
 
 /// The surface plus what it leaves, at a quarter of the size and therefore smooth.
-fn carry_on(picture: &Rgb, seed: &[bool], surface: &Surface, limit: f32, rough: f32) -> Rgb {
+fn carry_on(
+    picture: &Rgb,
+    seed: &[bool],
+    surface: &Surface,
+    limit: f32,
+    rough: f32,
+    ctx: &Context<'_>,
+) -> Result<Rgb, Error> {
     let (w, h) = (picture.w, picture.h);
     let data = (0..w * h).map(|at| surface.at(picture, at)).collect();
     let mut model = Plane { w, h, data };
     if rough < 0.35 {
-        return model;
+        return Ok(model);
     }
+    ctx.check()?;
     let (qw, qh) = (w.div_ceil(4), h.div_ceil(4));
     let mut left: Rgb = Plane::filled(qw, qh, [0.0; 3]);
     let mut weight: Gray = Plane::filled(qw, qh, 0.0);
@@ -76,15 +86,17 @@ fn carry_on(picture: &Rgb, seed: &[bool], surface: &Surface, limit: f32, rough: 
         *count = if *count >= 8.0 { 1.0 } else { 0.0 };
     }
     if weight.data.iter().all(|&k| k == 0.0) {
-        return model;
+        return Ok(model);
     }
+    ctx.check()?;
     let left = push_pull::fill(&left, &weight).resize(w, h);
+    ctx.check()?;
     for (colour, more) in model.data.iter_mut().zip(&left.data) {
         for c in 0..3 {
             colour[c] = (colour[c] + more[c]).clamp(0.0, 255.0);
         }
     }
-    model
+    Ok(model)
 }
 
 /// A quadratic in place plus a cone about the middle (the usual radial gradient) for each channel,
@@ -174,6 +186,7 @@ fn solve(matrix: &mut [[f64; 10]; 7]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cancel, Options};
 
     #[test]
     fn a_gradient_is_continued_under_a_disc_and_past_a_shadow() {
@@ -189,7 +202,11 @@ mod tests {
                 seed[y * w + x] = off > 15.0;
             }
         }
-        let ground = fit(&picture, &seed).expect("enough of it");
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let ground = fit(&picture, &seed, &ctx).expect("not cancelled");
+        let ground = ground.expect("enough of it");
         assert!(max_difference(ground.at(40, 30), truth(40, 30)) < 2.0);
     }
 }

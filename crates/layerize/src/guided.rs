@@ -4,7 +4,9 @@
 //! Returned are the coefficients rather than the mask, so that they can be applied to a larger
 //! picture ("Fast Guided Filter", 2015). Invariant: a constant mask gives back the constant.
 
+use crate::Error;
 use crate::box_blur::box_blur;
+use crate::context::Context;
 use crate::plane::{Gray, Plane, Rgb};
 
 /// `mask = slope · colour + offset` at each place, colours in 0 to 1.
@@ -15,11 +17,18 @@ pub(crate) struct Guided {
 
 /// Fits `mask` to `guide` (0 to 255) over windows of `radius`; `eps` is the variance (of colours
 /// in 0 to 1) below which a window counts as flat.
-pub(crate) fn fit(guide: &Rgb, mask: &Gray, radius: usize, eps: f32) -> Guided {
+pub(crate) fn fit(
+    guide: &Rgb,
+    mask: &Gray,
+    radius: usize,
+    eps: f32,
+    ctx: &Context<'_>,
+) -> Result<Guided, Error> {
     let unit = guide.map(|colour| colour.map(|value| value / 255.0));
     let mean = box_blur(&unit, radius);
     let mean_mask = box_blur(mask, radius);
     let with_mask = box_blur(&zip(&unit, mask, |c, m| c.map(|value| value * m)), radius);
+    ctx.check()?;
     let squares = box_blur(
         &unit.map(|c| [c[0] * c[0], c[1] * c[1], c[2] * c[2]]),
         radius,
@@ -28,6 +37,7 @@ pub(crate) fn fit(guide: &Rgb, mask: &Gray, radius: usize, eps: f32) -> Guided {
         &unit.map(|c| [c[0] * c[1], c[0] * c[2], c[1] * c[2]]),
         radius,
     );
+    ctx.check()?;
     let mut slope = Vec::with_capacity(mask.data.len());
     let mut offset = Vec::with_capacity(mask.data.len());
     for at in 0..mask.data.len() {
@@ -47,10 +57,11 @@ pub(crate) fn fit(guide: &Rgb, mask: &Gray, radius: usize, eps: f32) -> Guided {
         offset.push(p - a[0] * m[0] - a[1] * m[1] - a[2] * m[2]);
     }
     let (w, h) = (mask.w, mask.h);
-    Guided {
+    ctx.check()?;
+    Ok(Guided {
         slope: box_blur(&Plane { w, h, data: slope }, radius),
         offset: box_blur(&Plane { w, h, data: offset }, radius),
-    }
+    })
 }
 
 impl Guided {
@@ -111,6 +122,7 @@ fn solve(diagonal: [f32; 3], off: [f32; 3], right: [f32; 3]) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cancel, Options};
 
     #[test]
     fn a_shifted_mask_snaps_to_the_edge_of_the_guide() {
@@ -125,7 +137,11 @@ mod tests {
                 mask.set(x, y, 1.0);
             }
         }
-        let sharp = fit(&guide, &mask, 6, 1e-4).apply(&guide);
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let fit = fit(&guide, &mask, 6, 1e-4, &ctx).expect("not cancelled");
+        let sharp = fit.apply(&guide);
         assert!(sharp.at(18, 10) < 0.3 && sharp.at(19, 10) < 0.4);
         assert!(sharp.at(21, 10) > 0.9);
     }

@@ -15,7 +15,7 @@ const GUESSED: f32 = 0.4;
 
 /// The rest of `scene` without what is `covered` and without `shade`.
 pub(crate) fn fill(
-    scene: &Scene<'_>,
+    scene: &Scene,
     ctx: &Context<'_>,
     covered: &Gray,
     shade: Option<&Gray>,
@@ -25,6 +25,7 @@ pub(crate) fn fill(
         Some(shade) => lifted(&scene.rest, shade),
         None => scene.rest.clone(),
     };
+    ctx.check()?;
     // The rim of a thing still holds some of its colour.
     let near = matte::dilate(covered, 2 + w.max(h) / 200);
     let known = Plane {

@@ -3,6 +3,8 @@
 //! No files and no colour management here. Invariant after [`RgbaImage::check`]: both sides are
 //! at least 1 and the buffer holds exactly `width * height * 4` bytes.
 
+use std::borrow::Cow;
+
 use crate::Error;
 
 /// A straight-alpha RGBA picture, 8 bits a channel, rows top to bottom without padding.
@@ -14,6 +16,20 @@ pub struct RgbaImage {
     pub height: u32,
     /// `width * height * 4` bytes.
     pub pixels: Vec<u8>,
+}
+
+/// A picture that is given away.
+impl From<RgbaImage> for Cow<'_, RgbaImage> {
+    fn from(image: RgbaImage) -> Self {
+        Self::Owned(image)
+    }
+}
+
+/// A picture that is lent.
+impl<'a> From<&'a RgbaImage> for Cow<'a, RgbaImage> {
+    fn from(image: &'a RgbaImage) -> Self {
+        Self::Borrowed(image)
+    }
 }
 
 impl RgbaImage {

@@ -5,9 +5,10 @@
 //! Invariant: coverage is 0 outside the grown box and wherever no solid stroke is near.
 
 use crate::components;
+use crate::context::Context;
 use crate::passes::text::TextBox;
 use crate::plane::{Gray, Plane, Rect, Rgb, distance2, mix};
-use crate::{matte, push_pull};
+use crate::{Error, matte, push_pull};
 
 /// What lies in a box.
 pub(crate) struct Ink {
@@ -33,7 +34,12 @@ const EVEN_ALONE: f32 = 0.9;
 const THICK: f32 = 0.08;
 
 /// Cuts the letters of `boxes[index]` out of `picture`.
-pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<Ink> {
+pub(crate) fn extract(
+    picture: &Rgb,
+    boxes: &[TextBox],
+    index: usize,
+    ctx: &Context<'_>,
+) -> Result<Option<Ink>, Error> {
     let own = boxes[index].rect;
     let short = own.w.min(own.h);
     let rect = own.grow((short / 3).max(4), picture.w, picture.h);
@@ -52,43 +58,56 @@ pub(crate) fn extract(picture: &Rgb, boxes: &[TextBox], index: usize) -> Option<
                     .any(|(i, b)| i != index && b.rect.contains(x, y))
         })
         .collect();
+    ctx.check()?;
     let ring = mask(&part, |at| !inner(at, 1) && !foreign[at]);
     let ground = push_pull::fill(&part, &ring);
-    let (colour, _) = strongest(&part, &ground, |at| inner(at, 0))?;
+    ctx.check()?;
+    let Some((colour, _)) = strongest(&part, &ground, |at| inner(at, 0)) else {
+        return Ok(None);
+    };
+    ctx.check()?;
     let clear = mask(&part, |at| {
         !foreign[at]
             && cover(part.data[at], colour, ground.data[at]) < 0.12
             && distance2(part.data[at], ground.data[at]) < 45.0 * 45.0
     });
     let ground = push_pull::fill(&part, &clear);
-    let (colour, contrast) = strongest(&part, &ground, |at| inner(at, 0))?;
+    ctx.check()?;
+    let Some((colour, contrast)) = strongest(&part, &ground, |at| inner(at, 0)) else {
+        return Ok(None);
+    };
+    ctx.check()?;
     let raw: Vec<f32> = (0..part.data.len())
         .map(|at| cover(part.data[at], colour, ground.data[at]))
         .collect();
     let fit = explained(&part, &ground, &raw, colour, contrast, |at| inner(at, 0));
+    ctx.check()?;
     let (solid, letters) = strokes(&raw, &rect, &inner);
     if letters < 3 && own.w < 2 * own.h && own.h < 2 * own.w {
-        return None;
+        return Ok(None);
     }
+    ctx.check()?;
     let (even, thick) = strokes_are(&part, &solid, colour, own);
     let line = own.w >= 2 * own.h || own.h >= 2 * own.w;
     if even * fit < if line { EVEN } else { EVEN_ALONE } || thick > THICK {
-        return None;
+        return Ok(None);
     }
+    ctx.check()?;
     let alpha = gate(&raw, &solid, rect, contrast);
     let covered = alpha.data.iter().filter(|&&a| a > STROKE).count() as f32 / own.area() as f32;
     if fit < 0.72 || !(0.02..0.75).contains(&covered) {
-        return None;
+        return Ok(None);
     }
+    ctx.check()?;
     let free = matte::dilate(&alpha, 1).map(|a| if a > 0.0 { 0.0 } else { 1.0 });
     let under = push_pull::fill(&part, &free);
-    Some(Ink {
+    Ok(Some(Ink {
         rect,
         alpha,
         under,
         colour,
         fit,
-    })
+    }))
 }
 
 fn mask(part: &Rgb, inside: impl Fn(usize) -> bool) -> Gray {

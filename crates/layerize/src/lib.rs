@@ -34,6 +34,8 @@ mod shadow;
 mod shape_edge;
 mod votes;
 
+use std::borrow::Cow;
+
 use crate::context::Context;
 use crate::scene::Scene;
 
@@ -49,13 +51,14 @@ pub fn passes() -> Vec<&'static str> {
     passes::PASSES.iter().map(|pass| pass.name).collect()
 }
 
-/// Splits `image` into layers, bottom first; at least a background, at most `max_layers`.
+/// Splits `image` into layers, bottom first; at least a background, at most `max_layers`. A picture
+/// given away becomes the background; of one that is lent a copy is made.
 ///
 /// # Errors
 /// [`Error::Cancelled`] when `cancel` was raised, [`Error::BadImage`] for an impossible buffer,
 /// [`Error::UnknownPass`] when a pass that does not exist is to be left out.
-pub fn split(
-    image: &RgbaImage,
+pub fn split<'a>(
+    image: impl Into<Cow<'a, RgbaImage>>,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
     cancel: &Cancel,
@@ -67,18 +70,19 @@ pub fn split(
 ///
 /// # Errors
 /// The same.
-pub fn split_with_report(
-    image: &RgbaImage,
+pub fn split_with_report<'a>(
+    image: impl Into<Cow<'a, RgbaImage>>,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
     cancel: &Cancel,
 ) -> Result<(Vec<Layer>, Report), Error> {
+    let image = image.into();
     image.check()?;
     options.check()?;
     let mut ctx = Context::new(options, progress, cancel);
     let mut report = Report::default();
     ctx.enter("look", 0.0, 0.05)?;
-    let mut scene = Scene::new(image, &ctx)?;
+    let mut scene = Scene::new(&image, &ctx)?;
     report.passes.push(ctx.leave()?);
     let mut done = 0.05;
     for pass in passes::PASSES {
@@ -91,7 +95,7 @@ pub fn split_with_report(
         report.passes.push(ctx.leave()?);
     }
     ctx.enter("peel", done, 1.0)?;
-    let mut layers = peel::peel(&scene, &mut ctx)?;
+    let mut layers = peel::peel(image, &scene, &mut ctx)?;
     for layer in layers.iter_mut().filter(|layer| layer.name.is_empty()) {
         layer.name = layer.kind.to_string();
     }

@@ -3,25 +3,30 @@
 //! Hair and fur come from the guided filter; a gentle contrast curve takes off the haze it leaves.
 //! Invariant: coverage stays within 0 and 1.
 
+use crate::Error;
+use crate::context::Context;
 use crate::guided::{self, Guided};
 use crate::plane::{Gray, Rgb};
 
 /// The mask with the edges of `picture`, and the coefficients for larger versions of it.
-pub(crate) fn refine(picture: &Rgb, mask: &Gray) -> (Gray, Guided) {
+pub(crate) fn refine(
+    picture: &Rgb,
+    mask: &Gray,
+    ctx: &Context<'_>,
+) -> Result<(Gray, Guided), Error> {
     let (w, h) = (picture.w, picture.h);
     let (half_w, half_h) = (w.div_ceil(2), h.div_ceil(2));
-    let fit = guided::fit(
-        &picture.resize(half_w, half_h),
-        &mask.resize(half_w, half_h),
-        4,
-        1e-4,
-    );
-    let full = Guided {
-        slope: fit.slope.resize(w, h),
-        offset: fit.offset.resize(w, h),
-    };
+    let (small, rough) = (picture.resize(half_w, half_h), mask.resize(half_w, half_h));
+    ctx.check()?;
+    let fit = guided::fit(&small, &rough, 4, 1e-4, ctx)?;
+    ctx.check()?;
+    let slope = fit.slope.resize(w, h);
+    ctx.check()?;
+    let offset = fit.offset.resize(w, h);
+    let full = Guided { slope, offset };
+    ctx.check()?;
     let alpha = full.apply(picture);
-    (alpha.map(contrast), full)
+    Ok((alpha.map(contrast), full))
 }
 
 /// Takes the ends of the scale to 0 and 1 and leaves the middle as it is.
@@ -30,11 +35,14 @@ pub(crate) fn contrast(alpha: f32) -> f32 {
 }
 
 /// Colours of the solid part carried on into the soft edge.
-pub(crate) fn pure_paint(picture: &Rgb, alpha: &Gray) -> Rgb {
+pub(crate) fn pure_paint(picture: &Rgb, alpha: &Gray, ctx: &Context<'_>) -> Result<Rgb, Error> {
     let known = alpha.map(|a| if a > 0.97 { 1.0 } else { 0.0 });
     let solid = known.data.iter().any(|&k| k > 0.0);
     let known = if solid { known } else { alpha.clone() };
-    crate::push_pull::fill(picture, &known)
+    ctx.check()?;
+    let paint = crate::push_pull::fill(picture, &known);
+    ctx.check()?;
+    Ok(paint)
 }
 
 /// The largest coverage in the square around each place.

@@ -5,8 +5,13 @@
 //! the ellipse its free part fits, else by its straight ends up to where they meet.
 //! Invariant: a shape only grows, and only under the other.
 
+use crate::Error;
 use crate::blob::Blob;
+use crate::context::Context;
 use crate::plane::Rect;
+
+/// Rows between two looks at the stop flag.
+const ROWS: usize = 64;
 
 type Point = (f32, f32);
 
@@ -36,11 +41,11 @@ pub(crate) fn turning(own: &Blob, other: &Blob) -> Option<f32> {
 }
 
 /// `own` with its likely hidden part under `other`.
-pub(crate) fn completed(own: &Blob, other: &Blob) -> Blob {
+pub(crate) fn completed(own: &Blob, other: &Blob, ctx: &Context<'_>) -> Result<Blob, Error> {
     let path = own.outline();
     let runs = contacts(&path, other);
     if runs.is_empty() || path.len() < 24 {
-        return own.clone();
+        return Ok(own.clone());
     }
     let touched = |at: usize| {
         runs.iter()
@@ -52,26 +57,43 @@ pub(crate) fn completed(own: &Blob, other: &Blob) -> Blob {
         .collect();
     let rect = own.rect.union(other.rect);
     if let Some(ellipse) = Ellipse::fit(&free) {
-        return grown(own, other, rect, |x, y| ellipse.covers(x, y));
+        return grown(own, other, rect, ctx, |y| ellipse.crossings(y));
     }
     let mut result = own.clone();
     for &(from, to) in &runs {
         let corners = continued(&path, from, to);
-        result = grown(&result, other, rect, |x, y| inside(&corners, x, y));
+        result = grown(&result, other, rect, ctx, |y| crossings(&corners, y))?;
     }
-    result
+    Ok(result)
 }
 
-fn grown(own: &Blob, other: &Blob, rect: Rect, more: impl Fn(f32, f32) -> bool) -> Blob {
+/// `own` and what of `other` (and next to it) lies within an outline, of which `crossings` tells
+/// where a row crosses it.
+fn grown(
+    own: &Blob,
+    other: &Blob,
+    rect: Rect,
+    ctx: &Context<'_>,
+    crossings: impl Fn(f32) -> Vec<f32>,
+) -> Result<Blob, Error> {
     let near = |x: usize, y: usize| {
         (y.saturating_sub(1)..=y + 1)
             .any(|ny| (x.saturating_sub(1)..=x + 1).any(|nx| other.has(nx, ny)))
     };
-    let all = Blob::from_fn(rect, |x, y| {
-        own.has(x, y) || (near(x, y) && more(x as f32, y as f32))
-    });
+    let mut bits = Vec::with_capacity(rect.area());
+    for y in rect.y..rect.y + rect.h {
+        if y % ROWS == 0 {
+            ctx.check()?;
+        }
+        let crossed = crossings(y as f32);
+        let inside = |x: usize| crossed.iter().filter(|&&at| at > x as f32).count() % 2 == 1;
+        bits.extend((rect.x..rect.x + rect.w).map(|x| own.has(x, y) || (inside(x) && near(x, y))));
+    }
+    let all = Blob { rect, bits };
+    ctx.check()?;
     let tight = bounds(&all).unwrap_or(rect);
-    Blob::from_fn(tight, |x, y| all.has(x, y))
+    ctx.check()?;
+    Ok(Blob::from_fn(tight, |x, y| all.has(x, y)))
 }
 
 fn bounds(blob: &Blob) -> Option<Rect> {
@@ -153,15 +175,14 @@ fn continued(path: &[(i64, i64)], from: usize, to: usize) -> Vec<Point> {
     corners
 }
 
-fn inside(corners: &[Point], x: f32, y: f32) -> bool {
-    let mut odd = false;
-    for (k, a) in corners.iter().enumerate() {
-        let b = corners[(k + 1) % corners.len()];
-        if (a.1 > y) != (b.1 > y) && x < (b.0 - a.0) * (y - a.1) / (b.1 - a.1) + a.0 {
-            odd = !odd;
-        }
-    }
-    odd
+/// Where a row crosses a closed outline.
+fn crossings(corners: &[Point], y: f32) -> Vec<f32> {
+    let ahead = corners.iter().skip(1).chain(corners.first());
+    let sides = corners.iter().zip(ahead);
+    sides
+        .filter(|(a, b)| (a.1 > y) != (b.1 > y))
+        .map(|(a, b)| (b.0 - a.0) * (y - a.1) / (b.1 - a.1) + a.0)
+        .collect()
 }
 
 /// An ellipse along the axes.
@@ -235,12 +256,11 @@ impl Ellipse {
         near * 100 >= points.len() * 94 && seen.iter().filter(|&&s| s).count() >= 9
     }
 
-    fn covers(&self, x: f32, y: f32) -> bool {
-        let (dx, dy) = (
-            (x - self.centre.0) / self.radii.0,
-            (y - self.centre.1) / self.radii.1,
-        );
-        dx * dx + dy * dy <= 1.0
+    /// Where a row crosses it.
+    fn crossings(&self, y: f32) -> Vec<f32> {
+        let dy = (y - self.centre.1) / self.radii.1;
+        let half = (1.0 - dy * dy).max(0.0).sqrt() * self.radii.0;
+        vec![self.centre.0 - half, self.centre.0 + half]
     }
 }
 
@@ -268,6 +288,14 @@ fn solve(matrix: &mut [[f64; 5]; 4]) -> Option<[f64; 4]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cancel, Options};
+
+    fn whole_again(own: &Blob, other: &Blob) -> Blob {
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        completed(own, other, &ctx).expect("not cancelled")
+    }
 
     const CANVAS: Rect = Rect {
         x: 0,
@@ -296,7 +324,7 @@ mod tests {
         );
         let back = Blob::from_fn(CANVAS, |x, y| whole.has(x, y) && !front.has(x, y));
         assert!(turning(&front, &back) < turning(&back, &front));
-        assert!(agreement(&completed(&back, &front), &whole) > 0.98);
+        assert!(agreement(&whole_again(&back, &front), &whole) > 0.98);
     }
 
     #[test]
@@ -307,6 +335,6 @@ mod tests {
         let front = disc(120.0, 120.0, 45.0);
         let back = Blob::from_fn(CANVAS, |x, y| whole.has(x, y) && !front.has(x, y));
         assert!(turning(&front, &back) < turning(&back, &front));
-        assert!(agreement(&completed(&back, &front), &whole) > 0.98);
+        assert!(agreement(&whole_again(&back, &front), &whole) > 0.98);
     }
 }

@@ -13,8 +13,8 @@ use crate::{Error, LayerKind, RgbaImage};
 
 /// Longest side of the picture the passes look at.
 pub(crate) const WORK_SIDE: usize = 1024;
-/// Rows of the work picture between two looks at the stop flag.
-const SHRUNK_ROWS: usize = 64;
+/// Pixels of the source shrunk between two looks at the stop flag.
+const LOOK: usize = 1 << 19;
 
 /// One thing found: where it is and what colour it has there.
 pub(crate) struct Cut {
@@ -42,8 +42,11 @@ pub(crate) enum Edge {
 }
 
 /// The picture at work size and what is known about it.
-pub(crate) struct Scene<'a> {
-    pub(crate) source: &'a RgbaImage,
+pub(crate) struct Scene {
+    /// Width and height of the picture itself.
+    pub(crate) size: (usize, usize),
+    /// How opaque the picture is, 0 to 1; `None` if it is so everywhere.
+    pub(crate) opacity: Option<Gray>,
     /// The picture; transparent pixels shown over a plain ground.
     pub(crate) work: Rgb,
     /// The picture with everything found painted out.
@@ -57,11 +60,12 @@ pub(crate) struct Scene<'a> {
     pub(crate) merged: usize,
 }
 
-impl<'a> Scene<'a> {
-    pub(crate) fn new(source: &'a RgbaImage, ctx: &Context<'_>) -> Result<Self, Error> {
-        let work = work_picture(source, ctx)?;
+impl Scene {
+    pub(crate) fn new(source: &RgbaImage, ctx: &Context<'_>) -> Result<Self, Error> {
+        let (work, opacity) = work_picture(source, ctx)?;
         Ok(Self {
-            source,
+            size: (source.width as usize, source.height as usize),
+            opacity,
             rest: work.clone(),
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
@@ -130,8 +134,8 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
     }
 }
 
-/// The source at work size, transparent pixels mixed onto a grey that stands off from the rest.
-fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<Rgb, Error> {
+/// The source at work size and how opaque it is there; transparent pixels mixed onto a grey that stands off from the rest.
+fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<(Rgb, Option<Gray>), Error> {
     let (w, h) = (source.width as usize, source.height as usize);
     let longest = w.max(h);
     let (small_w, small_h) = if longest > WORK_SIDE {
@@ -150,6 +154,7 @@ fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<Rgb, Error> {
         .unwrap_or(&source.pixels)
         .as_chunks::<4>()
         .0;
+    ctx.check()?;
     let ground = plain_ground(pixels);
     let data = pixels
         .iter()
@@ -158,11 +163,17 @@ fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<Rgb, Error> {
             mix(ground, colour, f32::from(p[3]) / 255.0)
         })
         .collect();
-    Ok(Plane {
+    let picture = Plane {
         w: small_w,
         h: small_h,
         data,
-    })
+    };
+    let opacity = pixels.iter().any(|p| p[3] < 255).then(|| Plane {
+        w: small_w,
+        h: small_h,
+        data: pixels.iter().map(|p| f32::from(p[3]) / 255.0).collect(),
+    });
+    Ok((picture, opacity))
 }
 
 /// The source at a smaller size, band by band so that the flag is looked at in between.
@@ -174,20 +185,30 @@ fn shrink(source: &RgbaImage, w: u32, h: u32, ctx: &Context<'_>) -> Result<Vec<u
         bytes: source.pixels.len(),
     };
     let (pixel, filter) = (fir::PixelType::U8x4, fir::FilterType::Bilinear);
-    let view = fir::images::ImageRef::new(source.width, source.height, &source.pixels, pixel)
-        .map_err(|_| refused())?;
     let (wide, tall) = (f64::from(source.width), f64::from(source.height));
+    let row_bytes = source.width as usize * 4;
+    // The filter reaches one row of the small picture to both sides.
+    let reach = (tall / f64::from(h)).ceil() as u32 + 2;
     let mut resizer = fir::Resizer::new();
     let mut small = Vec::with_capacity(w as usize * h as usize * 4);
-    for first in (0..h).step_by(SHRUNK_ROWS) {
+    let a_row = source.pixels.len() / 4 / h as usize;
+    let most = (LOOK / a_row.max(1)).clamp(1, 64) as u32;
+    for first in (0..h).step_by(most as usize) {
         ctx.check()?;
-        let rows = (h - first).min(SHRUNK_ROWS as u32);
-        let mut band = fir::images::Image::new(w, rows, pixel);
-        // The filter reads beyond the band where the source goes on, so bands leave no seams.
+        let rows = (h - first).min(most);
         let at = |row: u32| f64::from(row) * tall / f64::from(h);
+        let (from, to) = (at(first), at(first + rows));
+        // The resizer makes a copy of all it is given, so it is given no more than it reads; rows
+        // beyond the band are among it where the source goes on, so bands leave no seams.
+        let top = (from as u32).saturating_sub(reach);
+        let bottom = (to.ceil() as u32 + reach).min(source.height);
+        let part = &source.pixels[top as usize * row_bytes..bottom as usize * row_bytes];
+        let view = fir::images::ImageRef::new(source.width, bottom - top, part, pixel)
+            .map_err(|_| refused())?;
+        let mut band = fir::images::Image::new(w, rows, pixel);
         let options = fir::ResizeOptions::new()
             .resize_alg(fir::ResizeAlg::Convolution(filter))
-            .crop(0.0, at(first), wide, at(first + rows) - at(first));
+            .crop(0.0, from - f64::from(top), wide, to - from);
         resizer
             .resize(&view, &mut band, &options)
             .map_err(|_| refused())?;

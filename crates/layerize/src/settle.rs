@@ -37,6 +37,7 @@ pub(crate) fn settle(ctx: &Context<'_>, picture: &Rgb, mask: &Gray) -> Result<Gr
     let (w, h) = (fit(picture.w), fit(picture.h));
     let small = picture.resize(w, h);
     let given = mask.resize(w, h);
+    ctx.check()?;
     let held = Held::of(&given);
     let trust = trust(&given);
     let votes = Votes::new(&small);
@@ -45,10 +46,9 @@ pub(crate) fn settle(ctx: &Context<'_>, picture: &Rgb, mask: &Gray) -> Result<Gr
     let mut settled = given.clone();
     for _ in 0..2 {
         ctx.check()?;
-        let (mine, theirs) = (
-            votes.count(|at| thing.data[at]),
-            votes.count(|at| around.data[at]),
-        );
+        let mine = votes.count(|at| thing.data[at]);
+        ctx.check()?;
+        let theirs = votes.count(|at| around.data[at]);
         let mut weight = Vec::with_capacity(w * h);
         let mut wanted = Vec::with_capacity(w * h);
         for at in 0..w * h {
@@ -67,6 +67,7 @@ pub(crate) fn settle(ctx: &Context<'_>, picture: &Rgb, mask: &Gray) -> Result<Gr
         thing = settled.map(|a| a > 0.75);
         around = settled.map(|a| a < 0.25);
     }
+    ctx.check()?;
     let large = settled.resize(picture.w, picture.h);
     Ok(Plane {
         w: picture.w,

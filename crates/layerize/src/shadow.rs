@@ -5,9 +5,10 @@
 //! ground's own smooth region count, so a hard-edged shape is never taken for a shadow.
 
 use crate::blob::Blob;
+use crate::context::Context;
 use crate::plane::{Gray, Plane, Rect, Rgb, max_difference};
 use crate::scene::{Cut, Edge};
-use crate::{LayerKind, push_pull};
+use crate::{Error, LayerKind, push_pull};
 
 /// Coverage from which a darkening is more than an error of the fitted ground.
 const FAINT: f32 = 0.012;
@@ -50,8 +51,14 @@ pub(crate) fn find(
 }
 
 /// The shadow as a cut, if it lies against one of the things on the ground.
-pub(crate) fn cut(shade: &Gray, things: &[Blob], rect: Rect) -> Option<Cut> {
+pub(crate) fn cut(
+    shade: &Gray,
+    things: &[Blob],
+    rect: Rect,
+    ctx: &Context<'_>,
+) -> Result<Option<Cut>, Error> {
     let found = crate::components::label(shade.w, shade.h, |at| shade.data[at] > FAINT);
+    ctx.check()?;
     let mut keep = vec![false; found.pieces.len()];
     for (index, piece) in found.pieces.iter().enumerate() {
         let place = Rect {
@@ -75,14 +82,18 @@ pub(crate) fn cut(shade: &Gray, things: &[Blob], rect: Rect) -> Option<Cut> {
         }
     }
     if !any {
-        return None;
+        return Ok(None);
     }
+    ctx.check()?;
     let carried = push_pull::fill(&values, &known);
     let reach: Vec<Rect> = (0..keep.len())
         .filter(|&k| keep[k])
         .map(|k| found.pieces[k].rect)
         .collect();
-    let bounds = reach.iter().copied().reduce(Rect::union)?;
+    ctx.check()?;
+    let Some(bounds) = reach.iter().copied().reduce(Rect::union) else {
+        return Ok(None);
+    };
     let alpha = Plane {
         w: bounds.w,
         h: bounds.h,
@@ -99,7 +110,7 @@ pub(crate) fn cut(shade: &Gray, things: &[Blob], rect: Rect) -> Option<Cut> {
         y: bounds.y + rect.y,
         ..bounds
     };
-    Some(Cut {
+    Ok(Some(Cut {
         kind: LayerKind::Shadow,
         confidence: 0.8,
         name: String::new(),
@@ -107,7 +118,7 @@ pub(crate) fn cut(shade: &Gray, things: &[Blob], rect: Rect) -> Option<Cut> {
         alpha,
         paint: Plane::filled(place.w, place.h, [0.0; 3]),
         edge: Edge::Soft,
-    })
+    }))
 }
 
 fn touch(a: Rect, b: Rect) -> bool {

@@ -4,7 +4,9 @@
 //! both sides where these differ enough, else from the geometry. Invariant: the border with a
 //! shape that lies above is never softened, since the lower shape runs on under it.
 
+use crate::Error;
 use crate::blob::Blob;
+use crate::context::Context;
 use crate::ink;
 use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
 
@@ -34,11 +36,20 @@ fn narrowed(bits: &mut [bool], by: &[bool]) {
 }
 
 /// Coverage of a shape over the rectangle of `blob` (which has three pixels of room).
-pub(crate) fn alpha(blob: &Blob, above: &[&Blob], picture: &Rgb, paint: &Rgb, below: &Rgb) -> Gray {
+pub(crate) fn alpha(
+    blob: &Blob,
+    above: &[&Blob],
+    picture: &Rgb,
+    paint: &Rgb,
+    below: &Rgb,
+    ctx: &Context<'_>,
+) -> Result<Gray, Error> {
     let rect = blob.rect;
     let core = eroded(blob);
     let wide = crate::matte::dilate(&blob.mask(rect), 2);
+    ctx.check()?;
     let soft = soft(blob, rect);
+    ctx.check()?;
     let mut alpha = Plane::filled(rect.w, rect.h, 0.0_f32);
     for y in 0..rect.h {
         for x in 0..rect.w {
@@ -60,7 +71,7 @@ pub(crate) fn alpha(blob: &Blob, above: &[&Blob], picture: &Rgb, paint: &Rgb, be
             };
         }
     }
-    alpha
+    Ok(alpha)
 }
 
 /// Takes the noise off both ends.

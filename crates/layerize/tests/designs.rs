@@ -219,3 +219,40 @@ fn with_every_pass_off_the_picture_is_its_own_background() {
     assert_eq!(layers.len(), 1);
     assert_eq!(layers[0].image, poster);
 }
+
+#[test]
+fn a_logo_on_a_transparent_ground_leaves_nothing_behind() {
+    let (width, height) = (360_u32, 280_u32);
+    let mut image = RgbaImage::transparent(width, height);
+    let mut disc = |cx: f32, cy: f32, radius: f32, colour: [u8; 3]| {
+        for y in 0..height {
+            for x in 0..width {
+                let off = (x as f32 + 0.5 - cx).hypot(y as f32 + 0.5 - cy);
+                let cover = (radius - off + 0.5).clamp(0.0, 1.0);
+                if cover > 0.0 {
+                    let at = ((y * width + x) * 4) as usize;
+                    let under = &mut image.pixels[at..at + 4];
+                    let (share, own) = (f32::from(under[3]) / 255.0, cover);
+                    let all = own + share * (1.0 - own);
+                    for c in 0..3 {
+                        let sum =
+                            f32::from(colour[c]) * own + f32::from(under[c]) * share * (1.0 - own);
+                        under[c] = (sum / all).round() as u8;
+                    }
+                    under[3] = (all * 255.0).round() as u8;
+                }
+            }
+        }
+    };
+    disc(130.0, 140.0, 80.0, [200, 40, 60]);
+    disc(250.0, 150.0, 60.0, [30, 70, 190]);
+    disc(125.0, 135.0, 30.0, [250, 220, 90]);
+    let layers = layers_of(&image, &Options::default());
+    assert!(layers.len() >= 4, "{} layers", layers.len());
+    let left = layers[0].image.pixels.chunks_exact(4);
+    let left = left.filter(|p| p[3] > 0).count();
+    assert!(
+        left < 40,
+        "{left} pixels of the logo stay in the background"
+    );
+}

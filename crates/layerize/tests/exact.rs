@@ -281,7 +281,7 @@ fn a_raised_flag_stops_the_split_at_the_pass_that_runs() {
 fn progress_never_falls_and_ends_at_one() {
     let mut seen = vec![0.0];
     split(
-        &load("chelsea.png"),
+        load("chelsea.png"),
         &Options::default(),
         &mut |p| seen.push(p.fraction),
         &Cancel::default(),

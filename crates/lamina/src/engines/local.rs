@@ -285,24 +285,24 @@ fn split_pixels(
         work.fraction
             .store(progress.fraction.to_bits(), Ordering::Relaxed);
     };
-    let layers = layerize::split(&image, &options, &mut report, &work.cancel)
+    let layers = layerize::split(image, &options, &mut report, &work.cancel)
         .map_err(|error| EngineError::permanent(FailureCode::EngineFailed, error.to_string()))?;
-    drop(image);
     // One canvas at a time: a stack of full canvases would be many times the picture.
     layers
         .into_iter()
-        .map(|layer| encode(&layer, width, height))
+        .map(|layer| encode(layer, width, height))
         .collect()
 }
 
-fn encode(layer: &layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
-    let canvas = layer.to_canvas(width, height);
+fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
+    let name = Some(layer.name.clone());
+    let canvas = layer.into_canvas(width, height);
     let canvas = images::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
         EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
     })?;
     let bytes = Bytes::from(images::encode_png(&canvas));
     Ok(LayerSource {
-        name: Some(layer.name.clone()),
+        name,
         content: LayerContent::Bytes(bytes),
     })
 }

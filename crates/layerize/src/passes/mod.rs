@@ -17,7 +17,7 @@ pub(crate) struct Pass {
     pub(crate) name: &'static str,
     /// Its part of the whole time, for the progress shown.
     pub(crate) share: f32,
-    pub(crate) run: fn(&mut Scene<'_>, &mut Context<'_>) -> Result<(), Error>,
+    pub(crate) run: fn(&mut Scene, &mut Context<'_>) -> Result<(), Error>,
 }
 
 /// All passes; peeling follows them.

@@ -1,9 +1,10 @@
 //! Merges the least important neighbours when there are more cuts than asked for, and names what
 //! remains, bottom first.
 //!
+//! The same where layers together would take too much memory, which only large pictures reach.
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
 //! the picture stays the same. Invariant: no cut is invented or lost, and with a limit at most
-//! `max_layers - 1` remain.
+//! `max_layers - 1` remain; without too wide a spread no cut is touched.
 
 use std::collections::HashMap;
 
@@ -12,30 +13,47 @@ use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
 use crate::{Error, LayerKind};
 
-pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
+/// Most pixels the layers above the background may have together, each being as large as the
+/// rectangle it occupies: 144 MB.
+const ROOM: f64 = 36e6;
+
+pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let found = scene.cuts.len();
+    let canvas = (scene.work.w, scene.work.h);
     if let Some(most) = ctx.options.max_layers {
         let keep = usize::from(most.max(1)) - 1;
         if keep == 0 {
             // A cut that is not peeled simply stays in the background.
             scene.cuts.clear();
         }
-        merge(&mut scene.cuts, keep, (scene.work.w, scene.work.h), ctx)?;
+        merge(
+            &mut scene.cuts,
+            |cuts| cuts.len() <= keep.max(1),
+            canvas,
+            ctx,
+        )?;
     }
+    let scale = (scene.size.0 * scene.size.1) as f64 / (canvas.0 * canvas.1) as f64;
+    let fits = |cuts: &[Cut]| {
+        let spread: usize = cuts.iter().map(|cut| cut.rect.area()).sum();
+        spread as f64 * scale <= ROOM
+    };
+    merge(&mut scene.cuts, fits, canvas, ctx)?;
     scene.merged += found - scene.cuts.len();
     name(scene);
     Ok(())
 }
 
+/// Joins the cheapest neighbours until it is `enough`.
 fn merge(
     cuts: &mut Vec<Cut>,
-    keep: usize,
+    enough: impl Fn(&[Cut]) -> bool,
     canvas: (usize, usize),
     ctx: &Context<'_>,
 ) -> Result<(), Error> {
-    while cuts.len() > keep.max(1) {
+    let mut weights: Vec<f32> = cuts.iter().map(importance).collect();
+    while cuts.len() > 1 && !enough(cuts) {
         ctx.check()?;
-        let weights: Vec<f32> = cuts.iter().map(importance).collect();
         let mut best = (f32::MAX, 0, 1);
         for low in 0..cuts.len() {
             for high in low + 1..cuts.len() {
@@ -54,6 +72,8 @@ fn merge(
         let (_, low, high) = best;
         let top = cuts.remove(high);
         cuts[low] = join(&cuts[low], &top);
+        weights.remove(high);
+        weights[low] = importance(&cuts[low]);
     }
     Ok(())
 }
@@ -88,7 +108,7 @@ fn meet(a: Rect, b: Rect) -> bool {
     a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
 }
 
-fn name(scene: &mut Scene<'_>) {
+fn name(scene: &mut Scene) {
     let mut many = HashMap::new();
     for cut in &scene.cuts {
         *many.entry(cut.kind).or_insert(0_usize) += 1;

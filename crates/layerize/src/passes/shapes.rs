@@ -19,7 +19,7 @@ const ALIKE: f32 = 6.0;
 /// Least share of the base region that the fitted ground must explain; else it is a photo.
 const PLAIN: f32 = 0.6;
 
-pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
+pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 8 {
         return Ok(());
@@ -27,6 +27,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     let noise = denoise::noise(&scene.rest);
     let smooth = denoise::sigma_filter(&scene.rest, noise, ctx)?;
     ctx.reach(0.2)?;
+    ctx.check()?;
     let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
     let regions = components::label_by(w, h, |_| true, joined);
     ctx.reach(0.35)?;
@@ -35,14 +36,16 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     };
     let whole = Rect { x: 0, y: 0, w, h };
     let mut finder = Finder::new(&scene.rest, &smooth, &regions, ALIKE + 2.0 * noise);
+    ctx.check()?;
     let canvas = Blob {
         rect: whole,
         bits: vec![true; w * h],
     };
-    let Some(plain) = finder.ground_of(&canvas, base) else {
+    let Some(plain) = finder.ground_of(&canvas, base, ctx)? else {
         return Ok(());
     };
     finder.below = plain.clone();
+    ctx.check()?;
     let calm = plain_share(&regions, base, &smooth, &plain, 4.0 + noise);
     if calm < PLAIN {
         return panels(scene, &smooth, &regions, noise, ctx);
@@ -53,8 +56,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     }
     scene.plain = true;
     let found = finder.found;
-    hand_over(scene, found, &plain);
-    Ok(())
+    hand_over(scene, found, &plain, ctx)
 }
 
 /// The region that holds most of the border, if it holds enough of it and of the canvas.
@@ -97,7 +99,7 @@ fn plain_share(regions: &Components, base: u32, smooth: &Rgb, plain: &Rgb, withi
 /// that a wall or a sky is never taken for one: they fill their frame, hardly touch the border and
 /// are flat to the noise.
 fn panels(
-    scene: &mut Scene<'_>,
+    scene: &mut Scene,
     smooth: &Rgb,
     regions: &Components,
     noise: f32,
@@ -123,6 +125,7 @@ fn panels(
         }
         let room = rect.grow(24, w, h);
         let free = matte::dilate(&blob.mask(room), 3).map(|a| if a > 0.0 { 0.0 } else { 1.0 });
+        ctx.check()?;
         let under = push_pull::fill(&plain.crop(room), &free);
         for y in 0..room.h {
             for x in 0..room.w {
@@ -130,13 +133,13 @@ fn panels(
                 finder.below.set(room.x + x, room.y + y, under.at(x, y));
             }
         }
+        ctx.check()?;
         let before = finder.found.len();
         finder.lay_shape(&blob, Some(own), &[], 0, ctx)?;
         finder.found[before].kind = LayerKind::Panel;
     }
     let found = finder.found;
-    hand_over(scene, found, &plain);
-    Ok(())
+    hand_over(scene, found, &plain, ctx)
 }
 
 /// Mean deviation of a region from its mean colour, in levels.
@@ -160,9 +163,15 @@ fn spread(smooth: &Rgb, blob: &Blob) -> f32 {
 }
 
 /// Paints everything found (bottom first) out of the rest and puts it behind what was cut before.
-fn hand_over(scene: &mut Scene<'_>, found: Vec<Cut>, plain: &Rgb) {
+fn hand_over(
+    scene: &mut Scene,
+    found: Vec<Cut>,
+    plain: &Rgb,
+    ctx: &Context<'_>,
+) -> Result<(), Error> {
     for cut in &found {
-        let near = crate::matte::dilate(&cut.alpha, 1);
+        ctx.check()?;
+        let near = matte::dilate(&cut.alpha, 1);
         for y in 0..cut.rect.h {
             for x in 0..cut.rect.w {
                 if near.at(x, y) > 0.0 {
@@ -174,4 +183,5 @@ fn hand_over(scene: &mut Scene<'_>, found: Vec<Cut>, plain: &Rgb) {
         }
     }
     scene.cuts.splice(..0, found);
+    Ok(())
 }

@@ -17,7 +17,7 @@ const SURE: f32 = 0.75;
 /// Largest share of a piece that may have been painted: the rest is guessed there, not seen.
 const GUESSED: f32 = 0.6;
 
-pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
+pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 16 || scene.plain {
         return Ok(());
@@ -26,9 +26,11 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     let mask = net::saliency(ctx, &scene.rest)?;
     ctx.reach(0.6)?;
     give_back_prints(scene, &mask);
+    ctx.check()?;
     let Some((mask, sure)) = certain(&mask) else {
         return Ok(());
     };
+    ctx.check()?;
     let mask = settle::settle(ctx, &scene.rest, &mask)?;
     ctx.reach(0.7)?;
     let found = components::label(w, h, |at| mask.data[at] > 0.3);
@@ -39,6 +41,7 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
             .map(|at| scene.painted.data[at])
             .sum::<f32>();
         if (LEAST..0.9).contains(&share) && guessed < GUESSED * piece.area as f32 {
+            ctx.check()?;
             cut(scene, ctx, &mask, &found.labels, index as u32 + 1, sure)?;
             ctx.reach(0.8)?;
         }
@@ -84,7 +87,7 @@ fn certain(mask: &Gray) -> Option<(Gray, f32)> {
 
 /// The shadow that panels on the picture throw: a cut of its own, and gone from what lies under
 /// the panels.
-fn panel_shadow(scene: &mut Scene<'_>, ctx: &Context<'_>) -> Result<(), Error> {
+fn panel_shadow(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
     let mut covered = Plane::filled(scene.rest.w, scene.rest.h, 0.0);
     let panels = scene.cuts.iter().filter(|cut| cut.kind == LayerKind::Panel);
     for cut in panels {
@@ -99,6 +102,7 @@ fn panel_shadow(scene: &mut Scene<'_>, ctx: &Context<'_>) -> Result<(), Error> {
     if covered.data.iter().all(|&c| c <= 0.0) {
         return Ok(());
     }
+    ctx.check()?;
     let Some(shade) = contact::find(&scene.rest, &covered) else {
         return Ok(());
     };
@@ -113,7 +117,7 @@ fn panel_shadow(scene: &mut Scene<'_>, ctx: &Context<'_>) -> Result<(), Error> {
 }
 
 /// Small lettering on the thing itself (a name tag, a label) is part of it: the cut is undone.
-fn give_back_prints(scene: &mut Scene<'_>, mask: &Gray) {
+fn give_back_prints(scene: &mut Scene, mask: &Gray) {
     let carriers: Vec<Rect> = scene
         .cuts
         .iter()
@@ -141,7 +145,7 @@ fn give_back_prints(scene: &mut Scene<'_>, mask: &Gray) {
 
 /// One connected piece of the mask as a cut, with its surroundings carried on under it.
 fn cut(
-    scene: &mut Scene<'_>,
+    scene: &mut Scene,
     ctx: &Context<'_>,
     mask: &Gray,
     labels: &Plane<u32>,
@@ -165,14 +169,18 @@ fn cut(
             })
             .collect(),
     };
+    ctx.check()?;
     let near = matte::dilate(&own, 8);
-    let (mut alpha, fit) = matte::refine(&scene.rest, &own);
+    ctx.check()?;
+    let (mut alpha, fit) = matte::refine(&scene.rest, &own, ctx)?;
     for (a, &n) in alpha.data.iter_mut().zip(&near.data) {
         if n <= 0.0 || *a < 0.02 {
             *a = 0.0;
         }
     }
+    ctx.check()?;
     let shade = contact::find(&scene.rest, &alpha);
+    ctx.check()?;
     if let Some(shade) = &shade {
         // Dark rims look like the shade beside them: there the mask alone says where a thing ends.
         let tight = matte::dilate(&own, 1);
@@ -196,8 +204,10 @@ fn cut(
             .collect(),
     };
     let under = hole::fill(scene, ctx, &covered, shade.as_ref())?;
+    ctx.check()?;
     let inner = alpha.crop(rect);
-    let paint = matte::pure_paint(&scene.rest.crop(rect), &inner);
+    let paint = matte::pure_paint(&scene.rest.crop(rect), &inner, ctx)?;
+    ctx.check()?;
     let cut = Cut {
         kind: LayerKind::Subject,
         confidence: sure,

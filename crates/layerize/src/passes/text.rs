@@ -18,7 +18,7 @@ const LIKELY: f32 = 0.3;
 /// Least mean probability of a box.
 const SURE: f32 = 0.55;
 
-pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Error> {
+pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 16 {
         return Ok(());
@@ -26,9 +26,9 @@ pub(crate) fn run(scene: &mut Scene<'_>, ctx: &mut Context<'_>) -> Result<(), Er
     let longest = LONGEST.min(w.max(h) * 3 / 2);
     let likely = net::text(ctx, &scene.rest, longest)?;
     ctx.reach(0.8)?;
-    let boxes = merge(boxes(&likely));
+    let boxes = merge(boxes(&likely), ctx)?;
     for (index, found) in boxes.iter().enumerate() {
-        if let Some(ink) = ink::extract(&scene.rest, &boxes, index) {
+        if let Some(ink) = ink::extract(&scene.rest, &boxes, index, ctx)? {
             let under = ink.under.clone();
             let cut = to_cut(ink, found.sure);
             scene.take(cut, &under);
@@ -75,9 +75,10 @@ fn boxes(likely: &Gray) -> Vec<TextBox> {
 }
 
 /// Joins boxes that overlap along one line.
-fn merge(mut boxes: Vec<TextBox>) -> Vec<TextBox> {
+fn merge(mut boxes: Vec<TextBox>, ctx: &Context<'_>) -> Result<Vec<TextBox>, Error> {
     let mut a = 0;
     while a < boxes.len() {
+        ctx.check()?;
         let partner = (a + 1..boxes.len()).find(|&b| one_line(boxes[a].rect, boxes[b].rect));
         if let Some(b) = partner {
             let other = boxes.swap_remove(b);
@@ -88,7 +89,7 @@ fn merge(mut boxes: Vec<TextBox>) -> Vec<TextBox> {
             a += 1;
         }
     }
-    boxes
+    Ok(boxes)
 }
 
 fn one_line(a: Rect, b: Rect) -> bool {

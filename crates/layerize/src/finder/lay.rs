@@ -1,0 +1,154 @@
+//! Pieces become cuts: shapes that overlap, single shapes and what lies on them, pictures.
+//!
+//! Invariant: every cut is shown in `below` as soon as it is laid, so the next one is measured
+//! against it.
+
+use std::cmp::Reverse;
+
+use super::{DEEPEST, Finder};
+use crate::blob::Blob;
+use crate::context::Context;
+use crate::plane::{Gray, Plane, max_difference, mix};
+use crate::scene::{Cut, Edge};
+use crate::{Error, LayerKind, matte, outline, shape_edge};
+
+impl Finder<'_> {
+    /// Shapes that touch: brought in order by their outlines, the lower ones completed.
+    pub(super) fn lay_overlapping(
+        &mut self,
+        siblings: &[(u32, Blob)],
+        depth: usize,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let count = siblings.len();
+        let mut height = vec![0_i32; count];
+        for a in 0..count {
+            for b in a + 1..count {
+                let (one, two) = (&siblings[a].1, &siblings[b].1);
+                if let (Some(own), Some(other)) =
+                    (outline::turning(one, two), outline::turning(two, one))
+                {
+                    let front = if own <= other { a } else { b };
+                    height[front] += 1;
+                    height[a + b - front] -= 1;
+                }
+            }
+            ctx.check()?;
+        }
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by_key(|&k| (height[k], Reverse(siblings[k].1.area())));
+        for (place, &k) in order.iter().enumerate() {
+            let mut whole = siblings[k].1.clone();
+            let above: Vec<&Blob> = order[place + 1..].iter().map(|&j| &siblings[j].1).collect();
+            for other in &above {
+                whole = outline::completed(&whole, other, ctx)?;
+            }
+            self.lay_shape(&whole, Some(siblings[k].0), &above, depth, ctx)?;
+        }
+        Ok(())
+    }
+
+    /// One shape with its colours, and then whatever lies on it.
+    pub(crate) fn lay_shape(
+        &mut self,
+        blob: &Blob,
+        label: Option<u32>,
+        above: &[&Blob],
+        depth: usize,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        let rect = blob.rect.grow(3, self.picture.w, self.picture.h);
+        let wide = Blob::from_fn(rect, |x, y| blob.has(x, y));
+        ctx.check()?;
+        let plain = match label {
+            Some(label) => self.ground_of(&wide, label, ctx)?,
+            None => None,
+        };
+        ctx.check()?;
+        let paint = match plain {
+            Some(paint) => paint,
+            None => Plane::filled(rect.w, rect.h, self.extreme(&wide)),
+        };
+        ctx.check()?;
+        let alpha = shape_edge::alpha(&wide, above, self.picture, &paint, &self.below, ctx)?;
+        ctx.check()?;
+        let before = self.found.len();
+        self.lay(Cut {
+            kind: LayerKind::Shape,
+            confidence: 0.9,
+            name: String::new(),
+            rect,
+            alpha,
+            paint,
+            edge: Edge::Unmix,
+        });
+        if let (Some(label), true) = (label, depth < DEEPEST) {
+            let mut core = blob.clone();
+            let room = blob.rect.grow(3, self.picture.w, self.picture.h);
+            for other in above {
+                ctx.check()?;
+                let near = matte::dilate(&other.mask(room), 3);
+                core = Blob::from_fn(blob.rect, |x, y| {
+                    core.has(x, y) && near.at(x - room.x, y - room.y) <= 0.0
+                });
+            }
+            for _ in 0..4 {
+                ctx.check()?;
+                core = shape_edge::eroded(&core);
+            }
+            self.search(&core, label, depth + 1, ctx)?;
+        }
+        if self.found.len() > before + 1 {
+            self.found[before].kind = LayerKind::Panel;
+        }
+        Ok(())
+    }
+
+    /// The colour of a thin thing: the median of what stands off most from below.
+    pub(super) fn extreme(&self, blob: &Blob) -> [f32; 3] {
+        let rect = blob.rect;
+        let mut seen: Vec<(f32, [f32; 3])> = Vec::new();
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let (x, y) = (rect.x + at % rect.w, rect.y + at / rect.w);
+            let colour = self.picture.at(x, y);
+            seen.push((max_difference(colour, self.below.at(x, y)), colour));
+        }
+        seen.sort_by(|a, b| b.0.total_cmp(&a.0));
+        seen.get(seen.len() / 6)
+            .map_or([0.0; 3], |&(_, colour)| colour)
+    }
+
+    /// A piece of many colours, kept as it is.
+    pub(super) fn lay_picture(&mut self, blob: &Blob, ctx: &Context<'_>) -> Result<(), Error> {
+        let rect = blob.rect.grow(2, self.picture.w, self.picture.h);
+        let solid = shape_edge::squared(&blob.filled());
+        let alpha: Gray = shape_edge::soft(&solid, rect);
+        ctx.check()?;
+        let paint = matte::pure_paint(&self.picture.crop(rect), &solid.mask(rect), ctx)?;
+        self.lay(Cut {
+            kind: LayerKind::Object,
+            confidence: 0.85,
+            name: String::new(),
+            rect,
+            alpha,
+            paint,
+            edge: Edge::Soft,
+        });
+        Ok(())
+    }
+
+    /// Adds a cut on top and shows it in `below`.
+    pub(super) fn lay(&mut self, cut: Cut) {
+        for y in 0..cut.rect.h {
+            for x in 0..cut.rect.w {
+                let a = cut.alpha.at(x, y);
+                if a > 0.0 {
+                    let at = (cut.rect.y + y) * self.below.w + cut.rect.x + x;
+                    self.below.data[at] = mix(self.below.data[at], cut.paint.at(x, y), a);
+                }
+            }
+        }
+        self.spread += cut.rect.area();
+        self.found.push(cut);
+    }
+}

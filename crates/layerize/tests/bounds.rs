@@ -1,0 +1,138 @@
+//! How much memory a split takes, and how much work it does between two looks at the stop flag,
+//! both counted by the allocator, so that a busy machine changes nothing.
+//!
+//! Nearly every step makes a plane of its own, so the bytes asked for since the last look tell how
+//! much was done; they take the place of the clock. Alone in its program and one at a time, since
+//! the allocator counts for all threads.
+
+use std::alloc::System;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cap::Cap;
+use layerize::{Cancel, Options, Report, RgbaImage, split_with_report};
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A nanosecond a byte asked for so far.
+fn bytes() -> Duration {
+    Duration::from_nanos(MEMORY.total_allocated() as u64)
+}
+
+fn load(name: &str) -> RgbaImage {
+    let path = format!(
+        "{}/../../testdata/images/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let picture = image::open(path).expect("test image").to_rgba8();
+    RgbaImage {
+        width: picture.width(),
+        height: picture.height(),
+        pixels: picture.into_raw(),
+    }
+}
+
+/// Every pixel `by` times in both directions.
+fn enlarged(image: &RgbaImage, by: u32) -> RgbaImage {
+    let (width, height) = (image.width * by, image.height * by);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x / by, y / by)));
+    RgbaImage {
+        width,
+        height,
+        pixels: places.flat_map(|(x, y)| image.pixel(x, y)).collect(),
+    }
+}
+
+/// Hooks within hooks, each about as large as the picture: every thing found takes as much memory
+/// as a whole canvas.
+fn hooks(side: u32, count: u32) -> RgbaImage {
+    let mut pixels = Vec::with_capacity((side * side * 4) as usize);
+    for y in 0..side {
+        for x in 0..side {
+            let place = (x.min(y) * 1024 / side).saturating_sub(40);
+            let end = x.max(y) * 1024 / side < 1000;
+            let odd = end && place / 16 % 2 == 1 && place / 32 < count;
+            let colour = if odd {
+                [30, 60 + (place / 8) as u8, 160]
+            } else {
+                [240, 236, 220]
+            };
+            pixels.extend([colour[0], colour[1], colour[2], 255]);
+        }
+    }
+    RgbaImage {
+        width: side,
+        height: side,
+        pixels,
+    }
+}
+
+fn report_of(image: RgbaImage) -> Report {
+    let options = Options {
+        threads: Some(1),
+        clock: bytes,
+        ..Options::default()
+    };
+    let (_, report) =
+        split_with_report(image, &options, &mut |_| {}, &Cancel::default()).expect("splits");
+    report
+}
+
+/// Most bytes asked for between two looks: a stage of a network, which rten runs as a whole, and
+/// anything else, where they are about ten planes of the work size.
+const OF_A_NETWORK: u128 = 80_000_000;
+const OF_OTHERS: u128 = 44_000_000;
+
+#[test]
+fn the_work_between_two_looks_at_the_flag_is_bounded() {
+    let _turn = turn();
+    Options::default().networks.warm_up().expect("models load");
+    let pictures: [(&str, fn() -> RgbaImage); 6] = [
+        ("coffee", || enlarged(&load("coffee.png"), 2)),
+        ("a large portrait", || enlarged(&load("astronaut.png"), 6)),
+        ("stars", || load("hubble_deep_field.jpg")),
+        ("poster", || load("design_poster.png")),
+        ("card", || load("design_card.png")),
+        ("hooks", || hooks(1024, 6)),
+    ];
+    for (name, picture) in pictures {
+        for pass in report_of(picture()).passes {
+            let network = ["text", "subject"].contains(&pass.pass);
+            let most = if network { OF_A_NETWORK } else { OF_OTHERS };
+            let asked = pass.deaf.as_nanos();
+            assert!(asked <= most, "{name}, {}: {asked} bytes", pass.pass);
+        }
+    }
+}
+
+/// Most bytes held at once above what the caller held, the picture given away.
+const PEAK: usize = 320_000_000;
+
+#[test]
+fn a_split_takes_a_bounded_amount_of_memory() {
+    let _turn = turn();
+    let pictures: [(&str, fn() -> RgbaImage); 6] = [
+        ("card", || load("design_card.png")),
+        ("coffee", || enlarged(&load("coffee.png"), 2)),
+        ("few hooks", || hooks(1024, 7)),
+        ("many hooks", || hooks(1024, 28)),
+        ("a large portrait", || enlarged(&load("astronaut.png"), 9)),
+        ("large hooks", || hooks(7070, 7)),
+    ];
+    for (name, picture) in pictures {
+        let picture = picture();
+        let before = MEMORY.allocated();
+        let found = report_of(picture).found;
+        // The most since the program began, so it may be that of an earlier picture: no less than
+        // what is asked for, and the pictures grow.
+        let peak = MEMORY.max_allocated() - before;
+        assert!(peak <= PEAK, "{name}: {peak} bytes for {found} layers");
+    }
+}
