@@ -37,6 +37,9 @@ pub(super) async fn observe(
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let status = response.status().as_u16();
     in_flight.answered(route, method.as_str(), status, duration);
+    if let Some(ProblemCode(code)) = response.extensions().get() {
+        metrics.problem(code);
+    }
     let line = Line {
         id: &id,
         method: method.as_str(),

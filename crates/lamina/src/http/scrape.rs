@@ -15,8 +15,9 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::images::Pool;
+use crate::jobs::EngineKind;
 use crate::metrics::{self, Metrics, Standing};
-use crate::store::{Store, StoreError};
+use crate::store::{AccountLine, QueueStanding, Store, StoreError, SubmissionState};
 
 /// How long a look counts.
 const COUNTS_FOR: Duration = Duration::from_secs(5);
@@ -87,13 +88,7 @@ impl Scrape {
                 .iter()
                 .map(|phase| (phase.phase, phase.due, phase.later, phase.oldest_due))
                 .collect(),
-            submissions: account
-                .iter()
-                .map(|line| {
-                    let state = line.state.as_str();
-                    (line.engine, state, line.submissions, line.microusd)
-                })
-                .collect(),
+            submissions: submissions(&account),
             erasable: queue.erasable,
             pool_running: pool.running,
             pool_waiting: pool.waiting,
@@ -102,12 +97,26 @@ impl Scrape {
         })
     }
 
-    async fn ask(
-        &self,
-    ) -> Result<(crate::store::QueueStanding, Vec<crate::store::AccountLine>), StoreError> {
+    async fn ask(&self) -> Result<(QueueStanding, Vec<AccountLine>), StoreError> {
         let queue = self.store.queue_standing(self.clock.now()).await?;
         Ok((queue, self.store.account().await?))
     }
+}
+
+/// Every engine and state, those without a submission too: a series that is there before its first
+/// event shows that event to whoever asks for changes.
+fn submissions(account: &[AccountLine]) -> Vec<(EngineKind, &'static str, u64, u64)> {
+    let all = EngineKind::ALL
+        .into_iter()
+        .flat_map(|engine| SubmissionState::ALL.map(|state| (engine, state)));
+    all.map(|(engine, state)| {
+        let line = account
+            .iter()
+            .find(|line| line.engine == engine && line.state == state);
+        let (count, price) = line.map_or((0, 0), |line| (line.submissions, line.microusd));
+        (engine, state.as_str(), count, price)
+    })
+    .collect()
 }
 
 /// Free to this user, and all, in bytes.

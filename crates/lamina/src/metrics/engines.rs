@@ -38,6 +38,15 @@ impl EngineCall {
     }
 }
 
+/// Failures that an operator can do something about.
+const ALARMING: [FailureCode; 5] = [
+    FailureCode::EngineAuth,
+    FailureCode::EngineAccountLocked,
+    FailureCode::EngineUnavailable,
+    FailureCode::EngineBusy,
+    FailureCode::EngineFailed,
+];
+
 fn durations() -> Histogram {
     Histogram::new([
         0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -53,10 +62,20 @@ pub struct EngineMetrics {
 
 impl Default for EngineMetrics {
     fn default() -> Self {
-        Self {
+        let metrics = Self {
             calls: Family::new_with_constructor(durations),
             errors: Family::default(),
+        };
+        // What alerts look for exists before it happens: a series that begins with its first event
+        // hides that event from increase() and rate().
+        for engine in EngineKind::ALL {
+            for call in [EngineCall::Submit, EngineCall::Check, EngineCall::Run] {
+                for code in ALARMING {
+                    let _ = metrics.errors_of(engine, call, code);
+                }
+            }
         }
+        metrics
     }
 }
 
@@ -68,14 +87,18 @@ impl EngineMetrics {
         calls.observe(duration.as_secs_f64());
     }
 
-    /// A call or a run failed.
-    pub fn failed(&self, engine: EngineKind, call: EngineCall, code: FailureCode) {
+    fn errors_of(&self, engine: EngineKind, call: EngineCall, code: FailureCode) -> Counter {
         let labels = [
             ("engine", engine.as_str()),
             ("call", call.as_str()),
             ("code", code.as_str()),
         ];
-        self.errors.get_or_create(&labels).inc();
+        self.errors.get_or_create_owned(&labels)
+    }
+
+    /// A call or a run failed.
+    pub fn failed(&self, engine: EngineKind, call: EngineCall, code: FailureCode) {
+        self.errors_of(engine, call, code).inc();
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::catalog::{Catalog, counter, gauge, histogram};
-use crate::jobs::{EngineKind, Phase};
+use crate::jobs::{EngineKind, FailureCode, Phase};
 
 type Label<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type Durations<const N: usize> = Family<Label<N>, Histogram, fn() -> Histogram>;
@@ -114,6 +114,14 @@ impl Default for JobMetrics {
             let _ = metrics.created.get_or_create(&engine);
             let _ = metrics.unknown.get_or_create(&engine);
         }
+        for engine in EngineKind::ALL {
+            for phase in [Phase::Completed, Phase::Deleted, Phase::Expired] {
+                let _ = metrics.ended_as(engine, phase, None);
+            }
+            for code in FailureCode::ALL {
+                let _ = metrics.ended_as(engine, Phase::Failed, Some(code.as_str()));
+            }
+        }
         for loss in ["gone", "taken"] {
             let _ = metrics
                 .leases_lost
@@ -148,12 +156,16 @@ impl JobMetrics {
 
     /// A job reached an end: `phase` is terminal, `code` says why it failed.
     pub fn ended(&self, engine: EngineKind, phase: Phase, code: Option<&str>) {
+        self.ended_as(engine, phase, code).inc();
+    }
+
+    fn ended_as(&self, engine: EngineKind, phase: Phase, code: Option<&str>) -> Counter {
         let labels = [
             ("engine", engine.as_str().into()),
             ("outcome", phase.as_str().into()),
             ("code", code.unwrap_or_default().to_owned().into()),
         ];
-        self.ended.get_or_create(&labels).inc();
+        self.ended.get_or_create_owned(&labels)
     }
 
     /// A time of a job's life was measured.

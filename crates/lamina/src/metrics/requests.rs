@@ -40,6 +40,7 @@ pub struct RequestMetrics(Arc<Series>);
 struct Series {
     answered: Family<Answer, Counter>,
     durations: Family<Target, Histogram, fn() -> Histogram>,
+    problems: Family<[(&'static str, &'static str); 1], Counter>,
     abandoned: Counter,
     in_flight: Gauge,
     connections: Gauge,
@@ -50,6 +51,7 @@ impl Default for Series {
         Self {
             answered: Family::default(),
             durations: Family::new_with_constructor(durations),
+            problems: Family::default(),
             abandoned: Counter::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -80,6 +82,11 @@ impl RequestMetrics {
         }
     }
 
+    /// A request is answered with a problem of this code.
+    pub fn problem(&self, code: &'static str) {
+        self.0.problems.get_or_create(&[("code", code)]).inc();
+    }
+
     /// A connection was accepted.
     pub fn connection(&self) -> OpenConnection {
         self.0.connections.inc();
@@ -102,6 +109,14 @@ impl RequestMetrics {
                 "Time from a request's header to the beginning of its answer; what is streamed after that is not in it",
             ),
             self.0.durations.clone(),
+        );
+        catalog.add(
+            counter(
+                "lamina_http_problems_total",
+                &["code"],
+                "Requests answered with a problem, by its code: those of docs/errors.md",
+            ),
+            self.0.problems.clone(),
         );
         catalog.add(
             counter(

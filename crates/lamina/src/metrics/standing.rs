@@ -43,6 +43,7 @@ pub struct StandingMetrics {
     submissions: Family<Label<2>, Gauge>,
     spend: Family<Label<1>, Counter<f64, AtomicU64>>,
     at_risk: Family<Label<1>, Fraction>,
+    spend_limit: Fraction,
     erasable: Gauge,
     looked: Gauge,
     pool: Family<Label<1>, Gauge>,
@@ -66,6 +67,11 @@ impl StandingMetrics {
             self.show_submissions(standing);
             self.show_machine(standing);
         }
+    }
+
+    /// What may be spent on a day in all, in US dollars; 0 for no limit.
+    pub fn spend_limit(&self, usd: f64) {
+        self.spend_limit.set(usd);
     }
 
     /// How many log lines were dropped since the start.
@@ -185,6 +191,14 @@ impl StandingMetrics {
                 "US dollars of submissions that are open or unknown, and may have been paid",
             ),
             self.at_risk.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_spend_limit_usd",
+                &[],
+                "US dollars that may be spent on one day in all; 0 when no limit is set",
+            ),
+            self.spend_limit.clone(),
         );
     }
 

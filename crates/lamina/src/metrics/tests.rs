@@ -11,6 +11,7 @@ fn everything() -> Metrics {
     let second = Duration::from_secs(1);
     let begun = metrics.requests.begin();
     begun.answered("/api/jobs/{id}", "GET", 200, Duration::from_millis(3));
+    metrics.requests.problem("job_not_found");
     let jobs = &metrics.jobs;
     jobs.created(EngineKind::Fal);
     jobs.ended(EngineKind::Fal, Phase::Failed, Some("engine_auth"));

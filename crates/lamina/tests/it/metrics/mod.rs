@@ -1,6 +1,8 @@
 //! What a scraper sees of a real service: the right numbers, names that are documented, nothing
 //! that tells who or what; and files for Prometheus and Grafana that name only what is there.
 
+mod files;
+mod queries;
 mod samples;
 
 use std::collections::BTreeSet;
