@@ -22,4 +22,6 @@ mod metrics;
 mod privacy;
 mod stop;
 mod support;
+mod telling;
+mod traces;
 mod trouble;
