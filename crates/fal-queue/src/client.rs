@@ -85,7 +85,10 @@ impl Client {
 
     /// A request that carries the key; only for addresses under the configured bases.
     pub(crate) fn authorized(&self, method: Method, url: Url) -> RequestBuilder {
-        let request = self.anonymous(method, url);
+        let mut request = self.anonymous(method, url);
+        if let Some(parent) = self.inner.config.trace_parent.and_then(|parent| parent()) {
+            request = request.header("traceparent", parent);
+        }
         match &self.inner.authorization {
             Some(value) => request.header(reqwest::header::AUTHORIZATION, value.clone()),
             None => request,

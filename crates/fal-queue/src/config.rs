@@ -47,6 +47,9 @@ pub struct Config {
     pub user_agent: String,
     /// Repeats of calls that may be repeated; a submit never is.
     pub retry: Retry,
+    /// Asked for the value of a `traceparent` header (W3C Trace Context) when a request that carries
+    /// the key is made; such requests go to the addresses above only. Default: none is sent.
+    pub trace_parent: Option<fn() -> Option<String>>,
     /// TLS settings that a program shares among its clients. Default `None`: the system's
     /// certificate authorities, read anew for this client. Protocols (ALPN) are set here anyway.
     pub tls: Option<rustls::ClientConfig>,
@@ -82,6 +85,7 @@ impl Default for Config {
             max_answer_bytes: 64 << 20,
             user_agent: concat!("fal-queue/", env!("CARGO_PKG_VERSION"), " (rust)").to_owned(),
             retry: Retry::default(),
+            trace_parent: None,
             tls: None,
         }
     }

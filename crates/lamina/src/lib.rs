@@ -18,5 +18,6 @@ mod secret;
 pub mod store;
 pub mod telemetry;
 mod tls;
+pub mod trace;
 pub mod web;
 pub mod worker;

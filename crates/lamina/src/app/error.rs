@@ -57,6 +57,9 @@ pub enum StartError {
     /// The keys cannot be read.
     #[error("the keys of the database cannot be read: {0}")]
     Keys(#[from] StoreError),
+    /// The exporter of traces.
+    #[error("traces cannot be sent: {0}; correct OTEL_EXPORTER_OTLP_ENDPOINT, or leave it out")]
+    Traces(String),
     /// A folder cannot be made.
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, io::Error),

@@ -3,6 +3,7 @@
 use crate::config::{Config, FalConfig};
 use crate::engines::FalSettings;
 use crate::tls;
+use crate::trace;
 
 /// A client of fal that repeats nothing by itself.
 pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
@@ -16,6 +17,7 @@ pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue
         // The worker retries durably; two schedules on top of each other would multiply.
         retry: fal_queue::Retry::off(),
         tls: tls::client_config().ok(),
+        trace_parent: Some(trace::parent_header),
         ..fal_queue::Config::default()
     })
 }

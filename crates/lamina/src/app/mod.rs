@@ -45,6 +45,7 @@ use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::trace::Tracer;
 use crate::worker::{Parts, Worker, WorkerSettings};
 
 /// Settings that no operator needs and tests do.
@@ -73,6 +74,7 @@ pub struct App {
     counter: Option<OpenCounter>,
     draining: CancellationToken,
     metrics: Metrics,
+    tracer: Tracer,
     scrape: Router,
     scraped_on: Option<TcpListener>,
 }
@@ -94,6 +96,10 @@ impl App {
             .parent()
             .unwrap_or_else(|| Path::new("."));
         let metrics = Metrics::new();
+        let tracer = match &config.traces {
+            Some(settings) => Tracer::start(settings).map_err(StartError::Traces)?,
+            None => Tracer::default(),
+        };
         let store = SqliteStore::open_measured(&config.database_path, metrics.database.clone())?;
         let store: Arc<dyn Store> = Arc::new(store);
         let blobs = open_blobs(&config.storage)?.measured(metrics.blobs.clone());
@@ -140,7 +146,7 @@ impl App {
         let (pass, mut rules) = (ApiKey::random(), key_rules(config));
         rules.admins.push(pass.digest().clone());
         let keys = ApiKeys::by(rules);
-        let edge = Edge {
+        let edge = Arc::new(Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
             links,
@@ -163,10 +169,11 @@ impl App {
             spool,
             limits: edge_limits(config, tuning.edge),
             metrics: metrics.clone(),
+            tracer: tracer.clone(),
             draining: draining.clone(),
             worker: pulse.subscribe(),
             webhooks: verifier,
-        };
+        });
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
             unknown_policy: config.submit_unknown,
@@ -175,7 +182,7 @@ impl App {
             stop_grace: config.stop_grace,
             ..tuning.worker
         };
-        let scrape = scraping::router(&metrics, &store, &clock, &pool, data);
+        let scrape = scraping::router(Arc::clone(&edge), data);
         let parts = Parts {
             store: Arc::clone(&store),
             blobs,
@@ -190,6 +197,7 @@ impl App {
             },
             clock,
             metrics: metrics.jobs.clone(),
+            tracer: tracer.clone(),
             pulse,
         };
         let worker = Worker::new(parts, settings);
@@ -210,6 +218,7 @@ impl App {
             counter: None,
             draining,
             metrics,
+            tracer,
             scrape,
             scraped_on: None,
         })
@@ -272,6 +281,7 @@ impl App {
         );
         drop(self.counter);
         self.store.close().await;
+        self.tracer.stop(LAST_SPANS).await;
     }
 
     /// Reads the keys, and refuses to serve where nobody could call.
@@ -303,6 +313,9 @@ fn prices(engines: &Engines) -> HashMap<EngineKind, u64> {
         .filter(|(_, price)| *price > 0)
         .collect()
 }
+
+/// How long the end waits for a collector to take the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// A picture of the largest size must fit into a JSON body as base64, beside its fields.
 fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {

@@ -10,20 +10,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::clock::Clock;
-use crate::http::{self, ConnectionLimits, Scrape};
-use crate::images::Pool;
-use crate::metrics::{Metrics, RequestMetrics};
-use crate::store::Store;
+use crate::http::{self, ConnectionLimits, Edge, Scrape};
+use crate::metrics::RequestMetrics;
 
-/// `/metrics` over these parts.
-pub(super) fn router(
-    metrics: &Metrics,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    pool: &Pool,
-    data: &Path,
-) -> Router {
+/// `/metrics` over this service; `data` is the folder of its database.
+pub(super) fn router(edge: Arc<Edge>, data: &Path) -> Router {
     // A database beside the program has no folder in its path.
     let data = if data.as_os_str().is_empty() {
         Path::new(".")
@@ -31,10 +22,7 @@ pub(super) fn router(
         data
     };
     http::metrics_router(Scrape {
-        metrics: metrics.clone(),
-        store: Arc::clone(store),
-        clock: Arc::clone(clock),
-        pool: pool.clone(),
+        edge,
         data: data.to_owned(),
     })
 }

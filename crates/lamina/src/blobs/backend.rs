@@ -22,6 +22,7 @@ use super::pulse::Pulse;
 use super::{BlobError, BlobKey, BucketSettings, folder};
 use crate::jobs::{JobId, UploadId};
 use crate::metrics::{BlobMetrics, BlobOperation};
+use crate::trace;
 
 /// A call to a bucket that carries no picture ends within this, its retries included.
 const CALL: Duration = Duration::from_secs(30);
@@ -375,20 +376,24 @@ impl Blobs {
         absent_is_missing: bool,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, BlobError> {
-        let since = Instant::now();
+        let (since, span) = (Instant::now(), trace::child(operation.span()));
         let ended = if matches!(self.place, Place::Bucket) {
-            tokio::time::timeout(limit, call).await.map_err(|_| {
+            let call = tokio::time::timeout(limit, call);
+            span.run(call).await.map_err(|_| {
                 let secs = limit.as_secs();
                 BlobError::Unavailable(format!("{what}: no end of the call within {secs} s"))
             })
         } else {
-            Ok(call.await)
+            Ok(span.run(call).await)
         };
         let ended = ended.and_then(|ended| {
             ended.map_err(|error| BlobError::of(what, &error, absent_is_missing))
         });
         let failed = matches!(&ended, Err(error) if !matches!(error, BlobError::Missing(_)));
         self.metrics.called(operation, failed, since.elapsed());
+        if failed {
+            span.fail("storage_unavailable");
+        }
         ended
     }
 }

@@ -8,6 +8,7 @@ mod limits;
 mod options;
 mod reader;
 mod storage;
+mod traces;
 mod values;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::EngineKind;
+use crate::trace::TraceSettings;
 use crate::worker::UnknownPolicy;
 use reader::Reader;
 use values::Values;
@@ -89,6 +91,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where metrics are served, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TraceSettings>,
 }
 
 /// The embedded engine.
@@ -233,6 +237,7 @@ impl Config {
             max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
             log: reader.log(),
             metrics_listen: reader.metrics_listen(),
+            traces: reader.traces(),
         };
         reader.finish(config)
     }

@@ -260,6 +260,30 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Address and port on which /metrics is served for Prometheus; not served if not set.",
     ),
     option(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "An OpenTelemetry collector that takes traces over OTLP/HTTP; none are made if not set.",
+    ),
+    secret(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "Headers for the collector, as name=value,name=value.",
+    ),
+    option(
+        "OTEL_SERVICE_NAME",
+        "lamina",
+        "What the service is called in traces.",
+    ),
+    option(
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "",
+        "More about the service in traces, as name=value,name=value.",
+    ),
+    option(
+        "OTEL_TRACES_SAMPLER_ARG",
+        "1",
+        "The part of traces that is kept, 0 to 1; a caller that keeps its trace is followed.",
+    ),
+    option(
         "LOG",
         "info",
         "What is logged, as a tracing filter such as info,lamina=debug.",

@@ -1,4 +1,4 @@
-//! An engine whose calls are timed and whose failures are counted. It decides nothing and changes
+//! An engine whose calls are timed and traced, and whose failures are counted. It decides nothing and changes
 //! no answer.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::{Accepted, Check, Engine, EngineError, EngineFacts, Order, SubmitError};
 use crate::jobs::{FailureCode, RequestId};
 use crate::metrics::{EngineCall, EngineMetrics};
+use crate::trace::{self, Scope};
 
 /// An engine, measured.
 #[derive(Debug)]
@@ -22,11 +23,12 @@ impl Measured {
         Self { engine, metrics }
     }
 
-    fn called(&self, call: EngineCall, since: Instant, failed: Option<FailureCode>) {
+    fn called(&self, call: EngineCall, since: Instant, failed: Option<FailureCode>, span: &Scope) {
         let kind = self.engine.facts().kind;
         self.metrics.called(kind, call, since.elapsed());
         if let Some(code) = failed {
             self.metrics.failed(kind, call, code);
+            span.fail(code.as_str());
         }
     }
 }
@@ -38,18 +40,18 @@ impl Engine for Measured {
     }
 
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
-        let since = Instant::now();
-        let answer = self.engine.submit(order).await;
+        let (since, span) = (Instant::now(), trace::child("engine submit"));
+        let answer = span.run(self.engine.submit(order)).await;
         let failed = answer.as_ref().err().map(|failed| failed.error.code);
-        self.called(EngineCall::Submit, since, failed);
+        self.called(EngineCall::Submit, since, failed, &span);
         answer
     }
 
     async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
-        let since = Instant::now();
-        let answer = self.engine.check(request).await;
+        let (since, span) = (Instant::now(), trace::child("engine check"));
+        let answer = span.run(self.engine.check(request)).await;
         let failed = answer.as_ref().err().map(|error| error.code);
-        self.called(EngineCall::Check, since, failed);
+        self.called(EngineCall::Check, since, failed, &span);
         let run_failed = match &answer {
             Ok(Check::Failed(error)) => Some(error.code),
             Ok(Check::Lost) => Some(FailureCode::EngineLostRequest),
@@ -64,18 +66,18 @@ impl Engine for Measured {
     }
 
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
-        let since = Instant::now();
-        let answer = self.engine.cancel(request).await;
+        let (since, span) = (Instant::now(), trace::child("engine cancel"));
+        let answer = span.run(self.engine.cancel(request)).await;
         let failed = answer.as_ref().err().map(|error| error.code);
-        self.called(EngineCall::Cancel, since, failed);
+        self.called(EngineCall::Cancel, since, failed, &span);
         answer
     }
 
     async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {
-        let since = Instant::now();
-        let answer = self.engine.erase(request).await;
+        let (since, span) = (Instant::now(), trace::child("engine erase"));
+        let answer = span.run(self.engine.erase(request)).await;
         let failed = answer.as_ref().err().map(|error| error.code);
-        self.called(EngineCall::Erase, since, failed);
+        self.called(EngineCall::Erase, since, failed, &span);
         answer
     }
 

@@ -25,6 +25,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, OwnerId, Phase, SourceInput, Status, UploadId};
 use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSource};
+use crate::trace;
 
 /// Creates a job.
 #[utoipa::path(
@@ -108,6 +109,7 @@ async fn create(
     if created == Created::New {
         tracing::info!(job = %id, %owner, engine = engine.as_str(), "job created");
         edge.metrics.jobs.created(engine);
+        trace::link(id);
     }
     if has_bytes && created != Created::New {
         // Another request with the same key was first, or others took the last places. What cannot

@@ -20,6 +20,7 @@ use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind};
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::trace::Tracer;
 
 /// The parts and settings of the HTTP edge.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct Edge {
     pub limits: EdgeLimits,
     /// What it counts.
     pub metrics: Metrics,
+    /// Traces requests.
+    pub tracer: Tracer,
     /// Cancelled when the service is about to stop: `/readyz` then says so.
     pub draining: CancellationToken,
     /// Beats whenever the worker has looked for jobs.

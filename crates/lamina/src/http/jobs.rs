@@ -17,7 +17,7 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
-use crate::jobs::{JobId, Phase, Status};
+use crate::jobs::{JobId, Phase, Status, whole_ms};
 use crate::store::{Deletion, JobRecord, Lookup};
 
 /// One job.
@@ -163,7 +163,7 @@ pub(super) async fn delete_job(
     let now = edge.clock.now();
     match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
-            let age_ms = now.since(job.created_at).as_millis();
+            let age_ms = whole_ms(now.since(job.created_at));
             let engine = job.engine.as_str();
             tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job deleted");
             edge.metrics.jobs.ended(job.engine, Phase::Deleted, None);

@@ -63,9 +63,9 @@ pub use readiness::{Checks, Part, WorkerPulse};
 pub use scrape::{Scrape, metrics_router};
 pub use serve::serve;
 
-use crate::metrics::RequestMetrics;
 use answers::Answers;
 use intake::Intake;
+use observe::Witness;
 use readiness::Readiness;
 
 /// What handlers can ask for.
@@ -78,8 +78,8 @@ struct Desk {
 }
 
 /// All routes and layers over `edge`.
-pub fn router(edge: Edge) -> Router {
-    let edge = Arc::new(edge);
+pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
+    let edge = edge.into();
     let (parts, _) = parts();
     // The answer to a wrong method is set before the layers, so that it gets them as well.
     let mut api = parts
@@ -105,9 +105,12 @@ pub fn router(edge: Edge) -> Router {
         answers: Arc::new(Answers::new()),
         edge,
     };
-    let requests = desk.edge.metrics.requests.clone();
+    let witness = Witness {
+        metrics: desk.edge.metrics.requests.clone(),
+        tracer: desk.edge.tracer.clone(),
+    };
     let routes = api.merge(files).merge(open).fallback(no_route);
-    layered(routes.with_state(desk).merge(admin), requests)
+    layered(routes.with_state(desk).merge(admin), witness)
 }
 
 fn admin_desk(edge: &Edge) -> AdminDesk {
@@ -121,14 +124,14 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
 }
 
 /// What every answer passes, from the inside out.
-fn layered(routes: Router, requests: RequestMetrics) -> Router {
+fn layered(routes: Router, witness: Witness) -> Router {
     routes
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(from_fn_with_state(requests, observe::observe))
+        .layer(from_fn_with_state(witness, observe::observe))
 }
 
 /// The routes by who may use them.

@@ -13,41 +13,70 @@ use axum::response::{IntoResponse, Response};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::problem::{Cause, ProblemCode};
+use crate::jobs::whole_ms;
 use crate::metrics::RequestMetrics;
+use crate::trace::{CallerTrace, Scope, Tracer};
 
 /// Carries the request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Whom a request is told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Witness {
+    pub(super) metrics: RequestMetrics,
+    pub(super) tracer: Tracer,
+}
+
 /// The outermost layer.
 pub(super) async fn observe(
-    State(metrics): State<RequestMetrics>,
+    State(witness): State<Witness>,
     request: Request,
     next: Next,
 ) -> Response {
-    let in_flight = metrics.begin();
+    let in_flight = witness.metrics.begin();
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    let template = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = begin_span(&witness.tracer, &request, template);
+    let mut response = span.run(next.run(request)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let duration = started.elapsed();
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let status = response.status().as_u16();
-    in_flight.answered(route, method.as_str(), status, duration);
+    span.status(status);
+    drop(span);
+    in_flight.answered(template, method.as_str(), status, duration);
     if let Some(ProblemCode(code)) = response.extensions().get() {
-        metrics.problem(code);
+        witness.metrics.problem(code);
     }
     let line = Line {
         id: &id,
         method: method.as_str(),
-        route,
-        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        route: template,
+        duration_ms: whole_ms(duration),
     };
     line.write(&response);
     response
+}
+
+fn begin_span(tracer: &Tracer, request: &Request, route: &str) -> Scope {
+    if is_probe(route) {
+        return Scope::default();
+    }
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let caller = CallerTrace {
+        parent: header("traceparent"),
+        state: header("tracestate"),
+    };
+    tracer.request(request.method().as_str(), route, &caller)
+}
+
+/// Probes come every few seconds and would bury everything else.
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz")
 }
 
 struct Line<'a> {
@@ -82,8 +111,7 @@ impl Line<'_> {
         }
         if status >= 500 {
             line!(error);
-        } else if matches!(route, "/healthz" | "/readyz") {
-            // Probes come every few seconds and would bury everything else.
+        } else if is_probe(route) {
             line!(debug);
         } else {
             line!(info);

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::timeout;
 
 use super::edge::Edge;
+use crate::jobs::whole_ms;
 
 /// How long a finding counts.
 const COUNTS_FOR: Duration = Duration::from_secs(1);
@@ -53,6 +54,16 @@ impl Checks {
     /// Whether work can be taken.
     pub(super) fn ready(&self) -> bool {
         !self.draining && [self.database, self.storage, self.worker] == [Part::Ok; 3]
+    }
+
+    /// Each part by its name in the answer, and whether it lets work in.
+    pub(super) fn parts(&self) -> [(&'static str, bool); 4] {
+        [
+            ("accepting", !self.draining),
+            ("database", self.database == Part::Ok),
+            ("storage", self.storage == Part::Ok),
+            ("worker", self.worker == Part::Ok),
+        ]
     }
 
     /// What keeps work out, as the end of a sentence.
@@ -157,7 +168,7 @@ async fn part<E: std::fmt::Display>(
             Part::Failed
         }
         Err(_) => {
-            let waited_ms = within.as_millis();
+            let waited_ms = whole_ms(within);
             tracing::error!(waited_ms, "{name} does not answer in time");
             Part::Failed
         }
@@ -169,7 +180,7 @@ fn worker(edge: &Edge) -> Part {
     match looked {
         Some(when) if when.elapsed() < WORKER_LOOKED_WITHIN => Part::Ok,
         Some(when) => {
-            let silent_ms = when.elapsed().as_millis();
+            let silent_ms = whole_ms(when.elapsed());
             tracing::error!(silent_ms, "the worker does not look for jobs");
             Part::Failed
         }

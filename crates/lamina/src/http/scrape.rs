@@ -13,11 +13,11 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::Mutex;
 
-use crate::clock::Clock;
-use crate::images::Pool;
+use super::edge::Edge;
+use super::readiness::Readiness;
 use crate::jobs::EngineKind;
-use crate::metrics::{self, Metrics, Standing};
-use crate::store::{AccountLine, QueueStanding, Store, StoreError, SubmissionState};
+use crate::metrics::Standing;
+use crate::store::{AccountLine, QueueStanding, StoreError, SubmissionState};
 
 /// How long a look counts.
 const COUNTS_FOR: Duration = Duration::from_secs(5);
@@ -27,14 +27,8 @@ const LOOK: Duration = Duration::from_secs(4);
 /// What a scrape looks at.
 #[derive(Debug)]
 pub struct Scrape {
-    /// What is shown.
-    pub metrics: Metrics,
-    /// The queue and the account.
-    pub store: Arc<dyn Store>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Where pictures are decoded.
-    pub pool: Pool,
+    /// The service.
+    pub edge: Arc<Edge>,
     /// A folder of the file system that must not become full.
     pub data: PathBuf,
 }
@@ -45,23 +39,27 @@ type Last = Mutex<Option<Instant>>;
 pub fn metrics_router(scrape: Scrape) -> Router {
     Router::new()
         .route("/metrics", get(text))
-        .with_state(Arc::new((scrape, Last::default())))
+        .with_state(Arc::new((scrape, Readiness::default(), Last::default())))
 }
 
-async fn text(State(asked): State<Arc<(Scrape, Last)>>) -> impl IntoResponse {
-    let (scrape, last) = &*asked;
+async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoResponse {
+    let (scrape, readiness, last) = &*asked;
+    let metrics = &scrape.edge.metrics;
     {
         // Whoever comes while it is being looked waits for that.
         let mut last = last.lock().await;
         if last.is_none_or(|when| when.elapsed() >= COUNTS_FOR) {
-            let found = scrape.look().await;
-            scrape.metrics.standing.show(found.as_ref());
+            let (checks, found) = tokio::join!(readiness.look(&scrape.edge), scrape.look());
+            metrics.standing.show(found.as_ref());
+            metrics.standing.show_ready(&checks.parts());
             *last = Some(Instant::now());
         }
     }
+    let dropped = scrape.edge.tracer.dropped();
+    metrics.standing.spans_dropped(dropped);
     (
-        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        scrape.metrics.text(),
+        [(CONTENT_TYPE, crate::metrics::CONTENT_TYPE)],
+        metrics.text(),
     )
 }
 
@@ -81,7 +79,7 @@ impl Scrape {
         };
         let data = self.data.clone();
         let disk = tokio::task::spawn_blocking(move || disk(&data));
-        let pool = self.pool.load();
+        let pool = self.edge.pool.load();
         Some(Standing {
             queue: queue
                 .phases
@@ -98,8 +96,12 @@ impl Scrape {
     }
 
     async fn ask(&self) -> Result<(QueueStanding, Vec<AccountLine>), StoreError> {
-        let queue = self.store.queue_standing(self.clock.now()).await?;
-        Ok((queue, self.store.account().await?))
+        let queue = self
+            .edge
+            .store
+            .queue_standing(self.edge.clock.now())
+            .await?;
+        Ok((queue, self.edge.store.account().await?))
     }
 }
 

@@ -58,6 +58,14 @@ uuid_id!(
     /// Names one job.
     JobId
 );
+impl JobId {
+    /// All its bits, for whoever needs another id of the same job.
+    #[must_use]
+    pub const fn as_u128(&self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
 uuid_id!(
     /// Names one upload.
     UploadId

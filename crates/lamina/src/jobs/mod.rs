@@ -25,4 +25,4 @@ pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};
 pub use spec::{JobSpec, NumLayers, Params, SourceInput};
 pub use state::{Event, InvalidTransition, Phase, Status, transition};
-pub use time::UnixMs;
+pub use time::{UnixMs, whole_ms};

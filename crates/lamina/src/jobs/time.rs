@@ -36,6 +36,12 @@ impl UnixMs {
     }
 }
 
+/// Whole milliseconds, for a field of a log line: one of 128 bits would be written as text.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

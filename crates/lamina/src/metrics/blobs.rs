@@ -45,6 +45,23 @@ impl BlobOperation {
     }
 }
 
+impl BlobOperation {
+    /// What a span of it is called.
+    #[must_use]
+    pub const fn span(self) -> &'static str {
+        match self {
+            Self::Put => "blob put",
+            Self::Get => "blob get",
+            Self::Open => "blob open",
+            Self::Size => "blob size",
+            Self::Copy => "blob copy",
+            Self::Erase => "blob erase",
+            Self::List => "blob list",
+            Self::Probe => "blob probe",
+        }
+    }
+}
+
 fn durations() -> Histogram {
     Histogram::new([
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,

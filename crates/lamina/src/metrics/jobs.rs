@@ -32,7 +32,9 @@ pub enum StepEnd {
 }
 
 impl StepEnd {
-    const fn as_str(self) -> &'static str {
+    /// Its word in labels and spans.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Retry => "retry",

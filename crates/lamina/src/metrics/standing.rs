@@ -46,6 +46,7 @@ pub struct StandingMetrics {
     spend_limit: Fraction,
     erasable: Gauge,
     looked: Gauge,
+    ready: Family<Label<1>, Gauge>,
     pool: Family<Label<1>, Gauge>,
     megapixels: Gauge,
     disk_free: Gauge,
@@ -66,6 +67,14 @@ impl StandingMetrics {
             self.show_queue(standing);
             self.show_submissions(standing);
             self.show_machine(standing);
+        }
+    }
+
+    /// Shows which parts let work in.
+    pub fn show_ready(&self, parts: &[(&'static str, bool)]) {
+        for (part, ready) in parts {
+            let now = self.ready.get_or_create(&[("part", part)]);
+            now.set(i64::from(*ready));
         }
     }
 
@@ -210,6 +219,14 @@ impl StandingMetrics {
                 "Whether the database could be asked for this scrape: 1 or 0",
             ),
             self.looked.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_ready",
+                &["part"],
+                "Whether work can be taken, as /readyz says: database, storage, worker, and accepting (0 while it stops); 1 or 0",
+            ),
+            self.ready.clone(),
         );
         catalog.add(
             gauge(

@@ -26,6 +26,7 @@ fn everything() -> Metrics {
     metrics.blobs.called(BlobOperation::Put, false, second);
     metrics.database.wrote(second);
     metrics.database.committed(3, false, second);
+    metrics.standing.show_ready(&[("database", true)]);
     metrics.standing.show(Some(&Standing {
         queue: vec![(Phase::Wait, 2, 3, second)],
         submissions: vec![

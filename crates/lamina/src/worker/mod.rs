@@ -33,6 +33,7 @@ use crate::images::{Limits, Pool};
 use crate::jobs::{Backoff, JobId, Nonce, Phase, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::store::Store;
+use crate::trace::Tracer;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted of jobs.
     pub metrics: JobMetrics,
+    /// Traces steps.
+    pub tracer: Tracer,
     /// Told when the worker has looked for jobs, whether there were any, or room for any, or not.
     /// It looks every five seconds at least.
     pub pulse: watch::Sender<Option<Instant>>,

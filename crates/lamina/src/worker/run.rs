@@ -26,10 +26,13 @@ impl Worker {
         loop {
             let begun = Instant::now();
             let running = self.parts.metrics.step_begins(job.phase);
-            let report = self.leased_step(&job, layers.take()).await;
+            let span = self.parts.tracer.step(job.lease.job, job.phase, job.engine);
+            let step = self.leased_step(&job, layers.take());
+            let report = span.run(step).await;
             drop(running);
             let took = begun.elapsed();
-            self.tell_step(job.phase, report.as_ref(), took);
+            self.tell_step(job.phase, report.as_ref(), took, &span);
+            drop(span);
             let Some(mut report) = report else {
                 return self.after_lost_lease(&job, None).await;
             };

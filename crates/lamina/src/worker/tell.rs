@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Worker;
 use super::step::Report;
-use crate::jobs::{Change, Outcome, Phase};
+use crate::jobs::{Change, Outcome, Phase, whole_ms};
 use crate::metrics::{LeaseLoss, StepEnd, Timing};
 use crate::store::{Claimed, Ended};
+use crate::trace::{JobEnd, Scope};
 
 impl Worker {
     /// A claim succeeded.
@@ -18,7 +19,13 @@ impl Worker {
     }
 
     /// A step ended; `report` is none when its lease was lost.
-    pub(super) fn tell_step(&self, phase: Phase, report: Option<&Report>, took: Duration) {
+    pub(super) fn tell_step(
+        &self,
+        phase: Phase,
+        report: Option<&Report>,
+        took: Duration,
+        span: &Scope,
+    ) {
         let end = report.map_or(StepEnd::LostLease, |report| match &report.outcome {
             Outcome::Done { .. } => StepEnd::Done,
             Outcome::Retry { .. } => StepEnd::Retry,
@@ -27,6 +34,13 @@ impl Worker {
             Outcome::Interrupted => StepEnd::Interrupted,
         });
         self.parts.metrics.step_ended(phase, end, took);
+        span.set("lamina.outcome", end.as_str());
+        match report.map(|report| &report.outcome) {
+            Some(Outcome::Retry { failure, .. } | Outcome::GiveUp(failure)) => {
+                span.fail(&failure.code);
+            }
+            Some(Outcome::Done { .. } | Outcome::Snooze { .. } | Outcome::Interrupted) | None => {}
+        }
     }
 
     /// A change is written. `claimed_in` is the phase in which the claim found the job.
@@ -39,7 +53,7 @@ impl Worker {
     ) {
         let (id, engine, now) = (job.lease.job, job.engine, self.parts.clock.now());
         let age = now.since(job.created_at);
-        let (age_ms, step_ms, engine_word) = (age.as_millis(), took.as_millis(), engine.as_str());
+        let (age_ms, step_ms, engine_word) = (whole_ms(age), whole_ms(took), engine.as_str());
         match &change.failure {
             Some(failure) => {
                 tracing::warn!(job = %id, owner = %job.owner, engine = engine_word, from = %job.phase, code = %failure.code, step_ms, age_ms, "job failed");
@@ -55,6 +69,14 @@ impl Worker {
         if change.phase.is_terminal() {
             let code = change.failure.as_ref().map(|failure| &*failure.code);
             metrics.ended(engine, change.phase, code);
+            self.parts.tracer.job_ended(&JobEnd {
+                job: id,
+                engine,
+                created_at: job.created_at,
+                ended_at: now,
+                phase: change.phase,
+                code,
+            });
         }
         if change.phase == Phase::Collect
             && let Some(accepted_at) = job.accepted_at
@@ -84,7 +106,7 @@ impl Worker {
 
     /// A job's time is over.
     pub(super) fn tell_expired(&self, job: &Ended) {
-        let age_ms = self.parts.clock.now().since(job.created_at).as_millis();
+        let age_ms = whole_ms(self.parts.clock.now().since(job.created_at));
         let engine = job.engine.as_str();
         tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job expired");
         self.parts.metrics.ended(job.engine, Phase::Expired, None);
@@ -93,11 +115,19 @@ impl Worker {
     /// A job was set aside.
     pub(super) fn tell_set_aside(&self, job: &Ended) {
         let code = crate::jobs::FailureCode::CrashLoop.as_str();
-        let age_ms = self.parts.clock.now().since(job.created_at).as_millis();
+        let age_ms = whole_ms(self.parts.clock.now().since(job.created_at));
         let engine = job.engine.as_str();
         tracing::error!(job = %job.id, owner = %job.owner, engine, code, age_ms, "a job ended its process too often and was set aside");
         self.parts
             .metrics
             .ended(job.engine, Phase::Failed, Some(code));
+        self.parts.tracer.job_ended(&JobEnd {
+            job: job.id,
+            engine: job.engine,
+            created_at: job.created_at,
+            ended_at: self.parts.clock.now(),
+            phase: Phase::Failed,
+            code: Some(code),
+        });
     }
 }

@@ -17,22 +17,27 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("access", &["jobs"]),
     ("clock", &["jobs"]),
     ("metrics", &["jobs"]),
+    ("trace", &["jobs", "tls"]),
     ("store", &["jobs", "access", "clock", "metrics"]),
-    ("blobs", &["jobs", "clock", "metrics"]),
+    ("blobs", &["jobs", "clock", "metrics", "trace"]),
     ("images", &["jobs"]),
     ("tls", &[]),
     ("fetch", &["tls"]),
-    ("engines", &["jobs", "clock", "blobs", "images", "metrics"]),
+    (
+        "engines",
+        &["jobs", "clock", "blobs", "images", "metrics", "trace"],
+    ),
     (
         "worker",
         &[
             "jobs", "access", "clock", "store", "blobs", "images", "fetch", "engines", "metrics",
+            "trace",
         ],
     ),
     (
         "http",
         &[
-            "jobs", "access", "clock", "store", "blobs", "images", "metrics", "web",
+            "jobs", "access", "clock", "store", "blobs", "images", "metrics", "trace", "web",
         ],
     ),
     ("web", &[]),
@@ -43,7 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "jobs", "access", "blobs", "engines", "fetch", "http", "worker",
+            "jobs", "access", "blobs", "engines", "fetch", "http", "trace", "worker",
         ],
     ),
     (

@@ -24,4 +24,6 @@ mod privacy;
 mod spend;
 mod stop;
 mod support;
+mod telling;
+mod traces;
 mod trouble;

@@ -181,10 +181,7 @@ async fn of_the_server(seen: &mut Seen) {
         panic!("for the test");
     }
     let house = House {
-        router: layered(
-            Router::new().route("/", get(panics)),
-            RequestMetrics::default(),
-        ),
+        router: layered(Router::new().route("/", get(panics)), Witness::default()),
         ..House::new()
     };
     seen.add(&house.get("/").await);

@@ -129,7 +129,7 @@ async fn a_signed_webhook_of_the_emulator_is_taken_and_a_changed_one_is_not() {
         listener,
         house.router.clone(),
         limits,
-        RequestMetrics::default(),
+        crate::metrics::RequestMetrics::default(),
         stop.clone(),
     ));
 

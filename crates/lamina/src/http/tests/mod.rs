@@ -42,6 +42,7 @@ use crate::jobs::{
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store};
+use crate::trace::Tracer;
 
 /// 2026-11-22T14:11:57Z.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -109,6 +110,7 @@ impl House {
             spool,
             limits: EdgeLimits::default(),
             metrics: Metrics::new(),
+            tracer: Tracer::default(),
             draining: draining.clone(),
             worker: pulse.subscribe(),
         };

@@ -26,7 +26,7 @@ impl Server {
             listener,
             house.router.clone(),
             limits,
-            RequestMetrics::default(),
+            crate::metrics::RequestMetrics::default(),
             stop.clone(),
         ));
         Self {
@@ -431,7 +431,7 @@ async fn without_descriptors() {
         listener,
         house.router.clone(),
         quick(),
-        RequestMetrics::default(),
+        crate::metrics::RequestMetrics::default(),
         stop.clone(),
     );
     let limit = rustix::process::Rlimit {

@@ -1,6 +1,7 @@
 //! What every test stands on.
 
 mod app;
+mod collector;
 mod emulator;
 mod leaps;
 mod pictures;
@@ -8,6 +9,7 @@ mod process;
 mod s3;
 
 pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
+pub(crate) use collector::{Collector, hex};
 pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
 pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};

@@ -1,0 +1,184 @@
+//! What a full run says, in its log and its spans: one line for each request and each change of a
+//! job's state, and no secret anywhere, however much is asked for.
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Collector, Process, emulator, fal_options, json_of, picture, png_base64, png_bytes, until,
+};
+
+const KEY: &str = "a-key-of-the-app-0123456789";
+const SIGNING: &str = "a-signing-secret-of-more-than-32-letters";
+const PROMPT: &str = "a-prompt-of-a-stranger";
+
+/// A run of everything: an upload, a job of it by link, one in base64, a failed one, reads, a
+/// delete. Returns the log, the spans as text, and what must be in neither.
+async fn run(level: &str) -> (String, String, Vec<String>) {
+    let (collector, emulator) = (Collector::start().await, emulator().await);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lamina.db");
+    let mut options = fal_options(&emulator);
+    for (name, value) in [
+        ("DATABASE_PATH", path.to_str().unwrap()),
+        ("PORT", "0"),
+        ("LOG", level),
+        ("API_KEYS", &format!("app:{KEY}")),
+        ("SIGNING_SECRET", SIGNING),
+        ("FETCH_ALLOW_HTTP", "true"),
+        ("FETCH_ALLOW_NETS", "127.0.0.0/8"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "x-collector-key=a-key-of-the-collector",
+        ),
+    ] {
+        options.push((name, value.to_owned()));
+    }
+    let options: Vec<(&str, &str)> = options.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let process = Process::start(&options).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = |path: &str| format!("{}{path}", process.base);
+    let image = picture(64, 48);
+
+    let upload = client
+        .post(url("/api/upload"))
+        .bearer_auth(KEY)
+        .header("content-type", "image/png")
+        .body(png_bytes(&image));
+    let link = json_of(upload.send().await.unwrap()).await["url"].clone();
+    let signed = link
+        .as_str()
+        .unwrap()
+        .split_once("sig=")
+        .unwrap()
+        .1
+        .to_owned();
+    let bodies = [
+        json!({ "image_url": link, "prompt": PROMPT }),
+        json!({ "image_base64": png_base64(&image), "prompt": PROMPT }),
+        json!({ "image_url": url("/no/such?token=a-token-of-a-stranger"), "prompt": PROMPT }),
+    ];
+    for body in &bodies {
+        let create = client.post(url("/api/jobs")).bearer_auth(KEY).json(body);
+        let id = json_of(create.send().await.unwrap()).await["job_id"].clone();
+        let job = url(&format!("/api/jobs/{}", id.as_str().unwrap()));
+        let ended = until("the job's end", || async {
+            let job = json_of(client.get(&job).bearer_auth(KEY).send().await.unwrap()).await;
+            let ended = job["status"] == "completed" || job["status"] == "failed";
+            ended.then_some(job)
+        })
+        .await;
+        if let Some(layer) = ended["layers"][0]["url"].as_str() {
+            assert_eq!(client.get(layer).send().await.unwrap().status(), 200);
+        }
+        let deleted = client.delete(&job).bearer_auth(KEY).send().await.unwrap();
+        assert_eq!(deleted.status(), 204);
+    }
+    let database = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut nonces = database.prepare("select nonce from submissions").unwrap();
+    let nonces = nonces.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut secrets: Vec<String> = nonces.map(|nonce| nonce.unwrap()).collect();
+    assert!(secrets.len() >= 2);
+    let (status, log) = process.terminate().await;
+    assert!(status.success());
+    emulator.stop().await;
+
+    let key = emulator_key_secret(&options);
+    let png = png_base64(&image);
+    for secret in [
+        KEY,
+        SIGNING,
+        PROMPT,
+        &signed,
+        &key,
+        "a-token-of-a-stranger",
+        "a-key-of-the-collector",
+        &png[..32],
+    ] {
+        secrets.push(secret.to_owned());
+    }
+    (log, format!("{:?}", collector.requests()), secrets)
+}
+
+/// The part of fal's key that is secret; the part before the colon is its name.
+fn emulator_key_secret(options: &[(&str, &str)]) -> String {
+    let key = options
+        .iter()
+        .find(|(name, _)| *name == "FAL_API_KEY")
+        .unwrap()
+        .1;
+    key.split_once(':').unwrap().1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_request_and_every_change_of_a_job_is_one_line() {
+    let (log, ..) = run("info").await;
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let of = |message: &str| -> Vec<&Value> {
+        lines
+            .iter()
+            .filter(|line| line["message"] == message)
+            .collect()
+    };
+    let (created, moved) = (of("job created"), of("job moved on"));
+    assert_eq!(
+        (
+            created.len(),
+            of("job deleted").len(),
+            of("job failed").len()
+        ),
+        (3, 3, 1),
+        "{log}"
+    );
+    let way = |job: &Value| -> Vec<String> {
+        let of_job = moved.iter().filter(|line| line["job"] == *job);
+        of_job
+            .map(|line| line["to"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for line in &created[..2] {
+        assert_eq!(
+            way(&line["job"]),
+            ["submit", "wait", "collect", "completed"],
+            "{log}"
+        );
+    }
+    for line in moved
+        .iter()
+        .chain(&of("job failed"))
+        .chain(&of("job deleted"))
+    {
+        assert_eq!(
+            (&line["owner"], &line["engine"]),
+            (&json!("app"), &json!("fal"))
+        );
+        assert!(line["age_ms"].is_u64(), "{line}");
+        assert!(
+            line["message"] == "job deleted" || line["step_ms"].is_u64(),
+            "{line}"
+        );
+    }
+    let requests = of("request answered");
+    let posts = requests
+        .iter()
+        .filter(|line| line["route"] == "/api/jobs" && line["status"] == 202);
+    assert_eq!(posts.count(), 3);
+    assert!(requests.iter().all(|line| line["duration_ms"].is_u64()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_told_however_much_is_asked_for() {
+    for level in ["info", "trace"] {
+        let (log, spans, secrets) = run(level).await;
+        assert!(spans.contains("engine submit"), "{spans}");
+        for secret in &secrets {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{secret} is in the log at {level}");
+            assert!(!spans.contains(secret), "{secret} is in a span");
+        }
+    }
+}
