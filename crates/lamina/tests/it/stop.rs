@@ -72,10 +72,26 @@ async fn a_second_process_on_the_same_file_says_so_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_configuration_is_named_and_ends_with_code_2() {
-    let (status, said) = Process::spawn(&[("PORT", "eighty"), ("HOST", "0.0.0.0")])
+async fn everything_wrong_in_a_configuration_is_named_and_ends_with_code_2() {
+    let (status, said) = Process::spawn(&[("PORT", "eighty"), ("HOST", "everywhere")])
         .ended()
         .await;
     assert_eq!(status.code(), Some(2));
     assert!(said.contains("PORT") && said.contains("HOST"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_address_without_keys_is_refused_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("lamina.db").display().to_string();
+    let options = [
+        ("DATABASE_PATH", database.as_str()),
+        ("PORT", "0"),
+        ("HOST", "0.0.0.0"),
+    ];
+    let (status, said) = Process::spawn(&options).ended().await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    for word in ["0.0.0.0", "API_KEYS", "ALLOW_ANONYMOUS"] {
+        assert!(said.contains(word), "{word} is not in {said}");
+    }
 }
