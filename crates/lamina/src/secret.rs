@@ -6,14 +6,17 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use aws_lc_rs::rand;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The name of the file.
+const NAME: &str = "signing-secret";
 
 /// Reads the secret of `folder`, or makes it.
 ///
 /// # Errors
 /// The file cannot be read or written, or holds less than 32 characters.
 pub(crate) fn load_or_make(folder: &Path) -> io::Result<SecretString> {
-    let path = folder.join("signing-secret");
+    let path = folder.join(NAME);
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim().len() >= 32 => Ok(SecretString::from(text.trim())),
         Ok(_) => Err(io::Error::new(
@@ -31,12 +34,32 @@ pub(crate) fn load_or_make(folder: &Path) -> io::Result<SecretString> {
     }
 }
 
+/// The text of the secret that lamina made in `folder`; `None` when there is none.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub(crate) fn kept(folder: &Path) -> io::Result<Option<SecretString>> {
+    match std::fs::read_to_string(folder.join(NAME)) {
+        Ok(text) => Ok(Some(SecretString::from(text))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn make(path: &Path) -> io::Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gave no random bytes"))?;
     let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     write_private(path, &text)?;
     Ok(SecretString::from(text))
+}
+
+/// Keeps this secret in `folder`, in place of one that is there.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn keep(folder: &Path, secret: &SecretString) -> io::Result<()> {
+    write_private(&folder.join(NAME), secret.expose_secret())
 }
 
 /// Writes a file that its owner alone can read, over one that may be there.
@@ -58,8 +81,6 @@ pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     #[test]

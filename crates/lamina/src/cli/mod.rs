@@ -1,6 +1,7 @@
 //! Subcommands and their arguments. Each does its work in a file of its own; nothing here knows
 //! how the service works inside.
 
+mod backup;
 mod blobs;
 mod check;
 mod health;
@@ -8,11 +9,12 @@ mod jobs;
 mod keys;
 mod operator;
 mod reach;
+mod restore;
 mod split;
 mod stats;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -61,6 +63,10 @@ enum Command {
     Stats(stats::Args),
     /// Bring the database to this version's schema
     Migrate,
+    /// Write database and pictures to one file, while the service runs
+    Backup(backup::Args),
+    /// Put a backup, or a replicated database, in place; the service must be stopped
+    Restore(restore::Args),
     /// Move pictures between folder and bucket
     Blobs(blobs::Args),
     /// Check configuration, database, storage and the fal key, and say how to fix what is wrong
@@ -87,6 +93,8 @@ impl Cli {
                 with_config(Config::load_with(file, over), |config| serve(&config))
             }
             Command::Split(args) => args.run(file),
+            Command::Backup(args) => args.run(file),
+            Command::Restore(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
             Command::Keys(args) => args.run(file),
             Command::Jobs(args) => args.run(file),
@@ -140,6 +148,14 @@ fn migrate(config: &Config) -> ExitCode {
                 ));
             }),
     )
+}
+
+/// Where the database is, and what lamina keeps beside it.
+fn data_folder(config: &Config) -> &Path {
+    let folder = config.database_path.parent();
+    folder
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, String> {

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "engines",
         &["jobs", "clock", "blobs", "images", "metrics", "trace"],
     ),
+    ("backup", &["access", "jobs", "store", "blobs", "secret"]),
     (
         "worker",
         &[
@@ -56,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "access",
             "app",
+            "backup",
             "blobs",
             "clock",
             "config",

@@ -131,6 +131,10 @@ async fn a_picture_that_fal_could_not_fetch_from_the_bucket_is_handed_over_again
     let app = TestApp::start_with(setup, Some(&emulator)).await;
     let id = app.create(&body()).await;
     let submitted = emulator.wait_for_submissions(1).await;
+    until("the job to wait", || async {
+        (app.job(&id).await["status"] == "processing").then_some(())
+    })
+    .await;
     s3.down().await;
     // It fetches the picture when it begins.
     emulator.complete(&submitted[0].request_id).await;

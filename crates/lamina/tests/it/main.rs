@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod backup;
 mod blobs;
 mod blobs_copy;
 mod browser;
@@ -21,6 +22,7 @@ mod log;
 mod metrics;
 mod operator;
 mod privacy;
+mod restart;
 mod spend;
 mod stop;
 mod support;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::OpenError;
 
-/// Held as long as the store is open.
+/// Held as long as the store is open, or its file is about to be replaced.
 #[derive(Debug)]
 pub(super) struct FileLock {
     _file: File,

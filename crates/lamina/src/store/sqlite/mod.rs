@@ -11,8 +11,12 @@ mod oversight;
 mod queue;
 mod readers;
 mod recent;
+#[cfg(test)]
+mod released;
+mod replace;
 mod rows;
 mod settle;
+mod snapshot;
 mod spending;
 mod standing;
 mod store;
@@ -30,6 +34,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 pub use migrate::NEWEST as NEWEST_SCHEMA;
+pub use replace::Replacement;
+pub use snapshot::{Living, LivingJob, living, snapshot};
 
 use super::{Signal, StoreError};
 use crate::metrics::DatabaseMetrics;

@@ -38,21 +38,6 @@ async fn a_second_owner_is_refused_until_the_first_has_closed() {
 }
 
 #[test]
-fn a_file_of_a_newer_lamina_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lamina.db");
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 999)
-        .unwrap();
-    let error = SqliteStore::open(&path).unwrap_err();
-    assert!(
-        error.to_string().contains("start a newer lamina"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_file_that_is_no_database_is_refused_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lamina.db");

@@ -1,0 +1,380 @@
+//! Puts a backup in the place of a deployment's data, or a database alone (one that was replicated).
+//! Everything is checked before anything is touched, the database comes last, and what cannot be
+//! known of the time since the backup is decided here: see [`Restore::resume`].
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::SecretString;
+
+use super::archive::{self, ArchiveError, Index};
+use super::needed::Needed;
+use crate::access::SpendCaps;
+use crate::blobs::{BlobError, BlobKey, Blobs};
+use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Phase, UnixMs, settle};
+use crate::secret;
+use crate::store::sqlite::{OpenError, Replacement, SqliteStore, living, snapshot};
+use crate::store::{Claimed, Facts, Store as _, StoreError, SubmissionState};
+
+/// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>).
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+/// Jobs that are looked at under one claim; longer than a look takes.
+const BATCH: u32 = 200;
+const LEASE: Duration = Duration::from_secs(600);
+
+/// What is put where.
+#[derive(Debug)]
+pub struct Restore {
+    /// The database's place.
+    pub database: PathBuf,
+    /// Where pictures are kept.
+    pub pictures: Blobs,
+    /// Where the signing secret is kept; `None` when one is configured, so that it is not used.
+    pub secret_to: Option<PathBuf>,
+    /// Replace a database that is there.
+    pub force: bool,
+    /// Jobs that had not been handed to a paid engine when the backup was made go on as if nothing
+    /// had been since. That is right when the original was stopped before the backup. Otherwise
+    /// the original may have handed them over, and been charged, afterwards; then they fail, and each is
+    /// counted as a submission of unknown fate.
+    pub resume: bool,
+    /// What such a submission may have cost, in millionths of a US dollar.
+    pub price_microusd: u64,
+}
+
+/// What was put back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Milliseconds since 1970 at which the backup was made; `None` for a database alone.
+    pub made_at: Option<UnixMs>,
+    /// Jobs that are neither deleted nor expired.
+    pub jobs: usize,
+    /// Uploads whose time is not over.
+    pub uploads: usize,
+    /// Pictures.
+    pub pictures: u64,
+    /// Jobs whose time was over.
+    pub expired: usize,
+    /// Jobs whose pictures were erased while the backup was made: they are deleted.
+    pub deleted: usize,
+    /// Jobs that failed because they may have been handed over since.
+    pub unknown: usize,
+    /// Whether the signing secret was put back.
+    pub secret: bool,
+}
+
+/// Why nothing, or not everything, was put back. The database is in its place only when all is.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup.
+    #[error("{} cannot be restored: {source}", path.display())]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// Something would be lost.
+    #[error("there is a database at {}; give another DATABASE_PATH, or --force to replace it and lose what it has", .0.display())]
+    Exists(PathBuf),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The database, once it was open.
+    #[error("the restored database cannot be brought up to date: {0}")]
+    Store(#[from] StoreError),
+    /// The pictures.
+    #[error("the pictures cannot be written: {0}; run the same command again")]
+    Pictures(#[from] BlobError),
+    /// A folder or file.
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+}
+
+/// What the file is.
+enum Found {
+    Archive {
+        made_at: UnixMs,
+        /// `None` when pictures stayed where they were.
+        index: Option<Index>,
+    },
+    Database,
+}
+
+impl Restore {
+    /// Puts `file` back.
+    ///
+    /// # Errors
+    /// [`RestoreError`]
+    pub async fn run(&self, file: &Path, now: UnixMs) -> Result<Restored, RestoreError> {
+        let found = look(file).map_err(|source| backup(file, source))?;
+        let data = self
+            .database
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty());
+        let data = data.unwrap_or_else(|| Path::new("."));
+        let at = |error| RestoreError::Io(data.display().to_string(), error);
+        std::fs::create_dir_all(data).map_err(at)?;
+        let place = Replacement::begin(&self.database)?;
+        if place.exists() && !self.force {
+            return Err(RestoreError::Exists(self.database.clone()));
+        }
+        let aside = tempfile::Builder::new()
+            .prefix(".lamina-restore-")
+            .tempdir_in(data)
+            .map_err(at)?;
+        let staged = aside.path().join(archive::DATABASE);
+        if matches!(found, Found::Database) {
+            // What its journal holds belongs to it.
+            snapshot(file, &staged)?;
+        }
+        let secret = unpack(file, &found, &staged).map_err(|source| backup(file, source))?;
+        let index = match &found {
+            Found::Archive { index, .. } => index.as_ref(),
+            Found::Database => None,
+        };
+        // Checked before it is opened for writing; an older schema is brought up to date there.
+        living(&staged, now)?;
+        let mut restored = self.bring_up(&staged, index, now).await?;
+        if let Found::Archive { made_at, .. } = found {
+            restored.made_at = Some(made_at);
+        }
+        let needed = Needed::of(living(&staged, now)?);
+        (restored.jobs, restored.uploads) = (needed.jobs(), needed.uploads());
+        if let Some(index) = index {
+            fits(index, &needed).map_err(|source| backup(file, source))?;
+            restored.pictures = self.put_pictures(file, index, &needed).await?;
+        }
+        if let (Some(secret), Some(folder)) = (secret, &self.secret_to) {
+            let at = |error| RestoreError::Io(folder.display().to_string(), error);
+            secret::keep(folder, &secret).map_err(at)?;
+            restored.secret = true;
+        }
+        place.finish(&staged)?;
+        Ok(restored)
+    }
+
+    /// Migrates the database, ends what is over, and decides about what is not known.
+    async fn bring_up(
+        &self,
+        staged: &Path,
+        index: Option<&Index>,
+        now: UnixMs,
+    ) -> Result<Restored, RestoreError> {
+        let store = SqliteStore::open(staged)?;
+        let worked = self.settle_all(&store, staged, index, now).await;
+        store.close().await;
+        worked
+    }
+
+    async fn settle_all(
+        &self,
+        store: &SqliteStore,
+        staged: &Path,
+        index: Option<&Index>,
+        now: UnixMs,
+    ) -> Result<Restored, RestoreError> {
+        let mut restored = Restored::default();
+        loop {
+            let expired = store.job_expire(now, BATCH).await?;
+            restored.expired += expired.len();
+            if expired.is_empty() {
+                break;
+            }
+        }
+        if let Some(index) = index {
+            let there = blobs(index).map(|(key, _)| key).collect();
+            for job in Needed::of(living(staged, now)?).without(&there) {
+                store.job_delete(&job.owner, job.id, now).await?;
+                restored.deleted += 1;
+            }
+        }
+        if !self.resume {
+            restored.unknown = self.fail_unknown(store, now).await?;
+        }
+        Ok(restored)
+    }
+
+    /// Fails the jobs that the original may have handed over after the backup.
+    async fn fail_unknown(&self, store: &SqliteStore, now: UnixMs) -> Result<usize, RestoreError> {
+        store.lease_end_all_others(NAME, now).await?;
+        // Whatever is due at any time; the claim is how a job is written to.
+        let ever = now.plus(Duration::from_secs(100 * 365 * 24 * 3600));
+        let mut failed = 0;
+        for phase in [Phase::Prepare, Phase::Submit] {
+            let mut kept = Vec::new();
+            loop {
+                let wants = [(phase, BATCH)];
+                let claimed = store.job_claim(NAME, &wants, ever, LEASE, u32::MAX).await?;
+                if claimed.is_empty() {
+                    break;
+                }
+                for job in claimed {
+                    if may_have_been_handed_over(&job) {
+                        self.fail(store, &job, now).await?;
+                        failed += 1;
+                    } else {
+                        // Its lease keeps it out of the next claim.
+                        kept.push(job.lease);
+                    }
+                }
+            }
+            for lease in &kept {
+                store.lease_release(lease).await?;
+            }
+        }
+        Ok(failed)
+    }
+
+    async fn fail(
+        &self,
+        store: &SqliteStore,
+        job: &Claimed,
+        now: UnixMs,
+    ) -> Result<(), RestoreError> {
+        // The account of what may have been paid.
+        let nonce = Nonce::random();
+        let no_cap = SpendCaps::default();
+        store
+            .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now)
+            .await?;
+        store
+            .submission_close(&nonce, SubmissionState::Unknown, None, now)
+            .await?;
+        let outcome = Outcome::GiveUp(FailureCode::SubmissionUnknown.into());
+        let change = settle(
+            job.phase,
+            job.attempt,
+            outcome,
+            &Backoff::default(),
+            now,
+            0.0,
+        );
+        if let Ok(Some(change)) = change {
+            store
+                .job_settle(&job.lease, change, Facts::None, false, now)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn put_pictures(
+        &self,
+        file: &Path,
+        index: &Index,
+        needed: &Needed,
+    ) -> Result<u64, RestoreError> {
+        let wanted: HashSet<BlobKey> = blobs(index)
+            .map(|(key, _)| key)
+            .filter(|key| needed.owns(key))
+            .collect();
+        // One after the other, each whole in memory, on the way to an async store.
+        let (sender, mut pictures) = tokio::sync::mpsc::channel::<(BlobKey, Bytes)>(2);
+        let source = file.to_owned();
+        let reader = tokio::task::spawn_blocking(move || {
+            archive::each(&source, |name, mut entry| {
+                let Some(key) = archive::blob(name).filter(|key| wanted.contains(key)) else {
+                    return Ok(());
+                };
+                let bytes = archive::text(&mut entry)?.into();
+                // Nobody takes them when writing has failed; that error is the one to tell.
+                let _ = sender.blocking_send((key, bytes));
+                Ok(())
+            })
+        });
+        let mut put = 0;
+        while let Some((key, bytes)) = pictures.recv().await {
+            self.pictures.put(&key, bytes).await?;
+            put += 1;
+        }
+        let read = reader
+            .await
+            .map_err(|error| ArchiveError::Io(io::Error::other(error)));
+        read.and_then(|read| read)
+            .map_err(|source| backup(file, source))?;
+        Ok(put)
+    }
+}
+
+/// Holds the leases of a restore.
+const NAME: &str = "restore";
+
+/// A call that the backup knows of is resolved as after any crash: by its answer, its webhook, or
+/// `SUBMIT_UNKNOWN`. A free engine simply runs again.
+fn may_have_been_handed_over(job: &Claimed) -> bool {
+    let paid = match job.engine {
+        EngineKind::Fal => true,
+        EngineKind::Local => false,
+    };
+    let known = job.submission.as_ref().is_some_and(|submission| {
+        matches!(
+            submission.state,
+            SubmissionState::Open | SubmissionState::Accepted
+        )
+    });
+    paid && !known
+}
+
+fn backup(file: &Path, source: ArchiveError) -> RestoreError {
+    RestoreError::Backup {
+        path: file.to_owned(),
+        source,
+    }
+}
+
+fn look(file: &Path) -> Result<Found, ArchiveError> {
+    let mut start = [0; SQLITE.len()];
+    match File::open(file)?.read_exact(&mut start) {
+        Ok(()) if start == *SQLITE => return Ok(Found::Database),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    let (manifest, index) = archive::verify(file)?;
+    Ok(Found::Archive {
+        made_at: UnixMs(manifest.made_at_ms),
+        index: manifest.pictures.then_some(index),
+    })
+}
+
+/// Takes the database out, and the secret where there is one.
+fn unpack(file: &Path, found: &Found, staged: &Path) -> Result<Option<SecretString>, ArchiveError> {
+    if matches!(found, Found::Database) {
+        return Ok(None);
+    }
+    let mut secret = None;
+    archive::each(file, |name, mut entry| {
+        match name {
+            archive::DATABASE => {
+                io::copy(&mut entry, &mut File::create(staged)?)?;
+            }
+            archive::SECRET => {
+                let text = String::from_utf8(archive::text(&mut entry)?);
+                let text = text.map_err(|_| ArchiveError::Damaged(name.to_owned()))?;
+                secret = Some(SecretString::from(text));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(secret)
+}
+
+fn blobs(index: &Index) -> impl Iterator<Item = (BlobKey, &str)> {
+    index
+        .iter()
+        .filter_map(|(name, member)| Some((archive::blob(name)?, member.sha256.as_str())))
+}
+
+/// The layers are those that were measured when they came.
+fn fits(index: &Index, needed: &Needed) -> Result<(), ArchiveError> {
+    for (key, sha256) in blobs(index) {
+        if needed.digest(&key).is_some_and(|known| known != sha256) {
+            return Err(ArchiveError::Damaged(key.to_string()));
+        }
+    }
+    Ok(())
+}
