@@ -9,6 +9,9 @@ pub mod clock;
 pub mod config;
 pub mod engines;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod images;
 pub mod jobs;
