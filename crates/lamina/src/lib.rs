@@ -10,6 +10,9 @@ pub mod clock;
 pub mod config;
 pub mod engines;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod images;
 pub mod jobs;

@@ -76,6 +76,25 @@ impl Cache {
         }
     }
 
+    /// A cache that fetched these keys just now, and so will not fetch at this time.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn holding(client: Client, keys: KeySet, now: i64) -> Self {
+        let cache = Self::new(client);
+        let keys = Arc::new(keys);
+        cache.change(|state| {
+            *state = State {
+                known: Some(Known {
+                    keys,
+                    generation: 0,
+                }),
+                fetched_at: now,
+                tried_at: Some(now),
+                failure: None,
+            };
+        });
+        cache
+    }
+
     /// The usable key set, fetched or renewed first if it is time; else a sentence.
     pub(super) async fn current(&self, now: i64) -> Result<Known, String> {
         let (usable, old) = self.look(|state| (state.usable(now), state.age(now) > RENEW_AFTER));

@@ -52,6 +52,19 @@ impl KeySet {
         Ok(Self { keys })
     }
 
+    /// The set of one public key.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of(key: &[u8]) -> Self {
+        let keys = vec![key.try_into().expect("an Ed25519 key has 32 bytes")];
+        Self { keys }
+    }
+
+    /// How many keys there are.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// True if any key made `signature` over `message`.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.keys.iter().any(|key| {

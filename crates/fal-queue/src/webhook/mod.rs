@@ -8,6 +8,9 @@
 
 mod body;
 mod cache;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keys;
 
 use std::fmt::Write as _;

@@ -269,3 +269,18 @@ fn a_bucket_that_is_not_complete_or_not_well_formed_is_refused() {
     ];
     assert!(errors(&fal).contains("STORAGE_URL=s3://BUCKET"));
 }
+
+#[test]
+fn source_prefixes_are_read_and_those_that_are_none_are_named() {
+    let prefixes = "https://a.example/x/, https://b.example";
+    let config = Config::from_pairs([("FETCH_ALLOW_PREFIXES", prefixes)]).unwrap();
+    assert_eq!(config.fetch.allow_prefixes.len(), 2);
+    for wrong in [
+        "a.example",
+        "ftp://a.example/",
+        "https://a.example/?x=1",
+        "https://u@a.example/",
+    ] {
+        assert!(errors(&[("FETCH_ALLOW_PREFIXES", wrong)]).contains("FETCH_ALLOW_PREFIXES"));
+    }
+}

@@ -73,11 +73,12 @@ fn check_v6(address: Ipv6Addr) -> Result<(), &'static str> {
         return Err("not global unicast");
     }
     // 6to4 (RFC 3056) tunnels to the IPv4 address in bits 16 to 48, ISATAP (RFC 5214) to the one
-    // in the last 32 bits, behind an interface identifier that gives it away.
+    // in the last 32 bits, behind an interface identifier that gives it away, whatever its two bits
+    // for "universal" and "group" say.
     if bits >> 112 == 0x2002 {
         check_v4(Ipv4Addr::from_bits((bits >> 80) as u32))?;
     }
-    if (bits >> 32) as u32 & 0xFDFF_FFFF == 0x0000_5EFE {
+    if (bits >> 32) as u32 & 0xFCFF_FFFF == 0x0000_5EFE {
         check_v4(low)?;
     }
     Ok(())
@@ -152,6 +153,8 @@ mod tests {
             ("2001:0:808:808::1", Err("Teredo")),
             ("2606:4700::5efe:10.0.0.1", Err("private")),
             ("2606:4700::200:5efe:127.0.0.1", Err("loopback")),
+            ("2606:4700::100:5efe:10.0.0.1", Err("private")),
+            ("2606:4700::300:5efe:127.0.0.1", Err("loopback")),
             ("2606:4700::5efe:8.8.8.8", Ok(())),
         ];
         for (text, verdict) in embedded {

@@ -12,6 +12,8 @@
 mod address;
 mod error;
 mod fetcher;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod policy;
 mod resolver;
 

@@ -141,7 +141,7 @@ pub(super) fn has_usual_port(url: &Url) -> bool {
 
 /// A source that may be fetched from: every URL of one scheme, host and port whose path begins so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourcePrefix(Url);
+pub struct SourcePrefix(pub(super) Url);
 
 /// A source prefix that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

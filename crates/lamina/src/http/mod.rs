@@ -16,6 +16,8 @@ mod create;
 mod edge;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod health;
 mod hooks;
 mod intake;

@@ -17,6 +17,8 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod header;
 mod layer;
 mod limits;

@@ -62,6 +62,41 @@ async fn a_url_that_leads_nowhere_good_fails_its_job_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_listed_sources_are_opened_and_a_redirect_leads_to_no_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let file = png_bytes(&picture(64, 48));
+    let open = move || {
+        let file = file.clone();
+        async move { file }
+    };
+    let routes = Router::new()
+        .route("/listed/a.png", get(open.clone()))
+        .route("/other/a.png", get(open))
+        .route(
+            "/listed/away.png",
+            get(|| async { (StatusCode::FOUND, [("location", "/other/a.png")]) }),
+        );
+    let server = tokio::spawn(axum::serve(listener, routes).into_future());
+    let setup = Setup::new(Way::Local).with("FETCH_ALLOW_PREFIXES", &format!("{base}/listed/"));
+    let app = TestApp::start_with(setup, None).await;
+    for (path, code) in [
+        ("/listed/a.png", json!(null)),
+        ("/other/a.png", json!("fetch_source_refused")),
+        ("/listed/../other/a.png", json!("fetch_source_refused")),
+        ("/listed/away.png", json!("fetch_source_refused")),
+    ] {
+        let id = app
+            .create(&json!({ "image_url": format!("{base}{path}") }))
+            .await;
+        let job = app.finished(&id).await;
+        assert_eq!(job["error_code"], code, "{path}: {job}");
+    }
+    app.stop().await;
+    server.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_default_no_url_on_this_machine_is_opened() {
     let setup = Setup::new(Way::Local)
         .with("FETCH_ALLOW_NETS", "")

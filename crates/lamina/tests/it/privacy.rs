@@ -6,7 +6,9 @@ use fal_emulator::{Config as EmulatorConfig, Emulator};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{S3, Setup, TestApp, Way, emulator, picture, png_base64, until};
+use crate::support::{
+    S3, Setup, TestApp, Way, emulator, files, picture, png_base64, png_bytes, until,
+};
 
 fn seconds(lifecycle: &str) -> u64 {
     let lifecycle: Value = serde_json::from_str(lifecycle).unwrap();
@@ -118,5 +120,90 @@ async fn a_picture_in_a_bucket_reaches_fal_by_a_link_that_ends_with_the_job() {
     let end: jiff::Timestamp = job["expires_at"].as_str().unwrap().parse().unwrap();
     assert_eq!((begun + lives).as_second(), end.as_second());
     app.stop().await;
+    emulator.stop().await;
+}
+
+/// What a phone writes beside a picture; no pixel can look like it.
+const PLACE: &[u8] = b"GPSLatitude 52.516275 13.377704";
+
+/// A JPEG and a PNG with the place in every usual corner.
+fn tagged() -> [Vec<u8>; 2] {
+    let image = image::DynamicImage::from(picture(64, 48)).to_rgb8();
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    let mut jpeg = jpeg.into_inner();
+    let exif = [b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0".as_slice(), PLACE].concat();
+    let xmp = [b"http://ns.adobe.com/xap/1.0/\0".as_slice(), PLACE].concat();
+    for (marker, body) in [
+        (0xE1, exif),
+        (0xE1, xmp),
+        (0xED, PLACE.into()),
+        (0xFE, PLACE.into()),
+    ] {
+        let length = (body.len() as u16 + 2).to_be_bytes();
+        let segment = [[0xFF, marker].as_slice(), &length, &body].concat();
+        jpeg.splice(2..2, segment);
+    }
+    jpeg.extend_from_slice(PLACE);
+    let mut png = png_bytes(&picture(64, 48));
+    for kind in [b"tEXt", b"eXIf", b"iTXt"] {
+        let body = [kind.as_slice(), b"Comment\0", PLACE].concat();
+        let crc = body.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1))
+            })
+        });
+        let length = (body.len() as u32 - 4).to_be_bytes();
+        png.splice(
+            33..33,
+            [length.as_slice(), &body, &(!crc).to_be_bytes()].concat(),
+        );
+    }
+    png.extend_from_slice(PLACE);
+    [jpeg, png]
+}
+
+fn has_place(bytes: &[u8]) -> bool {
+    bytes.windows(PLACE.len()).any(|window| window == PLACE)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_picture_was_taken_is_in_no_byte_that_is_stored_or_forwarded() {
+    let emulator = emulator().await;
+    let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
+    for file in tagged() {
+        assert!(has_place(&file));
+        let upload = app.client.post(format!("{}/api/upload", app.base));
+        let upload = upload.body(file.clone()).send().await.unwrap();
+        assert_eq!(upload.status(), StatusCode::CREATED);
+        let upload: Value = serde_json::from_str(&upload.text().await.unwrap()).unwrap();
+        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &file);
+        for source in [
+            json!({ "upload_id": upload["upload_id"] }),
+            json!({ "image_base64": base64 }),
+        ] {
+            let id = app.create(&source).await;
+            assert_eq!(app.finished(&id).await["status"], "completed");
+        }
+    }
+    let mut forwarded = 0;
+    for request in emulator.requests() {
+        let link = request.input["image_url"].as_str().unwrap();
+        let answer = app.client.get(link).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(!has_place(&answer.bytes().await.unwrap()), "{link}");
+        forwarded += 1;
+    }
+    assert_eq!(forwarded, 4);
+    let folder = app.stop().await;
+    let stored = files(folder.path());
+    assert!(stored.len() > 10, "{stored:?}");
+    for path in stored {
+        assert!(
+            !has_place(&std::fs::read(&path).unwrap()),
+            "{}",
+            path.display()
+        );
+    }
     emulator.stop().await;
 }

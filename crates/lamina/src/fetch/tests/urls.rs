@@ -101,6 +101,18 @@ fn every_spelling_of_a_private_address_is_refused() {
     }
 }
 
+#[test]
+fn an_address_with_a_zone_is_no_url_at_all() {
+    for host in [
+        "[fe80::1%25eth0]",
+        "[fe80::1%eth0]",
+        "[::1%250]",
+        "[2606:4700::1%251]",
+    ] {
+        assert!(Url::parse(&format!("https://{host}/")).is_err(), "{host}");
+    }
+}
+
 #[tokio::test]
 async fn no_spelling_of_loopback_reaches_a_listener() {
     let trap = Server::start(|_| Reply::ok(b"inside")).await;

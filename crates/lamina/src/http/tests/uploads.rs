@@ -84,6 +84,31 @@ async fn a_raw_picture_is_known_by_its_bytes_whatever_its_header_says() {
 }
 
 #[tokio::test]
+async fn a_phones_file_is_known_by_its_bytes_whatever_its_name_says() {
+    let house = House::new();
+    let send = async |name: &str, file: &[u8]| {
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; \
+             filename=\"{name}\"\r\ncontent-type: image/heic\r\n\r\n"
+        );
+        let tail = format!("\r\n--{BOUNDARY}--\r\n");
+        let body = [head.as_bytes(), file, tail.as_bytes()].concat();
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = request("POST", "/api/upload").header("content-type", kind);
+        house.send(request.body(body.into()).unwrap()).await
+    };
+    let answer = send("IMG_0001.HEIC", &png(4, 4)).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+    assert_eq!(answer.json()["content_type"], "image/png");
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and so on";
+    for name in ["IMG_0001.HEIC", "IMG_0001.jpg"] {
+        let answer = send(name, heic).await;
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(answer.json()["code"], "image_format_unsupported");
+    }
+}
+
+#[tokio::test]
 async fn a_job_can_be_made_of_an_upload_more_than_once() {
     let house = House::new();
     let file = png(8, 8);

@@ -1,0 +1,4 @@
+//! Any form or body as an upload. What must hold is said in `lamina`'s `fuzzing` module.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lamina::fuzzing::upload(data));
