@@ -17,7 +17,7 @@ use super::edge::Edge;
 use super::readiness::Readiness;
 use crate::jobs::EngineKind;
 use crate::metrics::Standing;
-use crate::store::{AccountLine, QueueStanding, StoreError, SubmissionState};
+use crate::store::{Account, AccountLine, QueueStanding, StoreError, SubmissionState};
 
 /// How long a look counts.
 const COUNTS_FOR: Duration = Duration::from_secs(5);
@@ -86,7 +86,8 @@ impl Scrape {
                 .iter()
                 .map(|phase| (phase.phase, phase.due, phase.later, phase.oldest_due))
                 .collect(),
-            submissions: submissions(&account),
+            submissions: submissions(&account.lines),
+            spent_today: account.today_microusd,
             erasable: queue.erasable,
             pool_running: pool.running,
             pool_waiting: pool.waiting,
@@ -95,13 +96,9 @@ impl Scrape {
         })
     }
 
-    async fn ask(&self) -> Result<(QueueStanding, Vec<AccountLine>), StoreError> {
-        let queue = self
-            .edge
-            .store
-            .queue_standing(self.edge.clock.now())
-            .await?;
-        Ok((queue, self.edge.store.account().await?))
+    async fn ask(&self) -> Result<(QueueStanding, Account), StoreError> {
+        let (store, now) = (&self.edge.store, self.edge.clock.now());
+        Ok((store.queue_standing(now).await?, store.account(now).await?))
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Standing {
     pub queue: Vec<(Phase, u64, u64, Duration)>,
     /// By engine and the submission's state: how many, and their price in millionths of a dollar.
     pub submissions: Vec<(EngineKind, &'static str, u64, u64)>,
+    /// What counts against the caps of this UTC day, in millionths of a dollar.
+    pub spent_today: u64,
     /// Jobs that are gone and whose bytes are not erased yet.
     pub erasable: u64,
     /// Pieces of image work that run.
@@ -44,6 +46,7 @@ pub struct StandingMetrics {
     spend: Family<Label<1>, Counter<f64, AtomicU64>>,
     at_risk: Family<Label<1>, Fraction>,
     spend_limit: Fraction,
+    spend_today: Fraction,
     erasable: Gauge,
     looked: Gauge,
     ready: Family<Label<1>, Gauge>,
@@ -78,9 +81,9 @@ impl StandingMetrics {
         }
     }
 
-    /// What may be spent on a day in all, in US dollars; 0 for no limit.
-    pub fn spend_limit(&self, usd: f64) {
-        self.spend_limit.set(usd);
+    /// What may be spent on a UTC day in all, in millionths of a dollar.
+    pub fn spend_limit(&self, microusd: Option<u64>) {
+        self.spend_limit.set(dollars(microusd.unwrap_or(0)));
     }
 
     /// How many log lines were dropped since the start.
@@ -108,13 +111,12 @@ impl StandingMetrics {
     }
 
     fn show_submissions(&self, standing: &Standing) {
+        self.spend_today.set(dollars(standing.spent_today));
         for engine in EngineKind::ALL {
             let of_engine = standing.submissions.iter().filter(|(e, ..)| *e == engine);
             let usd = |states: &[&str]| {
                 let chosen = of_engine.clone().filter(|(_, s, ..)| states.contains(s));
-                #[expect(clippy::cast_precision_loss, reason = "dollars, to a millionth")]
-                let microusd = chosen.map(|(.., price)| price).sum::<u64>() as f64;
-                microusd / 1e6
+                dollars(chosen.map(|(.., price)| price).sum())
             };
             let label = [("engine", engine.as_str())];
             let spent = usd(&["accepted", "failed"]);
@@ -203,9 +205,17 @@ impl StandingMetrics {
         );
         catalog.add(
             gauge(
+                "lamina_spend_today_usd",
+                &[],
+                "US dollars that count against the day's limit: submissions of this UTC day that were or may have been taken",
+            ),
+            self.spend_today.clone(),
+        );
+        catalog.add(
+            gauge(
                 "lamina_spend_limit_usd",
                 &[],
-                "US dollars that may be spent on one day in all; 0 when no limit is set",
+                "US dollars that may be spent on one UTC day in all; 0 when no limit is set",
             ),
             self.spend_limit.clone(),
         );
@@ -285,6 +295,11 @@ impl StandingMetrics {
             self.build.clone(),
         );
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "dollars, to a millionth")]
+fn dollars(microusd: u64) -> f64 {
+    microusd as f64 / 1e6
 }
 
 fn whole(number: u64) -> i64 {

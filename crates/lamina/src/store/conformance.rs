@@ -546,7 +546,7 @@ pub(super) async fn the_account_follows_every_submission_through_its_states(stor
     };
     let (_, taken) = accepted(&*store, T0).await;
     accepted(&*store, at(1)).await;
-    let mut account = store.account().await.unwrap();
+    let mut account = store.account(T0).await.unwrap().lines;
     account.retain(|line| line.submissions > 0);
     assert_eq!(account, [line(SubmissionState::Accepted, 2)]);
 
@@ -566,7 +566,7 @@ pub(super) async fn the_account_follows_every_submission_through_its_states(stor
         .submission_open(&job.lease, &lost, 50_000, SpendCaps::default(), at(2))
         .await;
     assert_eq!(opened.unwrap(), Opening::Opened);
-    let account = store.account().await.unwrap();
+    let account = store.account(T0).await.unwrap().lines;
     assert!(
         account.contains(&line(SubmissionState::Open, 1)),
         "{account:?}"
@@ -576,7 +576,7 @@ pub(super) async fn the_account_follows_every_submission_through_its_states(stor
         .submission_close(&lost, unknown, None, at(3))
         .await
         .unwrap();
-    let mut account = store.account().await.unwrap();
+    let mut account = store.account(T0).await.unwrap().lines;
     account.sort_by_key(|line| line.state.as_str());
     let expected = [
         line(SubmissionState::Accepted, 1),
@@ -585,6 +585,10 @@ pub(super) async fn the_account_follows_every_submission_through_its_states(stor
         line(SubmissionState::Unknown, 1),
     ];
     assert_eq!(account, expected);
+    let day = store.account(T0).await.unwrap().today_microusd;
+    assert_eq!(day, 3 * 50_000, "what is not known may have been taken");
+    let next = store.account(T0.plus(DAY)).await.unwrap();
+    assert_eq!(next.today_microusd, 0);
 }
 
 pub(super) async fn the_queue_tells_what_is_due_and_for_how_long(store: Arc<dyn Store>) {

@@ -21,7 +21,7 @@ pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
-    AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
+    Account, AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
     JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, Settled,
     SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts,
 };
@@ -186,7 +186,7 @@ pub trait Store: Accounts + Oversight {
     /// The queue as it stands, for metrics: cheap however many jobs there are.
     async fn queue_standing(&self, now: UnixMs) -> Result<QueueStanding, StoreError>;
     /// Every submission ever made, by engine and state, with what it cost.
-    async fn account(&self) -> Result<Vec<AccountLine>, StoreError>;
+    async fn account(&self, now: UnixMs) -> Result<Account, StoreError>;
 
     // ---- the store itself ----
 

@@ -357,6 +357,16 @@ pub struct PhaseStanding {
     pub oldest_due: Duration,
 }
 
+/// Every submission ever made, and what of it counts today.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// By engine and state; what never occurred has no line.
+    pub lines: Vec<AccountLine>,
+    /// What counts against the caps of this UTC day, in millionths of a US dollar: all but refused
+    /// submissions.
+    pub today_microusd: u64,
+}
+
 /// All submissions to one engine that are in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountLine {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows;
+use crate::access::UtcDay;
 use crate::jobs::{Phase, UnixMs};
-use crate::store::{AccountLine, PhaseStanding, QueueStanding, SubmissionState};
+use crate::store::{Account, AccountLine, PhaseStanding, QueueStanding, SubmissionState};
 
 /// Counting stops here: a queue of this length is known to be too long.
 const MOST: u32 = 100_000;
@@ -52,7 +53,10 @@ fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Res
     })
 }
 
-pub(super) fn account(connection: &Connection) -> rusqlite::Result<Vec<AccountLine>> {
+pub(super) fn account(connection: &Connection, now: UnixMs) -> rusqlite::Result<Account> {
+    let today_microusd = connection
+        .prepare_cached("select coalesce(sum(microusd), 0) from spending where day = ?1")?
+        .query_row([UtcDay::of(now).0], |row| row.get(0))?;
     let mut statement =
         connection.prepare_cached("select engine, state, submissions, microusd from account")?;
     let lines = statement.query_map([], |row| {
@@ -67,5 +71,8 @@ pub(super) fn account(connection: &Connection) -> rusqlite::Result<Vec<AccountLi
             microusd: row.get("microusd")?,
         })
     })?;
-    lines.collect()
+    Ok(Account {
+        lines: lines.collect::<Result<_, _>>()?,
+        today_microusd,
+    })
 }

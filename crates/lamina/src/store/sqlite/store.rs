@@ -12,8 +12,8 @@ use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
 };
 use crate::store::{
-    AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, JobRecord,
-    Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
+    Account, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, JobRecord, Lease,
+    Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
     SubmissionState, UploadRecord, WaitCounts,
 };
 
@@ -259,8 +259,8 @@ impl Store for SqliteStore {
         self.read(move |db| standing::queue(db, now)).await
     }
 
-    async fn account(&self) -> Result<Vec<AccountLine>, StoreError> {
-        self.read(standing::account).await
+    async fn account(&self, now: UnixMs) -> Result<Account, StoreError> {
+        self.read(move |db| standing::account(db, now)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
