@@ -17,5 +17,8 @@ use crate::store::sqlite::SqliteStore;
 /// [`StartError::Database`], also where a service has it open.
 pub(crate) fn open_desk(config: &Config, clock: Arc<dyn Clock>) -> Result<AdminDesk, StartError> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
-    Ok(AdminDesk::alone(store, key_rules(config), clock))
+    Ok(AdminDesk {
+        daily_microusd: config.spend.total_microusd,
+        ..AdminDesk::alone(store, key_rules(config), clock)
+    })
 }

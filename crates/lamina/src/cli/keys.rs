@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::jobs::shown;
 use super::operator::{Service, Target};
 use super::{finish, say, table};
 use crate::access::{Rate, parse_usd};
@@ -115,35 +116,27 @@ impl Command {
             } => {
                 let body = limits.body(Some(&name), admin)?;
                 let made = service.ask(Method::POST, "/api/admin/keys", Some(body))?;
-                shown(&made, json, || new(&made));
+                shown(&made, json, new);
             }
             Self::List => {
                 let list = service.ask(Method::GET, "/api/admin/keys", None)?;
-                shown(&list, json, || listed(&list));
+                shown(&list, json, listed);
             }
             Self::Revoke { id } => {
                 let path = format!("/api/admin/keys/{}", segment(&id));
                 let revoked = service.ask(Method::DELETE, &path, None)?;
-                shown(&revoked, json, || {
-                    let name = table::cell(&revoked, "name");
+                shown(&revoked, json, |revoked| {
+                    let name = table::cell(revoked, "name");
                     say(&format!("{id} of {name} is revoked; jobs of {name} stay"));
                 });
             }
             Self::Limit { name, limits } => {
                 let path = format!("/api/admin/owners/{}/limits", segment(&name));
                 let set = service.ask(Method::PUT, &path, Some(limits.body(None, false)?))?;
-                shown(&set, json, || owners(&json!([set])));
+                shown(&set, json, |set| owners(&json!([set])));
             }
         }
         Ok(())
-    }
-}
-
-fn shown(answer: &Value, json: bool, people: impl FnOnce()) {
-    if json {
-        table::json(answer);
-    } else {
-        people();
     }
 }
 
@@ -188,13 +181,11 @@ fn listed(list: &Value) {
 }
 
 fn owners(owners: &Value) {
-    let rows = owners.as_array().into_iter().flatten();
-    let rows = rows.map(|owner| {
-        ["name", "rate", "max_jobs", "daily_usd"]
-            .map(|f| table::cell(owner, f))
-            .to_vec()
-    });
-    table::print(&["NAME", "RATE", "JOBS", "USD A DAY"], rows);
+    table::of(
+        &["NAME", "RATE", "JOBS", "USD A DAY"],
+        &["name", "rate", "max_jobs", "daily_usd"],
+        owners,
+    );
 }
 
 /// A part of a path, whatever it holds.

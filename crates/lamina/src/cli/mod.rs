@@ -4,10 +4,12 @@
 mod blobs;
 mod check;
 mod health;
+mod jobs;
 mod keys;
 mod operator;
 mod reach;
 mod split;
+mod stats;
 mod table;
 
 use std::path::PathBuf;
@@ -53,6 +55,10 @@ enum Command {
     Split(split::Args),
     /// Make, list and revoke API keys, of a running service or a stopped one
     Keys(keys::Args),
+    /// List, show, retry and delete jobs of every owner
+    Jobs(jobs::Args),
+    /// Show jobs, queue, spending and storage in numbers
+    Stats(stats::Args),
     /// Bring the database to this version's schema
     Migrate,
     /// Move pictures between folder and bucket
@@ -83,6 +89,8 @@ impl Cli {
             Command::Split(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
             Command::Keys(args) => args.run(file),
+            Command::Jobs(args) => args.run(file),
+            Command::Stats(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
             Command::Health(args) => args.run(file),
             Command::Check => check::run(&Config::load(file)),

@@ -19,6 +19,13 @@ pub(super) fn print(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>
     line(&lines.join("\n"));
 }
 
+/// Prints fields of the rows of an answer.
+pub(super) fn of(heading: &[&str], fields: &[&str], rows: &Value) {
+    let rows = rows.as_array().into_iter().flatten();
+    let cells = |row: &Value| fields.iter().map(|field| cell(row, field)).collect();
+    print(heading, rows.map(cells));
+}
+
 /// Prints an answer as it came.
 pub(super) fn json(answer: &Value) {
     line(&serde_json::to_string_pretty(answer).unwrap_or_default());

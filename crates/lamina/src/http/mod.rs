@@ -115,6 +115,7 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
         store: Arc::clone(&edge.store),
         keys: edge.keys.clone(),
         clock: Arc::clone(&edge.clock),
+        daily_microusd: edge.daily_microusd,
         public_url: edge.public_url.clone(),
     }
 }

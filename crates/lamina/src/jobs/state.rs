@@ -55,6 +55,8 @@ pub enum Event {
     Collected,
     /// It cannot succeed.
     Failed,
+    /// An operator lets it begin anew.
+    Retried,
     /// The owner deleted it.
     Deleted,
     /// Its time is over.
@@ -83,6 +85,7 @@ pub fn transition(phase: Phase, event: Event) -> Result<Phase, InvalidTransition
         (P::Wait, Event::Ready) => Ok(P::Collect),
         (P::Collect, Event::Collected) => Ok(P::Completed),
         (P::Prepare | P::Submit | P::Wait | P::Collect, Event::Failed) => Ok(P::Failed),
+        (P::Failed, Event::Retried) => Ok(P::Prepare),
         (
             P::Prepare | P::Submit | P::Wait | P::Collect | P::Completed | P::Failed,
             Event::Deleted,
@@ -166,16 +169,22 @@ impl fmt::Display for Phase {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 8] = [
+    const EVENTS: [Event; 9] = [
         Event::Prepared,
         Event::Accepted,
         Event::Ready,
         Event::Resubmit,
         Event::Collected,
         Event::Failed,
+        Event::Retried,
         Event::Deleted,
         Event::Expired,
     ];
+
+    /// What happens by itself or by the owner's will; an operator may do more.
+    fn usual() -> impl Iterator<Item = Event> {
+        EVENTS.into_iter().filter(|event| *event != Event::Retried)
+    }
 
     #[test]
     fn every_pair_of_phase_and_event_is_as_drawn() {
@@ -208,6 +217,7 @@ mod tests {
         collect --Expired--> expired
         completed --Deleted--> deleted
         completed --Expired--> expired
+        failed --Retried--> prepare
         failed --Deleted--> deleted
         failed --Expired--> expired
         ");
@@ -216,7 +226,7 @@ mod tests {
     #[test]
     fn nothing_but_erasure_follows_a_terminal_phase() {
         for phase in Phase::ALL.into_iter().filter(|phase| phase.is_terminal()) {
-            for event in EVENTS {
+            for event in usual() {
                 if let Ok(next) = transition(phase, event) {
                     assert!(next.status(false).is_none(), "{phase} {event:?}");
                 }
@@ -233,7 +243,7 @@ mod tests {
             None => 3,
         };
         for phase in Phase::ALL {
-            for event in EVENTS {
+            for event in usual() {
                 let Ok(next) = transition(phase, event) else {
                     continue;
                 };

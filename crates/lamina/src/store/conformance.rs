@@ -2,6 +2,7 @@
 //! an empty store.
 
 mod accounts;
+mod oversight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,11 @@ pub(super) use accounts::{
     jobs_at_work_are_bounded_however_many_come_at_once,
     limits_are_the_owners_and_stay_with_its_next_key,
     no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
+};
+pub(super) use oversight::{
+    a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
+    a_retry_asks_for_what_was_taken_and_pays_nothing,
+    a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
 
 use super::{
@@ -814,6 +820,9 @@ macro_rules! for_each_case {
             jobs_at_work_are_bounded_however_many_come_at_once,
             what_may_have_been_taken_is_spent,
             no_number_of_workers_spends_more_than_the_caps_allow,
+            a_retry_asks_for_what_was_taken_and_pays_nothing,
+            a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
+            a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
             a_store_that_is_closed_says_so,
         }
     };

@@ -6,6 +6,7 @@ mod accounts;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod oversight;
 mod records;
 mod signal;
 pub mod sqlite;
@@ -16,6 +17,9 @@ use async_trait::async_trait;
 
 pub use accounts::{Accounts, KeyRecord, OwnerStanding};
 pub use error::StoreError;
+pub use oversight::{
+    Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
+};
 pub use records::{
     AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
     JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, Settled,
@@ -28,7 +32,7 @@ use crate::jobs::{Change, EngineKind, JobId, Nonce, OwnerId, Phase, RequestId, U
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: Accounts {
+pub trait Store: Accounts + Oversight {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.

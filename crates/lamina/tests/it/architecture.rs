@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "runtime",
             "store",
             "telemetry",
+            "tls",
             "worker",
         ],
     ),

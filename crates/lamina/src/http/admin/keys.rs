@@ -12,7 +12,7 @@ use super::super::error::ApiError;
 use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
 use super::super::problem::Problem;
-use super::{AdminDesk, receive};
+use super::{AdminDesk, finish, receive};
 use crate::access::{ApiKey, KeyId, OwnerLimits, Rate, owner_name, parse_usd, usd};
 use crate::jobs::{Fields, OwnerId, ParseError, UnixMs};
 use crate::store::KeyRecord;
@@ -287,15 +287,6 @@ fn limits_of(fields: &mut Fields<'_>) -> OwnerLimits {
         rate,
         max_jobs: fields.take_in("max_jobs", 1, u32::MAX),
         daily_microusd,
-    }
-}
-
-fn finish(mut fields: Fields<'_>, known: &str) -> Result<(), ParseError> {
-    fields.refuse_the_rest(known);
-    if fields.errors.is_empty() {
-        Ok(())
-    } else {
-        Err(ParseError::Fields(fields.errors))
     }
 }
 

@@ -5,7 +5,10 @@
 //! It stands on the store alone, so that the command line can use the very same routes over the
 //! file of a service that is stopped ([`AdminDesk::ask`]).
 
+mod filter;
+mod jobs;
 mod keys;
+mod stats;
 
 use std::sync::Arc;
 
@@ -31,6 +34,7 @@ use super::limits::EdgeLimits;
 use super::{no_route, wrong_method};
 use crate::access::ApiKey;
 use crate::clock::Clock;
+use crate::jobs::{Fields, ParseError};
 use crate::store::Store;
 
 /// Most bytes of a body; an operator sends names and numbers.
@@ -45,6 +49,8 @@ pub struct AdminDesk {
     pub keys: ApiKeys,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The cap on a day's spending, to be shown.
+    pub daily_microusd: Option<u64>,
     /// The service's own address, for pages of its own origin.
     pub public_url: Option<Url>,
 }
@@ -55,6 +61,10 @@ pub(super) fn routes() -> OpenApiRouter<Arc<AdminDesk>> {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::set_limits))
+        .routes(routes!(jobs::survey_jobs))
+        .routes(routes!(jobs::show_job, jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(stats::stats))
 }
 
 /// The routes behind their door.
@@ -80,6 +90,16 @@ async fn admit(State(desk): State<Arc<AdminDesk>>, request: Request, next: Next)
         }
         Admission::Refused => ApiError::AdminOnly.into_response(),
         Admission::Unknown => unauthorized(headers).into_response(),
+    }
+}
+
+/// Refuses a body with wrong or unknown fields.
+fn finish(mut fields: Fields<'_>, known: &str) -> Result<(), ParseError> {
+    fields.refuse_the_rest(known);
+    if fields.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ParseError::Fields(fields.errors))
     }
 }
 
@@ -109,6 +129,7 @@ impl AdminDesk {
             store,
             keys: ApiKeys::by(rules),
             clock,
+            daily_microusd: None,
             public_url: None,
         }
     }

@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use super::readiness::Checks;
 use crate::access::Rate;
 use crate::images::ImageError;
-use crate::jobs::{EngineKind, FieldError};
+use crate::jobs::{EngineKind, FieldError, Phase};
 use crate::store::Gone;
 
 /// Why a request is refused.
@@ -78,6 +78,10 @@ pub enum ApiError {
         /// Seconds until the day turns.
         retry_after: u32,
     },
+    /// A retry of a job that has not failed.
+    JobNotFailed(Phase),
+    /// A retry of a job that may have been paid, without leave to pay again.
+    PaymentUnknown,
     /// The link's signature is wrong.
     LinkInvalid,
     /// The link's time is over.
@@ -143,7 +147,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 50] = [
+    pub const CODES: [(&'static str, u16); 52] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -163,6 +167,8 @@ impl ApiError {
         ("request_timeout", 408),
         ("job_not_completed", 409),
         ("job_failed", 409),
+        ("job_not_failed", 409),
+        ("payment_unknown", 409),
         ("job_deleted", 410),
         ("job_expired", 410),
         ("link_expired", 410),
@@ -218,6 +224,8 @@ impl ApiError {
             Self::RateLimited { .. } => "rate_limited",
             Self::TooManyJobs { .. } => "too_many_jobs",
             Self::SpendLimitReached { .. } => "spend_limit_reached",
+            Self::JobNotFailed(_) => "job_not_failed",
+            Self::PaymentUnknown => "payment_unknown",
             Self::LinkInvalid => "link_invalid",
             Self::LinkExpired => "link_expired",
             Self::FileGone => "file_gone",

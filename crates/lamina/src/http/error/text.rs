@@ -36,6 +36,9 @@ impl ApiError {
             Self::UnsupportedMediaType { wanted } => {
                 format!("Send the body as {wanted}, and say so in Content-Type.")
             }
+            Self::JobNotFailed(phase) => {
+                format!("Only a failed job can be retried, and this one is {phase}.")
+            }
             Self::RateLimited { rate, .. } => format!(
                 "More requests than the {rate} that this key is allowed. Wait as long as Retry-After says; the RateLimit header tells what is left."
             ),
@@ -91,6 +94,9 @@ impl ApiError {
             Self::SpendLimitReached { whole: false, .. } => {
                 "What this key's owner may spend on layering in a day is used up. Create the job again after midnight UTC, or with \"engine\": \"local\", which costs nothing; the operator can raise the limit."
             }
+            Self::PaymentUnknown => {
+                "It is not known whether the engine took this job's picture, so it may have been paid. Send {\"pay_again\": true} (lamina jobs retry --pay-again) to hand it over anew all the same."
+            }
             Self::LinkInvalid => {
                 "The link's signature is wrong. Use links exactly as the API gave them; read the job again for fresh ones."
             }
@@ -119,6 +125,7 @@ impl ApiError {
             }
             Self::Internal(_)
             // Those below hold something of the request; `detail` writes them.
+            | Self::JobNotFailed(_)
             | Self::RateLimited { .. }
             | Self::TooManyJobs { .. }
             | Self::InvalidJson(_)

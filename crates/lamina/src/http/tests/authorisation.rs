@@ -12,7 +12,7 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 14] = [
+const TABLE: [(&str, &str, Door); 19] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
@@ -23,6 +23,11 @@ const TABLE: [(&str, &str, Door); 14] = [
     ("post", "/api/admin/keys", Door::Admin),
     ("delete", "/api/admin/keys/{id}", Door::Admin),
     ("put", "/api/admin/owners/{name}/limits", Door::Admin),
+    ("get", "/api/admin/jobs", Door::Admin),
+    ("get", "/api/admin/jobs/{id}", Door::Admin),
+    ("delete", "/api/admin/jobs/{id}", Door::Admin),
+    ("post", "/api/admin/jobs/{id}/retry", Door::Admin),
+    ("get", "/api/admin/stats", Door::Admin),
     ("get", "/files/{kind}/{id}/{file}", Door::Open),
     ("post", "/hooks/fal/{job_id}/{nonce}", Door::Open),
     ("get", "/healthz", Door::Open),

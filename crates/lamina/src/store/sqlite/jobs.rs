@@ -198,7 +198,7 @@ pub(super) fn delete(
         .map_or(Deletion::Missing, Deletion::Gone))
 }
 
-fn gone(phase: Phase) -> Option<Gone> {
+pub(super) fn gone(phase: Phase) -> Option<Gone> {
     match phase {
         Phase::Deleted => Some(Gone::Deleted),
         Phase::Expired => Some(Gone::Expired),

@@ -7,6 +7,7 @@ mod jobs;
 mod keys;
 mod lock;
 mod migrate;
+mod oversight;
 mod queue;
 mod readers;
 mod recent;

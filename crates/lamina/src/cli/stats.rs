@@ -1,0 +1,59 @@
+//! `lamina stats`: the service in numbers.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::jobs::shown;
+use super::operator::Target;
+use super::{finish, table};
+
+/// Arguments of `lamina stats`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Args {
+    pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
+        let asked = self.target.open(file).and_then(|service| {
+            let stats = service.ask(Method::GET, "/api/admin/stats", None)?;
+            shown(&stats, self.target.json, people);
+            Ok(())
+        });
+        finish(asked)
+    }
+}
+
+fn people(stats: &Value) {
+    let jobs = stats["jobs"].as_object().into_iter().flatten();
+    let jobs = jobs.map(|(state, count)| vec![state.clone(), count.to_string()]);
+    table::print(&["STATE", "JOBS"], jobs);
+    table::line("");
+    table::of(
+        &["QUEUE", "DUE", "LATER", "OLDEST DUE, S"],
+        &["state", "due", "later", "oldest_due_seconds"],
+        &stats["queue"],
+    );
+    table::line("");
+    table::of(
+        &["OWNER", "ENGINE", "USD TODAY", "USD IN 30 DAYS"],
+        &["owner", "engine", "usd_today", "usd_30_days"],
+        &stats["spending"],
+    );
+    table::line("");
+    let whole = [
+        "usd_today",
+        "usd_30_days",
+        "usd_a_day_at_most",
+        "unknown_submissions",
+    ];
+    let storage = ["source_bytes", "layer_bytes", "upload_bytes"];
+    let row = |from: &Value, field: &str| vec![field.to_owned(), table::cell(from, field)];
+    let rows = whole.iter().map(|field| row(stats, field));
+    let rows = rows.chain(storage.iter().map(|field| row(&stats["storage"], field)));
+    table::print(&["ALL", ""], rows);
+}

@@ -1,0 +1,141 @@
+//! `/api/admin/stats`: what the service has, does and costs, for a person to look at. It reads every
+//! job's row; for graphs there are metrics.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::super::error::ApiError;
+use super::super::json::fresh;
+use super::super::problem::Problem;
+use super::AdminDesk;
+use crate::access::{UtcDay, usd};
+use crate::jobs::{EngineKind, UnixMs};
+
+/// Days of spending that are summed, today included.
+const DAYS: i64 = 30;
+
+/// The service in numbers.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct Stats {
+    /// When it was counted.
+    #[schema(value_type = String, format = DateTime)]
+    at: UnixMs,
+    /// Jobs by state; those that were forgotten, a week after they went, are not counted.
+    jobs: BTreeMap<&'static str, u64>,
+    /// What waits to be done.
+    queue: Vec<QueueLine>,
+    /// Spending in the UTC day that is.
+    usd_today: f64,
+    /// Spending in 30 UTC days, today included.
+    usd_30_days: f64,
+    /// The cap on a day, all owners together; null where there is none.
+    #[schema(required = true)]
+    usd_a_day_at_most: Option<f64>,
+    /// The same by owner and engine, for those who spent anything, most first.
+    spending: Vec<SpendingView>,
+    /// Submissions whose fate was never learnt, over all time.
+    unknown_submissions: u64,
+    /// What pictures take up.
+    storage: Storage,
+}
+
+/// The jobs of one phase.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct QueueLine {
+    /// The phase.
+    state: &'static str,
+    /// Due now, those at work included.
+    due: u64,
+    /// Due later: waiting for the engine, or for the next try.
+    later: u64,
+    /// How long the oldest that is due and not at work has been due.
+    oldest_due_seconds: f64,
+}
+
+/// Spending of one owner at one engine.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct SpendingView {
+    /// The owner; empty for jobs that were forgotten before owners were kept.
+    owner: String,
+    /// The engine.
+    engine: EngineKind,
+    /// In the UTC day that is.
+    usd_today: f64,
+    /// In 30 days.
+    usd_30_days: f64,
+}
+
+/// Bytes as the database has them; copies made for engines are not counted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct Storage {
+    /// Of jobs' sources.
+    source_bytes: u64,
+    /// Of layers.
+    layer_bytes: u64,
+    /// Of uploads.
+    upload_bytes: u64,
+}
+
+/// The service in numbers.
+#[utoipa::path(
+    get,
+    path = "/api/admin/stats",
+    tag = "admin",
+    operation_id = "stats",
+    responses(
+        (status = 200, description = "Counts and sums", body = Stats),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response, ApiError> {
+    let now = desk.clock.now();
+    let today = UtcDay::of(now);
+    let census = desk.store.census(today.before(DAYS - 1), today).await?;
+    let queue = desk.store.queue_standing(now).await?;
+    let sum =
+        |of: fn(&crate::store::SpendingLine) -> u64| usd(census.spending.iter().map(of).sum());
+    let stats = Stats {
+        at: now,
+        jobs: census
+            .jobs
+            .iter()
+            .map(|(phase, count)| (phase.as_str(), *count))
+            .collect(),
+        queue: queue
+            .phases
+            .iter()
+            .map(|line| QueueLine {
+                state: line.phase.as_str(),
+                due: line.due,
+                later: line.later,
+                oldest_due_seconds: line.oldest_due.as_secs_f64(),
+            })
+            .collect(),
+        usd_today: sum(|line| line.today_microusd),
+        usd_30_days: sum(|line| line.all_microusd),
+        usd_a_day_at_most: desk.daily_microusd.map(usd),
+        unknown_submissions: desk.store.submission_unknown_count().await?,
+        storage: Storage {
+            source_bytes: census.source_bytes,
+            layer_bytes: census.layer_bytes,
+            upload_bytes: census.upload_bytes,
+        },
+        spending: census
+            .spending
+            .into_iter()
+            .map(|line| SpendingView {
+                owner: line.owner.to_string(),
+                engine: line.engine,
+                usd_today: usd(line.today_microusd),
+                usd_30_days: usd(line.all_microusd),
+            })
+            .collect(),
+    };
+    fresh(StatusCode::OK, &stats)
+}

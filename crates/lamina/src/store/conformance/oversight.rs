@@ -1,0 +1,118 @@
+//! What an operator sees of every owner, and a failed job that begins anew.
+
+use super::*;
+use crate::access::UtcDay;
+use crate::store::{JobFilter, Lease, Retrial, SpendingLine};
+
+/// Fails the job of a lease.
+async fn fail(store: &dyn Store, lease: &Lease, now: UnixMs) {
+    let failed = Change {
+        failure: Some(FailureCode::EngineTimeout.into()),
+        ..change(Phase::Failed, now)
+    };
+    let settled = store.job_settle(lease, failed, Facts::None, false, now);
+    assert_eq!(settled.await.unwrap(), Settled::Applied);
+}
+
+pub(in crate::store) async fn a_retry_asks_for_what_was_taken_and_pays_nothing(
+    store: Arc<dyn Store>,
+) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    assert_eq!(
+        store.job_retry(id, false, at(1)).await.unwrap(),
+        Retrial::NotFailed(Phase::Wait)
+    );
+    let lease = claim(&*store, Phase::Wait, at(1)).await.unwrap().lease;
+    fail(&*store, &lease, at(2)).await;
+    assert_eq!(
+        store.job_retry(id, false, at(3)).await.unwrap(),
+        Retrial::Done
+    );
+    let job = claim(&*store, Phase::Prepare, at(3)).await.unwrap();
+    assert!(job.lease.token > lease.token && job.attempt == 0);
+    let submission = job.submission.unwrap();
+    assert_eq!(
+        (submission.nonce, submission.state),
+        (nonce, SubmissionState::Accepted)
+    );
+    assert_eq!(found(&*store, id).await.failure, None);
+}
+
+pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment(
+    store: Arc<dyn Store>,
+) {
+    let (id, _) = accepted(&*store, T0).await;
+    let lease = claim(&*store, Phase::Wait, at(1)).await.unwrap().lease;
+    fail(&*store, &lease, at(2)).await;
+    assert_eq!(
+        store.job_retry(id, true, at(3)).await.unwrap(),
+        Retrial::Done
+    );
+    let job = claim(&*store, Phase::Prepare, at(3)).await.unwrap();
+    assert_eq!(job.submission.unwrap().state, SubmissionState::Failed);
+    // A call whose answer was never seen stands in the way, until told otherwise.
+    let submit = change(Phase::Submit, at(3));
+    let settled = store.job_settle(&job.lease, submit, Facts::None, true, at(3));
+    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let (lost, caps) = (Nonce::random(), SpendCaps::default());
+    let opening = store.submission_open(&job.lease, &lost, 50_000, caps, at(3));
+    assert_eq!(opening.await.unwrap(), Opening::Opened);
+    fail(&*store, &job.lease, at(4)).await;
+    assert_eq!(
+        store.job_retry(id, false, at(5)).await.unwrap(),
+        Retrial::PaymentUnknown
+    );
+    assert_eq!(
+        store.job_retry(id, true, at(5)).await.unwrap(),
+        Retrial::Done
+    );
+    let job = claim(&*store, Phase::Prepare, at(5)).await.unwrap();
+    assert_eq!(job.submission.unwrap().state, SubmissionState::Unknown);
+    let story = store.job_story(id).await.unwrap().unwrap();
+    let states: Vec<_> = story.submissions.iter().map(|call| call.state).collect();
+    assert_eq!(states, [SubmissionState::Failed, SubmissionState::Unknown]);
+    let today = UtcDay::of(T0);
+    let census = store.census(today.before(29), today).await.unwrap();
+    let line = SpendingLine {
+        owner: owner("a"),
+        engine: EngineKind::Fal,
+        today_microusd: 100_000,
+        all_microusd: 100_000,
+    };
+    assert_eq!(census.spending, [line]);
+}
+
+pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not_retried(
+    store: Arc<dyn Store>,
+) {
+    let id = create(&*store, T0).await;
+    let nobody = JobId::new(T0);
+    assert_eq!(
+        store.job_retry(nobody, true, T0).await.unwrap(),
+        Retrial::Missing
+    );
+    assert_eq!(
+        store.job_cancel(nobody, T0).await.unwrap(),
+        Deletion::Missing
+    );
+    assert_eq!(store.job_story(nobody).await.unwrap(), None);
+    assert_eq!(
+        store.job_cancel(id, at(1)).await.unwrap(),
+        Deletion::Done(ended(id, T0))
+    );
+    assert_eq!(
+        store.job_cancel(id, at(2)).await.unwrap(),
+        Deletion::Gone(Gone::Deleted)
+    );
+    assert_eq!(
+        store.job_retry(id, true, at(2)).await.unwrap(),
+        Retrial::Gone(Gone::Deleted)
+    );
+    let filter = JobFilter {
+        phases: vec![Phase::Deleted],
+        ..JobFilter::default()
+    };
+    let gone = store.job_survey(filter, None, 9).await.unwrap();
+    assert_eq!(gone.len(), 1);
+    assert_eq!((gone[0].id, gone[0].phase), (id, Phase::Deleted));
+}
