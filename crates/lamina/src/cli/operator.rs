@@ -16,6 +16,7 @@ use crate::app::{self, AdminDesk, Counter, StartError};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::store::sqlite::OpenError;
+use crate::tls;
 
 /// A question ends within this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,8 +54,6 @@ impl Target {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             format!("the configuration is wrong: {}", errors.join("; "))
         })?;
-        // A second caller in one process (tests) finds the same provider installed.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let runtime = runtime()?;
         let way = match &self.url {
             Some(url) => {
@@ -71,7 +70,14 @@ impl Target {
 
 impl Way {
     fn wire(base: String, key: SecretString) -> Result<Self, String> {
-        let client = Client::builder().timeout(PATIENCE).no_proxy().build();
+        // Reads the system's authorities only where the address is https.
+        let tls = tls::client_config().map_err(|error| error.to_string())?;
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(tls)
+            .build();
         Ok(Self::Wire {
             client: client.map_err(|error| error.to_string())?,
             base,
