@@ -199,7 +199,8 @@ impl Restore {
         Ok(restored)
     }
 
-    /// Fails the jobs that the original may have handed over after the backup.
+    /// Fails the jobs that the original may have handed over after the backup. The file is this
+    /// process's alone, so no lease is lost on the way.
     async fn fail_unknown(&self, store: &SqliteStore, now: UnixMs) -> Result<usize, RestoreError> {
         store.lease_end_all_others(NAME, now).await?;
         // Whatever is due at any time; the claim is how a job is written to.
@@ -224,7 +225,7 @@ impl Restore {
                 }
             }
             for lease in &kept {
-                store.lease_release(lease).await?;
+                let _ours = store.lease_release(lease).await?;
             }
         }
         Ok(failed)
@@ -239,7 +240,8 @@ impl Restore {
         // The account of what may have been paid.
         let nonce = Nonce::random();
         let no_cap = SpendCaps::default();
-        store
+        // An owner's own cap may refuse the account; the job fails all the same.
+        let _opened = store
             .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now)
             .await?;
         store
@@ -255,7 +257,7 @@ impl Restore {
             0.0,
         );
         if let Ok(Some(change)) = change {
-            store
+            let _ours = store
                 .job_settle(&job.lease, change, Facts::None, false, now)
                 .await?;
         }

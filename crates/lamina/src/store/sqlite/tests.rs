@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
-
 use super::{OpenError, SqliteStore};
 use crate::store::{Store, StoreError, conformance};
 
