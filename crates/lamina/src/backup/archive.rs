@@ -237,6 +237,7 @@ fn damaged<E>(name: &str) -> impl Fn(E) -> ArchiveError {
 }
 
 /// tar says "failed to read entire block" of a file that ends within one.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn broken(error: io::Error) -> ArchiveError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return ArchiveError::CutShort;

@@ -109,7 +109,7 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
         .iter()
         .map(|link| hex(&link.trace_id))
         .collect();
-    assert_eq!(linked, [trace.clone()]);
+    assert_eq!(linked, std::slice::from_ref(&trace));
     assert_eq!(
         attribute(create, "http.response.status_code").unwrap(),
         "202"

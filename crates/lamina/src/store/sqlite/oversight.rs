@@ -48,7 +48,7 @@ impl Oversight for SqliteStore {
         self.write_and_ring(&bell, move |db| {
             let owner = db
                 .prepare_cached("select owner from jobs where id = ?1")?
-                .query_row([text(id)], |row| owner(row))
+                .query_row([text(id)], owner)
                 .optional()?;
             match owner {
                 Some(owner) => jobs::delete(db, &owner, id, now),
