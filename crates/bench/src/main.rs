@@ -11,6 +11,7 @@ mod cpu;
 mod load;
 mod picture;
 mod plain;
+mod process;
 mod report;
 mod rows;
 mod service;

@@ -4,8 +4,10 @@
 mod added;
 mod creates;
 mod hostile;
+mod idle;
 mod jobs;
 mod reads;
+mod start;
 mod uploads;
 mod waiting;
 mod whole;
@@ -16,7 +18,7 @@ use crate::stage::Stage;
 type Run = fn(&Stage) -> anyhow::Result<()>;
 
 /// The rows by name, in the order they run.
-pub(crate) const ROWS: [(&str, Run); 7] = [
+pub(crate) const ROWS: [(&str, Run); 9] = [
     ("creates", creates::run),
     ("reads", reads::run),
     ("jobs", whole::run),
@@ -24,4 +26,6 @@ pub(crate) const ROWS: [(&str, Run); 7] = [
     ("waiting", waiting::run),
     ("uploads", uploads::run),
     ("hostile", hostile::run),
+    ("start", start::run),
+    ("idle", idle::run),
 ];

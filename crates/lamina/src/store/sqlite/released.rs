@@ -149,6 +149,7 @@ fn a_file_of_a_newer_lamina_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = database(folder.path(), RELEASED);
     let newer = Connection::open(&path).unwrap();
+    newer.pragma_update(None, "journal_mode", "wal").unwrap();
     newer
         .pragma_update(None, "user_version", NEWEST_SCHEMA + 1)
         .unwrap();
