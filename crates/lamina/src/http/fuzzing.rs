@@ -4,8 +4,9 @@
 //! files below the system's temporary folder.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +17,7 @@ use http_body_util::BodyExt as _;
 use object_store::memory::InMemory;
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
@@ -25,7 +27,9 @@ use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{EngineKind, JobId, MediaType, UnixMs};
+use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
+use crate::trace::Tracer;
 
 /// 2026-11-22T14:11:57Z, in the middle of what the seeds' links live through.
 const NOW: UnixMs = UnixMs(1_795_356_717_000);
@@ -70,7 +74,9 @@ impl House {
             engines: Engines {
                 available: vec![EngineKind::Local],
                 default: EngineKind::Local,
+                prices: HashMap::new(),
             },
+            daily_microusd: None,
             images: Limits {
                 max_bytes: 4096,
                 max_pixels: 1 << 14,
@@ -89,7 +95,10 @@ impl House {
                 memory_bytes: 512,
                 ..EdgeLimits::default()
             },
+            metrics: Metrics::new(),
+            tracer: Tracer::default(),
             draining: CancellationToken::new(),
+            worker: watch::Sender::new(Some(Instant::now())).subscribe(),
         };
         runtime
             .block_on(blobs.put(&layer(), tiny().into()))
