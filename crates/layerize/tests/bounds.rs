@@ -26,6 +26,9 @@ fn bytes() -> Duration {
     Duration::from_nanos(MEMORY.total_allocated() as u64)
 }
 
+/// A picture that is made when its turn comes.
+type Named = (&'static str, fn() -> RgbaImage);
+
 fn load(name: &str) -> RgbaImage {
     let path = format!(
         "{}/../../testdata/images/{name}",
@@ -94,7 +97,7 @@ const OF_OTHERS: u128 = 44_000_000;
 fn the_work_between_two_looks_at_the_flag_is_bounded() {
     let _turn = turn();
     Options::default().networks.warm_up().expect("models load");
-    let pictures: [(&str, fn() -> RgbaImage); 6] = [
+    let pictures: [Named; 6] = [
         ("coffee", || enlarged(&load("coffee.png"), 2)),
         ("a large portrait", || enlarged(&load("astronaut.png"), 6)),
         ("stars", || load("hubble_deep_field.jpg")),
@@ -118,7 +121,7 @@ const PEAK: usize = 320_000_000;
 #[test]
 fn a_split_takes_a_bounded_amount_of_memory() {
     let _turn = turn();
-    let pictures: [(&str, fn() -> RgbaImage); 6] = [
+    let pictures: [Named; 6] = [
         ("card", || load("design_card.png")),
         ("coffee", || enlarged(&load("coffee.png"), 2)),
         ("few hooks", || hooks(1024, 7)),

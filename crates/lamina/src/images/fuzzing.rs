@@ -140,7 +140,7 @@ fn assert_bare_jpeg(file: &[u8]) {
 }
 
 fn assert_bare_webp(file: &[u8]) {
-    let mut rest = &file[12..];
+    let (mut rest, mut seen) = (&file[12..], Vec::new());
     while let Some((kind, tail)) = rest.split_first_chunk::<4>() {
         let (length, tail) = tail.split_first_chunk().expect("a chunk has a length");
         let length = u32::from_le_bytes(*length) as usize;
@@ -149,9 +149,13 @@ fn assert_bare_webp(file: &[u8]) {
                 assert_eq!(length, 10, "a VP8X chunk of {length} bytes was stored");
                 assert_eq!(tail[0] & !0x10, 0, "flags of what was left out were stored");
             }
-            b"VP8 " | b"VP8L" | b"ALPH" => {}
+            // Alpha of its own belongs to a lossy picture; beside a lossless one nothing reads it.
+            b"VP8L" => assert!(!seen.contains(b"ALPH"), "an ALPH chunk was stored in vain"),
+            b"VP8 " | b"ALPH" => {}
             _ => panic!("a {} chunk was stored", String::from_utf8_lossy(kind)),
         }
+        assert!(!seen.contains(kind), "two chunks of one kind were stored");
+        seen.push(*kind);
         rest = &tail[(length + (length & 1)).min(tail.len())..];
     }
     assert!(rest.is_empty());

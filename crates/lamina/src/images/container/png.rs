@@ -63,16 +63,22 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
                 has_data = true;
                 kept.push(at..end);
             }
-            b"PLTE" | b"tRNS" => kept.push(at..end),
+            // What is longer than it can be has room for more than the picture.
+            b"PLTE" if length <= 768 => kept.push(at..end),
+            b"tRNS" if length <= 256 => kept.push(at..end),
+            b"PLTE" | b"tRNS" => return Err(corrupt("its palette is too long")),
             b"sRGB" => {
+                if length == 1 && !colour.srgb {
+                    kept.push(at..end);
+                }
                 colour.srgb = true;
-                kept.push(at..end);
             }
             b"cICP" => colour.cicp = body.try_into().ok(),
             b"iCCP" => colour.iccp = colour.iccp.or(Some(body)),
             b"gAMA" => colour.gamma = u32_be(body, 0),
             b"cHRM" => colour.chroma = read_chroma(body),
             b"eXIf" => orientation = orientation.or_else(|| exif_orientation(body)),
+            b"IEND" if length > 0 => return Err(corrupt("its IEND chunk is not empty")),
             b"IEND" => {
                 kept.push(at..end);
                 break;
@@ -107,9 +113,9 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
 
 fn read_header(body: &[u8]) -> Result<Header, ImageError> {
     let (Some(width), Some(height), Some(&[bits, colour_type, _, _, _])) =
-        (u32_be(body, 0), u32_be(body, 4), body.get(8..13))
+        (u32_be(body, 0), u32_be(body, 4), body.get(8..))
     else {
-        return Err(corrupt("its IHDR chunk is too short"));
+        return Err(corrupt("its IHDR chunk has an impossible length"));
     };
     Ok(Header {
         width,

@@ -26,6 +26,7 @@ struct Walk {
     extended: bool,
     animated: bool,
     has_picture: bool,
+    has_alpha: bool,
     kept: Kept,
     orientation: Option<Orientation>,
     icc: Option<Vec<u8>>,
@@ -64,8 +65,8 @@ impl Walk {
     ) -> Result<(), ImageError> {
         match kind {
             b"VP8X" if self.size.is_none() => {
-                let [flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = *body else {
-                    return Err(corrupt("its VP8X chunk is too short"));
+                let [flags, _, _, _, w0, w1, w2, h0, h1, h2] = *body else {
+                    return Err(corrupt("its VP8X chunk has an impossible length"));
                 };
                 self.extended = true;
                 self.animated = flags & ANIMATION != 0;
@@ -80,6 +81,9 @@ impl Walk {
                 if *self.size.get_or_insert(size) != size {
                     return Err(corrupt("its canvas and its picture differ in size"));
                 }
+                if kind == b"VP8L" && self.has_alpha {
+                    return Err(corrupt("it has two kinds of alpha"));
+                }
                 self.has_picture = true;
                 self.kept.push(at..next);
             }
@@ -88,7 +92,8 @@ impl Walk {
                 self.kept.push(at..next);
             }
             b"ANIM" if self.animated => self.kept.push(at..next),
-            b"ALPH" if self.extended && !self.animated && !self.has_picture => {
+            b"ALPH" if self.extended && !self.animated && !self.has_picture && !self.has_alpha => {
+                self.has_alpha = true;
                 self.kept.push(at..next);
             }
             b"ICCP" if self.icc.is_none() && body.len() <= MAX_PROFILE_BYTES => {
