@@ -1,9 +1,9 @@
 //! What lamina costs when nobody asks it anything: memory, and CPU over a minute, of the process as
 //! operators run it, beside what is aimed at.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::process::Process;
 use crate::report;
@@ -24,7 +24,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let wait = |time| {
         stage
             .client
-            .block_on(sleep_until((Instant::now() + time).into()))
+            .block_on(async { sleep_until(Instant::now() + time).await })
     };
     wait(SETTLE);
     let (before, begun) = (process.cpu(), Instant::now());

@@ -47,7 +47,7 @@ pub(super) async fn observe(
     let duration = started.elapsed();
     let status = response.status().as_u16();
     span.status(status);
-    drop(span);
+    span.end();
     in_flight.answered(template, method.as_str(), status, duration);
     if let Some(ProblemCode(code)) = response.extensions().get() {
         witness.metrics.problem(code);

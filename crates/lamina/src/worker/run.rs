@@ -32,7 +32,7 @@ impl Worker {
             drop(running);
             let took = begun.elapsed();
             self.tell_step(job.phase, report.as_ref(), took, &span);
-            drop(span);
+            span.end();
             let Some(mut report) = report else {
                 return self.after_lost_lease(&job, None).await;
             };
