@@ -24,7 +24,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
     let wait = |time| {
         stage
             .client
-            .block_on(async { sleep_until(Instant::now() + time).await })
+            .block_on(async { sleep_until(Instant::now() + time).await });
     };
     wait(SETTLE);
     let (before, begun) = (process.cpu(), Instant::now());
