@@ -25,8 +25,12 @@ const SMOOTH: f32 = 0.55;
 const MOST: usize = 32;
 /// How many times the canvas the rectangles of all things together may be, or it is no design.
 const ROOM: usize = 8;
-/// How many ragged crumbs (noise, missed lettering) a design may have.
+/// How many ragged crumbs (noise, missed lettering) a design may have, and one whose ground is all
+/// but wholly plain: there they are the noise that JPEG leaves about lettering.
 const RAGGED_FEW: usize = 8;
+const RAGGED_PLAIN: usize = 16;
+/// Share of the ground that must be explained for that.
+const ALL_PLAIN: f32 = 0.99;
 
 /// The search and what it has found so far.
 pub(crate) struct Finder<'a> {
@@ -70,11 +74,17 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Whether what was found looks like a photo rather than a design.
-    pub(crate) fn busy(&self) -> bool {
+    /// Whether what was found looks like a photo rather than a design; `calm` is the share of the
+    /// ground that is plain.
+    pub(crate) fn busy(&self, calm: f32) -> bool {
+        let few = if calm >= ALL_PLAIN {
+            RAGGED_PLAIN
+        } else {
+            RAGGED_FEW
+        };
         self.busy
             || self.found.len() > MOST
-            || (self.ragged > RAGGED_FEW && self.ragged * 2 > self.found.len())
+            || (self.ragged > few && self.ragged * 2 > self.found.len())
     }
 
     fn label(&self, x: usize, y: usize) -> u32 {

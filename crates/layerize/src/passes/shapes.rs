@@ -51,7 +51,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         return panels(scene, &smooth, &regions, noise, ctx);
     }
     finder.search(&canvas, base, 0, ctx)?;
-    if finder.busy() {
+    if finder.busy(calm) {
         return panels(scene, &smooth, &regions, noise, ctx);
     }
     scene.plain = true;
