@@ -1,14 +1,14 @@
 //! What lies under a thing lifted off a photo, its shadow taken off as well.
 //!
-//! Colours are carried on smoothly from around (never from other things), then the grain of the
-//! surroundings is laid over them where they have one. Invariant: what is seen and unshaded comes
+//! Colours are carried on smoothly from around (never from other things). A small hole in a pattern
+//! is completed from that; else the grain of the surroundings is laid over where they have one. Invariant: what is seen and unshaded comes
 //! back as it is.
 
 use crate::components;
 use crate::context::Context;
 use crate::plane::{Gray, Plane, Rgb};
 use crate::scene::{Cut, Edge, Scene};
-use crate::{Error, LayerKind, grain, matte, push_pull};
+use crate::{Error, LayerKind, grain, matte, patch_match, push_pull};
 
 /// Coverage of a shadow above which too little of the ground shows to be brought back.
 const GUESSED: f32 = 0.4;
@@ -40,6 +40,10 @@ pub(crate) fn fill(
     };
     ctx.check()?;
     let mut under = push_pull::fill(&lit, &known);
+    ctx.check()?;
+    if let Some(made) = patch_match::fill(ctx, &lit, &known, &scene.painted, &under)? {
+        return Ok(made);
+    }
     ctx.check()?;
     grain::lay(ctx, &lit, &known, &scene.painted, &mut under)?;
     Ok(under)

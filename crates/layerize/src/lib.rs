@@ -24,6 +24,7 @@ mod net;
 mod options;
 mod outline;
 mod passes;
+mod patch_match;
 mod peel;
 mod plane;
 mod push_pull;

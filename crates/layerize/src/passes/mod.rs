@@ -4,7 +4,7 @@
 //! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
 mod order;
-mod shapes;
+pub(crate) mod shapes;
 mod subject;
 pub(crate) mod text;
 
