@@ -76,7 +76,9 @@ impl FetchPolicy {
         }
         let allowed = match url.host() {
             None => return Err(Refusal::NoHost { url: shown }),
-            Some(Host::Domain("" | ".")) => return Err(Refusal::NoHost { url: shown }),
+            Some(Host::Domain(name)) if has_empty_label(name) => {
+                return Err(Refusal::NoHost { url: shown });
+            }
             Some(Host::Ipv4(ip)) => self.check_literal(IpAddr::V4(ip), &shown)?,
             Some(Host::Ipv6(ip)) => self.check_literal(IpAddr::V6(ip), &shown)?,
             Some(Host::Domain(name)) => self.check_name(name, &shown)?,
@@ -132,6 +134,13 @@ impl FetchPolicy {
         }
         Ok(!self.allow_nets.is_empty())
     }
+}
+
+/// Whether nothing stands before, between or behind two dots; the root's own dot at the end is
+/// none of a name's business. Such a name is nobody's, and resolvers differ in what they make of it.
+fn has_empty_label(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.split('.').any(str::is_empty)
 }
 
 /// Whether the port is one that every public web server may be asked on.

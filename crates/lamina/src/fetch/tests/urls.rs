@@ -180,6 +180,10 @@ fn scheme_user_part_host_and_port_are_judged() {
             "fetch_credentials_refused",
         ),
         (&strict, "https://./a", "fetch_host_refused"),
+        (&strict, "https://localhost../", "fetch_host_refused"),
+        (&strict, "https://127.0.0.1../", "fetch_host_refused"),
+        (&strict, "https://a..example/", "fetch_host_refused"),
+        (&strict, "https://.example.com/", "fetch_host_refused"),
         (
             &strict,
             "https://example.com:8443/a?sig=TOPSECRET",
