@@ -120,10 +120,11 @@ impl Spooled {
     }
 
     /// The whole body in memory. Blocks on the file; for the pool.
-    pub(super) fn load(self) -> std::io::Result<Bytes> {
-        match self.held {
-            Held::Memory(bytes) => Ok(bytes),
-            Held::File(mut file) => {
+    pub(super) fn load(&self) -> std::io::Result<Bytes> {
+        match &self.held {
+            Held::Memory(bytes) => Ok(bytes.clone()),
+            Held::File(file) => {
+                let mut file: &File = file;
                 file.seek(SeekFrom::Start(0))?;
                 let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
                 file.read_to_end(&mut bytes)?;
