@@ -34,6 +34,7 @@ use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
 pub use self::run::run;
 pub(crate) use self::storage::{link_signer, open_blobs};
 use crate::access::ApiKey;
+use crate::blobs::Inbox;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
@@ -147,9 +148,13 @@ impl App {
         let (pass, mut rules) = (ApiKey::random(), key_rules(config));
         rules.admins.push(pass.digest().clone());
         let keys = ApiKeys::by(rules);
+        let incoming = data.join("incoming");
+        let inbox = Inbox::open(&incoming)
+            .map_err(|error| StartError::Folder(incoming.display().to_string(), error))?;
         let edge = Arc::new(Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
+            inbox: Arc::clone(&inbox),
             links,
             pool: pool.clone(),
             clock: Arc::clone(&clock),
@@ -187,6 +192,7 @@ impl App {
         let parts = Parts {
             store: Arc::clone(&store),
             blobs,
+            inbox,
             engines,
             sources: Fetcher::new(source_policy(config, tuning.fetch_total))?,
             layers: Fetcher::new(layer_policy(config.fal.as_ref(), tuning.fetch_total))?,

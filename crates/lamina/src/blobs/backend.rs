@@ -144,7 +144,7 @@ impl Blobs {
     fn put_options(&self, key: &BlobKey) -> PutOptions {
         let mut attributes = Attributes::new();
         if matches!(self.place, Place::Bucket) {
-            attributes.insert(Attribute::ContentType, key.media_type().mime().into());
+            attributes.insert(Attribute::ContentType, key.content_type().into());
             attributes.insert(Attribute::CacheControl, key.cache_control().into());
             attributes.insert(Attribute::ContentDisposition, key.disposition().into());
         }

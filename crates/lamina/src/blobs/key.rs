@@ -16,6 +16,8 @@ pub enum BlobKey {
     Layer(JobId, u32, MediaType),
     /// An uploaded image.
     Upload(UploadId, MediaType),
+    /// What a client put into the bucket for an upload, unchecked. No link reads it.
+    Incoming(UploadId),
 }
 
 impl BlobKey {
@@ -27,19 +29,19 @@ impl BlobKey {
             Self::Source(job, _) | Self::EngineInput(job, _) | Self::Layer(job, ..) => {
                 format!("jobs/{job}/{file}")
             }
-            Self::Upload(upload, _) => format!("uploads/{upload}/{file}"),
+            Self::Upload(upload, _) | Self::Incoming(upload) => format!("uploads/{upload}/{file}"),
         }
     }
 
     /// The last part of the path; also the name a browser saves it under.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let extension = self.media_type().extension();
         match self {
-            Self::Source(..) => format!("source.{extension}"),
-            Self::EngineInput(..) => format!("input.{extension}"),
-            Self::Layer(_, order, _) => format!("layer_{order}.{extension}"),
-            Self::Upload(..) => format!("image.{extension}"),
+            Self::Source(_, media) => format!("source.{}", media.extension()),
+            Self::EngineInput(_, media) => format!("input.{}", media.extension()),
+            Self::Layer(_, order, media) => format!("layer_{order}.{}", media.extension()),
+            Self::Upload(_, media) => format!("image.{}", media.extension()),
+            Self::Incoming(_) => "incoming.bin".to_owned(),
         }
     }
 
@@ -48,6 +50,10 @@ impl BlobKey {
     pub fn parse(path: &str) -> Option<Self> {
         let mut parts = path.split('/');
         let (kind, id, file) = (parts.next()?, parts.next()?, parts.next()?);
+        if (kind, file) == ("uploads", "incoming.bin") {
+            let key = Self::Incoming(id.parse().ok()?);
+            return (key.path() == path).then_some(key);
+        }
         let (stem, extension) = file.split_once('.')?;
         let media = MediaType::from_extension(extension)?;
         let key = match (kind, stem) {
@@ -65,14 +71,15 @@ impl BlobKey {
         (key.path() == path).then_some(key)
     }
 
-    /// The format of the bytes.
+    /// The MIME type of the bytes.
     #[must_use]
-    pub const fn media_type(&self) -> MediaType {
+    pub const fn content_type(&self) -> &'static str {
         match self {
             Self::Source(_, media)
             | Self::EngineInput(_, media)
             | Self::Layer(_, _, media)
-            | Self::Upload(_, media) => *media,
+            | Self::Upload(_, media) => media.mime(),
+            Self::Incoming(_) => "application/octet-stream",
         }
     }
 
@@ -89,6 +96,7 @@ impl BlobKey {
         match self {
             Self::Layer(..) => "private, max-age=86400, immutable",
             Self::Source(..) | Self::EngineInput(..) | Self::Upload(..) => "private, max-age=3600",
+            Self::Incoming(_) => "no-store",
         }
     }
 }
@@ -112,6 +120,7 @@ mod tests {
             BlobKey::EngineInput(job, MediaType::Png),
             BlobKey::Layer(job, 10, MediaType::WebP),
             BlobKey::Upload(UploadId::new(UnixMs(7)), MediaType::Gif),
+            BlobKey::Incoming(UploadId::new(UnixMs(7))),
         ] {
             assert_eq!(BlobKey::parse(&key.path()), Some(key));
         }
@@ -131,6 +140,9 @@ mod tests {
             &format!("jobs/{job}/layer_0.png/x"),
             &format!("jobs/{}/layer_0.png", job.to_string().to_uppercase()),
             &format!("uploads/{job}/source.png"),
+            &format!("uploads/{job}/incoming.png"),
+            &format!("jobs/{job}/incoming.bin"),
+            &format!("uploads/{}/incoming.bin", job.to_string().to_uppercase()),
         ] {
             assert_eq!(BlobKey::parse(path), None, "{path}");
         }

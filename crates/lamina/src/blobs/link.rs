@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
-use super::{BlobKey, Presigner};
-use crate::jobs::UnixMs;
+use super::{BlobKey, Presigner, PutTerms};
+use crate::jobs::{UnixMs, UploadId};
 
 /// A signed link.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,11 +96,26 @@ impl LinkSigner {
     /// Path and query of a link that lamina serves.
     #[must_use]
     pub fn served(&self, key: &BlobKey, expires_at: UnixMs) -> String {
+        self.path_and_query(READ, key, expires_at)
+    }
+
+    /// A link that takes the bytes of an upload: the bucket's where clients get the bucket's links,
+    /// else one that lamina serves.
+    #[must_use]
+    pub fn put(&self, upload: UploadId, terms: &PutTerms, now: UnixMs, expires_at: UnixMs) -> Link {
+        let key = BlobKey::Incoming(upload);
+        match &self.bucket {
+            Some(bucket) if self.direct => Link::Direct(bucket.put(&key, terms, now, expires_at)),
+            _ => Link::Served(self.path_and_query(WRITE, &key, expires_at)),
+        }
+    }
+
+    fn path_and_query(&self, method: &str, key: &BlobKey, expires_at: UnixMs) -> String {
         let (path, exp) = (key.path(), expires_at.as_secs());
         let sig = self
             .keys
             .first()
-            .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(&path, exp).as_bytes())));
+            .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(method, &path, exp).as_bytes())));
         format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default())
     }
 
@@ -110,7 +125,8 @@ impl LinkSigner {
         Some(self.bucket.as_ref()?.get(key, expires_at))
     }
 
-    /// Checks a link's parts as they came in. The signature is checked first, in constant time.
+    /// Checks the parts of a link that reads, as they came in. The signature is checked first, in
+    /// constant time.
     ///
     /// # Errors
     /// [`LinkError`]
@@ -121,8 +137,36 @@ impl LinkSigner {
         sig: &str,
         now: UnixMs,
     ) -> Result<BlobKey, LinkError> {
+        self.signed(READ, path, exp, sig, now)
+    }
+
+    /// The same for a link that writes: whose bytes it takes. A link that reads is none.
+    ///
+    /// # Errors
+    /// [`LinkError`]
+    pub fn verify_put(
+        &self,
+        path: &str,
+        exp: i64,
+        sig: &str,
+        now: UnixMs,
+    ) -> Result<UploadId, LinkError> {
+        match self.signed(WRITE, path, exp, sig, now)? {
+            BlobKey::Incoming(upload) => Ok(upload),
+            _ => Err(LinkError::Wrong),
+        }
+    }
+
+    fn signed(
+        &self,
+        method: &str,
+        path: &str,
+        exp: i64,
+        sig: &str,
+        now: UnixMs,
+    ) -> Result<BlobKey, LinkError> {
         let tag = URL_SAFE_NO_PAD.decode(sig).map_err(|_| LinkError::Wrong)?;
-        let message = message(path, exp);
+        let message = message(method, path, exp);
         let known = self
             .keys
             .iter()
@@ -139,8 +183,11 @@ impl LinkSigner {
 }
 
 /// HEAD is signed as GET: whoever may read may ask for the size.
-fn message(path: &str, exp: i64) -> String {
-    format!("GET\n{path}\n{exp}")
+const READ: &str = "GET";
+const WRITE: &str = "PUT";
+
+fn message(method: &str, path: &str, exp: i64) -> String {
+    format!("{method}\n{path}\n{exp}")
 }
 
 #[cfg(test)]
@@ -191,6 +238,32 @@ mod tests {
         }
         assert_eq!(
             LinkSigner::new(&["other"]).verify(&path, exp, &sig, UnixMs(0)),
+            Err(LinkError::Wrong)
+        );
+    }
+
+    #[test]
+    fn a_link_that_reads_does_not_write_and_the_other_way_round() {
+        let signer = LinkSigner::new(&["secret"]);
+        let upload = UploadId::new(UnixMs(1));
+        let writes = signer.put(upload, &PutTerms::default(), UnixMs(0), UnixMs(60_000));
+        let Link::Served(writes) = writes else {
+            panic!("{writes:?}");
+        };
+        let (path, exp, sig) = parts(&writes);
+        assert_eq!(signer.verify_put(&path, exp, &sig, UnixMs(0)), Ok(upload));
+        assert_eq!(
+            signer.verify_put(&path, exp, &sig, UnixMs(60_000)),
+            Err(LinkError::Expired)
+        );
+        assert_eq!(
+            signer.verify(&path, exp, &sig, UnixMs(0)),
+            Err(LinkError::Wrong)
+        );
+        let reads = signer.served(&BlobKey::Incoming(upload), UnixMs(60_000));
+        let (path, exp, sig) = parts(&reads);
+        assert_eq!(
+            signer.verify_put(&path, exp, &sig, UnixMs(0)),
             Err(LinkError::Wrong)
         );
     }

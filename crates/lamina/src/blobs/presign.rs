@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{BlobKey, BucketSettings, BucketStyle};
-use crate::jobs::UnixMs;
+use crate::jobs::{MediaType, UnixMs};
 
 /// The longest that S3 lets a link live: 7 days, as long as a job may be kept.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -20,6 +20,27 @@ pub struct Presigner {
     bucket: Bucket,
     credentials: Credentials,
     prefix: String,
+}
+
+/// What a presigned write is bound to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PutTerms {
+    /// The body's type; any where there is none.
+    pub content_type: Option<MediaType>,
+    /// Its size; any where there is none, as S3 can sign no upper bound.
+    pub bytes: Option<u64>,
+}
+
+impl PutTerms {
+    /// The headers to send, in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let content_type = self.content_type.map(|media| media.mime().to_owned());
+        let bytes = self.bytes.map(|bytes| bytes.to_string());
+        let pairs = [("content-type", content_type), ("content-length", bytes)];
+        pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
 impl fmt::Debug for Presigner {
@@ -68,20 +89,22 @@ impl Presigner {
         let mut action = GetObject::new(&self.bucket, Some(&self.credentials), &object);
         let query = action.query_mut();
         query.insert("response-content-disposition", key.disposition());
-        query.insert("response-content-type", key.media_type().mime());
+        query.insert("response-content-type", key.content_type());
         action.sign_with_time(LONGEST, &second(expires_at.minus(LONGEST)))
     }
 
-    /// A link that writes `key` once or more, from `now` for `lifetime` (at most 7 days). The
-    /// client must send the key's own `Content-Type`, and nothing larger is kept out by it.
+    /// A link that writes `key` once or more, from `now` until `expires_at` (rounded down to a
+    /// second, at most 7 days). The client must send exactly the headers of `terms`: the bucket
+    /// refuses every other body by its signature.
     #[must_use]
-    pub fn put(&self, key: &BlobKey, now: UnixMs, lifetime: Duration) -> Url {
+    pub fn put(&self, key: &BlobKey, terms: &PutTerms, now: UnixMs, expires_at: UnixMs) -> Url {
         let object = self.object(key);
         let mut action = PutObject::new(&self.bucket, Some(&self.credentials), &object);
-        action
-            .headers_mut()
-            .insert("content-type", key.media_type().mime());
-        action.sign_with_time(lifetime.min(LONGEST), &second(now))
+        for (name, value) in terms.headers() {
+            action.headers_mut().insert(name, value);
+        }
+        let whole = Duration::from_secs(expires_at.as_secs().abs_diff(now.as_secs()));
+        action.sign_with_time(whole.min(LONGEST), &second(now))
     }
 
     fn object(&self, key: &BlobKey) -> String {
@@ -100,7 +123,7 @@ fn second(time: UnixMs) -> jiff::Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{JobId, MediaType};
+    use crate::jobs::JobId;
 
     fn presigner(style: BucketStyle, public: Option<&str>) -> Presigner {
         Presigner::new(&BucketSettings {

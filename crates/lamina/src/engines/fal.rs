@@ -87,7 +87,7 @@ impl Fal {
     }
 
     async fn image_url(&self, order: &Order) -> Result<String, EngineError> {
-        let media = order.source.media_type();
+        let media = order.source.content_type();
         if let Some(link) = self.link(order)? {
             // fal would be paid for finding out that the picture cannot be read now.
             self.blobs.size(&order.source).await?;
@@ -95,21 +95,12 @@ impl Fal {
         }
         let bytes = self.blobs.get(&order.source).await?;
         if self.settings.way == ImageWay::DataUri {
-            return Ok(format!(
-                "data:{};base64,{}",
-                media.mime(),
-                STANDARD.encode(bytes)
-            ));
+            return Ok(format!("data:{};base64,{}", media, STANDARD.encode(bytes)));
         }
         let lifetime = self.input_lifetime(order);
         let uploaded = self
             .client
-            .upload(
-                bytes,
-                media.mime(),
-                &order.source.file_name(),
-                Some(lifetime),
-            )
+            .upload(bytes, media, &order.source.file_name(), Some(lifetime))
             .await;
         uploaded
             .map(String::from)

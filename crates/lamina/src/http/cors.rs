@@ -13,12 +13,13 @@ use tower_http::cors::{Any, CorsLayer};
 use super::edge::CorsOrigins;
 use super::observe::REQUEST_ID;
 use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::tus;
 
 /// For links.
 pub(super) fn for_files() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
+        .allow_methods([Method::GET, Method::HEAD, Method::PUT])
         .allow_headers(Any)
         .expose_headers([ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG])
         .max_age(Duration::from_secs(86_400))
@@ -40,13 +41,26 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
     let idempotency = HeaderName::from_static("idempotency-key");
     let replayed = HeaderName::from_static("idempotency-replayed");
     let layer = layer
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers([
             AUTHORIZATION,
             CONTENT_TYPE,
             IF_NONE_MATCH,
             idempotency,
             REQUEST_ID,
+            tus::TUS_RESUMABLE,
+            tus::UPLOAD_LENGTH,
+            tus::UPLOAD_DEFER_LENGTH,
+            tus::UPLOAD_OFFSET,
+            tus::UPLOAD_METADATA,
+            tus::UPLOAD_CHECKSUM,
+            tus::METHOD_OVERRIDE,
         ])
         .expose_headers([
             ETAG,
@@ -56,6 +70,16 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             RATE_LIMIT_POLICY,
             replayed,
             REQUEST_ID,
+            tus::TUS_RESUMABLE,
+            tus::TUS_VERSION,
+            tus::TUS_EXTENSION,
+            tus::TUS_MAX_SIZE,
+            tus::TUS_CHECKSUM_ALGORITHM,
+            tus::UPLOAD_LENGTH,
+            tus::UPLOAD_DEFER_LENGTH,
+            tus::UPLOAD_OFFSET,
+            tus::UPLOAD_METADATA,
+            tus::UPLOAD_EXPIRES,
         ])
         .max_age(Duration::from_secs(600));
     Some(layer)

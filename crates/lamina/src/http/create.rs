@@ -13,6 +13,7 @@ use axum::response::Response;
 use super::admission::admit;
 use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
+use super::checking;
 use super::edge::Edge;
 use super::error::ApiError;
 use super::intake::{Intake, Place};
@@ -42,6 +43,7 @@ use crate::trace;
         (status = 402, description = "`spend_limit_reached`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`upload_pending`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
@@ -184,6 +186,8 @@ async fn keep_source(
             Ok(StoredSource::Stored(picture.facts))
         }
         SourceInput::Upload(upload) => {
+            // It takes a place of its own size.
+            drop(place);
             let facts = copy_upload(edge, intake, owner, upload, id).await?;
             Ok(StoredSource::Stored(facts))
         }
@@ -199,8 +203,10 @@ async fn copy_upload(
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
     let now = edge.clock.now();
-    let record = edge.store.upload_get(owner, upload, now).await?;
-    let facts = record.ok_or(ApiError::UploadNotFound)?.facts;
+    let facts = match edge.store.upload_get(owner, upload, now).await? {
+        Some(record) => record.facts,
+        None => checking::check(edge, intake, owner, upload).await?,
+    };
     let _place = intake.enter(facts.bytes).await?;
     let from = BlobKey::Upload(upload, facts.media_type);
     let to = BlobKey::Source(job, facts.media_type);

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::keys::ApiKeys;
 use super::limits::EdgeLimits;
 use super::readiness::WorkerPulse;
-use crate::blobs::{Blobs, LinkSigner};
+use crate::blobs::{Blobs, Inbox, LinkSigner};
 use crate::clock::Clock;
 use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind};
@@ -29,6 +29,8 @@ pub struct Edge {
     pub store: Arc<dyn Store>,
     /// Bytes.
     pub blobs: Blobs,
+    /// Bytes of uploads that are not checked yet, where they come to this machine.
+    pub inbox: Arc<Inbox>,
     /// Signs and checks links.
     pub links: Arc<LinkSigner>,
     /// Where pictures are decoded; the worker shares it.

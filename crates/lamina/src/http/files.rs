@@ -54,7 +54,9 @@ pub(super) async fn get_file(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let key = verify(&edge, &format!("{kind}/{id}/{file}"), query.as_deref())?;
+    let (exp, sig) = signature(query.as_deref())?;
+    let path = format!("{kind}/{id}/{file}");
+    let key = edge.links.verify(&path, exp, &sig, edge.clock.now())?;
     let (size, version) = edge.blobs.size(&key).await?;
     let tag = entity_tag(&key, size, version.as_deref());
     if has_tag(&headers, &tag) {
@@ -83,18 +85,18 @@ pub(super) async fn get_file(
     Ok((status, answer, Body::from_stream(opened.stream)).into_response())
 }
 
-fn verify(edge: &Edge, path: &str, query: Option<&str>) -> Result<BlobKey, LinkError> {
+/// Expiry and signature of a link, from its query.
+pub(super) fn signature(query: Option<&str>) -> Result<(i64, String), LinkError> {
     let (mut exp, mut sig) = (None, None);
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
             "exp" => exp = value.parse::<i64>().ok(),
-            "sig" => sig = Some(value),
+            "sig" => sig = Some(value.into_owned()),
             // Some apps add a parameter of their own to get past a cache.
             _ => {}
         }
     }
-    let (exp, sig) = exp.zip(sig).ok_or(LinkError::Wrong)?;
-    edge.links.verify(path, exp, &sig, edge.clock.now())
+    exp.zip(sig).ok_or(LinkError::Wrong)
 }
 
 /// A strong tag: the store's name for this version of the bytes, tied to the key.
@@ -110,7 +112,7 @@ fn entity_tag(key: &BlobKey, size: u64, version: Option<&str>) -> String {
 fn file_headers(key: &BlobKey, tag: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut fixed = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    fixed(CONTENT_TYPE, key.media_type().mime());
+    fixed(CONTENT_TYPE, key.content_type());
     fixed(CACHE_CONTROL, key.cache_control());
     fixed(ACCEPT_RANGES, "bytes");
     fixed(CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");

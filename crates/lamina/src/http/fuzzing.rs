@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use url::form_urlencoded;
 
 use super::{ApiKeys, CorsOrigins, Edge, EdgeLimits, Engines, HostNames, router};
-use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
+use crate::blobs::{BlobKey, Blobs, Inbox, LinkError, LinkSigner};
 use crate::clock::ManualClock;
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{EngineKind, JobId, MediaType, UnixMs};
@@ -63,6 +63,7 @@ impl House {
         let edge = Edge {
             store: Arc::new(SqliteStore::open(&folder.path().join("db")).expect("a database")),
             blobs: blobs.clone(),
+            inbox: Inbox::open(&folder.path().join("incoming")).expect("a folder"),
             links: Arc::new(LinkSigner::new(&SECRETS)),
             pool: Pool::new(PoolSize {
                 threads: 1,

@@ -20,6 +20,9 @@ pub struct EdgeLimits {
     /// The whole time for an upload, so that one byte now and then does not last for ever.
     /// Default 10 minutes.
     pub upload_total: Duration,
+    /// How long a ticket can be delivered and used. Default 1 hour, never longer than an upload
+    /// is kept.
+    pub ticket_ttl: Duration,
     /// Most bytes of a webhook. Default 1 MiB; it lists addresses, not pictures.
     pub webhook_bytes: u64,
     /// Bodies up to this size stay in memory, larger ones go to a nameless file. Default 64 KiB.
@@ -40,6 +43,7 @@ impl Default for EdgeLimits {
             multipart_overhead: 64 << 10,
             upload_idle: Duration::from_secs(15),
             upload_total: Duration::from_secs(600),
+            ticket_ttl: Duration::from_secs(3600),
             webhook_bytes: 1 << 20,
             memory_bytes: 64 << 10,
             intake_pictures: 32,

@@ -10,9 +10,11 @@ mod answers;
 mod auth;
 mod body;
 mod browser;
+mod checking;
 mod connection;
 mod cors;
 mod create;
+mod delivery;
 mod edge;
 mod error;
 mod files;
@@ -39,7 +41,10 @@ mod rate;
 mod readiness;
 mod scrape;
 mod serve;
+mod sink;
 mod spool;
+mod tickets;
+mod tus;
 mod uploads;
 
 use std::sync::Arc;
@@ -48,7 +53,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -91,6 +96,15 @@ pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
     if let Some(cors) = cors::for_api(&edge.cors) {
         api = api.layer(cors);
     }
+    let mut tus = parts
+        .tus
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn(tus::same_version))
+        .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
+    if let Some(cors) = cors::for_api(&edge.cors) {
+        tus = tus.layer(cors);
+    }
+    let tus = tus.layer(from_fn_with_state(Arc::clone(&edge), tus::announce));
     let files = parts
         .files
         .method_not_allowed_fallback(wrong_method)
@@ -111,7 +125,7 @@ pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
         metrics: desk.edge.metrics.requests.clone(),
         tracer: desk.edge.tracer.clone(),
     };
-    let routes = api.merge(files).merge(open).fallback(no_route);
+    let routes = api.merge(tus).merge(files).merge(open).fallback(no_route);
     layered(routes.with_state(desk).merge(admin), witness)
 }
 
@@ -142,6 +156,8 @@ struct Parts {
     api: Router<Desk>,
     /// The operator.
     admin: Router<Arc<AdminDesk>>,
+    /// The same, by the protocol of resumable uploads.
+    tus: Router<Desk>,
     /// Whoever has a link.
     files: Router<Desk>,
     /// Everybody.
@@ -155,24 +171,33 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::get_layers))
         .routes(routes!(uploads::upload))
+        .routes(routes!(tickets::create_ticket))
+        .routes(routes!(tickets::get_upload))
+        .split_for_parts();
+    let (tus, tus_doc) = OpenApiRouter::new()
+        .routes(routes!(tus::options, tus::create))
+        .routes(routes!(tus::offset, tus::patch, tus::end, tus::instead))
         .split_for_parts();
     let (admin, admin_doc) = admin::routes().split_for_parts();
     let (files, files_doc) = OpenApiRouter::new()
-        .routes(routes!(files::get_file))
+        .routes(routes!(files::get_file, delivery::put_file))
         .split_for_parts();
     let (open, open_doc) = OpenApiRouter::new()
         .routes(routes!(hooks::fal_webhook))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .split_for_parts();
-    let doc = api_doc.merge_from(admin_doc).merge_from(files_doc);
+    let doc = [admin_doc, tus_doc, files_doc, open_doc]
+        .into_iter()
+        .fold(api_doc, OpenApi::merge_from);
     let parts = Parts {
         api,
         admin,
+        tus,
         files,
         open,
     };
-    (parts, doc.merge_from(open_doc))
+    (parts, doc)
 }
 
 async fn no_route() -> ApiError {

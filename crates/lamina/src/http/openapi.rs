@@ -28,7 +28,8 @@ pub(super) struct CreateJob {
     image_url: Option<String>,
     /// The picture's file in base64, raw or as a `data:` URI; at most 20 MiB of file.
     image_base64: Option<String>,
-    /// What `POST /api/upload` gave.
+    /// What `POST /api/upload` or `POST /api/uploads` gave, or the last part of a resumable
+    /// upload's address.
     upload_id: Option<Uuid>,
     #[schema(schema_with = layer_count, required = false)]
     num_layers: (),
@@ -49,6 +50,19 @@ pub(super) struct CreateJob {
     guidance_scale: Option<f32>,
     #[schema(schema_with = engine_wish, required = false)]
     engine: (),
+}
+
+/// The body of `POST /api/uploads`; unknown fields are refused.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description; TicketSpec::parse reads the body")]
+pub(super) struct CreateTicket {
+    /// The type that will be sent: `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+    #[schema(example = "image/jpeg")]
+    content_type: Option<String>,
+    /// The exact size that will be sent.
+    #[schema(minimum = 1)]
+    bytes: Option<u64>,
 }
 
 /// The form of `POST /api/upload`.

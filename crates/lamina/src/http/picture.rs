@@ -31,17 +31,22 @@ pub(super) async fn from_base64(edge: &Edge, text: String) -> Result<Picture, Ap
     from_bytes(edge, bytes, header).await
 }
 
-/// A picture whose file was received as it is.
+/// A picture whose file was received as it is. What is not in memory is read twice, for its header
+/// and again for its pixels: between the two it may wait long for its turn, and would be held.
 pub(super) async fn from_spool(edge: &Edge, body: Spooled) -> Result<Picture, ApiError> {
     let limits = edge.images;
-    let small = body.in_memory().is_some();
-    let read = move || read(body.load()?, &limits);
-    let (bytes, header) = if small {
-        read()?
-    } else {
-        edge.pool.run(1, read).await??
+    if let Some(bytes) = body.in_memory() {
+        let (bytes, header) = read(bytes.clone(), &limits)?;
+        return from_bytes(edge, bytes, header).await;
+    }
+    let look = move || {
+        let (_, header) = read(body.load()?, &limits)?;
+        Ok::<_, ApiError>((body, header))
     };
-    from_bytes(edge, bytes, header).await
+    let (body, header) = edge.pool.run(1, look).await??;
+    let work = move || Ok::<_, ApiError>(normalise(&body.load()?, &limits)?);
+    let normalised = edge.pool.run(header.cost_megapixels, work).await??;
+    Ok(normalised.into())
 }
 
 fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
@@ -53,10 +58,16 @@ async fn from_bytes(edge: &Edge, bytes: Bytes, header: Header) -> Result<Picture
     let limits = edge.images;
     let work = move || normalise(&bytes, &limits);
     let normalised = edge.pool.run(header.cost_megapixels, work).await??;
-    Ok(Picture {
-        facts: facts(&normalised),
-        bytes: normalised.bytes,
-    })
+    Ok(normalised.into())
+}
+
+impl From<Normalised> for Picture {
+    fn from(normalised: Normalised) -> Self {
+        Self {
+            facts: facts(&normalised),
+            bytes: normalised.bytes,
+        }
+    }
 }
 
 fn facts(normalised: &Normalised) -> SourceFacts {

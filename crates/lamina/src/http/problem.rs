@@ -55,7 +55,7 @@ impl Problem {
         let status = error.status();
         Self {
             kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
+            title: title(status),
             status: status.as_u16(),
             detail: error.detail(),
             code: error.code(),
@@ -67,6 +67,16 @@ impl Problem {
     pub(super) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
+
+/// 460 is the tus protocol's own.
+fn title(status: StatusCode) -> &'static str {
+    let own = if status.as_u16() == 460 {
+        "Checksum Mismatch"
+    } else {
+        "Error"
+    };
+    status.canonical_reason().unwrap_or(own)
 }
 
 impl IntoResponse for ApiError {

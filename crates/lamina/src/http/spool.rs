@@ -9,14 +9,15 @@ use std::path::Path;
 
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+
+use super::sink::Sink;
 
 /// A body being written.
 pub(super) struct SpoolWriter<'a> {
     folder: &'a Path,
     memory_bytes: usize,
     memory: BytesMut,
-    file: Option<tokio::fs::File>,
+    file: Option<Sink<File>>,
     digest: Option<digest::Context>,
     len: u64,
 }
@@ -61,13 +62,12 @@ impl<'a> SpoolWriter<'a> {
             digest.update(chunk);
         }
         if let Some(file) = &mut self.file {
-            return file.write_all(chunk).await;
+            return file.write(chunk).await;
         }
         self.memory.extend_from_slice(chunk);
         if self.memory.len() > self.memory_bytes {
-            let mut file = nameless(self.folder).await?;
-            file.write_all(&self.memory).await?;
-            self.memory = BytesMut::new();
+            let mut file = Sink::new(nameless(self.folder).await?);
+            file.write(&std::mem::take(&mut self.memory)).await?;
             self.file = Some(file);
         }
         Ok(())
@@ -77,10 +77,7 @@ impl<'a> SpoolWriter<'a> {
     pub(super) async fn finish(self) -> std::io::Result<Spooled> {
         let held = match self.file {
             None => Held::Memory(self.memory.freeze()),
-            Some(mut file) => {
-                file.flush().await?;
-                Held::File(file.into_std().await)
-            }
+            Some(file) => Held::File(file.finish().await?),
         };
         let sha256 = self.digest.map(|digest| {
             let mut bytes = [0; 32];
@@ -96,6 +93,24 @@ impl<'a> SpoolWriter<'a> {
 }
 
 impl Spooled {
+    /// A body that is in a file already, from its beginning.
+    pub(super) fn of_file(file: File, len: u64) -> Self {
+        Self {
+            held: Held::File(file),
+            len,
+            sha256: None,
+        }
+    }
+
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self {
+            held: Held::Memory(Bytes::new()),
+            len: 0,
+            sha256: None,
+        }
+    }
+
     /// The body, if it is small enough to be in memory already.
     pub(super) fn in_memory(&self) -> Option<&Bytes> {
         match &self.held {
@@ -105,10 +120,11 @@ impl Spooled {
     }
 
     /// The whole body in memory. Blocks on the file; for the pool.
-    pub(super) fn load(self) -> std::io::Result<Bytes> {
-        match self.held {
-            Held::Memory(bytes) => Ok(bytes),
-            Held::File(mut file) => {
+    pub(super) fn load(&self) -> std::io::Result<Bytes> {
+        match &self.held {
+            Held::Memory(bytes) => Ok(bytes.clone()),
+            Held::File(file) => {
+                let mut file: &File = file;
                 file.seek(SeekFrom::Start(0))?;
                 let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
                 file.read_to_end(&mut bytes)?;
@@ -119,12 +135,11 @@ impl Spooled {
 }
 
 /// A file without a name, readable by this process alone.
-async fn nameless(folder: &Path) -> std::io::Result<tokio::fs::File> {
+pub(super) async fn nameless(folder: &Path) -> std::io::Result<File> {
     let folder = folder.to_owned();
-    let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(folder))
+    tokio::task::spawn_blocking(move || tempfile::tempfile_in(folder))
         .await
-        .map_err(std::io::Error::other)??;
-    Ok(tokio::fs::File::from_std(file))
+        .map_err(std::io::Error::other)?
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId};
-use crate::store::NewUpload;
+use crate::store::{NewUpload, SourceFacts};
 
 /// A stored upload.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -47,6 +47,27 @@ pub(super) struct UploadView {
     /// When it goes.
     #[schema(value_type = String, format = DateTime)]
     expires_at: UnixMs,
+}
+
+impl UploadView {
+    pub(super) fn of(
+        edge: &Edge,
+        base: &PublicBase,
+        upload_id: UploadId,
+        facts: SourceFacts,
+        expires_at: UnixMs,
+    ) -> Self {
+        let key = BlobKey::Upload(upload_id, facts.media_type);
+        Self {
+            upload_id,
+            url: base.absolute(&edge.links.sign(&key, expires_at)),
+            content_type: facts.media_type.mime(),
+            width: facts.width,
+            height: facts.height,
+            bytes: facts.bytes,
+            expires_at,
+        }
+    }
 }
 
 /// Stores a picture: a multipart form with one part named `file`, or the image itself as the body.
@@ -98,15 +119,7 @@ pub(super) async fn upload(
     };
     // Bytes whose record could not be written belong to no upload; the janitor finds them.
     edge.store.upload_create(record).await?;
-    let view = UploadView {
-        upload_id: id,
-        url: base.absolute(&edge.links.sign(&key, expires_at)),
-        content_type: facts.media_type.mime(),
-        width: facts.width,
-        height: facts.height,
-        bytes: facts.bytes,
-        expires_at,
-    };
+    let view = UploadView::of(&edge, &base, id, facts, expires_at);
     fresh(StatusCode::CREATED, &view)
 }
 

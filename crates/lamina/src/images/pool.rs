@@ -4,14 +4,18 @@
 //! length of the queue are bounded too. It keeps nothing waiting without bound: when the queue is
 //! full the caller learns so at once. It does not know what the work is.
 //!
+//! It has threads of its own, few and always the same. The system's allocator keeps what a thread
+//! freed for that thread, tens of megabytes after a picture, so pictures that are decoded wherever a
+//! thread happens to be free cost that many times over.
+//!
 //! Invariant: permits live as long as the work, not as long as the caller's interest, so a caller
 //! that goes away never lets more run than was promised.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How much a [`Pool`] takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub enum PoolError {
     /// The work panicked; the panic was caught and the pool is unharmed.
     #[error("image work panicked; this is a fault in lamina: report it")]
     Panicked,
-    /// The runtime is ending.
+    /// It has no threads.
     #[error("lamina is stopping and takes no more image work; try again once it is back")]
     Stopped,
 }
@@ -58,6 +62,38 @@ pub struct Pool {
     capacity: u32,
     threads_in_all: usize,
     waiting: Arc<AtomicUsize>,
+    crew: Crew,
+}
+
+/// The threads. They end with the last clone of the pool.
+#[derive(Debug, Clone)]
+struct Crew(mpsc::Sender<Work>);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Crew {
+    fn of(threads: usize) -> Self {
+        let (give, take) = mpsc::channel::<Work>();
+        let take = Arc::new(Mutex::new(take));
+        for _ in 0..threads {
+            let take = Arc::clone(&take);
+            let at_work = move || {
+                loop {
+                    let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    match next {
+                        Ok(work) => work(),
+                        Err(_) => return,
+                    }
+                }
+            };
+            let thread = std::thread::Builder::new().name("images".to_owned());
+            // Without any thread, work is answered with [`PoolError::Stopped`].
+            if let Err(error) = thread.spawn(at_work) {
+                tracing::error!(%error, "a thread for pictures could not be started");
+            }
+        }
+        Self(give)
+    }
 }
 
 /// What a pool is doing.
@@ -94,6 +130,7 @@ impl Pool {
             capacity,
             threads_in_all: threads,
             waiting: Arc::default(),
+            crew: Crew::of(threads),
         }
     }
 
@@ -107,7 +144,7 @@ impl Pool {
         }
     }
 
-    /// Runs `work` on a blocking thread when its turn comes; turns are first come, first served.
+    /// Runs `work` on a thread of the pool when its turn comes; turns are first come, first served.
     ///
     /// `megapixels` is what the work weighs ([`super::Header::cost_megapixels`]), counted as at
     /// least 1 and at most the whole pool. When the caller's future is dropped, waiting work is
@@ -142,12 +179,15 @@ impl Pool {
         T: Send + 'static,
     {
         let permits = self.enter(megapixels).await?;
-        let done = tokio::task::spawn_blocking(move || {
+        let (tell, told) = oneshot::channel();
+        let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             drop(permits);
-            result
+            // Nobody may want to know any more.
+            let _ = tell.send(result);
         });
-        match done.await {
+        self.crew.0.send(work).map_err(|_| PoolError::Stopped)?;
+        match told.await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) => Err(PoolError::Panicked),
             Err(_) => Err(PoolError::Stopped),

@@ -12,6 +12,7 @@ mod progress;
 mod retry;
 mod spec;
 mod state;
+mod ticket;
 mod time;
 
 pub use engine_kind::{EngineChoice, EngineKind};
@@ -25,4 +26,5 @@ pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};
 pub use spec::{JobSpec, NumLayers, Params, SourceInput};
 pub use state::{Event, InvalidTransition, Phase, Status, transition};
+pub use ticket::TicketSpec;
 pub use time::{UnixMs, whole_ms};

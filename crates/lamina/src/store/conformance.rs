@@ -20,8 +20,9 @@ pub(super) use oversight::{
 };
 
 use super::{
-    AccountLine, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Lookup, NewJob,
-    NewUpload, Opening, PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState,
+    AccountLine, Arrival, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Incoming,
+    Lookup, NewJob, NewUpload, Opening, PhaseStanding, Settled, SourceFacts, Store, StoredSource,
+    SubmissionState,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -752,6 +753,50 @@ pub(super) async fn an_upload_is_its_owners_until_it_expires(store: Arc<dyn Stor
     assert!(store.upload_existing(&[id]).await.unwrap().is_empty());
 }
 
+pub(super) async fn a_promised_upload_becomes_an_upload_once(store: Arc<dyn Store>) {
+    let id = UploadId::new(T0);
+    let promised = Incoming {
+        id,
+        owner: owner("a"),
+        arrival: Arrival::Resumable,
+        bytes: None,
+        metadata: Some("name aGk=".into()),
+        created_at: T0,
+        expires_at: at(10),
+    };
+    store.incoming_create(promised.clone()).await.unwrap();
+    let found = store.incoming_get(id, at(9)).await.unwrap();
+    assert_eq!(found, Some(promised.clone()));
+    assert_eq!(store.incoming_get(id, at(10)).await.unwrap(), None);
+    assert_eq!(store.upload_existing(&[id]).await.unwrap(), [id]);
+    assert!(store.incoming_declare(id, 7).await.unwrap());
+    assert!(!store.incoming_declare(id, 8).await.unwrap());
+    let found = store.incoming_get(id, at(9)).await.unwrap().unwrap();
+    assert_eq!(found.bytes, Some(7));
+
+    let upload = NewUpload {
+        id,
+        owner: owner("a"),
+        facts: FACTS,
+        created_at: T0,
+        expires_at: at(20),
+    };
+    assert!(store.incoming_check(upload.clone()).await.unwrap());
+    assert!(store.incoming_check(upload.clone()).await.unwrap());
+    assert_eq!(store.incoming_get(id, at(9)).await.unwrap(), None);
+    assert!(store.incoming_expired(at(99), 9).await.unwrap().is_empty());
+    let found = store.upload_get(&owner("a"), id, at(19)).await.unwrap();
+    assert_eq!(found.unwrap().facts, FACTS);
+    store.upload_forget(id).await.unwrap();
+    assert!(!store.incoming_check(upload).await.unwrap(), "it is gone");
+    assert!(store.upload_existing(&[id]).await.unwrap().is_empty());
+
+    store.incoming_create(promised).await.unwrap();
+    assert_eq!(store.incoming_expired(at(10), 9).await.unwrap(), [id]);
+    store.incoming_forget(id).await.unwrap();
+    assert!(store.incoming_expired(at(10), 9).await.unwrap().is_empty());
+}
+
 async fn read_until_gone(store: Arc<dyn Store>, id: JobId) {
     while phase(&*store, id).await.is_some() {
         tokio::task::yield_now().await;
@@ -818,6 +863,7 @@ macro_rules! for_each_case {
             leases_of_a_dead_process_end_at_once,
             a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,
+            a_promised_upload_becomes_an_upload_once,
             no_reader_sees_less_than_was_acknowledged_or_read_before,
             a_key_is_kept_until_it_is_revoked_and_then_remembered,
             limits_are_the_owners_and_stay_with_its_next_key,

@@ -21,9 +21,10 @@ pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
-    Account, AccountLine, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone, IdempotencyKey,
-    JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, Settled,
-    SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts,
+    Account, AccountLine, Arrival, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone,
+    IdempotencyKey, Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
+    QueueStanding, Settled, SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord,
+    WaitCounts,
 };
 pub use signal::Signal;
 
@@ -178,7 +179,22 @@ pub trait Store: Accounts + Oversight {
     async fn upload_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError>;
     /// Forgets an upload whose bytes are gone.
     async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError>;
-    /// Which of these uploads exist.
+    /// Promises an upload whose bytes are still to come.
+    async fn incoming_create(&self, incoming: Incoming) -> Result<(), StoreError>;
+    /// A promised upload that is neither checked nor expired, whoever owns it.
+    async fn incoming_get(&self, id: UploadId, now: UnixMs)
+    -> Result<Option<Incoming>, StoreError>;
+    /// Declares the size of the whole, once. False when it was declared before, or nothing is
+    /// promised any more.
+    async fn incoming_declare(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError>;
+    /// The promised upload was checked and stored: it is an upload like any other from now on.
+    /// When two checked the same one, the first stays. False when it is gone.
+    async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError>;
+    /// Promised uploads whose time is over and whose bytes may still exist.
+    async fn incoming_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError>;
+    /// Forgets a promised upload whose bytes are gone.
+    async fn incoming_forget(&self, id: UploadId) -> Result<(), StoreError>;
+    /// Which of these uploads exist, promised ones too.
     async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError>;
 
     // ---- looks at the whole ----

@@ -2,12 +2,13 @@
 //! what still runs, erases bytes until the blob store agrees, forgets rows last, and sweeps bytes
 //! that no row names. Each part can be repeated after a crash.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Worker, sweeper};
-use crate::blobs::BlobError;
+use crate::blobs::{BlobError, InboxError};
 use crate::jobs::{JobId, UnixMs, UploadId};
 use crate::store::{Erasable, StoreError};
 
@@ -23,6 +24,8 @@ struct Counts {
     expired: usize,
     erased: usize,
     uploads: usize,
+    /// Promised uploads that nobody used.
+    unused: usize,
     forgotten: u64,
 }
 
@@ -32,6 +35,8 @@ enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
 }
 
 pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
@@ -63,9 +68,14 @@ async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
         }
     }
     for upload in store.upload_expired(now, BATCH).await? {
-        worker.parts.blobs.erase_upload(upload).await?;
+        erase_upload(worker, upload).await?;
         store.upload_forget(upload).await?;
         counts.uploads += 1;
+    }
+    for upload in store.incoming_expired(now, BATCH).await? {
+        erase_upload(worker, upload).await?;
+        store.incoming_forget(upload).await?;
+        counts.unused += 1;
     }
     counts.forgotten = store
         .job_forget(now.minus(worker.settings.gone_window), BATCH)
@@ -94,6 +104,12 @@ async fn erase(worker: &Worker, job: &Erasable, now: UnixMs) -> Result<bool, Swe
     Ok(true)
 }
 
+/// What was stored of an upload, and what arrived of it.
+async fn erase_upload(worker: &Worker, upload: UploadId) -> Result<(), SweepError> {
+    worker.parts.inbox.erase(upload).await?;
+    Ok(worker.parts.blobs.erase_upload(upload).await?)
+}
+
 /// Returns how many jobs and uploads without a row had bytes.
 async fn sweep_orphans(worker: &Worker) -> Result<usize, SweepError> {
     let (store, blobs) = (&worker.parts.store, &worker.parts.blobs);
@@ -105,11 +121,14 @@ async fn sweep_orphans(worker: &Worker) -> Result<usize, SweepError> {
         .into_iter()
         .filter(|id| old(id.made_at()))
         .collect();
-    let uploads: Vec<UploadId> = owners
+    let arrived = worker.parts.inbox.ids().await.map_err(InboxError::from)?;
+    let uploads: BTreeSet<UploadId> = owners
         .uploads
         .into_iter()
+        .chain(arrived)
         .filter(|id| old(id.made_at()))
         .collect();
+    let uploads = Vec::from_iter(uploads);
     let mut swept = 0;
     for batch in jobs.chunks(500) {
         let known = store.job_with_bytes(batch).await?;
@@ -121,7 +140,7 @@ async fn sweep_orphans(worker: &Worker) -> Result<usize, SweepError> {
     for batch in uploads.chunks(500) {
         let known = store.upload_existing(batch).await?;
         for orphan in batch.iter().filter(|id| !known.contains(id)) {
-            blobs.erase_upload(*orphan).await?;
+            erase_upload(worker, *orphan).await?;
             swept += 1;
         }
     }

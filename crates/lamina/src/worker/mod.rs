@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::access::SpendCaps;
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Inbox};
 use crate::clock::Clock;
 use crate::engines::Engines;
 use crate::fetch::Fetcher;
@@ -100,6 +100,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Bytes.
     pub blobs: Blobs,
+    /// Bytes of uploads that nobody has looked at.
+    pub inbox: Arc<Inbox>,
     /// Engines.
     pub engines: Engines,
     /// Opens URLs that clients gave.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::Method;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use lamina::blobs::{BlobError, BlobKey, Blobs, Presigner};
+use lamina::blobs::{BlobError, BlobKey, Blobs, Presigner, PutTerms};
 use lamina::clock::{Clock as _, SystemClock};
 use lamina::jobs::{JobId, MediaType, UnixMs, UploadId};
 use object_store::memory::InMemory;
@@ -168,13 +168,21 @@ async fn a_presigned_link_writes_one_object_of_its_type_until_it_expires() {
         let request = client.put(url.clone()).header("content-type", kind);
         async move { request.body("picture").send().await.unwrap().status() }
     };
-    let link = signer.put(&key, now, Duration::from_secs(60));
+    let terms = PutTerms {
+        content_type: Some(MediaType::Png),
+        bytes: Some(7),
+    };
+    let minute = Duration::from_secs(60);
+    let link = signer.put(&key, &terms, now, now.plus(minute));
     assert_eq!(put(&link, "text/html").await, StatusCode::FORBIDDEN);
+    let longer = client.put(link.clone()).header("content-type", "image/png");
+    let longer = longer.body("a picture").send().await.unwrap();
+    assert_eq!(longer.status(), StatusCode::FORBIDDEN);
     assert!(matches!(blobs.size(&key).await, Err(BlobError::Missing(_))));
     assert_eq!(put(&link, "image/png").await, StatusCode::OK);
     assert_eq!(blobs.get(&key).await.unwrap(), "picture");
     let earlier = now.minus(Duration::from_secs(100));
-    let expired = signer.put(&key, earlier, Duration::from_secs(60));
+    let expired = signer.put(&key, &terms, earlier, earlier.plus(minute));
     assert_eq!(put(&expired, "image/png").await, StatusCode::FORBIDDEN);
     let reading = client.get(link).send().await.unwrap();
     assert_eq!(reading.status(), StatusCode::FORBIDDEN);

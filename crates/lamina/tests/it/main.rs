@@ -27,5 +27,7 @@ mod spend;
 mod stop;
 mod support;
 mod telling;
+mod tickets;
 mod traces;
 mod trouble;
+mod tus;

@@ -1,7 +1,7 @@
 //! The errors of the modules behind the edge, as the edge answers them.
 
 use super::ApiError;
-use crate::blobs::{BlobError, LinkError};
+use crate::blobs::{BlobError, InboxError, LinkError};
 use crate::images::{ImageError, PoolError};
 use crate::jobs::ParseError;
 use crate::store::StoreError;
@@ -26,10 +26,19 @@ impl From<BlobError> for ApiError {
     }
 }
 
+impl From<InboxError> for ApiError {
+    fn from(error: InboxError) -> Self {
+        match error {
+            InboxError::Disk(_) | InboxError::Stuck => Self::StorageUnavailable(error.to_string()),
+            InboxError::TakenOver => Self::UploadTakenOver,
+        }
+    }
+}
+
 impl From<std::io::Error> for ApiError {
-    /// Only the spool does file work here, so every such error is the disk's.
+    /// Only bodies are written to files here, so every such error is the disk's.
     fn from(error: std::io::Error) -> Self {
-        Self::StorageUnavailable(format!("the spool: {error}"))
+        Self::StorageUnavailable(format!("a body's file: {error}"))
     }
 }
 

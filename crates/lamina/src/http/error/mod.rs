@@ -41,6 +41,27 @@ pub enum ApiError {
     InvalidQuery(Vec<FieldError>),
     /// `upload_id` names no upload of this owner.
     UploadNotFound,
+    /// No upload of this owner has this id; of the uploads' own routes.
+    UploadMissing,
+    /// The upload is not there as a whole yet.
+    UploadPending,
+    /// The ticket took its one body before.
+    UploadAlreadyReceived,
+    /// A part that begins elsewhere than the upload ends.
+    UploadOffsetMismatch {
+        /// Where it ends, in bytes.
+        offset: u64,
+    },
+    /// Another request writes the same upload now.
+    UploadTakenOver,
+    /// The part is not what its checksum says.
+    UploadChecksumMismatch,
+    /// A checksum by a method that is not known.
+    UploadChecksumUnsupported,
+    /// A header of the resumable upload is missing or wrong; the text says which.
+    TusHeaderInvalid(String),
+    /// Another version of the protocol, or none.
+    TusVersionUnsupported,
     /// The engine asked for is not set up.
     EngineNotConfigured {
         /// What was asked for.
@@ -147,12 +168,14 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 52] = [
+    pub const CODES: [(&'static str, u16); 61] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
         ("invalid_idempotency_key", 400),
         ("invalid_host", 400),
+        ("tus_header_invalid", 400),
+        ("upload_checksum_unsupported", 400),
         ("unauthorized", 401),
         ("webhook_unsigned", 401),
         ("spend_limit_reached", 402),
@@ -163,16 +186,22 @@ impl ApiError {
         ("route_not_found", 404),
         ("job_not_found", 404),
         ("key_not_found", 404),
+        ("upload_missing", 404),
         ("method_not_allowed", 405),
         ("request_timeout", 408),
         ("job_not_completed", 409),
         ("job_failed", 409),
         ("job_not_failed", 409),
         ("payment_unknown", 409),
+        ("upload_pending", 409),
+        ("upload_already_received", 409),
+        ("upload_offset_mismatch", 409),
+        ("upload_taken_over", 409),
         ("job_deleted", 410),
         ("job_expired", 410),
         ("link_expired", 410),
         ("file_gone", 410),
+        ("tus_version_unsupported", 412),
         ("body_too_large", 413),
         ("image_too_many_bytes", 413),
         ("unsupported_media_type", 415),
@@ -194,6 +223,7 @@ impl ApiError {
         ("image_base64_invalid", 422),
         ("rate_limited", 429),
         ("too_many_jobs", 429),
+        ("upload_checksum_mismatch", 460),
         ("internal_error", 500),
         ("storage_refused", 500),
         ("server_busy", 503),
@@ -216,6 +246,15 @@ impl ApiError {
             Self::InvalidFields(_) => "invalid_fields",
             Self::InvalidQuery(_) => "invalid_query",
             Self::UploadNotFound => "upload_not_found",
+            Self::UploadMissing => "upload_missing",
+            Self::UploadPending => "upload_pending",
+            Self::UploadAlreadyReceived => "upload_already_received",
+            Self::UploadOffsetMismatch { .. } => "upload_offset_mismatch",
+            Self::UploadTakenOver => "upload_taken_over",
+            Self::UploadChecksumMismatch => "upload_checksum_mismatch",
+            Self::UploadChecksumUnsupported => "upload_checksum_unsupported",
+            Self::TusHeaderInvalid(_) => "tus_header_invalid",
+            Self::TusVersionUnsupported => "tus_version_unsupported",
             Self::EngineNotConfigured { .. } => "engine_not_configured",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::Unauthorized { .. } => "unauthorized",
@@ -273,7 +312,7 @@ impl ApiError {
         };
         match self {
             Self::InvalidFields(errors) | Self::InvalidQuery(errors) => errors,
-            Self::UploadNotFound => at("/upload_id"),
+            Self::UploadNotFound | Self::UploadPending => at("/upload_id"),
             Self::EngineNotConfigured { .. } => at("/engine"),
             Self::Image {
                 pointer: Some(pointer),

@@ -49,6 +49,10 @@ impl ApiError {
                 format!("The file has {size} bytes and the range lies outside of them.")
             }
             Self::Image { error, .. } => sentence(&error.to_string()),
+            Self::UploadOffsetMismatch { offset } => format!(
+                "The part does not begin where the upload ends, at byte {offset}. Ask for the offset with HEAD, and go on from there."
+            ),
+            Self::TusHeaderInvalid(problem) => format!("{problem}."),
             Self::NotReady(checks) => format!("Not ready: {}.", checks.reasons()),
             other => other.fixed_detail().to_owned(),
         }
@@ -72,6 +76,27 @@ impl ApiError {
             }
             Self::UploadNotFound => {
                 "There is no such upload, or it has expired. Upload the image again with POST /api/upload."
+            }
+            Self::UploadMissing => {
+                "There is no such upload, it has expired, or it is not yours. Begin a new one."
+            }
+            Self::UploadPending => {
+                "The picture of this upload has not arrived as a whole yet. Finish sending it, then try again."
+            }
+            Self::UploadAlreadyReceived => {
+                "This link has taken its one body already. Use the upload as it is, or ask POST /api/uploads for another."
+            }
+            Self::UploadTakenOver => {
+                "Another request began to send the same upload, so this one was ended. What had arrived is kept where the upload can be resumed."
+            }
+            Self::UploadChecksumMismatch => {
+                "The part is not what Upload-Checksum says, so it was discarded. Send it again from the same offset."
+            }
+            Self::UploadChecksumUnsupported => {
+                "Upload-Checksum names a method that is not known. Use sha1, sha256 or sha512, or leave the header out."
+            }
+            Self::TusVersionUnsupported => {
+                "Resumable uploads speak version 1.0.0 of the tus protocol: send the header Tus-Resumable: 1.0.0."
             }
             Self::IdempotencyKeyReused => {
                 "This Idempotency-Key was used with another body. Use a fresh key for a new job."
@@ -129,6 +154,8 @@ impl ApiError {
             | Self::RateLimited { .. }
             | Self::TooManyJobs { .. }
             | Self::InvalidJson(_)
+            | Self::UploadOffsetMismatch { .. }
+            | Self::TusHeaderInvalid(_)
             | Self::InvalidMultipart(_)
             | Self::InvalidFields(_)
             | Self::InvalidQuery(_)

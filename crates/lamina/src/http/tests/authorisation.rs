@@ -12,7 +12,7 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 19] = [
+const TABLE: [(&str, &str, Door); 28] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
@@ -28,7 +28,16 @@ const TABLE: [(&str, &str, Door); 19] = [
     ("delete", "/api/admin/jobs/{id}", Door::Admin),
     ("post", "/api/admin/jobs/{id}/retry", Door::Admin),
     ("get", "/api/admin/stats", Door::Admin),
+    ("post", "/api/uploads", Door::Key),
+    ("get", "/api/uploads/{id}", Door::Key),
+    ("options", "/api/uploads/tus", Door::Key),
+    ("post", "/api/uploads/tus", Door::Key),
+    ("head", "/api/uploads/tus/{id}", Door::Key),
+    ("patch", "/api/uploads/tus/{id}", Door::Key),
+    ("delete", "/api/uploads/tus/{id}", Door::Key),
+    ("post", "/api/uploads/tus/{id}", Door::Key),
     ("get", "/files/{kind}/{id}/{file}", Door::Open),
+    ("put", "/files/{kind}/{id}/{file}", Door::Open),
     ("post", "/hooks/fal/{job_id}/{nonce}", Door::Open),
     ("get", "/healthz", Door::Open),
     ("get", "/readyz", Door::Open),
@@ -96,11 +105,11 @@ async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
                 assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
                 continue;
             }
-            assert_eq!(
-                answer.code(),
-                (401, "unauthorized".into()),
-                "{method} {path} {key:?}"
-            );
+            assert_eq!(answer.status, 401, "{method} {path} {key:?}");
+            // An answer to HEAD has no body to read it from.
+            if method != "HEAD" {
+                assert_eq!(answer.code().1, "unauthorized", "{method} {path} {key:?}");
+            }
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
         for key in ["Bearer key-a", "bearer key-b"] {

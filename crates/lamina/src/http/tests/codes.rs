@@ -90,6 +90,20 @@ async fn of_jobs(seen: &mut Seen) {
     seen.add(&house.get(&format!("/api/jobs/{id}")).await);
 }
 
+async fn of_uploads(seen: &mut Seen) {
+    let house = House::new();
+    let ticket = post(&house, "/api/uploads", "application/json", "{}".into()).await;
+    let ticket = ticket.json();
+    seen.add(&house.get("/api/uploads/none").await);
+    let used = format!(r#"{{"upload_id":{}}}"#, ticket["upload_id"]);
+    seen.add(&house.post_json(used).await);
+    let link = ticket["url"].as_str().unwrap().to_owned();
+    let put = || request("PUT", link.strip_prefix("http://lamina.test").unwrap());
+    house.send(put().body("x".into()).unwrap()).await;
+    seen.add(&house.send(put().body("x".into()).unwrap()).await);
+    super::tus::codes(&mut |answer| seen.add(answer)).await;
+}
+
 async fn of_links(seen: &mut Seen) {
     let house = House::new();
     let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
@@ -220,6 +234,7 @@ async fn every_documented_code_is_answered_with_its_status() {
     of_requests(&mut seen).await;
     of_jobs(&mut seen).await;
     of_links(&mut seen).await;
+    of_uploads(&mut seen).await;
     of_pictures(&mut seen).await;
     of_a_bucket(&mut seen).await;
     of_the_server(&mut seen).await;

@@ -11,6 +11,8 @@ mod limits;
 mod links;
 mod observe;
 mod openapi;
+mod tickets;
+mod tus;
 mod uploads;
 mod wire;
 
@@ -32,7 +34,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::access::SpendCaps;
-use crate::blobs::{BlobKey, Blobs, LinkSigner};
+use crate::blobs::{BlobKey, Blobs, Inbox, LinkSigner};
 use crate::clock::{Clock, ManualClock};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
@@ -78,6 +80,7 @@ impl House {
         std::fs::create_dir(&spool).unwrap();
         let store = Arc::new(SqliteStore::open(&folder.path().join("lamina.db")).unwrap());
         let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
+        let inbox = Inbox::open(&folder.path().join("incoming")).unwrap();
         let links = Arc::new(LinkSigner::new(&["a secret of this test"]));
         let pool = Pool::new(PoolSize {
             threads: 1,
@@ -89,6 +92,7 @@ impl House {
         let mut edge = Edge {
             store: Arc::clone(&store) as Arc<dyn Store>,
             blobs: blobs.clone(),
+            inbox,
             links: Arc::clone(&links),
             pool: pool.clone(),
             clock: Arc::new(clock.clone()),

@@ -177,7 +177,7 @@ async fn a_wrong_method_names_the_right_ones() {
         ("PUT", "/api/jobs", "POST,GET,HEAD"),
         ("POST", "/api/jobs/x", "GET,HEAD,DELETE"),
         ("GET", "/api/upload", "POST"),
-        ("POST", "/files/a/b/c", "GET,HEAD"),
+        ("POST", "/files/a/b/c", "GET,HEAD,PUT"),
         ("GET", "/hooks/fal/a/b", "POST"),
         ("DELETE", "/", "GET,HEAD"),
         ("POST", "/healthz", "GET,HEAD"),

@@ -7,6 +7,7 @@ use super::OpenError;
 /// In order; the place in the list, counted from one, is the schema's number.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0001_jobs.sql"),
+    include_str!("../../../migrations/0002_incoming.sql"),
     include_str!("../../../migrations/0003_accounts.sql"),
     include_str!("../../../migrations/0004_account.sql"),
 ];

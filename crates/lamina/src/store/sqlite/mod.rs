@@ -3,6 +3,7 @@
 
 mod accounts;
 mod expiry;
+mod incoming;
 mod jobs;
 mod keys;
 mod lock;

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, expiry, jobs, queue, settle, spending, standing, submissions, uploads};
+use super::{
+    SqliteStore, expiry, incoming, jobs, queue, settle, spending, standing, submissions, uploads,
+};
 use crate::access::SpendCaps;
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
 };
 use crate::store::{
-    Account, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, JobRecord, Lease,
-    Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
-    SubmissionState, UploadRecord, WaitCounts,
+    Account, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, Incoming,
+    JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store,
+    StoreError, SubmissionState, UploadRecord, WaitCounts,
 };
 
 #[async_trait]
@@ -248,6 +250,35 @@ impl Store for SqliteStore {
 
     async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError> {
         self.write(move |db| uploads::forget(db, id)).await
+    }
+
+    async fn incoming_create(&self, upload: Incoming) -> Result<(), StoreError> {
+        self.write(move |db| incoming::create(db, &upload)).await
+    }
+
+    async fn incoming_get(
+        &self,
+        id: UploadId,
+        now: UnixMs,
+    ) -> Result<Option<Incoming>, StoreError> {
+        self.read(move |db| incoming::get(db, id, now)).await
+    }
+
+    async fn incoming_declare(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError> {
+        self.write(move |db| incoming::declare(db, id, bytes)).await
+    }
+
+    async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError> {
+        self.write(move |db| incoming::check(db, &upload)).await
+    }
+
+    async fn incoming_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError> {
+        self.read(move |db| incoming::expired(db, now, limit)).await
+    }
+
+    async fn incoming_forget(&self, id: UploadId) -> Result<(), StoreError> {
+        self.write(move |db| incoming::forget(db, id).map(|_| ()))
+            .await
     }
 
     async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError> {

@@ -73,7 +73,8 @@ pub(super) fn existing(
 ) -> rusqlite::Result<Vec<UploadId>> {
     rows::ids(
         connection,
-        "select id from uploads where id in (select value from json_each(?1))",
+        "select id from uploads where id in (select value from json_each(?1))
+         union select id from incoming where id in (select value from json_each(?1))",
         [id_list(ids)],
     )
 }

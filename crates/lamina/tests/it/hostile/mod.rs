@@ -4,6 +4,7 @@
 mod pictures;
 mod requests;
 mod server;
+mod uploads;
 
 use std::io::Write as _;
 use std::sync::Arc;

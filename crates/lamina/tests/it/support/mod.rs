@@ -6,6 +6,7 @@ mod emulator;
 mod leaps;
 mod pictures;
 mod process;
+mod proxy;
 mod s3;
 
 pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
@@ -14,6 +15,7 @@ pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
 pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
 pub(crate) use process::Process;
+pub(crate) use proxy::{Break, Proxy};
 pub(crate) use s3::{BUCKET, Fault, PREFIX, S3};
 
 use std::future::Future;

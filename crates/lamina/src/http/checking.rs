@@ -1,0 +1,169 @@
+//! An upload that arrived unchecked, looked at when it is first used: the same reading, limits,
+//! decoding and cleaning as of `POST /api/upload`, and only what comes out of that is stored. It
+//! checks at use and not at arrival, because whoever puts into a bucket does not tell lamina, and
+//! because whoever uses the upload is the one who can be told what is wrong with it.
+//!
+//! Invariant: nothing of the unchecked bytes is read by anything else, and they are gone when the
+//! upload is stored.
+
+use super::edge::Edge;
+use super::error::ApiError;
+use super::intake::Intake;
+use super::picture;
+use super::spool::{SpoolWriter, Spooled};
+use crate::blobs::{BlobError, BlobKey};
+use crate::images::ImageError;
+use crate::jobs::{OwnerId, UploadId};
+use crate::store::{Arrival, Incoming, NewUpload, SourceFacts};
+use futures_util::StreamExt as _;
+
+/// What is there of an upload.
+pub(super) struct Arrived {
+    /// How many bytes, as far as that is known.
+    pub(super) bytes: Option<u64>,
+    /// Whether that is all of it.
+    pub(super) is_whole: bool,
+}
+
+/// A promised upload, if it is this owner's.
+pub(super) async fn own(
+    edge: &Edge,
+    owner: &OwnerId,
+    id: UploadId,
+) -> Result<Option<Incoming>, ApiError> {
+    let promised = edge.store.incoming_get(id, edge.clock.now()).await?;
+    Ok(promised.filter(|promised| promised.owner == *owner))
+}
+
+/// How far an upload is.
+pub(super) async fn arrived(edge: &Edge, promised: &Incoming) -> Result<Arrived, ApiError> {
+    let seen = match promised.arrival {
+        Arrival::Bucket => match edge.blobs.size(&BlobKey::Incoming(promised.id)).await {
+            Ok((bytes, _)) => Some(bytes),
+            Err(BlobError::Missing(_)) => None,
+            Err(error) => return Err(error.into()),
+        },
+        Arrival::Link | Arrival::Resumable => {
+            let (inbox, id) = (edge.inbox.clone(), promised.id);
+            blocking(move || inbox.seen(id)).await?
+        }
+    };
+    let is_whole = match promised.arrival {
+        // A body is given its name when it is whole.
+        Arrival::Bucket | Arrival::Link => seen.is_some(),
+        Arrival::Resumable => promised
+            .bytes
+            .is_some_and(|bytes| seen.unwrap_or(0) >= bytes),
+    };
+    let bytes = match promised.arrival {
+        Arrival::Bucket => seen,
+        Arrival::Link | Arrival::Resumable => Some(seen.unwrap_or(0)),
+    };
+    Ok(Arrived { bytes, is_whole })
+}
+
+/// Checks and stores a promised upload of `owner`; it is an upload like any other then.
+pub(super) async fn check(
+    edge: &Edge,
+    intake: &Intake,
+    owner: &OwnerId,
+    id: UploadId,
+) -> Result<SourceFacts, ApiError> {
+    let promised = own(edge, owner, id).await?;
+    let promised = promised.ok_or(ApiError::UploadNotFound)?;
+    let Some(file) = whole(edge, &promised).await? else {
+        // Unless another request has checked it meanwhile.
+        let now = edge.clock.now();
+        let checked = edge.store.upload_get(owner, id, now).await?;
+        return checked
+            .map(|record| record.facts)
+            .ok_or(ApiError::UploadPending);
+    };
+    let place = intake.enter(file.len).await?;
+    let picture = picture::from_spool(edge, file)
+        .await
+        .map_err(|error| error.at("/upload_id"))?;
+    let facts = picture.facts;
+    let key = BlobKey::Upload(id, facts.media_type);
+    edge.blobs.put(&key, picture.bytes).await?;
+    drop(place);
+    let record = NewUpload {
+        id,
+        owner: owner.clone(),
+        facts,
+        created_at: promised.created_at,
+        expires_at: promised.created_at.plus(edge.upload_ttl),
+    };
+    if !edge.store.incoming_check(record).await? {
+        // Its owner ended it, or its time was over, while it was looked at.
+        edge.blobs.erase_upload(id).await?;
+        return Err(ApiError::UploadNotFound);
+    }
+    forget_unchecked(edge, &promised).await;
+    Ok(facts)
+}
+
+/// All of an upload; `None` when it is not all there.
+async fn whole(edge: &Edge, promised: &Incoming) -> Result<Option<Spooled>, ApiError> {
+    if promised.arrival == Arrival::Bucket {
+        return from_bucket(edge, promised.id).await;
+    }
+    let arrived = arrived(edge, promised).await?;
+    let Some(len) = arrived.bytes.filter(|_| arrived.is_whole) else {
+        return Ok(None);
+    };
+    if len == 0 {
+        return Ok(Some(Spooled::empty()));
+    }
+    let (inbox, id) = (edge.inbox.clone(), promised.id);
+    let file = blocking(move || inbox.read(id)).await?;
+    Ok(file.map(|file| Spooled::of_file(file, len)))
+}
+
+/// What a client put into the bucket, which nothing but this check keeps within its bounds.
+async fn from_bucket(edge: &Edge, id: UploadId) -> Result<Option<Spooled>, ApiError> {
+    let max_bytes = edge.images.max_bytes;
+    let opened = match edge.blobs.open(&BlobKey::Incoming(id), None).await {
+        Ok(opened) => opened,
+        Err(BlobError::Missing(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let too_many = || ApiError::from(ImageError::TooManyBytes { max_bytes });
+    if opened.size > max_bytes {
+        return Err(too_many().at("/upload_id"));
+    }
+    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+    let (mut stream, mut left) = (opened.stream, max_bytes);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        left = left.checked_sub(chunk.len() as u64).ok_or_else(too_many)?;
+        spool.write(&chunk).await?;
+    }
+    Ok(Some(spool.finish().await?))
+}
+
+/// What cannot be erased now goes with the upload.
+async fn forget_unchecked(edge: &Edge, promised: &Incoming) {
+    let erased = match promised.arrival {
+        Arrival::Bucket => {
+            let key = BlobKey::Incoming(promised.id);
+            edge.blobs.remove(&key).await.map_err(|e| e.to_string())
+        }
+        Arrival::Link | Arrival::Resumable => {
+            let erased = edge.inbox.erase(promised.id).await;
+            erased.map_err(|error| error.to_string())
+        }
+    };
+    if let Err(error) = erased {
+        tracing::warn!(upload = %promised.id, %error, "the unchecked bytes of an upload could not be erased; they go with the upload");
+    }
+}
+
+/// Runs file work off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(std::io::Error::other)?
+}

@@ -1,0 +1,137 @@
+//! `PUT /files`: the one body of a ticket whose link is the server's own. The signature is the only
+//! right that is asked for. A body counts when it is whole: one that was cut leaves nothing, and the
+//! link takes another until it has taken one.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::StatusCode;
+use tokio_util::sync::CancellationToken;
+
+use super::body::{BodyError, Meter, MeteredBody};
+use super::checking::blocking;
+use super::edge::Edge;
+use super::error::ApiError;
+use super::files::signature;
+use super::path::Segments;
+use super::problem::Problem;
+use super::sink::Sink;
+use crate::blobs::Right;
+use crate::images::ImageError;
+use crate::jobs::UploadId;
+use crate::store::{Arrival, Incoming};
+
+/// Takes the file of a ticket.
+#[utoipa::path(
+    put,
+    path = "/files/{kind}/{id}/{file}",
+    tag = "files",
+    operation_id = "put_file",
+    params(
+        ("kind" = String, Path, description = "As the ticket's link has it"),
+        ("id" = String, Path, description = "As the ticket's link has it"),
+        ("file" = String, Path, description = "As the ticket's link has it"),
+        ("exp" = i64, Query, description = "As the ticket's link has it"),
+        ("sig" = String, Query, description = "As the ticket's link has it"),
+    ),
+    request_body(content = super::openapi::ImageFile, content_type = "image/*"),
+    responses(
+        (status = 204, description = "It is there; use it"),
+        (status = 400, description = "`body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`upload_already_received` or `upload_taken_over`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`image_empty`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(())
+)]
+pub(super) async fn put_file(
+    State(edge): State<Arc<Edge>>,
+    Segments((kind, id, file)): Segments<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let (exp, sig) = signature(query.as_deref())?;
+    let path = format!("{kind}/{id}/{file}");
+    let now = edge.clock.now();
+    let id = edge.links.verify_put(&path, exp, &sig, now)?;
+    promised(&edge, id).await?;
+    let right = edge.inbox.take(id).await?;
+    // Whoever had the right before may have used it, or the upload may be gone since.
+    let promised = promised(&edge, id).await?;
+    let inbox = edge.inbox.clone();
+    if blocking(move || inbox.seen(id)).await?.is_some() {
+        return Err(ApiError::UploadAlreadyReceived);
+    }
+    receive(&edge, &promised, right, request.into_body()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn promised(edge: &Edge, id: UploadId) -> Result<Incoming, ApiError> {
+    match edge.store.incoming_get(id, edge.clock.now()).await? {
+        Some(promised) if promised.arrival == Arrival::Link => Ok(promised),
+        Some(_) => Err(ApiError::LinkInvalid),
+        None if edge.store.upload_existing(&[id]).await?.is_empty() => Err(ApiError::FileGone),
+        None => Err(ApiError::UploadAlreadyReceived),
+    }
+}
+
+async fn receive(
+    edge: &Edge,
+    promised: &Incoming,
+    right: Right,
+    body: Body,
+) -> Result<(), ApiError> {
+    let max_bytes = edge.images.max_bytes;
+    let too_large = |error| match error {
+        BodyError::TooLarge(max_bytes) => ImageError::TooManyBytes { max_bytes }.into(),
+        other => ApiError::from(other),
+    };
+    let meter = Meter {
+        bytes: promised.bytes.unwrap_or(max_bytes),
+        idle: Some(edge.limits.upload_idle),
+        total: edge.limits.upload_total,
+    };
+    let mut body = MeteredBody::new(body, meter).map_err(too_large)?;
+    let inbox = edge.inbox.clone();
+    let mut sink = Sink::new(blocking(move || inbox.stage()).await?);
+    let mut received = 0;
+    while let Some(chunk) = next(&mut body, &right.taken_over)
+        .await?
+        .map_err(too_large)?
+    {
+        received += chunk.len() as u64;
+        sink.write(&chunk).await?;
+    }
+    if received == 0 {
+        return Err(ImageError::Empty.into());
+    }
+    if promised.bytes.is_some_and(|bytes| bytes != received) {
+        return Err(ApiError::BodyIncomplete);
+    }
+    let staged = sink.finish().await?;
+    let kept = blocking(move || right.keep(staged)).await?;
+    if kept {
+        Ok(())
+    } else {
+        Err(ApiError::UploadAlreadyReceived)
+    }
+}
+
+type Chunk = Result<Option<bytes::Bytes>, BodyError>;
+
+/// The next bytes, unless somebody else wants to send the same upload.
+pub(super) async fn next(
+    body: &mut MeteredBody,
+    taken_over: &CancellationToken,
+) -> Result<Chunk, ApiError> {
+    tokio::select! {
+        biased;
+        () = taken_over.cancelled() => Err(ApiError::UploadTakenOver),
+        chunk = body.next() => Ok(chunk),
+    }
+}
