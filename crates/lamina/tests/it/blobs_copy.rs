@@ -87,12 +87,13 @@ async fn a_copy_that_is_killed_goes_on_where_it_was_and_ends_complete() {
         (copy.s3.count(&Method::PUT, "") >= 15).then_some(())
     })
     .await;
-    // From here nothing is answered, so it cannot end before it is killed.
+    // From here nothing is answered, so it cannot end before it is killed. Several of those that
+    // were counted may have been caught by it.
     copy.s3
         .fail(&[Method::PUT, Method::GET, Method::HEAD], Fault::Hang);
     first.kill().await;
     let partly = files(&copy.s3.objects()).len();
-    assert!((15..pictures).contains(&partly), "{partly} of {pictures}");
+    assert!((1..pictures).contains(&partly), "{partly} of {pictures}");
     copy.s3.heal();
 
     let before = copy.s3.count(&Method::PUT, "");
