@@ -69,6 +69,8 @@ enum Command {
     Restore(restore::Args),
     /// Move pictures between folder and bucket
     Blobs(blobs::Args),
+    /// Print the licences of everything inside this program
+    Notices,
     /// Check configuration, database, storage and the fal key, and say how to fix what is wrong
     Check,
     /// Ask the running service whether it is well; exit status 0 or 1, for container probes
@@ -101,6 +103,10 @@ impl Cli {
             Command::Stats(args) => args.run(file),
             Command::Migrate => with_config(Config::load(file), |config| migrate(&config)),
             Command::Health(args) => args.run(file),
+            Command::Notices => {
+                table::line(include_str!("../../NOTICES.txt").trim_end());
+                ExitCode::SUCCESS
+            }
             Command::Check => check::run(&Config::load(file)),
         }
     }

@@ -20,6 +20,7 @@ mod keys;
 mod kill;
 mod log;
 mod metrics;
+mod notices;
 mod operator;
 mod privacy;
 mod restart;
