@@ -2,14 +2,17 @@
 //!
 //! Beside the thing the ground is compared with the ground further off. A part is a shadow if it
 //! begins at the thing, lies low beside it, keeps the ground's hue, and fades: a dark table or a wall behind the thing
-//! ends in an edge and is left alone. Works on a small copy, for shadows are soft. Invariant:
-//! coverage is 0 wherever no shadow was found, and never above `DEEPEST`.
+//! ends in an edge and is left alone. Panels on a photo throw theirs the same way. Works on a small
+//! copy, for shadows are soft. Invariant: coverage is 0 wherever no shadow was found, and never
+//! above `DEEPEST`.
 
 use crate::box_blur::box_blur;
 use crate::components;
-use crate::matte;
+use crate::context::Context;
+use crate::hole::Hole;
 use crate::plane::{Gray, Plane, Rgb, lightness};
-use crate::push_pull;
+use crate::scene::{Cut, Edge, Scene};
+use crate::{Error, LayerKind, matte, push_pull};
 
 /// Longest side of the copy.
 const SIDE: usize = 192;
@@ -28,18 +31,23 @@ const HUGS: f32 = 0.12;
 const LEAST: f32 = 0.002;
 
 /// Coverage of the shadow of what `alpha` covers, at the size of `picture` and carried on under
-/// the thing; `None` if it throws none.
-pub(crate) fn find(picture: &Rgb, alpha: &Gray) -> Option<Gray> {
+/// the thing; `None` if it throws none. What lies where `others` is above 0 is no ground.
+pub(crate) fn find(picture: &Rgb, alpha: &Gray, others: &Gray) -> Option<Gray> {
     let longest = picture.w.max(picture.h).max(SIDE);
     let fit = |side: usize| (side * SIDE).div_ceil(longest).max(1);
     let (w, h) = (fit(picture.w), fit(picture.h));
-    let thing = matte::dilate(
-        &alpha.resize(w, h).map(|a| f32::from(u8::from(a > 0.05))),
-        1,
-    );
-    let free = thing.map(|t| 1.0 - t);
+    let there = |mask: &Gray| {
+        let small = mask.resize(w, h);
+        matte::dilate(&small.map(|a| f32::from(u8::from(a > 0.05))), 1)
+    };
+    let (thing, others) = (there(alpha), there(others));
     let beside = matte::dilate(&thing, REACH);
-    let far = beside.map(|b| 1.0 - b);
+    let outside = |mask: &Gray| {
+        let pairs = mask.data.iter().zip(&others.data);
+        let data = pairs.map(|(&own, &other)| 1.0 - own.max(other)).collect();
+        Plane { w, h, data }
+    };
+    let (free, far) = (outside(&thing), outside(&beside));
     if far.data.iter().sum::<f32>() < 0.1 * (w * h) as f32 {
         return None;
     }
@@ -76,6 +84,63 @@ pub(crate) fn find(picture: &Rgb, alpha: &Gray) -> Option<Gray> {
     let carried = push_pull::fill(&values, &free).map(|v| v[0]);
     let soft = box_blur(&carried, 1).map(|a| if a < 0.03 { 0.0 } else { a.min(DEEPEST) });
     Some(soft.resize(picture.w, picture.h))
+}
+
+/// A shadow as a cut: black of the given coverage.
+pub(crate) fn cut(shade: &Gray, sure: f32) -> Option<Cut> {
+    let rect = components::bounds(shade)?;
+    Some(Cut {
+        kind: LayerKind::Shadow,
+        confidence: sure * 0.8,
+        name: String::new(),
+        rect,
+        alpha: shade.crop(rect),
+        paint: Plane::filled(rect.w, rect.h, [0.0; 3]),
+        edge: Edge::Soft,
+    })
+}
+
+/// The shadow that the panels on a picture throw becomes a cut, and is taken off the rest at once,
+/// under the panels too: it would be taken for a part of whatever is looked for in the rest.
+pub(crate) fn take_off_panels(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
+    let (w, h) = (scene.rest.w, scene.rest.h);
+    let mut covered = Plane::filled(w, h, 0.0);
+    let panels = scene.cuts.iter().filter(|cut| cut.kind == LayerKind::Panel);
+    for cut in panels {
+        for y in 0..cut.rect.h {
+            for x in 0..cut.rect.w {
+                if cut.alpha.at(x, y) > 0.0 {
+                    covered.set(cut.rect.x + x, cut.rect.y + y, 1.0);
+                }
+            }
+        }
+    }
+    if covered.data.iter().all(|&c| c <= 0.0) {
+        return Ok(());
+    }
+    ctx.check()?;
+    let none = covered.map(|_| 0.0);
+    let shade = find(&scene.rest, &covered, &none);
+    let Some((cut, shade)) = shade.and_then(|shade| Some((cut(&shade, 1.0)?, shade))) else {
+        return Ok(());
+    };
+    ctx.check()?;
+    let mut hole = Hole::new(w, h);
+    hole.add_thing(&covered, &covered);
+    hole.add_shadow(&shade);
+    let smooth = hole.smooth(ctx, &scene.rest)?;
+    // What was guessed is open to a better guess; what was lifted out of the shade is not.
+    let mut guessed = smooth.known.map(|known| 1.0 - known);
+    for (guess, &cut) in guessed.data.iter_mut().zip(&hole.cut.data) {
+        *guess = if cut > 0.0 { *guess } else { 0.0 };
+    }
+    for (at, _) in hole.cut.data.iter().enumerate().filter(|(_, c)| **c > 0.0) {
+        scene.rest.data[at] = smooth.under.data[at];
+        scene.painted.data[at] = 1.0;
+    }
+    scene.put(cut);
+    scene.hole().add_thing(&guessed, &guessed);
+    Ok(())
 }
 
 /// How much darker than `lit` a place is; 0 if its hue is another.

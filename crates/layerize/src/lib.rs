@@ -27,6 +27,7 @@ mod passes;
 mod patch_match;
 mod peel;
 mod plane;
+mod prints;
 mod push_pull;
 mod report;
 mod scene;

@@ -3,11 +3,13 @@
 //! Forward model: `background` is painted first, then every cut over it, and the result is close
 //! to the picture; [`crate::peel`] then makes it exact at full size. A pass that finds a thing
 //! adds a [`Cut`] behind those found before and paints the thing out of `rest`, so that later passes
-//! see what lies under it. Invariant: `cuts` is bottom first.
+//! see what lies under it, or notes it in `hole` for the pass that fills. Invariant: `cuts` is
+//! bottom first.
 
 use fast_image_resize as fir;
 
 use crate::context::Context;
+use crate::hole::Hole;
 use crate::plane::{Gray, Plane, Rect, Rgb, mix};
 use crate::{Error, LayerKind, RgbaImage};
 
@@ -55,6 +57,8 @@ pub(crate) struct Scene {
     pub(crate) plain: bool,
     /// 1 where `rest` was painted rather than seen.
     pub(crate) painted: Gray,
+    /// What was cut and is still seen in `rest`, if anything.
+    pub(crate) hole: Option<Hole>,
     pub(crate) cuts: Vec<Cut>,
     /// How many cuts were joined to others, or left in the background, because of a limit.
     pub(crate) merged: usize,
@@ -70,6 +74,7 @@ impl Scene {
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
             plain: false,
+            hole: None,
             cuts: Vec::new(),
             merged: 0,
         })
@@ -89,7 +94,18 @@ impl Scene {
                 }
             }
         }
+        self.put(cut);
+    }
+
+    /// Adds a cut that lies behind all found before, and leaves the rest as it is.
+    pub(crate) fn put(&mut self, cut: Cut) {
         self.cuts.insert(0, cut);
+    }
+
+    /// The places to be completed, for more to be noted.
+    pub(crate) fn hole(&mut self) -> &mut Hole {
+        let (w, h) = (self.rest.w, self.rest.h);
+        self.hole.get_or_insert_with(|| Hole::new(w, h))
     }
 }
 

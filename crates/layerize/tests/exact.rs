@@ -230,6 +230,22 @@ fn a_portrait_gives_its_subject_and_the_source_back() {
 }
 
 #[test]
+fn a_photo_that_is_not_filled_stays_under_its_subject_and_is_given_back() {
+    let image = load("astronaut.png");
+    let options = Options {
+        skip: vec!["text", "fill"],
+        ..Options::default()
+    };
+    let layers = layers_of(&image, &options);
+    let kinds: Vec<LayerKind> = layers.iter().map(|layer| layer.kind).collect();
+    assert_eq!(kinds, [LayerKind::Background, LayerKind::Subject]);
+    assert!(worst(&image, &layers) <= 1);
+    for (x, y) in [(224, 80), (240, 400), (380, 420)] {
+        assert_eq!(layers[0].image.pixel(x, y), image.pixel(x, y));
+    }
+}
+
+#[test]
 fn a_picture_larger_than_the_work_size_is_given_back() {
     let small = load("chelsea.png");
     let (width, height) = (small.width * 5, small.height * 4);

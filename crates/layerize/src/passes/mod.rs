@@ -3,8 +3,11 @@
 //!
 //! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
+mod fill;
 mod order;
-pub(crate) mod shapes;
+#[cfg(test)]
+mod second_things;
+mod shapes;
 mod subject;
 pub(crate) mod text;
 
@@ -34,8 +37,13 @@ pub(crate) const PASSES: &[Pass] = &[
     },
     Pass {
         name: "subject",
-        share: 0.2,
+        share: 0.15,
         run: subject::run,
+    },
+    Pass {
+        name: "fill",
+        share: 0.05,
+        run: fill::run,
     },
     Pass {
         name: "order",

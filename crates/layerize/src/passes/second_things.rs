@@ -1,0 +1,148 @@
+//! A measurement of what a second search of the filled picture would find. Tests alone; decides
+//! nothing.
+
+use std::io::Write as _;
+
+use super::PASSES;
+use crate::blob::Blob;
+use crate::context::Context;
+use crate::plane::{Rgb, Sample as _, distance2};
+use crate::scene::Scene;
+use crate::{Cancel, LayerKind, Options, RgbaImage, components, net, split};
+
+/// Least share of the picture a piece must cover.
+const LEAST: f32 = 0.004;
+
+fn photo(name: &str) -> RgbaImage {
+    let path = format!(
+        "{}/../../testdata/images/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let picture = image::open(path).expect("a test image").to_rgba8();
+    RgbaImage {
+        width: picture.width(),
+        height: picture.height(),
+        pixels: picture.into_raw(),
+    }
+}
+
+/// The subject of one photo, `tall` pixels high, laid onto another with its middle at a place.
+fn pasted(onto: &str, from: &str, tall: u32, place: (f32, f32)) -> RgbaImage {
+    let (mut image, other) = (photo(onto), photo(from));
+    let layers = split(&other, &Options::default(), &mut |_| {}, &Cancel::default());
+    let layers = layers.expect("splits");
+    let subject = layers.last().expect("a subject");
+    let (w, h) = (subject.image.width, subject.image.height);
+    let scale = h as f32 / tall as f32;
+    let wide = (w as f32 / scale) as u32;
+    for y in 0..tall {
+        for x in 0..wide {
+            let (sx, sy) = ((x as f32 * scale) as u32, (y as f32 * scale) as u32);
+            let p = subject.image.pixel(sx.min(w - 1), sy.min(h - 1));
+            let (cx, cy) = (
+                (place.0 * image.width as f32) as i64 + i64::from(x) - i64::from(wide / 2),
+                (place.1 * image.height as f32) as i64 + i64::from(y) - i64::from(tall / 2),
+            );
+            let (iw, ih) = (i64::from(image.width), i64::from(image.height));
+            if (0..iw).contains(&cx) && (0..ih).contains(&cy) {
+                let at = (cy * iw + cx) as usize * 4;
+                let a = f32::from(p[3]) / 255.0;
+                for (c, &value) in p[..3].iter().enumerate() {
+                    let under = f32::from(image.pixels[at + c]);
+                    let sum = under + (f32::from(value) - under) * a;
+                    image.pixels[at + c] = sum.round() as u8;
+                }
+            }
+        }
+    }
+    image
+}
+
+/// Share of the outline of a piece across which the picture changes by more than `step`.
+fn edged(picture: &Rgb, blob: &Blob, step: f32) -> f32 {
+    let outline = blob.outline();
+    let strong = outline.iter().filter(|&&(x, y)| {
+        let mut sums = [([0.0_f32; 3], 0.0_f32); 2];
+        for ny in y - 4..=y + 4 {
+            for nx in x - 4..=x + 4 {
+                if nx < 0 || ny < 0 || nx >= picture.w as i64 || ny >= picture.h as i64 {
+                    continue;
+                }
+                let colour = picture.at(nx as usize, ny as usize);
+                let side = &mut sums[usize::from(blob.holds(nx, ny))];
+                side.0 = side.0.add(colour, 1.0);
+                side.1 += 1.0;
+            }
+        }
+        let mean = |(sum, count): ([f32; 3], f32)| sum.map(|v| v / count.max(1.0));
+        distance2(mean(sums[0]), mean(sums[1])).sqrt() > step
+    });
+    strong.count() as f32 / outline.len().max(1) as f32
+}
+
+/// Prints what a second look at the rest finds: in photographs without a second thing, and in
+/// pictures that another photo's subject was laid onto.
+#[test]
+#[ignore = "a measurement, not a check: prints a table"]
+fn second_things_compared() {
+    let (options, cancel) = (Options::default(), Cancel::default());
+    let (cup, cat, astronaut) = ("coffee.png", "chelsea.png", "astronaut.png");
+    let stars = "hubble_deep_field.jpg";
+    let cases = [
+        ("none: astronaut", photo(astronaut)),
+        ("none: cat", photo(cat)),
+        ("none: cup", photo(cup)),
+        ("none: stars", photo(stars)),
+        ("cup beside the cat", pasted(cat, cup, 110, (0.86, 0.78))),
+        ("cat beside the cup", pasted(cup, cat, 130, (0.85, 0.25))),
+        (
+            "person beside the cup",
+            pasted(cup, astronaut, 150, (0.9, 0.75)),
+        ),
+        (
+            "cup beside the person",
+            pasted(astronaut, cup, 110, (0.13, 0.12)),
+        ),
+        ("small cup on the table", pasted(cup, cup, 90, (0.1, 0.8))),
+        ("cat and stars", pasted(stars, cat, 300, (0.3, 0.5))),
+    ];
+    let mut out = std::io::stderr();
+    for (name, image) in cases {
+        let mut heard = |_| {};
+        let mut ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        for pass in PASSES {
+            (pass.run)(&mut scene, &mut ctx).expect("runs");
+        }
+        let kinds: Vec<LayerKind> = scene.cuts.iter().map(|cut| cut.kind).collect();
+        writeln!(out, "{name}: first {kinds:?}").expect("standard error");
+        let mask = net::saliency(&ctx, &scene.rest).expect("runs");
+        let (w, h) = (mask.w, mask.h);
+        let found = components::label(w, h, |at| mask.data[at] > 0.5);
+        for (index, piece) in found.pieces.iter().enumerate() {
+            let share = piece.area as f32 / (w * h) as f32;
+            if !(LEAST..0.5).contains(&share) {
+                continue;
+            }
+            let own = index as u32 + 1;
+            let blob = Blob::from_fn(piece.rect, |x, y| found.labels.at(x, y) == own);
+            let inside = (0..w * h).filter(|&at| found.labels.data[at] == own);
+            let (mut sure, mut guessed) = (0.0, 0.0);
+            for at in inside {
+                sure += mask.data[at] / piece.area as f32;
+                guessed += scene.painted.data[at] / piece.area as f32;
+            }
+            let around = blob.outline().len() as f32;
+            let compact = 4.0 * std::f32::consts::PI * piece.area as f32 / (around * around);
+            writeln!(
+                out,
+                "   {:.1} % sure {sure:.2} guessed {guessed:.2} compact {compact:.2} edged {:.2} {:.2} at {:?}",
+                share * 100.0,
+                edged(&scene.rest, &blob, 24.0),
+                edged(&scene.rest, &blob, 48.0),
+                piece.rect
+            )
+            .expect("standard error");
+        }
+    }
+}
