@@ -294,7 +294,7 @@ async fn every_wrong_field_of_a_key_is_named() {
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    /name Expected a name of 1 to 64 bytes, without control characters and without space around it.
+    /name Expected a name of 1 to 64 bytes, without colon, comma and control characters and without space around it.
     /admin Expected true or false, got "yes".
     /rate Expected a rate such as 20/s, 600/m or 20/s burst 40.
     /daily_usd Expected a number of US dollars from 0 to 1000000, with at most six decimals.
