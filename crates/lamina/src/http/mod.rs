@@ -16,6 +16,7 @@ mod cors;
 mod create;
 mod delivery;
 mod edge;
+mod ending;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -136,6 +137,8 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
         clock: Arc::clone(&edge.clock),
         daily_microusd: edge.daily_microusd,
         public_url: edge.public_url.clone(),
+        metrics: edge.metrics.jobs.clone(),
+        tracer: edge.tracer.clone(),
     }
 }
 

@@ -71,6 +71,7 @@ fn ended(id: JobId, created_at: UnixMs) -> Ended {
         owner: owner("a"),
         engine: EngineKind::Fal,
         created_at,
+        was_finished: false,
     }
 }
 

@@ -117,6 +117,8 @@ pub struct Ended {
     pub engine: EngineKind,
     /// When it was created.
     pub created_at: UnixMs,
+    /// Whether it had completed or failed before.
+    pub was_finished: bool,
 }
 
 /// What a delete came to.
