@@ -143,7 +143,7 @@ async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiErro
         idle: None,
         total: limits.json_total,
     };
-    let mut body = MeteredBody::new(body, meter)?;
+    let mut body = MeteredBody::new(body, meter)?.counted(&edge.metrics.requests);
     let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes);
     if hash {
         spool = spool.hashing();

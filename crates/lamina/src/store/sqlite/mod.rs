@@ -128,7 +128,7 @@ impl SqliteStore {
         let readers = (0..READERS)
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect::<Result<_, _>>()?;
-        let readers = Readers::start(readers).map_err(unusable)?;
+        let readers = Readers::start(readers, metrics.clone()).map_err(unusable)?;
         let recent = std::sync::Arc::new(RecentJobs::new());
         let touched = std::sync::Arc::clone(&recent);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
