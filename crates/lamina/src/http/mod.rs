@@ -8,6 +8,8 @@ mod admin;
 mod admission;
 mod answers;
 mod auth;
+#[cfg(any(test, fuzzing))]
+mod bare;
 mod body;
 mod browser;
 mod checking;
