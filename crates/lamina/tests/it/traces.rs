@@ -219,8 +219,17 @@ async fn a_job_that_failed_says_why_and_so_does_its_step() {
     // It has ended; there is nothing more to tell of its life.
     let url = format!("{}/api/jobs/{id}", app.base);
     assert_eq!(app.client.delete(url).send().await.unwrap().status(), 204);
+    // Of the requests, one is the client's fault and one the server's.
+    assert_eq!(app.get("/no/such").send().await.unwrap().status(), 404);
+    app.store.close().await;
+    assert_eq!(app.get("/api/jobs").send().await.unwrap().status(), 503);
     app.stop().await;
     let spans = collector.spans();
+    for (code, wanted) in [("404", StatusCode::Unset), ("503", StatusCode::Error)] {
+        let is_it =
+            |span: &&Span| attribute(span, "http.response.status_code").as_deref() == Some(code);
+        assert_eq!(status(spans.iter().find(is_it).unwrap()), wanted, "{code}");
+    }
     well_formed(&spans, &id, "fal");
     let whole = whole(&spans, &id);
     assert_eq!(attribute(whole, "lamina.outcome").unwrap(), "failed");
