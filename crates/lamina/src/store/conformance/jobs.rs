@@ -179,8 +179,5 @@ pub(in crate::store) async fn a_store_that_is_closed_says_so(store: Arc<dyn Stor
     store.close().await;
     store.close().await;
     let answer = store.job_get(&owner("a"), id).await;
-    assert!(
-        matches!(answer, Err(StoreError::Closed)),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
 }
