@@ -44,7 +44,7 @@ enum Way {
         base: String,
         key: SecretString,
     },
-    File(AdminDesk),
+    File(Box<AdminDesk>),
 }
 
 impl Target {
@@ -98,7 +98,7 @@ impl Way {
                         path.display()
                     ));
                 }
-                Ok(Self::File(desk))
+                Ok(Self::File(Box::new(desk)))
             }
             Err(StartError::Database(OpenError::OwnedByAnother { path })) => {
                 let path = path.display();
