@@ -133,11 +133,16 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// An owner's name as a key may have it: 1 to 64 bytes, no control characters, no space around it.
+/// What [`owner_name`] takes, for whoever wrote another.
+pub const OWNER_NAME: &str = "a name of 1 to 64 bytes, without colon, comma and control characters and without space around it";
+
+/// An owner's name as a key may have it: 1 to 64 bytes, no control characters, no space around it,
+/// and neither of the signs that `API_KEYS` (`name:key,name:key`) is read by, so that an owner can
+/// have keys in both places.
 #[must_use]
 pub fn owner_name(text: &str) -> Option<OwnerId> {
     let fits = (1..=NAME_BYTES).contains(&text.len()) && text.trim() == text;
-    let plain = !text.chars().any(char::is_control);
+    let plain = !text.contains(|sign: char| sign.is_control() || sign == ':' || sign == ',');
     (fits && plain).then(|| OwnerId::named(text))
 }
 
@@ -163,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_name_is_short_and_plain() {
-        assert!(owner_name("app").is_some() && owner_name("the app, 2").is_some());
-        for wrong in ["", " app", "a\nb", &"x".repeat(65)] {
+        assert!(owner_name("app").is_some() && owner_name("the app 2").is_some());
+        for wrong in ["", " app", "a\nb", "a:b", "a,b", &"x".repeat(65)] {
             assert!(owner_name(wrong).is_none(), "{wrong:?}");
         }
     }

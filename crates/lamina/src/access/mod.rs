@@ -7,7 +7,7 @@ mod limits;
 mod rate;
 mod spend;
 
-pub use key::{ApiKey, KeyDigest, KeyId, owner_name};
+pub use key::{ApiKey, KeyDigest, KeyId, OWNER_NAME, owner_name};
 pub use limits::{LimitRules, OwnerLimits, Rule};
 pub use rate::{Rate, RateError};
 pub use spend::{SpendCaps, UtcDay, parse_usd, usd};

@@ -9,13 +9,29 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::AdminDesk;
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{SqliteStore, present};
 
-/// Opens the file, or makes it, so that the first key can be made before the first start.
+/// What becomes of a question when there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// It is refused, and nothing is made: an answer about nothing would mislead.
+    Refuse,
+    /// The file is made, so that the first key can be made before the first start.
+    Make,
+}
+
+/// Opens the file.
 ///
 /// # Errors
 /// [`StartError::Database`], also where a service has it open.
-pub(crate) fn open_desk(config: &Config, clock: Arc<dyn Clock>) -> Result<AdminDesk, StartError> {
+pub(crate) fn open_desk(
+    config: &Config,
+    absent: Absent,
+    clock: Arc<dyn Clock>,
+) -> Result<AdminDesk, StartError> {
+    if absent == Absent::Refuse {
+        present(&config.database_path)?;
+    }
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
     Ok(AdminDesk {
         daily_microusd: config.spend.total_microusd,

@@ -26,7 +26,7 @@ use self::access::key_rules;
 pub(crate) use self::access::nobody_may_call;
 pub(crate) use self::counter::Counter;
 use self::counter::OpenCounter;
-pub(crate) use self::desk::open_desk;
+pub(crate) use self::desk::{Absent, open_desk};
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
 use self::fal::fal_settings;

@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{finish, runtime, say, with_config};
+use super::{count, finish, runtime, say, with_config};
 use crate::app;
 use crate::backup::{Backup, Made};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StorageConfig};
+use crate::store::sqlite::present;
 use crate::telemetry;
 
 /// Arguments of `lamina backup`.
@@ -33,6 +34,8 @@ impl Args {
     }
 
     fn back_up(&self, config: &Config) -> Result<(), String> {
+        // Before the storage is opened, which would make its folder.
+        present(&config.database_path).map_err(|error| error.to_string())?;
         let in_folder = matches!(config.storage, StorageConfig::Folder(_));
         let pictures = (in_folder && !self.database_only)
             .then(|| app::open_blobs(&config.storage).map_err(|error| error.to_string()))
@@ -61,7 +64,10 @@ impl Args {
         } = made;
         let file = self.file.display();
         say(&format!(
-            "{file}: {jobs} jobs, {uploads} uploads, {pictures} pictures, {bytes} bytes{}",
+            "{file}: {}, {}, {}, {bytes} bytes{}",
+            count(*jobs as u64, "job"),
+            count(*uploads as u64, "upload"),
+            count(*pictures, "picture"),
             if *secret { ", the signing secret" } else { "" }
         ));
         if !in_folder {
@@ -74,8 +80,8 @@ impl Args {
             say(&format!("lacks a picture: {id}"));
         }
         Err(format!(
-            "{} jobs live and lack a picture in the storage; everything else is in {file}",
-            damaged.len()
+            "pictures are missing in the storage, of {}; everything else is in {file}",
+            count(damaged.len() as u64, "job")
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{finish, runtime, say, with_config};
+use super::{count, finish, runtime, say, with_config};
 use crate::app;
 use crate::blobs::{Blobs, Done, Journal, Tally, Transfer};
 use crate::config::{Config, StorageConfig};
@@ -87,12 +87,11 @@ impl CopyArgs {
             others,
         } = tally;
         say(&format!(
-            "{copied} copied and read back ({bytes} bytes), {there} were there already, {gone} were erased meanwhile, {removed} removed at the target because they are erased at the source"
+            "{copied} copied and read back ({bytes} bytes), {there} there already, {gone} erased meanwhile, {removed} removed at the target because they are erased at the source"
         ));
         if *others > 0 {
-            say(&format!(
-                "{others} files that are no pictures of lamina were left"
-            ));
+            let others = count(*others as u64, "file");
+            say(&format!("left alone, as no picture of lamina: {others}"));
         }
         if different.is_empty() {
             say("everything at the source is at the target");
@@ -102,8 +101,8 @@ impl CopyArgs {
             say(&format!("differs: {key}"));
         }
         Err(format!(
-            "{} pictures differ; the target's were left as they are. Remove them at {} if they are not needed, and run this again",
-            different.len(),
+            "different at the two: {}; the target's were left as they are. Remove them at {} if they are not needed, and run this again",
+            count(different.len() as u64, "picture"),
             self.to
         ))
     }
@@ -118,7 +117,8 @@ async fn transfer(from: Blobs, to: Blobs, journal: &mut Journal) -> Result<Tally
     let report = |all: usize, done: Option<Done>| {
         if !begun {
             begun = true;
-            say(&format!("{all} pictures at the source"));
+            let all = count(all as u64, "picture");
+            say(&format!("{all} at the source"));
         }
         bar.set_length(all as u64);
         if done.is_some() {

@@ -1,16 +1,18 @@
 //! `lamina check`: tries each part that a start needs, one line each, and says how to fix what is
-//! wrong. It changes nothing besides making the folders that a start would make; what it stores to
-//! prove that pictures can be reached, it removes.
+//! wrong. It changes nothing besides making the folders that a start would make, and bringing a
+//! database that is there to this version's schema; what it stores to prove that pictures can be
+//! reached, it removes.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
 
-use super::{reach, runtime};
+use super::{count, reach, runtime};
 use crate::app::{self, StartError};
 use crate::blobs::BlobError;
 use crate::config::{Config, ConfigError, StorageConfig};
-use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore};
+use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, present};
 use crate::store::{Accounts as _, Store as _, StoreError};
 
 /// What was found of one part.
@@ -81,7 +83,8 @@ fn access(config: &Config, kept: usize, serving: bool) -> Result<String, String>
     let (listen, configured) = (config.listen, config.api_keys.len());
     if serving {
         return Ok(format!(
-            "{configured} API keys in API_KEYS on {listen}; lamina keys list tells those of the database"
+            "{} in API_KEYS on {listen}; lamina keys list tells those of the database",
+            count(configured as u64, "API key")
         ));
     }
     if app::nobody_may_call(config, kept > 0) {
@@ -91,12 +94,16 @@ fn access(config: &Config, kept: usize, serving: bool) -> Result<String, String>
         return Ok(format!("anybody who reaches {listen} may use the API"));
     }
     Ok(format!(
-        "{configured} API keys in API_KEYS and {kept} in the database, on {listen}"
+        "{} in API_KEYS and {kept} in the database, on {listen}",
+        count(configured as u64, "API key")
     ))
 }
 
 /// And whether a lamina runs on it now, and how many keys it has.
 fn database(config: &Config) -> (Result<String, String>, bool, usize) {
+    if let Err(OpenError::Missing { path }) = present(&config.database_path) {
+        return (room_for_one(&path), false, 0);
+    }
     let path = config.database_path.display();
     match SqliteStore::open(&config.database_path) {
         Ok(store) => {
@@ -110,7 +117,8 @@ fn database(config: &Config) -> (Result<String, String>, bool, usize) {
             let keys = counted.as_ref().map_or(0, |(_, keys)| *keys);
             let found = counted.map(|(unknown, _)| {
                 format!(
-                    "{path} opens, schema {NEWEST_SCHEMA}; {unknown} submissions of unknown fate"
+                    "{path} opens, schema {NEWEST_SCHEMA}; {} of unknown fate",
+                    count(unknown, "submission")
                 )
             });
             (found, false, keys)
@@ -119,6 +127,19 @@ fn database(config: &Config) -> (Result<String, String>, bool, usize) {
             (Ok(format!("{path} is in use by a running lamina")), true, 0)
         }
         Err(error) => (Err(error.to_string()), false, 0),
+    }
+}
+
+/// Whether a start could make a database at a place where none is.
+fn room_for_one(path: &Path) -> Result<String, String> {
+    let folder = path.parent().unwrap_or(path);
+    let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    match made {
+        Ok(_) => Ok(format!("none at {} yet; a start makes it", path.display())),
+        Err(error) => Err(format!(
+            "none at {}, and none can be made: {error}; check that DATABASE_PATH names a writable place",
+            path.display()
+        )),
     }
 }
 

@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use super::keys::segment;
 use super::operator::{Service, Target};
 use super::{finish, say, table};
+use crate::app::Absent;
 
 /// Arguments of `lamina jobs`.
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,7 @@ struct Filter {
 impl Args {
     pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
         let json = self.target.json;
-        let opened = self.target.open(file);
+        let opened = self.target.open(file, Absent::Refuse);
         finish(opened.and_then(|service| self.command.run(&service, json)))
     }
 }

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::jobs::shown;
 use super::operator::{Service, Target};
 use super::{finish, say, table};
-use crate::access::{Rate, parse_usd};
+use crate::access::{OWNER_NAME, Rate, owner_name, parse_usd};
+use crate::app::Absent;
 
 /// Arguments of `lamina keys`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,7 @@ enum Command {
     /// Make a key, and show it this once
     New {
         /// The owner of what is made with it; an owner may have several keys
+        #[arg(value_parser = name)]
         name: String,
         /// Let it open the operator's routes (/api/admin) too
         #[arg(long)]
@@ -44,6 +46,7 @@ enum Command {
     /// Set all limits of an owner; those left out are the defaults again
     Limit {
         /// The owner
+        #[arg(value_parser = name)]
         name: String,
         #[command(flatten)]
         limits: Limits,
@@ -62,6 +65,14 @@ struct Limits {
     /// Spending in a UTC day, in US dollars
     #[arg(long, value_name = "USD", value_parser = dollars)]
     daily_usd: Option<Box<RawValue>>,
+}
+
+/// Refused before anything is opened or made.
+fn name(text: &str) -> Result<String, String> {
+    let named = owner_name(text).map(|owner| owner.to_string());
+    named.ok_or_else(|| {
+        format!("expected {OWNER_NAME}, because API_KEYS is read as name:key,name:key")
+    })
 }
 
 /// Kept as it is written: money is not to pass through a floating-point number.
@@ -98,11 +109,13 @@ impl Limits {
 impl Args {
     pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
         let json = self.target.json;
-        finish(
-            self.target
-                .open(file)
-                .and_then(|service| self.command.run(&service, json)),
-        )
+        // A new operator makes a key before the first start.
+        let absent = match &self.command {
+            Command::New { .. } => Absent::Make,
+            Command::List | Command::Revoke { .. } | Command::Limit { .. } => Absent::Refuse,
+        };
+        let opened = self.target.open(file, absent);
+        finish(opened.and_then(|service| self.command.run(&service, json)))
     }
 }
 

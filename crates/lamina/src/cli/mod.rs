@@ -143,13 +143,16 @@ fn serve(config: &Config) -> ExitCode {
 
 fn migrate(config: &Config) -> ExitCode {
     let path = &config.database_path;
+    let is_new = !path.exists();
     finish(
         SqliteStore::migrate(path)
             .map_err(|error| error.to_string())
             .map(|applied| {
                 say(&format!(
-                    "{}: {applied} migrations applied, schema {}",
+                    "{}: {}{} applied, schema {}",
                     path.display(),
+                    if is_new { "made, " } else { "" },
+                    count(applied as u64, "migration"),
                     crate::store::sqlite::NEWEST_SCHEMA
                 ));
             }),
@@ -167,6 +170,11 @@ fn data_folder(config: &Config) -> &Path {
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     crate::runtime::runtime("lamina")
         .map_err(|error| format!("the async runtime cannot start: {error}"))
+}
+
+/// A number of things as people write it: `1 job`, `2 jobs`.
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn finish(result: Result<(), String>) -> ExitCode {

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::runtime;
-use crate::app::{self, AdminDesk, Counter, StartError};
+use super::{runtime, say};
+use crate::app::{self, Absent, AdminDesk, Counter, StartError};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::store::sqlite::OpenError;
@@ -44,12 +44,13 @@ enum Way {
         base: String,
         key: SecretString,
     },
-    File(AdminDesk),
+    File(Box<AdminDesk>),
 }
 
 impl Target {
-    /// Finds the service.
-    pub(super) fn open(&self, file: Option<&Path>) -> Result<Service, String> {
+    /// Finds the service. What is to be done where there is none and no database either, is asked
+    /// only where the database's file is meant.
+    pub(super) fn open(&self, file: Option<&Path>, absent: Absent) -> Result<Service, String> {
         let config = Config::load(file).map_err(|errors| {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
             format!("the configuration is wrong: {}", errors.join("; "))
@@ -62,7 +63,7 @@ impl Target {
                 )?;
                 Way::wire(url.as_str().trim_end_matches('/').to_owned(), key)?
             }
-            None => Way::on_this_machine(&config)?,
+            None => Way::on_this_machine(&config, absent)?,
         };
         Ok(Service { way, runtime })
     }
@@ -85,9 +86,20 @@ impl Way {
         })
     }
 
-    fn on_this_machine(config: &Config) -> Result<Self, String> {
-        match app::open_desk(config, Arc::new(SystemClock::default())) {
-            Ok(desk) => Ok(Self::File(desk)),
+    fn on_this_machine(config: &Config, absent: Absent) -> Result<Self, String> {
+        let path = &config.database_path;
+        let is_new = !path.exists();
+        match app::open_desk(config, absent, Arc::new(SystemClock::default())) {
+            Ok(desk) => {
+                if is_new {
+                    let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                    say(&format!(
+                        "there was no database; a new one was made at {}, for a service with the same DATABASE_PATH",
+                        path.display()
+                    ));
+                }
+                Ok(Self::File(Box::new(desk)))
+            }
             Err(StartError::Database(OpenError::OwnedByAnother { path })) => {
                 let path = path.display();
                 let counter = Counter::of(&config.database_path).ok_or_else(|| {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{finish, runtime, say, with_config};
+use super::{count, finish, runtime, say, with_config};
 use crate::app;
 use crate::backup::{Restore, Restored};
 use crate::clock::{Clock as _, SystemClock};
@@ -66,21 +66,27 @@ fn tell(config: &Config, restored: &Restored) {
     } = restored;
     let made = made_at.map_or_else(String::new, |when| format!(" of {when}"));
     say(&format!(
-        "{}: the data{made} is in place: {jobs} jobs, {uploads} uploads, {pictures} pictures{}",
+        "{}: the data{made} is in place: {}, {}, {}{}",
         config.database_path.display(),
+        count(*jobs as u64, "job"),
+        count(*uploads as u64, "upload"),
+        count(*pictures, "picture"),
         if *secret { ", the signing secret" } else { "" }
     ));
     if *expired > 0 {
-        say(&format!("{expired} jobs had expired and are erased"));
+        let expired = count(*expired as u64, "job");
+        say(&format!("{expired} had expired: erased"));
     }
     if *deleted > 0 {
+        let deleted = count(*deleted as u64, "job");
         say(&format!(
-            "{deleted} jobs were deleted while the backup was made, and stay deleted"
+            "{deleted} deleted while the backup was made: not brought back"
         ));
     }
     if *unknown > 0 {
         say(&format!(
-            "{unknown} jobs failed as submission_unknown: they were not handed to fal yet, and the original may have done so after the backup; --resume runs them"
+            "{} failed as submission_unknown: not handed to fal yet at the backup, and perhaps since; --resume lets such jobs run",
+            count(*unknown as u64, "job")
         ));
     }
 }

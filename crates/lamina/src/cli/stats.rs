@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::jobs::shown;
 use super::operator::Target;
 use super::{finish, table};
+use crate::app::Absent;
 
 /// Arguments of `lamina stats`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
-        let asked = self.target.open(file).and_then(|service| {
+        let asked = self.target.open(file, Absent::Refuse).and_then(|service| {
             let stats = service.ask(Method::GET, "/api/admin/stats", None)?;
             shown(&stats, self.target.json, people);
             Ok(())

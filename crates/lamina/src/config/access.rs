@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use url::Host;
 
 use super::reader::Reader;
+use crate::access::owner_name;
 use crate::http::{CorsOrigins, HostNames};
 
 impl Reader<'_> {
@@ -25,7 +26,7 @@ impl Reader<'_> {
                 .split_once(':')
                 .map(|(name, key)| (name.trim(), key.trim()));
             match pair {
-                Some((name, key)) if !name.is_empty() && name.len() <= 64 && key.len() >= 16 => {
+                Some((name, key)) if owner_name(name).is_some() && key.len() >= 16 => {
                     keys.push((name.to_owned(), SecretString::from(key)));
                 }
                 // Which one is told by its place: a part without a colon may be a key.

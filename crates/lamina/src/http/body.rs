@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
+use crate::metrics::{Direction, OpenStream, RequestMetrics};
 
 /// Bounds on one body.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,8 @@ pub(super) struct MeteredBody {
     meter: Meter,
     deadline: Instant,
     received: u64,
+    /// Counts for as long as this is there.
+    open: Option<OpenStream>,
 }
 
 impl MeteredBody {
@@ -62,7 +65,14 @@ impl MeteredBody {
             meter,
             deadline: Instant::now() + meter.total,
             received: 0,
+            open: None,
         })
+    }
+
+    /// Counts it among the open streams as long as it is there.
+    pub(super) fn counted(mut self, metrics: &RequestMetrics) -> Self {
+        self.open = Some(metrics.stream(Direction::In));
+        self
     }
 
     /// The next bytes, or `None` at the end.

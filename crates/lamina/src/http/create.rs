@@ -20,6 +20,7 @@ use super::intake::{Intake, Place};
 use super::job_view::JobAccepted;
 use super::json::{fresh, require_json};
 use super::keys::Account;
+use super::observe::About;
 use super::picture;
 use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
@@ -143,7 +144,7 @@ async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiErro
         idle: None,
         total: limits.json_total,
     };
-    let mut body = MeteredBody::new(body, meter)?;
+    let mut body = MeteredBody::new(body, meter)?.counted(&edge.metrics.requests);
     let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes);
     if hash {
         spool = spool.hashing();
@@ -238,6 +239,7 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
         (Created::TooManyJobs { limit }, _) => return Err(ApiError::TooManyJobs { limit }),
     };
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
+    response.extensions_mut().insert(About(job_id));
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/api/jobs/{job_id}")) {
         headers.insert(LOCATION, location);

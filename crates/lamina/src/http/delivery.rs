@@ -96,7 +96,8 @@ async fn receive(
         idle: Some(edge.limits.upload_idle),
         total: edge.limits.upload_total,
     };
-    let mut body = MeteredBody::new(body, meter).map_err(too_large)?;
+    let body = MeteredBody::new(body, meter).map_err(too_large)?;
+    let mut body = body.counted(&edge.metrics.requests);
     let inbox = edge.inbox.clone();
     let mut sink = Sink::new(blocking(move || inbox.stage()).await?);
     let mut received = 0;

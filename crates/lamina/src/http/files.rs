@@ -12,6 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
 use super::edge::Edge;
@@ -21,6 +22,7 @@ use super::path::Segments;
 use super::problem::Problem;
 use super::range::{Part, wanted};
 use crate::blobs::{BlobKey, LinkError};
+use crate::metrics::Direction;
 
 /// The file behind a link. HEAD answers the same without the file.
 #[utoipa::path(
@@ -82,7 +84,12 @@ pub(super) async fn get_file(
     }
     let part = (status == StatusCode::PARTIAL_CONTENT).then_some(range);
     let opened = edge.blobs.open(&key, part).await?;
-    Ok((status, answer, Body::from_stream(opened.stream)).into_response())
+    // Goes with the last chunk, or with the client.
+    let open = edge.metrics.requests.stream(Direction::Out);
+    let counted = opened.stream.inspect(move |_| {
+        let _ = &open;
+    });
+    Ok((status, answer, Body::from_stream(counted)).into_response())
 }
 
 /// Expiry and signature of a link, from its query.

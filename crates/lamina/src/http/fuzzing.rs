@@ -4,9 +4,7 @@
 //! files below the system's temporary folder.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,19 +15,15 @@ use http_body_util::BodyExt as _;
 use object_store::memory::InMemory;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
-use super::{ApiKeys, CorsOrigins, Edge, EdgeLimits, Engines, HostNames, router};
-use crate::blobs::{BlobKey, Blobs, Inbox, LinkError, LinkSigner};
+use super::bare::Bare;
+use super::{Edge, EdgeLimits, router};
+use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
-use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
-use crate::jobs::{EngineKind, JobId, MediaType, UnixMs};
-use crate::metrics::Metrics;
-use crate::store::sqlite::SqliteStore;
-use crate::trace::Tracer;
+use crate::images::{Limits, RgbaImage, encode_png};
+use crate::jobs::{JobId, MediaType, UnixMs};
 
 /// 2026-11-22T14:11:57Z, in the middle of what the seeds' links live through.
 const NOW: UnixMs = UnixMs(1_795_356_717_000);
@@ -60,46 +54,20 @@ impl House {
             .expect("a runtime");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let blobs = Blobs::over(Arc::new(InMemory::new()));
+        let bare = Bare::over(folder.path(), blobs.clone(), ManualClock::at(NOW));
         let edge = Edge {
-            store: Arc::new(SqliteStore::open(&folder.path().join("db")).expect("a database")),
-            blobs: blobs.clone(),
-            inbox: Inbox::open(&folder.path().join("incoming")).expect("a folder"),
             links: Arc::new(LinkSigner::new(&SECRETS)),
-            pool: Pool::new(PoolSize {
-                threads: 1,
-                megapixels: 1,
-                queue: 8,
-            }),
-            clock: Arc::new(ManualClock::at(NOW)),
-            keys: ApiKeys::anonymous(),
-            engines: Engines {
-                available: vec![EngineKind::Local],
-                default: EngineKind::Local,
-                prices: HashMap::new(),
-            },
-            daily_microusd: None,
             images: Limits {
                 max_bytes: 4096,
                 max_pixels: 1 << 14,
                 ..Limits::default()
             },
-            job_ttl: Duration::from_secs(3600),
-            upload_ttl: Duration::from_secs(3600),
-            public_url: None,
-            trust_proxy: false,
-            cors: CorsOrigins::None,
-            host_names: HostNames::Any,
-            webhooks: None,
-            spool: folder.path().to_owned(),
             limits: EdgeLimits {
                 multipart_overhead: 2048,
                 memory_bytes: 512,
                 ..EdgeLimits::default()
             },
-            metrics: Metrics::new(),
-            tracer: Tracer::default(),
-            draining: CancellationToken::new(),
-            worker: watch::Sender::new(Some(Instant::now())).subscribe(),
+            ..bare.edge
         };
         runtime
             .block_on(blobs.put(&layer(), tiny().into()))

@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::answers::{Answers, Part};
 use super::auth::Caller;
 use super::edge::Edge;
+use super::ending::{Wish, tell_deleted};
 use super::error::ApiError;
 use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use super::json::Tagged;
@@ -17,7 +18,7 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
-use crate::jobs::{JobId, Phase, Status, whole_ms};
+use crate::jobs::{JobId, Status};
 use crate::store::{Deletion, JobRecord, Lookup};
 
 /// One job.
@@ -163,10 +164,7 @@ pub(super) async fn delete_job(
     let now = edge.clock.now();
     match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
-            let age_ms = whole_ms(now.since(job.created_at));
-            let engine = job.engine.as_str();
-            tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job deleted");
-            edge.metrics.jobs.ended(job.engine, Phase::Deleted, None);
+            tell_deleted(&job, Wish::Owner, now, &edge.metrics.jobs, &edge.tracer);
             Ok(StatusCode::NO_CONTENT)
         }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),

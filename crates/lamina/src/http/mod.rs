@@ -8,6 +8,8 @@ mod admin;
 mod admission;
 mod answers;
 mod auth;
+#[cfg(any(test, fuzzing))]
+mod bare;
 mod body;
 mod browser;
 mod checking;
@@ -16,6 +18,7 @@ mod cors;
 mod create;
 mod delivery;
 mod edge;
+mod ending;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -136,6 +139,8 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
         clock: Arc::clone(&edge.clock),
         daily_microusd: edge.daily_microusd,
         public_url: edge.public_url.clone(),
+        metrics: edge.metrics.jobs.clone(),
+        tracer: edge.tracer.clone(),
     }
 }
 

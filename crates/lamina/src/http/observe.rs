@@ -1,6 +1,7 @@
 //! One log line for each request, its count, and the request's id in and out. The line names the route's
-//! template, never the path, query, headers or body: those hold signatures and nonces. It is
-//! written when the answer begins; what is streamed after that is not timed.
+//! template and the job that the request is about, never the path, query, headers or body: those hold
+//! signatures and nonces. It is written when the answer begins; what is streamed after that is not
+//! timed.
 
 use std::any::Any;
 use std::time::Instant;
@@ -13,12 +14,16 @@ use axum::response::{IntoResponse, Response};
 use super::auth::Caller;
 use super::error::ApiError;
 use super::problem::{Cause, ProblemCode};
-use crate::jobs::whole_ms;
+use crate::jobs::{JobId, whole_ms};
 use crate::metrics::RequestMetrics;
 use crate::trace::{CallerTrace, Scope, Tracer};
 
 /// Carries the request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The job that a request came to be about, on its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About(pub(super) JobId);
 
 /// Whom a request is told.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +45,7 @@ pub(super) async fn observe(
     let route = request.extensions().get::<MatchedPath>().cloned();
     let template = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = begin_span(&witness.tracer, &request, template);
+    let job = job_in(template, request.uri().path());
     let mut response = span.run(next.run(request)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -57,6 +63,7 @@ pub(super) async fn observe(
         method: method.as_str(),
         route: template,
         duration_ms: whole_ms(duration),
+        job: job.or_else(|| Some(response.extensions().get::<About>()?.0)),
     };
     line.write(&response);
     response
@@ -74,6 +81,16 @@ fn begin_span(tracer: &Tracer, request: &Request, route: &str) -> Scope {
     tracer.request(request.method().as_str(), route, &caller)
 }
 
+/// The job that a path names, where the route says that it does. Only an id is taken from a path.
+fn job_in(route: &str, path: &str) -> Option<JobId> {
+    let names_one = ["/api/jobs/{", "/api/admin/jobs/{", "/hooks/fal/{"];
+    if !names_one.iter().any(|begins| route.starts_with(begins)) {
+        return None;
+    }
+    let place = route.split('/').position(|part| part.starts_with('{'))?;
+    path.split('/').nth(place)?.parse().ok()
+}
+
 /// Probes come every few seconds and would bury everything else.
 fn is_probe(route: &str) -> bool {
     matches!(route, "/healthz" | "/readyz")
@@ -84,6 +101,7 @@ struct Line<'a> {
     method: &'a str,
     route: &'a str,
     duration_ms: u64,
+    job: Option<JobId>,
 }
 
 impl Line<'_> {
@@ -94,6 +112,7 @@ impl Line<'_> {
         let code = found.get::<ProblemCode>().map(|code| code.0);
         let cause = found.get::<Cause>().map(|cause| cause.0.as_str());
         let (id, method, route, duration_ms) = (self.id, self.method, self.route, self.duration_ms);
+        let job = self.job.map(tracing::field::display);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
@@ -102,6 +121,7 @@ impl Line<'_> {
                     route,
                     status,
                     duration_ms,
+                    job,
                     owner,
                     code,
                     cause,

@@ -182,7 +182,7 @@ fn metered(edge: &Edge, body: Body, bytes: u64) -> Result<MeteredBody, BodyError
         idle: Some(edge.limits.upload_idle),
         total: edge.limits.upload_total,
     };
-    MeteredBody::new(body, meter)
+    Ok(MeteredBody::new(body, meter)?.counted(&edge.metrics.requests))
 }
 
 /// A body that is too large holds too large a picture, and is answered as one.

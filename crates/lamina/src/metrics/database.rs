@@ -1,15 +1,19 @@
-//! Writes to the database: how long they wait and take, and how many share a commit.
+//! The database: how long reads and writes wait and take, how many reads there are, and how many
+//! writes share a commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, counter, histogram};
+use super::catalog::{Catalog, counter, gauge, histogram};
 
-/// Writes of one service.
+/// Reads and writes of one service.
 #[derive(Clone, Debug)]
 pub struct DatabaseMetrics {
+    reads: Histogram,
+    reading: Gauge,
     writes: Histogram,
     commits: Histogram,
     groups: Histogram,
@@ -25,6 +29,8 @@ fn durations() -> Histogram {
 impl Default for DatabaseMetrics {
     fn default() -> Self {
         Self {
+            reads: durations(),
+            reading: Gauge::default(),
             writes: durations(),
             commits: durations(),
             groups: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
@@ -33,7 +39,33 @@ impl Default for DatabaseMetrics {
     }
 }
 
+/// A read that waits or runs, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenRead {
+    reads: Histogram,
+    reading: Gauge,
+    begun: Instant,
+}
+
+impl Drop for OpenRead {
+    fn drop(&mut self) {
+        self.reading.dec();
+        self.reads.observe(self.begun.elapsed().as_secs_f64());
+    }
+}
+
 impl DatabaseMetrics {
+    /// A read is asked for.
+    pub fn read(&self) -> OpenRead {
+        self.reading.inc();
+        OpenRead {
+            reads: self.reads.clone(),
+            reading: self.reading.clone(),
+            begun: Instant::now(),
+        }
+    }
+
     /// A write was answered this long after it was asked for.
     pub fn wrote(&self, duration: Duration) {
         self.writes.observe(duration.as_secs_f64());
@@ -50,6 +82,22 @@ impl DatabaseMetrics {
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {
+        catalog.add(
+            histogram(
+                "lamina_database_read_duration_seconds",
+                &[],
+                "Time from asking for a read to its end, the wait for a reader included; a job that was read a moment ago is answered from memory and not counted",
+            ),
+            self.reads.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_database_reads",
+                &[],
+                "Reads that run or wait; there are 3 readers",
+            ),
+            self.reading.clone(),
+        );
         catalog.add(
             histogram(
                 "lamina_database_write_duration_seconds",

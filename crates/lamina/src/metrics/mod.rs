@@ -22,10 +22,10 @@ use prometheus_client::registry::Registry;
 
 pub use blobs::{BlobMetrics, BlobOperation};
 pub use catalog::{Entry, Kind};
-pub use database::DatabaseMetrics;
+pub use database::{DatabaseMetrics, OpenRead};
 pub use engines::{EngineCall, EngineMetrics};
 pub use jobs::{JobMetrics, LeaseLoss, StepEnd, Timing};
-pub use requests::{InFlight, RequestMetrics};
+pub use requests::{Direction, InFlight, OpenStream, RequestMetrics};
 pub use standing::{Standing, StandingMetrics};
 pub use text::CONTENT_TYPE;
 
@@ -42,7 +42,7 @@ pub struct Metrics {
     pub engines: EngineMetrics,
     /// Calls to the blob store.
     pub blobs: BlobMetrics,
-    /// Writes to the database.
+    /// Reads and writes of the database.
     pub database: DatabaseMetrics,
     /// What is only looked at when somebody asks.
     pub standing: StandingMetrics,

@@ -44,11 +44,17 @@ struct Series {
     abandoned: Counter,
     in_flight: Gauge,
     connections: Gauge,
+    streams: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
 impl Default for Series {
     fn default() -> Self {
+        let streams = Family::default();
+        for direction in [Direction::In, Direction::Out] {
+            let _ = streams.get_or_create(&direction.label());
+        }
         Self {
+            streams,
             answered: Family::default(),
             durations: Family::new_with_constructor(durations),
             problems: Family::default(),
@@ -72,7 +78,38 @@ pub struct InFlight<'a> {
 #[must_use]
 pub struct OpenConnection(Gauge);
 
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a client.
+    In,
+    /// To a client.
+    Out,
+}
+
+impl Direction {
+    fn label(self) -> [(&'static str, &'static str); 1] {
+        let word = match self {
+            Self::In => "in",
+            Self::Out => "out",
+        };
+        [("direction", word)]
+    }
+}
+
+/// A body on its way, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenStream(Gauge);
+
 impl RequestMetrics {
+    /// A body of a create or an upload, or a file, begins to be moved.
+    pub fn stream(&self, direction: Direction) -> OpenStream {
+        let open = self.0.streams.get_or_create(&direction.label()).clone();
+        open.inc();
+        OpenStream(open)
+    }
+
     /// A request begins.
     pub fn begin(&self) -> InFlight<'_> {
         self.0.in_flight.inc();
@@ -142,6 +179,14 @@ impl RequestMetrics {
             ),
             self.0.connections.clone(),
         );
+        catalog.add(
+            gauge(
+                "lamina_http_streams",
+                &["direction"],
+                "Bodies on their way: in (creates and uploads being received) or out (files being sent)",
+            ),
+            self.0.streams.clone(),
+        );
     }
 }
 
@@ -173,6 +218,12 @@ impl Drop for InFlight<'_> {
 }
 
 impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.dec();
     }

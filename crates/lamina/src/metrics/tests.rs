@@ -24,6 +24,7 @@ fn everything() -> Metrics {
     engines.called(EngineKind::Fal, EngineCall::Submit, second);
     engines.failed(EngineKind::Fal, EngineCall::Submit, FailureCode::EngineAuth);
     metrics.blobs.called(BlobOperation::Put, false, second);
+    drop(metrics.database.read());
     metrics.database.wrote(second);
     metrics.database.committed(3, false, second);
     metrics.standing.show_ready(&[("database", true)]);

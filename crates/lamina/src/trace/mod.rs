@@ -73,7 +73,7 @@ pub struct JobEnd<'a> {
     pub ended_at: UnixMs,
     /// As what.
     pub phase: Phase,
-    /// Why it failed.
+    /// Why it failed, or that its time was over; none of one that was deleted, by somebody's wish.
     pub code: Option<&'a str>,
 }
 

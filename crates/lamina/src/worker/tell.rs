@@ -11,6 +11,9 @@ use crate::metrics::{LeaseLoss, StepEnd, Timing};
 use crate::store::{Claimed, Ended};
 use crate::trace::{JobEnd, Scope};
 
+/// The code of a job whose time was over before it was done, as its owner reads it then.
+const EXPIRED: &str = "job_expired";
+
 impl Worker {
     /// A claim succeeded.
     pub(super) fn tell_claim(&self, job: &Claimed) {
@@ -106,10 +109,21 @@ impl Worker {
 
     /// A job's time is over.
     pub(super) fn tell_expired(&self, job: &Ended) {
-        let age_ms = whole_ms(self.parts.clock.now().since(job.created_at));
-        let engine = job.engine.as_str();
+        let now = self.parts.clock.now();
+        let (age_ms, engine) = (whole_ms(now.since(job.created_at)), job.engine.as_str());
         tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job expired");
         self.parts.metrics.ended(job.engine, Phase::Expired, None);
+        if !job.was_finished {
+            self.parts.tracer.job_ended(&JobEnd {
+                job: job.id,
+                engine: job.engine,
+                created_at: job.created_at,
+                ended_at: now,
+                phase: Phase::Expired,
+                // Nobody wanted that, unlike a delete.
+                code: Some(EXPIRED),
+            });
+        }
     }
 
     /// A job was set aside.

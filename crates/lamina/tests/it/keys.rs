@@ -24,6 +24,19 @@ impl Deployment {
         Self { folder, options }
     }
 
+    /// The same, with the database in a folder inside, which is not there yet.
+    pub(crate) fn in_folder(inside: &str) -> Self {
+        let mut deployment = Self::new();
+        let database = deployment.folder.path().join(inside).join("lamina.db");
+        deployment.options[0].1 = database.display().to_string();
+        deployment
+    }
+
+    /// How much was made in its folder.
+    pub(crate) fn made(&self) -> usize {
+        std::fs::read_dir(self.folder.path()).unwrap().count()
+    }
+
     pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
         let pairs = self.options.iter();
         pairs.map(|(name, value)| (*name, value.as_str())).collect()

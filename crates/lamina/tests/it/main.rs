@@ -24,6 +24,7 @@ mod notices;
 mod operator;
 mod privacy;
 mod restart;
+mod rotation;
 mod spend;
 mod stop;
 mod support;

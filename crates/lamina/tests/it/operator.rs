@@ -58,3 +58,73 @@ async fn jobs_are_listed_shown_and_deleted_from_the_command_line() {
     let said = String::from_utf8(gone.stderr).unwrap();
     assert!(said.contains("410 job_deleted"), "{said}");
 }
+
+#[tokio::test]
+async fn a_question_about_no_database_is_refused_and_makes_nothing() {
+    let deployment = Deployment::in_folder("data");
+    let backup = deployment.folder.path().join("backup.lamina");
+    let backup = backup.display().to_string();
+    for arguments in [
+        &["jobs", "list"][..],
+        &["jobs", "cancel", "01999999-9999-7999-8999-999999999999"],
+        &["stats"],
+        &["keys", "list"],
+        &["keys", "revoke", "9f86d081884c"],
+        &["keys", "limit", "app", "--rate", "1/s"],
+        &["backup", &backup],
+    ] {
+        let refused = deployment.run(arguments, &[]).await;
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            !refused.status.success()
+                && said.contains("there is no database at /")
+                && said.contains("DATABASE_PATH"),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(deployment.made(), 0, "{arguments:?} made something");
+    }
+    let checked = deployment.run(&["check"], &[]).await;
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains("a start makes it"), "{said}");
+    let database = deployment.folder.path().join("data/lamina.db");
+    assert!(checked.status.success() && !database.exists(), "{said}");
+
+    // The first key comes before the first start, and is told where it went.
+    let made = deployment.run(&["keys", "new", "app"], &[]).await;
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert!(made.status.success() && database.exists(), "{said}");
+    assert!(said.contains(database.to_str().unwrap()), "{said}");
+    let second = deployment.run(&["keys", "new", "app"], &[]).await;
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(!said.contains("a new one was made"), "{said}");
+}
+
+#[tokio::test]
+async fn a_name_that_api_keys_could_not_hold_is_refused_before_anything_is_made() {
+    let deployment = Deployment::in_folder("data");
+    for name in ["a:b", "a,b"] {
+        for arguments in [&["keys", "new", name][..], &["keys", "limit", name]] {
+            let refused = deployment.run(arguments, &[]).await;
+            let said = String::from_utf8(refused.stderr).unwrap();
+            assert!(
+                !refused.status.success() && said.contains("without colon, comma"),
+                "{said}"
+            );
+        }
+    }
+    assert_eq!(deployment.made(), 0);
+}
+
+#[tokio::test]
+async fn one_job_is_one_job() {
+    let deployment = Deployment::new();
+    let service = Process::start(&deployment.pairs()).await;
+    create(&service.base).await;
+    let backup = deployment.folder.path().join("backup.lamina");
+    let made = deployment
+        .run(&["backup", backup.to_str().unwrap()], &[])
+        .await;
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert!(said.contains(": 1 job, 0 uploads, "), "{said}");
+    service.terminate().await;
+}

@@ -168,6 +168,16 @@ async fn every_request_and_every_change_of_a_job_is_one_line() {
         .filter(|line| line["route"] == "/api/jobs" && line["status"] == 202);
     assert_eq!(posts.count(), 3);
     assert!(requests.iter().all(|line| line["duration_ms"].is_u64()));
+    let job = &created[0]["job"];
+    for (method, route) in [
+        ("POST", "/api/jobs"),
+        ("GET", "/api/jobs/{id}"),
+        ("DELETE", "/api/jobs/{id}"),
+    ] {
+        let is_it = |line: &&&Value| line["method"] == method && line["route"] == route;
+        let mut of_route = requests.iter().filter(is_it);
+        assert!(of_route.any(|line| line["job"] == *job), "{method} {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,15 @@
 //! Traces, as a collector receives them from the real binary.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use fal_emulator::{Fault, ModelError};
+use lamina::clock::ManualClock;
+use lamina::jobs::UnixMs;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use serde_json::json;
 
 use crate::support::{
@@ -12,6 +20,74 @@ use crate::support::{
 /// A caller's, as in W3C's own examples.
 const CALLER_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER_SPAN: &str = "00f067aa0ba902b7";
+
+/// Each name of a part of a job with the only names that its parent may have.
+const UNDER: [(&str, &[&str]); 9] = [
+    ("prepare", &["job"]),
+    ("submit", &["job"]),
+    ("wait", &["job"]),
+    ("collect", &["job"]),
+    ("engine submit", &["submit"]),
+    ("engine check", &["wait", "collect"]),
+    ("blob get", &["prepare", "engine submit"]),
+    ("blob open", &["prepare", "engine submit"]),
+    ("blob put", &["prepare", "collect"]),
+];
+
+/// Whether every span of a job's trace is where it belongs and says of which job it is.
+fn well_formed(spans: &[Span], id: &str, engine: &str) {
+    let trace = id.replace('-', "");
+    let of_job: Vec<&Span> = spans
+        .iter()
+        .filter(|span| hex(&span.trace_id) == trace)
+        .collect();
+    assert!(of_job.len() > 3, "{of_job:#?}");
+    for span in &of_job {
+        let is_call = span.name.contains(' ');
+        let kind = if is_call {
+            SpanKind::Client
+        } else {
+            SpanKind::Internal
+        };
+        assert_eq!(span.kind(), kind, "{span:#?}");
+        if !is_call {
+            let said = |name| attribute(span, name);
+            assert_eq!(said("lamina.job.id").as_deref(), Some(id), "{span:#?}");
+            assert_eq!(said("lamina.engine").as_deref(), Some(engine), "{span:#?}");
+            assert!(said("lamina.outcome").is_some(), "{span:#?}");
+        }
+        if span.name == "job" {
+            assert_eq!(hex(&span.span_id), trace[16..]);
+            assert!(span.parent_span_id.is_empty(), "{span:#?}");
+            continue;
+        }
+        let under = UNDER.iter().find(|(name, _)| *name == span.name);
+        let (_, parents) = under.unwrap_or_else(|| panic!("where does it belong? {span:#?}"));
+        let parent = of_job.iter().find(|s| s.span_id == span.parent_span_id);
+        let parent = parent.unwrap_or_else(|| panic!("its parent is not there: {span:#?}"));
+        assert!(parents.contains(&&*parent.name), "{parent:#?}\n{span:#?}");
+        if is_call {
+            // A call lies within its step.
+            assert!(parent.start_time_unix_nano <= span.start_time_unix_nano);
+            assert!(parent.end_time_unix_nano >= span.end_time_unix_nano);
+        }
+    }
+}
+
+/// The one span of a job's whole life.
+fn whole<'a>(spans: &'a [Span], id: &str) -> &'a Span {
+    let trace = id.replace('-', "");
+    let mut found = spans
+        .iter()
+        .filter(|span| span.name == "job" && hex(&span.trace_id) == trace);
+    let whole = found.next().unwrap_or_else(|| panic!("{spans:#?}"));
+    assert_eq!(found.next(), None);
+    whole
+}
+
+fn status(span: &Span) -> StatusCode {
+    span.status.as_ref().map(Status::code).unwrap_or_default()
+}
 
 fn attribute(span: &Span, name: &str) -> Option<String> {
     let found = span.attributes.iter().find(|pair| pair.key == name)?;
@@ -81,22 +157,12 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
     for name in ["wait", "engine check", "collect", "blob put", "job"] {
         assert!(named(later, name), "{name} is not in {later:#?}");
     }
-    // One tree: every parent is there, and the whole job is the only root.
-    let ids: Vec<&[u8]> = of_job.iter().map(|span| &span.span_id[..]).collect();
-    for span in &of_job {
-        let is_root = span.name == "job";
-        assert_eq!(span.parent_span_id.is_empty(), is_root, "{span:#?}");
-        assert!(
-            is_root || ids.contains(&&span.parent_span_id[..]),
-            "{span:#?}"
-        );
-    }
-    let whole: Vec<&&Span> = of_job.iter().filter(|span| span.name == "job").collect();
-    assert_eq!(whole.len(), 1);
-    assert_eq!(hex(&whole[0].span_id), trace[16..]);
-    assert_eq!(attribute(whole[0], "lamina.outcome").unwrap(), "completed");
+    well_formed(&spans, &id, "fal");
+    let whole = whole(&spans, &id);
+    assert_eq!(attribute(whole, "lamina.outcome").unwrap(), "completed");
+    assert_eq!(status(whole), StatusCode::Unset);
     let begins = of_job.iter().map(|span| span.start_time_unix_nano).min();
-    assert_eq!(begins, Some(whole[0].start_time_unix_nano));
+    assert_eq!(begins, Some(whole.start_time_unix_nano));
 
     let create = spans
         .iter()
@@ -110,6 +176,15 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
         .map(|link| hex(&link.trace_id))
         .collect();
     assert_eq!(linked, std::slice::from_ref(&trace));
+    assert_eq!(hex(&create.links[0].span_id), trace[16..]);
+    assert_eq!(create.kind(), SpanKind::Server);
+    for (name, value) in [
+        ("http.request.method", "POST"),
+        ("http.route", "/api/jobs"),
+        ("lamina.job.id", id.as_str()),
+    ] {
+        assert_eq!(attribute(create, name).as_deref(), Some(value));
+    }
     assert_eq!(
         attribute(create, "http.response.status_code").unwrap(),
         "202"
@@ -117,13 +192,116 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
 
     // fal is told which trace called it.
     let told = &emulator.requests()[0].headers["traceparent"];
-    assert!(told.starts_with(&format!("00-{trace}-")), "{told}");
+    let call = spans.iter().find(|span| span.name == "engine submit");
+    let call = hex(&call.unwrap().span_id);
+    assert_eq!(*told, format!("00-{trace}-{call}-01"));
     for request in collector.requests() {
         let text = format!("{request:?}");
         assert!(text.contains("tests") && text.contains("lamina"), "{text}");
         for secret in [&emulator.key(), "secret prompt", "127.0.0.1", "iVBOR"] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
+    }
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_failed_says_why_and_so_does_its_step() {
+    let (collector, emulator) = (Collector::start().await, emulator().await);
+    let refused = ModelError::ContentPolicyViolation;
+    emulator.script_for_prompt("[bad]", Fault::ModelError(refused));
+    let setup =
+        Setup::new(Way::FalPolling).with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let failed = app.split(json!({ "prompt": "[bad]" })).await;
+    let id = failed["job_id"].as_str().unwrap().to_owned();
+    assert_eq!(failed["error_code"], "content_refused");
+    // It has ended; there is nothing more to tell of its life.
+    let url = format!("{}/api/jobs/{id}", app.base);
+    assert_eq!(app.client.delete(url).send().await.unwrap().status(), 204);
+    // Of the requests, one is the client's fault and one the server's.
+    assert_eq!(app.get("/no/such").send().await.unwrap().status(), 404);
+    app.store.close().await;
+    assert_eq!(app.get("/api/jobs").send().await.unwrap().status(), 503);
+    app.stop().await;
+    let spans = collector.spans();
+    for (code, wanted) in [("404", StatusCode::Unset), ("503", StatusCode::Error)] {
+        let is_it =
+            |span: &&Span| attribute(span, "http.response.status_code").as_deref() == Some(code);
+        assert_eq!(status(spans.iter().find(is_it).unwrap()), wanted, "{code}");
+    }
+    well_formed(&spans, &id, "fal");
+    let whole = whole(&spans, &id);
+    assert_eq!(attribute(whole, "lamina.outcome").unwrap(), "failed");
+    let gave_up = spans
+        .iter()
+        .find(|span| attribute(span, "lamina.outcome").as_deref() == Some("give_up"));
+    for span in [whole, gave_up.unwrap()] {
+        assert_eq!(status(span), StatusCode::Error, "{span:#?}");
+        assert_eq!(attribute(span, "error.type").unwrap(), "content_refused");
+    }
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trace_of_a_job_that_goes_while_it_is_under_way_has_an_end() {
+    let (collector, emulator) = (Collector::start().await, held_emulator().await);
+    let clock = ManualClock::at(UnixMs(1_795_356_717_000));
+    let mut setup = Setup::new(Way::FalPolling)
+        .with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .with("ADMIN_KEY", "the-key-of-the-operator")
+        .with("ENGINE_TIMEOUT", "48h");
+    setup.clock = Arc::new(clock.clone());
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let body = json!({ "image_base64": png_base64(&picture(64, 48)) });
+    let mut ids = Vec::new();
+    for number in 1..=3 {
+        let id = app.create(&body).await;
+        emulator.wait_for_submissions(number).await;
+        until("the acceptance to be written", || async {
+            (app.job(&id).await["status"] == "processing").then_some(())
+        })
+        .await;
+        ids.push(id);
+    }
+    clock.advance(Duration::from_secs(60));
+    let url = |admin: &str, id: &str| format!("{}/api{admin}/jobs/{id}", app.base);
+    let by_owner = app.client.delete(url("", &ids[0]));
+    let by_operator = app.client.delete(url("/admin", &ids[1]));
+    for request in [by_owner, by_operator.bearer_auth("the-key-of-the-operator")] {
+        assert_eq!(request.send().await.unwrap().status(), 204);
+    }
+    clock.advance(Duration::from_secs(24 * 3600));
+    until("the expiry", || async {
+        let answer = app.client.get(url("", &ids[2])).send().await.unwrap();
+        (answer.status() == 410).then_some(())
+    })
+    .await;
+    let deleted = "lamina_jobs_ended_total{engine=\"fal\",outcome=\"deleted\",code=\"\"} 2";
+    let scraped = app.scrape().await;
+    assert!(scraped.lines().any(|line| line == deleted), "{scraped}");
+    app.stop().await;
+
+    let spans = collector.spans();
+    let (day, minute) = (24 * 3600, 60);
+    for (id, outcome, seconds) in [
+        (&ids[0], "deleted", minute),
+        (&ids[1], "deleted", minute),
+        (&ids[2], "expired", minute + day),
+    ] {
+        well_formed(&spans, id, "fal");
+        let whole = whole(&spans, id);
+        assert_eq!(attribute(whole, "lamina.outcome").unwrap(), outcome);
+        let lasted = whole.end_time_unix_nano - whole.start_time_unix_nano;
+        assert_eq!(lasted / 1_000_000_000, seconds);
+        let (wanted, code) = match outcome {
+            "deleted" => (StatusCode::Unset, None),
+            _ => (StatusCode::Error, Some("job_expired".to_owned())),
+        };
+        assert_eq!(
+            (status(whole), attribute(whole, "error.type")),
+            (wanted, code)
+        );
     }
     emulator.stop().await;
 }

@@ -75,32 +75,40 @@ fn noise() -> Vec<u8> {
 struct Service {
     folder: TempDir,
     port: String,
+    rate: &'static str,
     process: Process,
 }
 
 impl Service {
     async fn start() -> Self {
+        Self::limited_to("off").await
+    }
+
+    /// Lets its callers ask this often.
+    async fn limited_to(rate: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
         drop(listener);
-        let process = Self::process(&folder, &port).await;
+        let process = Self::process(&folder, &port, rate).await;
         Self {
             folder,
             port,
+            rate,
             process,
         }
     }
 
-    async fn process(folder: &TempDir, port: &str) -> Process {
+    async fn process(folder: &TempDir, port: &str, rate: &str) -> Process {
         let database = folder.path().join("lamina.db").display().to_string();
-        Process::start(&[("DATABASE_PATH", &database), ("PORT", port)]).await
+        let options = [("DATABASE_PATH", &*database), ("PORT", port)];
+        Process::start(&[options.as_slice(), &[("RATE_LIMIT", rate)]].concat()).await
     }
 
     /// SIGKILL and a new life, on the same port and data.
     async fn killed_and_started_again(self) -> Self {
         self.process.kill().await;
-        let process = Self::process(&self.folder, &self.port).await;
+        let process = Self::process(&self.folder, &self.port, self.rate).await;
         Self { process, ..self }
     }
 
@@ -160,6 +168,22 @@ impl Service {
 fn count(told: &Value, method: &str) -> usize {
     let requests = told["requests"].as_array().unwrap();
     requests.iter().filter(|sent| *sent == method).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_does_not_end_an_upload_that_was_let_in() {
+    let Some(stock) = Stock::find().await else {
+        return;
+    };
+    // The beginning, and what is asked afterwards; there are more parts than that.
+    let service = Service::limited_to("1/h burst 10").await;
+    for mode in ["chunks", "override"] {
+        let told = stock.run(&service.process.base, mode).await;
+        let parts = count(&told, "PATCH") + count(&told, "POST") - 1;
+        assert!(parts > 10, "{told}");
+        service.has_it(&told, &stock.picture()).await;
+    }
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

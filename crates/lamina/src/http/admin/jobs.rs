@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::super::ending::{Wish, tell_deleted};
 use super::super::error::ApiError;
 use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
@@ -228,12 +229,11 @@ pub(super) async fn retry_job(
         Retrial::Gone(why) => return Err(ApiError::JobGone(why)),
         Retrial::Missing => return Err(ApiError::JobNotFound),
     }
-    tracing::info!(job = %id, pay_again, "the operator let a job begin anew");
     let found = desk.store.job_story(id).await?;
-    fresh(
-        StatusCode::ACCEPTED,
-        &story(found.ok_or(ApiError::JobNotFound)?),
-    )
+    let found = found.ok_or(ApiError::JobNotFound)?;
+    let (owner, engine) = (&found.overview.owner, found.overview.engine.as_str());
+    tracing::info!(job = %id, %owner, engine, pay_again, "the operator let a job begin anew");
+    fresh(StatusCode::ACCEPTED, &story(found))
 }
 
 /// Deletes a job of any owner, as its owner would: it is cancelled at its engine if it runs, and its files are erased.
@@ -255,10 +255,10 @@ pub(super) async fn cancel_job(
     State(desk): State<Arc<AdminDesk>>,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let id = job_id(&id)?;
-    match desk.store.job_cancel(id, desk.clock.now()).await? {
-        Deletion::Done(_) => {
-            tracing::info!(job = %id, "the operator deleted a job");
+    let now = desk.clock.now();
+    match desk.store.job_cancel(job_id(&id)?, now).await? {
+        Deletion::Done(job) => {
+            tell_deleted(&job, Wish::Operator, now, &desk.metrics, &desk.tracer);
             Ok(StatusCode::NO_CONTENT)
         }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),

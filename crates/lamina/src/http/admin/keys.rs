@@ -13,7 +13,7 @@ use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
 use super::super::problem::Problem;
 use super::{AdminDesk, finish, receive};
-use crate::access::{ApiKey, KeyId, OwnerLimits, Rate, owner_name, parse_usd, usd};
+use crate::access::{ApiKey, KeyId, OWNER_NAME, OwnerLimits, Rate, owner_name, parse_usd, usd};
 use crate::jobs::{Fields, OwnerId, ParseError, UnixMs};
 use crate::store::KeyRecord;
 
@@ -224,11 +224,16 @@ pub(super) async fn set_limits(
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let owner = owner_name(&name).ok_or(ApiError::RouteNotFound)?;
     let body = receive(request.into_body()).await?;
     let mut fields = Fields::of(&body)?;
+    let owner = owner_name(&name);
+    if owner.is_none() {
+        fields.wrong("name", format!("Expected {OWNER_NAME}."));
+    }
     let limits = limits_of(&mut fields);
     finish(fields, "rate, max_jobs and daily_usd")?;
+    // Without a name there was an error.
+    let owner = owner.unwrap_or_else(OwnerId::anonymous);
     desk.store.owner_limit(&owner, limits).await?;
     desk.keys.load(&*desk.store).await?;
     tracing::info!(%owner, ?limits, "the limits of an owner were set");
@@ -248,8 +253,7 @@ impl KeyWish {
         let name: Option<String> = fields.take("name", "a string");
         let owner = name.as_deref().and_then(owner_name);
         if owner.is_none() && fields.errors.is_empty() {
-            let wanted = "Expected a name of 1 to 64 bytes, without control characters and without space around it.";
-            fields.wrong("name", wanted);
+            fields.wrong("name", format!("Expected {OWNER_NAME}."));
         }
         let admin = fields.take("admin", "true or false").unwrap_or(false);
         let limits = limits_of(&mut fields);

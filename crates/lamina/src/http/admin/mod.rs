@@ -35,7 +35,9 @@ use super::{no_route, wrong_method};
 use crate::access::ApiKey;
 use crate::clock::Clock;
 use crate::jobs::{Fields, ParseError};
+use crate::metrics::JobMetrics;
 use crate::store::Store;
+use crate::trace::Tracer;
 
 /// Most bytes of a body; an operator sends names and numbers.
 const BODY_BYTES: u64 = 16 << 10;
@@ -53,6 +55,10 @@ pub struct AdminDesk {
     pub daily_microusd: Option<u64>,
     /// The service's own address, for pages of its own origin.
     pub public_url: Option<Url>,
+    /// Told of jobs that end here.
+    pub metrics: JobMetrics,
+    /// The same.
+    pub tracer: Tracer,
 }
 
 /// The routes and their description.
@@ -131,6 +137,8 @@ impl AdminDesk {
             clock,
             daily_microusd: None,
             public_url: None,
+            metrics: JobMetrics::default(),
+            tracer: Tracer::default(),
         }
     }
 

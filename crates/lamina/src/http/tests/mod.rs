@@ -32,9 +32,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::bare::Bare;
 use super::*;
 use crate::access::SpendCaps;
-use crate::blobs::{BlobKey, Blobs, Inbox, LinkSigner};
+use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock, ManualClock};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
@@ -44,7 +45,6 @@ use crate::jobs::{
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store};
-use crate::trace::Tracer;
 
 /// 2026-11-22T14:11:57Z.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -60,6 +60,7 @@ struct House {
     clock: ManualClock,
     draining: CancellationToken,
     pulse: watch::Sender<Option<Instant>>,
+    metrics: Metrics,
     folder: tempfile::TempDir,
 }
 
@@ -76,59 +77,23 @@ impl House {
     /// The same, with the clock at another time.
     fn at(now: UnixMs, change: impl FnOnce(&mut Edge)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let spool = folder.path().join("spool");
-        std::fs::create_dir(&spool).unwrap();
-        let store = Arc::new(SqliteStore::open(&folder.path().join("lamina.db")).unwrap());
         let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
-        let inbox = Inbox::open(&folder.path().join("incoming")).unwrap();
-        let links = Arc::new(LinkSigner::new(&["a secret of this test"]));
-        let pool = Pool::new(PoolSize {
-            threads: 1,
-            megapixels: 8,
-            queue: 8,
-        });
-        let (clock, draining) = (ManualClock::at(now), CancellationToken::new());
-        let pulse = watch::Sender::new(Some(Instant::now()));
-        let mut edge = Edge {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            blobs: blobs.clone(),
-            inbox,
-            links: Arc::clone(&links),
-            pool: pool.clone(),
-            clock: Arc::new(clock.clone()),
-            keys: ApiKeys::anonymous(),
-            engines: Engines {
-                available: vec![EngineKind::Local],
-                default: EngineKind::Local,
-                prices: HashMap::new(),
-            },
-            daily_microusd: None,
-            images: Limits::default(),
-            job_ttl: DAY,
-            upload_ttl: DAY,
-            public_url: None,
-            trust_proxy: false,
-            cors: CorsOrigins::None,
-            host_names: HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec()),
-            webhooks: None,
-            spool,
-            limits: EdgeLimits::default(),
-            metrics: Metrics::new(),
-            tracer: Tracer::default(),
-            draining: draining.clone(),
-            worker: pulse.subscribe(),
-        };
+        let clock = ManualClock::at(now);
+        let bare = Bare::over(folder.path(), blobs.clone(), clock.clone());
+        let (mut edge, store, pulse) = (bare.edge, bare.store, bare.pulse);
+        edge.host_names = HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
         change(&mut edge);
         Self {
-            router: router(edge),
             store,
             blobs,
-            links,
-            pool,
+            links: Arc::clone(&edge.links),
+            pool: edge.pool.clone(),
             clock,
-            draining,
+            draining: edge.draining.clone(),
             pulse,
             folder,
+            metrics: edge.metrics.clone(),
+            router: router(edge),
         }
     }
 

@@ -132,10 +132,12 @@ async fn the_log_names_the_route_and_the_owner_and_no_secret() {
     ] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
-    // A job's id is in the lines of its life, and in no line of a request: there it was a path.
-    for line in text.lines().filter(|line| line.contains(&job)) {
-        assert!(!line.contains("request answered"), "{line}");
-    }
+    // What a link leads to is nobody's business; the others say which job they were about.
+    let mut about = text
+        .lines()
+        .filter(|line| line.contains("request answered"))
+        .map(|line| line.contains(&format!("job={job}")));
+    assert!(about.by_ref().eq([true, false, true]), "{text}");
 }
 
 #[tokio::test]
@@ -260,5 +262,79 @@ async fn readiness_follows_the_worker_without_delay() {
         assert!(answer["detail"].as_str().unwrap().contains("worker"));
         house.pulse.send_replace(Some(Instant::now()));
         assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+    }
+}
+
+/// What a scraper sees of bodies on their way: in, out.
+fn streams(house: &House) -> [bool; 2] {
+    let text = house.metrics.text();
+    ["in", "out"].map(|way| {
+        let line = format!("lamina_http_streams{{direction=\"{way}\"}} ");
+        let line = text.lines().find_map(|text| text.strip_prefix(&line));
+        line.unwrap() == "1"
+    })
+}
+
+#[tokio::test]
+async fn a_body_on_its_way_is_an_open_stream_until_it_is_there_or_the_client_is_gone() {
+    let house = House::new();
+    assert_eq!(streams(&house), [false, false]);
+    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    house.blobs.put(&key, png(4, 4).into()).await.unwrap();
+    let ask = || request("GET", &house.link(&key)).body(Body::empty());
+    for read in [true, false] {
+        let answer = house.router.clone().oneshot(ask().unwrap()).await.unwrap();
+        assert_eq!(streams(&house), [false, true]);
+        if read {
+            answer.into_body().collect().await.unwrap();
+        } else {
+            drop(answer);
+        }
+        assert_eq!(streams(&house), [false, false]);
+    }
+
+    for (path, kind) in [
+        ("/api/upload", "image/png"),
+        ("/api/jobs", "application/json"),
+    ] {
+        let (body, hangs) = super::tus::hanging(vec![b'{'; 10]);
+        let request = request("POST", path)
+            .header("content-type", kind)
+            .body(body);
+        let sending = tokio::spawn(house.router.clone().oneshot(request.unwrap()));
+        hangs.await.unwrap();
+        assert_eq!(streams(&house), [true, false], "{path}");
+        sending.abort();
+        assert!(sending.await.unwrap_err().is_cancelled());
+        assert_eq!(streams(&house), [false, false], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_operator_does_to_a_job_names_the_job_its_owner_and_its_engine() {
+    let house = super::admin::operated();
+    let log = Log::default();
+    let id = log
+        .during(async {
+            let body = r#"{"image_url":"https://example.com/a.png"}"#;
+            let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+            let id = made.json()["job_id"].as_str().unwrap().to_owned();
+            house.fail(FailureCode::Internal).await;
+            let path = format!("/api/admin/jobs/{id}");
+            let retried = house.admin("POST", &format!("{path}/retry"), "{}").await;
+            assert_eq!(retried.status, 202);
+            assert_eq!(house.admin("DELETE", &path, "").await.status, 204);
+            id
+        })
+        .await;
+    let text = log.text();
+    for (message, more) in [
+        ("the operator let a job begin anew", "pay_again=false"),
+        ("job deleted", "by=\"operator\""),
+    ] {
+        let line = text.lines().find(|line| line.contains(message)).unwrap();
+        for part in [&*format!("job={id}"), "owner=app", "engine=\"local\"", more] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
     }
 }

@@ -71,7 +71,7 @@ impl House {
 }
 
 /// A body that stands still after its first bytes, and tells when it does.
-fn hanging(first: Vec<u8>) -> (Body, tokio::sync::oneshot::Receiver<()>) {
+pub(super) fn hanging(first: Vec<u8>) -> (Body, tokio::sync::oneshot::Receiver<()>) {
     let (tell, told) = tokio::sync::oneshot::channel();
     let mut tell = Some(tell);
     let body =
@@ -469,4 +469,42 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
         house.offset(&path).await
     });
     add(&first);
+}
+
+#[tokio::test]
+async fn parts_of_an_upload_that_was_let_in_are_not_counted() {
+    let house = super::admin::operated();
+    let (key, _) = house.new_key(r#"{"name":"web","rate":"2/h"}"#).await;
+    let bearer = format!("Bearer {key}");
+    let auth = ("authorization", bearer.as_str());
+    let length = ("upload-length", "100");
+    let begun = house.tus("POST", "/api/uploads/tus", &[length, auth]).await;
+    assert_eq!(begun.header("ratelimit"), "\"default\";r=1;t=1800");
+    let path = begun.header("location").to_owned();
+    for offset in 0..100 {
+        let part = house.part_with(&path, offset, &[auth], vec![7]).await;
+        assert_eq!(part.status, StatusCode::NO_CONTENT, "{offset}");
+        let asked = house.tus("HEAD", &path, &[auth]).await;
+        assert_eq!(asked.header("upload-offset"), (offset + 1).to_string());
+        assert!(!asked.headers.contains_key("ratelimit"));
+    }
+    // What the protocol itself refuses is part of an upload's life.
+    let again = house.part_with(&path, 3, &[auth], vec![7]).await;
+    assert_eq!(again.code(), (409, "upload_offset_mismatch".into()));
+
+    // Guesses at others are counted, and then no more of them are answered.
+    let guess = "/api/uploads/tus/01999999-9999-7999-8999-999999999999";
+    let missing = house.tus("HEAD", guess, &[auth]).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert_eq!(missing.header("ratelimit"), "\"default\";r=0;t=3600");
+    let guessed = house.part_with(guess, 0, &[auth], vec![7]).await;
+    assert_eq!(guessed.code(), (429, "rate_limited".into()));
+    let another = house.tus("POST", "/api/uploads/tus", &[length, auth]).await;
+    assert_eq!(another.code(), (429, "rate_limited".into()));
+
+    // The upload goes on all the same, to its end.
+    let asked = house.tus("HEAD", &path, &[auth]).await;
+    assert_eq!(asked.status, StatusCode::OK);
+    let ended = house.tus("DELETE", &path, &[auth]).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
 }

@@ -173,7 +173,7 @@ pub(super) async fn append(edge: &Edge, right: Right, part: Part) -> Result<u64,
         idle: Some(edge.limits.upload_idle),
         total: edge.limits.upload_total,
     };
-    let body = MeteredBody::new(part.body, meter)?;
+    let body = MeteredBody::new(part.body, meter)?.counted(&edge.metrics.requests);
     let received = match part.checksum {
         None => as_it_comes(right, body).await?,
         Some(checksum) => when_it_holds(edge, right, checksum, body).await?,

@@ -26,7 +26,7 @@ pub(super) fn expire(
         format!(
             "update jobs set phase = 'expired', gone_at = ?2, {FORGET_WORDS}
              where id in (select value from json_each(?1))
-             returning id, owner, engine, created_at"
+             returning id, owner, engine, created_at, finished_at is not null as was_finished"
         ),
     );
     let ended = connection

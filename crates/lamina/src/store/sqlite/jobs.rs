@@ -177,7 +177,7 @@ pub(super) fn delete(
     let sql = format!(
         "update jobs set phase = 'deleted', gone_at = ?3, {FORGET_WORDS}
          where id = ?1 and owner = ?2 and gone_at is null
-         returning id, owner, engine, created_at"
+         returning id, owner, engine, created_at, finished_at is not null as was_finished"
     );
     let ended = connection
         .prepare_cached(&sql)?

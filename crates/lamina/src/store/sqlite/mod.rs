@@ -60,13 +60,19 @@ pub enum OpenError {
     },
     /// A newer lamina wrote the file.
     #[error(
-        "the database has schema {found}, and this lamina knows schemas up to {known}; start a newer lamina"
+        "the database has schema {found}, and this lamina knows schemas up to {known}; start a newer lamina, or restore a backup that was made before the upgrade"
     )]
     TooNew {
         /// Its schema.
         found: usize,
         /// The newest schema this binary knows.
         known: usize,
+    },
+    /// There is none.
+    #[error("there is no database at {}; run this with the options of the service (DATABASE_PATH) and in its folder, or start lamina once, which makes one", path.display())]
+    Missing {
+        /// Where one was expected, from the root of the file system.
+        path: PathBuf,
     },
     /// The folder or file cannot be made, read or written.
     #[error("the database {} cannot be opened: {text}; check that DATABASE_PATH names a writable place", path.display())]
@@ -118,23 +124,11 @@ impl SqliteStore {
             path: path.to_owned(),
             text: error.to_string(),
         };
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder).map_err(unusable)?;
-        }
-        let lock = FileLock::take(path)?;
-        let mut connection = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )?;
-        keep_private(path).map_err(unusable)?;
-        migrate::migrate(&mut connection)?;
+        let (lock, mut connection, _) = own(path)?;
         let readers = (0..READERS)
             .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect::<Result<_, _>>()?;
-        let readers = Readers::start(readers).map_err(unusable)?;
+        let readers = Readers::start(readers, metrics.clone()).map_err(unusable)?;
         let recent = std::sync::Arc::new(RecentJobs::new());
         let touched = std::sync::Arc::clone(&recent);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
@@ -157,17 +151,13 @@ impl SqliteStore {
         })
     }
 
-    /// Migrates a database without serving it; returns how many migrations were applied.
+    /// Migrates a database, or makes one, without serving it; returns how many migrations were
+    /// applied.
     ///
     /// # Errors
     /// [`OpenError`]
     pub fn migrate(path: &Path) -> Result<usize, OpenError> {
-        let _lock = FileLock::take(path)?;
-        let mut connection = connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )?;
-        migrate::migrate(&mut connection)
+        own(path).map(|(_, _, applied)| applied)
     }
 
     fn threads(&self) -> Result<std::sync::Arc<Threads>, StoreError> {
@@ -210,6 +200,41 @@ impl SqliteStore {
             .write(work, move || bell.notify_one())
             .await
     }
+}
+
+/// Makes sure that there is a database, for what would be no use over a new and empty one. It makes
+/// nothing.
+///
+/// # Errors
+/// [`OpenError::Missing`]
+pub fn present(path: &Path) -> Result<(), OpenError> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(OpenError::Missing {
+        path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    })
+}
+
+/// Takes the lock of a database and brings it to this binary's schema; it and its folder are made if
+/// missing. Returns the number of migrations too.
+fn own(path: &Path) -> Result<(FileLock, Connection, usize), OpenError> {
+    let unusable = |error: std::io::Error| OpenError::Unusable {
+        path: path.to_owned(),
+        text: error.to_string(),
+    };
+    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(unusable)?;
+    }
+    let lock = FileLock::take(path)?;
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    keep_private(path).map_err(unusable)?;
+    let applied = migrate::migrate(&mut connection)?;
+    Ok((lock, connection, applied))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {

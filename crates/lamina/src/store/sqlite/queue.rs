@@ -152,7 +152,7 @@ pub(super) fn fail_poisoned(
         "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
                          lease_owner = null, lease_until = null, lease_token = lease_token + 1
          where id in (select value from json_each(?1))
-         returning id, owner, engine, created_at",
+         returning id, owner, engine, created_at, false as was_finished",
     )?;
     let ended = statement.query_map(
         params![id_list(&ids), failure.code, failure.sentence, now.0],

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::store_error;
+use crate::metrics::DatabaseMetrics;
 use crate::store::StoreError;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -15,11 +16,15 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 #[derive(Debug)]
 pub(super) struct Readers {
     queue: mpsc::Sender<Read>,
+    metrics: DatabaseMetrics,
 }
 
 impl Readers {
     /// Starts one thread for each connection.
-    pub(super) fn start(connections: Vec<Connection>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connections: Vec<Connection>,
+        metrics: DatabaseMetrics,
+    ) -> std::io::Result<Self> {
         let (queue, reads) = mpsc::channel::<Read>();
         let reads = Arc::new(Mutex::new(reads));
         for (number, connection) in connections.into_iter().enumerate() {
@@ -34,7 +39,7 @@ impl Readers {
                     }
                 })?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, metrics })
     }
 
     /// Runs `work` on one of the threads.
@@ -44,9 +49,12 @@ impl Readers {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
+        let open = self.metrics.read();
         let read: Read = Box::new(move |connection| {
+            let found = work(connection).map_err(|error| store_error(&error));
+            drop(open);
             // The caller may have stopped waiting; there is nobody to tell then.
-            let _ = sender.send(work(connection).map_err(|error| store_error(&error)));
+            let _ = sender.send(found);
         });
         self.queue.send(read).map_err(|_| StoreError::Closed)?;
         receiver.await.map_err(|_| StoreError::Closed)?

@@ -41,6 +41,7 @@ pub(super) fn ended(row: &Row<'_>) -> rusqlite::Result<Ended> {
         owner: OwnerId::named(row.get_ref("owner")?.as_str()?),
         engine: engine(row)?,
         created_at: UnixMs(row.get("created_at")?),
+        was_finished: row.get("was_finished")?,
     })
 }
 

@@ -11,7 +11,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::rows;
-use super::{NEWEST_SCHEMA, OpenError, connect};
+use super::{NEWEST_SCHEMA, OpenError, connect, present};
 use crate::jobs::{JobId, MediaType, OwnerId, Phase, UnixMs, UploadId};
 
 /// What a database says is alive.
@@ -48,6 +48,7 @@ pub fn snapshot(database: &Path, copy: &Path) -> Result<usize, OpenError> {
         path: database.to_owned(),
         text: text.to_owned(),
     };
+    present(database)?;
     let source = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let schema = schema(&source)?;
     let mut target = Connection::open(copy)?;

@@ -141,6 +141,12 @@ async fn a_scraper_sees_what_was_done_and_what_it_cost_across_a_restart() {
     for positive in [
         "lamina_blob_operation_duration_seconds_count{operation=\"put\",outcome=\"ok\"}",
         "lamina_database_commit_writes_count",
+        "lamina_database_read_duration_seconds_count",
+        concat!(
+            "lamina_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"}"
+        ),
         "lamina_disk_free_bytes",
         "lamina_http_connections",
         #[cfg(target_os = "linux")]

@@ -1,6 +1,11 @@
 //! The blob store: a folder (every write synced), an S3-compatible bucket, or memory. It does not
 //! make links and does not know which blobs should exist. Every call to a bucket ends in bounded
-//! time; what a caller does then is its own decision.
+//! time; what a caller does then is its own decision. Reading and writing stand here, the rest in the
+//! files below.
+
+mod erase;
+mod listing;
+mod probe;
 
 use std::future::Future;
 use std::ops::Range;
@@ -9,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{
@@ -18,9 +23,10 @@ use object_store::{
     PutPayload,
 };
 
+pub use listing::Owners;
+
 use super::pulse::Pulse;
 use super::{BlobError, BlobKey, BucketSettings, folder};
-use crate::jobs::{JobId, UploadId};
 use crate::metrics::{BlobMetrics, BlobOperation};
 use crate::trace;
 
@@ -32,9 +38,6 @@ const BYTES_A_SECOND: u64 = 512 << 10;
 const WHOLE: Duration = Duration::from_secs(120);
 /// Between two chunks of a blob that is streamed.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Readiness is asked by machines that want an answer soon.
-const PROBE: Duration = Duration::from_secs(5);
-
 /// A blob opened for reading.
 pub struct OpenBlob {
     /// Size of the whole blob in bytes.
@@ -45,15 +48,6 @@ pub struct OpenBlob {
     pub etag: Option<String>,
     /// The bytes of `range`.
     pub stream: BoxStream<'static, Result<Bytes, BlobError>>,
-}
-
-/// Jobs and uploads that have bytes in the store.
-#[derive(Clone, Debug, Default)]
-pub struct Owners {
-    /// Jobs.
-    pub jobs: Vec<JobId>,
-    /// Uploads.
-    pub uploads: Vec<UploadId>,
 }
 
 /// Where the bytes are, as far as calls differ.
@@ -227,146 +221,6 @@ impl Blobs {
             .await
     }
 
-    /// Removes every byte of a job. Repeatable; a job without bytes is no error.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn erase_job(&self, job: JobId) -> Result<(), BlobError> {
-        self.erase(&format!("jobs/{job}")).await
-    }
-
-    /// Removes every byte of an upload. Repeatable.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn erase_upload(&self, upload: UploadId) -> Result<(), BlobError> {
-        self.erase(&format!("uploads/{upload}")).await
-    }
-
-    /// `prefix` is made of ids only.
-    async fn erase(&self, prefix: &str) -> Result<(), BlobError> {
-        let what = format!("erasing {prefix}");
-        if let Place::Folder(root) = &self.place {
-            let since = Instant::now();
-            let removed = folder::remove(&root.join(prefix)).await;
-            let took = since.elapsed();
-            self.metrics
-                .called(BlobOperation::Erase, removed.is_err(), took);
-            return removed.map_err(|error| BlobError::Unavailable(format!("{what}: {error}")));
-        }
-        let path = ObjectPath::from(prefix);
-        let listed = self.store.list(Some(&path));
-        let listed = listed.map_ok(|meta| meta.location).boxed();
-        let erased = self.store.delete_stream(listed).try_collect::<Vec<_>>();
-        self.bounded(BlobOperation::Erase, &what, WHOLE, false, erased)
-            .await
-            .map(|_| ())
-    }
-
-    /// Who has bytes in the store, for the sweep of orphans.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn owners(&self) -> Result<Owners, BlobError> {
-        Ok(Owners {
-            jobs: self.ids_under("jobs").await?,
-            uploads: self.ids_under("uploads").await?,
-        })
-    }
-
-    async fn ids_under<T: std::str::FromStr>(&self, top: &str) -> Result<Vec<T>, BlobError> {
-        let names: Vec<String> = if let Place::Folder(root) = &self.place {
-            folder::names(&root.join(top))
-                .await
-                .map_err(|error| BlobError::Unavailable(format!("listing {top}: {error}")))?
-        } else {
-            let (path, what) = (ObjectPath::from(top), format!("listing {top}"));
-            let listed = self.store.list_with_delimiter(Some(&path));
-            let listed = self
-                .bounded(BlobOperation::List, &what, WHOLE, false, listed)
-                .await?;
-            let prefixes = listed.common_prefixes.iter();
-            prefixes
-                .filter_map(|path| path.filename().map(str::to_owned))
-                .collect()
-        };
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
-    }
-
-    /// Every blob, with its size in bytes, and how many other things lie between them.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn keys(&self) -> Result<(Vec<(BlobKey, u64)>, usize), BlobError> {
-        let listing = self.store.list(None).try_fold(
-            (Vec::new(), 0),
-            |(mut keys, mut others), meta| async move {
-                match BlobKey::parse(meta.location.as_ref()) {
-                    Some(key) => keys.push((key, meta.size)),
-                    None => others += 1,
-                }
-                Ok((keys, others))
-            },
-        );
-        let (operation, limit) = (BlobOperation::List, WHOLE * 30);
-        self.bounded(operation, "listing everything", limit, false, listing)
-            .await
-    }
-
-    /// Removes one blob; one that is not there is no error.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn remove(&self, key: &BlobKey) -> Result<(), BlobError> {
-        let (path, name) = (object_path(key), key.path());
-        let removed = self.store.delete(&path);
-        let removed = self.bounded(BlobOperation::Erase, &name, CALL, true, removed);
-        match removed.await {
-            Err(BlobError::Missing(_)) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Whether the store can be read and written now; for readiness. A bucket that took a write a
-    /// while ago is only read from.
-    ///
-    /// # Errors
-    /// [`BlobError`]
-    pub async fn probe(&self) -> Result<(), BlobError> {
-        if !matches!(self.place, Place::Bucket) || !self.pulse.writes() {
-            return self.probe_write().await;
-        }
-        let path = ObjectPath::from("probe");
-        let read = async { self.store.get(&path).await?.bytes().await };
-        let probed = self.bounded(BlobOperation::Probe, "probe", PROBE, true, read);
-        match probed.await {
-            Ok(_) => Ok(()),
-            // Nobody has written it yet, or somebody cleans up.
-            Err(BlobError::Missing(_)) => self.probe_write().await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Writes a small object and, in a folder, removes it again; for `lamina check`.
-    ///
-    /// # Errors
-    /// [`BlobError`], never [`BlobError::Missing`].
-    pub async fn probe_write(&self) -> Result<(), BlobError> {
-        let path = ObjectPath::from("probe");
-        let work = async {
-            let payload = PutPayload::from_static(b"lamina");
-            self.store.put(&path, payload).await?;
-            match self.place {
-                Place::Bucket => Ok(()),
-                Place::Folder(_) | Place::Other => self.store.delete(&path).await,
-            }
-        };
-        let probe = self.bounded(BlobOperation::Probe, "probe", PROBE, false, work);
-        let written = probe.await;
-        self.pulse.wrote(written.is_ok());
-        written
-    }
-
     /// Runs a call, to its own end for a disk and for at most `limit` for a bucket.
     async fn bounded<T>(
         &self,
@@ -417,28 +271,4 @@ fn never_silent(
 
 fn object_path(key: &BlobKey) -> ObjectPath {
     ObjectPath::from(key.path())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::jobs::{MediaType, UnixMs};
-
-    #[tokio::test]
-    async fn erasing_a_job_removes_unfinished_writes_too() {
-        let root = tempfile::tempdir().unwrap();
-        let blobs = Blobs::folder(root.path()).unwrap();
-        let job = JobId::new(UnixMs(1));
-        blobs
-            .put(
-                &BlobKey::Source(job, MediaType::Png),
-                Bytes::from_static(b"x"),
-            )
-            .await
-            .unwrap();
-        let folder = root.path().join(format!("jobs/{job}"));
-        std::fs::write(folder.join("layer_0.png#1"), b"half").unwrap();
-        blobs.erase_job(job).await.unwrap();
-        assert!(!folder.exists());
-    }
 }

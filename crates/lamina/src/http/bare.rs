@@ -1,0 +1,78 @@
+//! An edge over a real database in a folder of its own, with nothing behind it: no keys, no engine
+//! but the embedded one's name, no worker. Tests and fuzz targets begin with it and change what they
+//! are about; no other build has a line of it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{ApiKeys, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
+use crate::blobs::{Blobs, Inbox, LinkSigner};
+use crate::clock::ManualClock;
+use crate::images::{Limits, Pool, PoolSize};
+use crate::jobs::EngineKind;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::trace::Tracer;
+
+/// How long jobs and uploads are kept.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The edge, and hands on what an [`Edge`] hides.
+pub(super) struct Bare {
+    pub(super) edge: Edge,
+    pub(super) store: Arc<SqliteStore>,
+    /// Beats for the worker that is not there; it has just beaten.
+    pub(super) pulse: watch::Sender<Option<Instant>>,
+}
+
+impl Bare {
+    /// Everything but `blobs` is kept in `folder`.
+    pub(super) fn over(folder: &Path, blobs: Blobs, clock: ManualClock) -> Self {
+        let spool = folder.join("spool");
+        std::fs::create_dir(&spool).expect("the folder is new");
+        let database = folder.join("lamina.db");
+        let store = Arc::new(SqliteStore::open(&database).expect("the folder can be written"));
+        let inbox = Inbox::open(&folder.join("incoming")).expect("the folder can be written");
+        let pulse = watch::Sender::new(Some(Instant::now()));
+        let edge = Edge {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            blobs,
+            inbox,
+            links: Arc::new(LinkSigner::new(&["a secret of nobody"])),
+            pool: Pool::new(PoolSize {
+                threads: 1,
+                megapixels: 8,
+                queue: 8,
+            }),
+            clock: Arc::new(clock),
+            keys: ApiKeys::anonymous(),
+            engines: Engines {
+                available: vec![EngineKind::Local],
+                default: EngineKind::Local,
+                prices: HashMap::new(),
+            },
+            daily_microusd: None,
+            images: Limits::default(),
+            job_ttl: DAY,
+            upload_ttl: DAY,
+            public_url: None,
+            trust_proxy: false,
+            cors: CorsOrigins::None,
+            host_names: HostNames::Any,
+            webhooks: None,
+            spool,
+            limits: EdgeLimits::default(),
+            metrics: Metrics::new(),
+            tracer: Tracer::default(),
+            draining: CancellationToken::new(),
+            worker: pulse.subscribe(),
+        };
+        Self { edge, store, pulse }
+    }
+}

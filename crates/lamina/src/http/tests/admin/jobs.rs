@@ -1,0 +1,261 @@
+//! Every owner's jobs, what an operator does about them, and the whole in numbers.
+
+use super::*;
+
+#[tokio::test]
+async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
+    let house = operated();
+    let failed = created(&house, "local").await;
+    house.fail(FailureCode::SourceLost).await;
+    house.clock.advance(Duration::from_secs(1));
+    let waiting = created(&house, "fal").await;
+    let (other, _) = house.new_key(r#"{"name":"web"}"#).await;
+    house.clock.advance(Duration::from_secs(1));
+    let body = r#"{"image_url":"https://example.com/a.png"}"#;
+    let made = house.with_key(&other, "POST", "/api/jobs", body).await;
+    let others: JobId = made.json()["job_id"].as_str().unwrap().parse().unwrap();
+    let list = async |query: &str| {
+        let page = house
+            .admin("GET", &format!("/api/admin/jobs?{query}"), "")
+            .await;
+        assert_eq!(page.status, 200, "{query}: {:?}", page.body);
+        let page = page.json();
+        let ids = page["jobs"].as_array().unwrap().iter();
+        let ids: Vec<JobId> = ids
+            .map(|job| job["job_id"].as_str().unwrap().parse().unwrap())
+            .collect();
+        (ids, page["next_cursor"].as_str().map(str::to_owned))
+    };
+    for (query, expected) in [
+        ("", vec![others, waiting, failed]),
+        ("state=failed", vec![failed]),
+        ("state=active", vec![others, waiting]),
+        ("state=prepare&owner=app", vec![waiting]),
+        ("owner=app", vec![waiting, failed]),
+        ("engine=fal", vec![waiting]),
+        ("error_code=source_lost", vec![failed]),
+        ("error_code=engine_busy", vec![]),
+    ] {
+        assert_eq!(list(query).await, (expected, None), "{query}");
+    }
+    let (first, cursor) = list("limit=2").await;
+    assert_eq!(first, [others, waiting]);
+    let (second, end) = list(&format!("limit=2&cursor={}", cursor.unwrap())).await;
+    assert_eq!((second, end), (vec![failed], None));
+    for wrong in [
+        "state=done",
+        "engine=gpu",
+        "limit=0",
+        "cursor=7",
+        "colour=red",
+        "owner=",
+    ] {
+        let answer = house
+            .admin("GET", &format!("/api/admin/jobs?{wrong}"), "")
+            .await;
+        assert_eq!(answer.code(), (422, "invalid_query".into()), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
+    let house = operated();
+    let body =
+        r#"{"image_url":"https://example.com/secret.png","prompt":"a secret","engine":"fal"}"#;
+    let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+    let id = made.json()["job_id"].as_str().unwrap().to_owned();
+    submitted_and_lost(&house).await;
+    let story = house
+        .admin("GET", &format!("/api/admin/jobs/{id}"), "")
+        .await;
+    assert!(!String::from_utf8_lossy(&story.body).contains("secret"));
+    insta::assert_snapshot!(story.calm(), @r#"
+    {
+      "accepted_at": null,
+      "attempt": 0,
+      "created_at": "2026-11-22T14:11:57.000Z",
+      "engine": "fal",
+      "engine_ms": null,
+      "error": "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that.",
+      "error_code": "submission_unknown",
+      "expires_at": "2026-11-23T14:11:57.000Z",
+      "finished_at": "2026-11-22T14:11:57.000Z",
+      "gone_at": null,
+      "job_id": "<id>",
+      "layer_bytes": 0,
+      "layers": 0,
+      "lease_until": null,
+      "owner": "app",
+      "rescues": 0,
+      "run_at": "2026-11-22T14:11:57.000Z",
+      "source_bytes": 70,
+      "state": "failed",
+      "submissions": [
+        {
+          "closed_at": "2026-11-22T14:11:57.000Z",
+          "opened_at": "2026-11-22T14:11:57.000Z",
+          "paid": "perhaps",
+          "request_id": null,
+          "state": "unknown",
+          "usd": 0.05
+        }
+      ],
+      "total_ms": 0
+    }
+    "#);
+    let unknown = house
+        .admin("GET", &format!("/api/admin/jobs/{}", JobId::new(T0)), "")
+        .await;
+    assert_eq!(unknown.code(), (404, "job_not_found".into()));
+}
+
+#[tokio::test]
+async fn a_failed_job_begins_anew_for_its_owner() {
+    let house = operated();
+    let id = created(&house, "local").await;
+    let path = format!("/api/jobs/{id}");
+    house.fail(FailureCode::SourceLost).await;
+    let before = house.with_key("app-key", "GET", &path, "").await;
+    assert_eq!(before.json()["status"], "failed");
+    let retried = house
+        .admin("POST", &format!("/api/admin/jobs/{id}/retry"), "{}")
+        .await;
+    assert_eq!(
+        (retried.status.as_u16(), &retried.json()["state"]),
+        (202, &"prepare".into())
+    );
+    let after = house.with_key("app-key", "GET", &path, "").await;
+    assert_eq!(after.json()["status"], "pending");
+    assert_eq!(after.json()["error"], Value::Null);
+    house.lease(Phase::Prepare).await;
+}
+
+#[tokio::test]
+async fn what_may_have_been_paid_is_paid_again_only_when_told() {
+    let house = operated();
+    let id = created(&house, "fal").await;
+    submitted_and_lost(&house).await;
+    let retry = format!("/api/admin/jobs/{id}/retry");
+    let refused = house.admin("POST", &retry, r#"{"pay_again":false}"#).await;
+    assert_eq!(refused.code(), (409, "payment_unknown".into()));
+    let again = house.admin("POST", &retry, r#"{"pay_again":true}"#).await;
+    assert_eq!(again.status, 202);
+    let (_, nonce) = opened(&house).await;
+    let now = house.clock.now();
+    let refused = SubmissionState::Refused;
+    house
+        .store
+        .submission_close(&nonce, refused, None, now)
+        .await
+        .unwrap();
+    let stats = house.admin("GET", "/api/admin/stats", "").await.json();
+    assert_eq!(
+        (&stats["usd_today"], &stats["unknown_submissions"]),
+        (&0.05.into(), &1.into())
+    );
+    for wrong in ["", "[]", r#"{"pay_again":"yes"}"#, r#"{"again":true}"#] {
+        let answer = house.admin("POST", &retry, wrong).await;
+        assert!(matches!(answer.status.as_u16(), 400 | 422), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_deletes_a_job_as_its_owner_would() {
+    let house = operated();
+    let id = created(&house, "local").await;
+    let path = format!("/api/admin/jobs/{id}");
+    assert_eq!(house.admin("DELETE", &path, "").await.status, 204);
+    assert_eq!(
+        house.admin("DELETE", &path, "").await.code(),
+        (410, "job_deleted".into())
+    );
+    let seen = house
+        .with_key("app-key", "GET", &format!("/api/jobs/{id}"), "")
+        .await;
+    assert_eq!(seen.code(), (410, "job_deleted".into()));
+    let retried = house.admin("POST", &format!("{path}/retry"), "{}").await;
+    assert_eq!(retried.code(), (410, "job_deleted".into()));
+    assert_eq!(
+        house.admin("GET", &path, "").await.json()["state"],
+        "deleted"
+    );
+    assert_eq!(
+        house.admin("DELETE", "/api/admin/jobs/x", "").await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn the_numbers_tell_jobs_queue_spending_and_storage() {
+    let house = operated();
+    let id = created(&house, "local").await;
+    house.complete(id).await;
+    created(&house, "fal").await;
+    opened(&house).await;
+    house.clock.advance(29 * DAY);
+    created(&house, "fal").await;
+    opened(&house).await;
+    house.clock.advance(Duration::from_secs(1));
+    created(&house, "local").await;
+    let stats = house.admin("GET", "/api/admin/stats", "").await;
+    insta::assert_snapshot!(stats.calm(), @r#"
+    {
+      "at": "2026-12-21T14:11:58.000Z",
+      "jobs": {
+        "completed": 1,
+        "prepare": 1,
+        "submit": 2
+      },
+      "queue": [
+        {
+          "due": 1,
+          "later": 0,
+          "oldest_due_seconds": 0.0,
+          "state": "prepare"
+        },
+        {
+          "due": 2,
+          "later": 0,
+          "oldest_due_seconds": 0.0,
+          "state": "submit"
+        },
+        {
+          "due": 0,
+          "later": 0,
+          "oldest_due_seconds": 0.0,
+          "state": "wait"
+        },
+        {
+          "due": 0,
+          "later": 0,
+          "oldest_due_seconds": 0.0,
+          "state": "collect"
+        }
+      ],
+      "spending": [
+        {
+          "engine": "fal",
+          "owner": "app",
+          "usd_30_days": 0.1,
+          "usd_today": 0.05
+        }
+      ],
+      "storage": {
+        "layer_bytes": 40,
+        "source_bytes": 210,
+        "upload_bytes": 0
+      },
+      "unknown_submissions": 0,
+      "usd_30_days": 0.1,
+      "usd_a_day_at_most": null,
+      "usd_today": 0.05
+    }
+    "#);
+    // The first of them is no more within thirty days.
+    house.clock.advance(DAY);
+    let stats = house.admin("GET", "/api/admin/stats", "").await.json();
+    assert_eq!(
+        (&stats["usd_today"], &stats["usd_30_days"]),
+        (&0.0.into(), &0.05.into())
+    );
+}

@@ -1,0 +1,117 @@
+//! The operator's routes: who gets in, and what they change.
+
+mod jobs;
+mod keys;
+
+use super::*;
+use crate::access::KeyDigest;
+use crate::jobs::OwnerId;
+use crate::store::{Accounts as _, SubmissionState};
+
+const ADMIN: &str = "the-operators-key";
+
+/// A house with an operator, and an app's key in the configuration.
+pub(super) fn operated() -> House {
+    House::with(|edge| {
+        edge.keys = ApiKeys::by(rules(&[("app", "app-key")]));
+        edge.engines.available = vec![EngineKind::Local, EngineKind::Fal];
+    })
+}
+
+/// The same, open to everybody.
+fn open() -> House {
+    House::with(|edge| edge.keys = ApiKeys::by(rules(&[])))
+}
+
+fn rules(configured: &[(&str, &str)]) -> KeyRules {
+    let pair = |(name, key): &(&str, &str)| (OwnerId::named(name), KeyDigest::of(key));
+    KeyRules {
+        configured: configured.iter().map(pair).collect(),
+        admins: vec![KeyDigest::of(ADMIN)],
+        ..KeyRules::default()
+    }
+}
+
+impl House {
+    pub(super) async fn with_key(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = request(method, path)
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub(super) async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.with_key(ADMIN, method, path, body.to_owned()).await
+    }
+
+    /// Makes a key, and returns its text and id.
+    pub(super) async fn new_key(&self, body: &str) -> (String, String) {
+        let made = self.admin("POST", "/api/admin/keys", body).await;
+        assert_eq!(made.status, 201, "{:?}", made.body);
+        let field = |name: &str| made.json()[name].as_str().unwrap().to_owned();
+        (field("key"), field("id"))
+    }
+}
+
+/// The answers that only these routes give.
+pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
+    let house = operated();
+    add(&house
+        .with_key("app-key", "GET", "/api/admin/keys", "")
+        .await);
+    add(&house.admin("DELETE", "/api/admin/keys/none", "").await);
+    let id = created(&house, "fal").await;
+    let retry = format!("/api/admin/jobs/{id}/retry");
+    add(&house.admin("POST", &retry, "{}").await);
+    submitted_and_lost(&house).await;
+    add(&house.admin("POST", &retry, "{}").await);
+}
+
+/// A job of `app`.
+async fn created(house: &House, engine: &str) -> JobId {
+    let body = format!(r#"{{"image_url":"https://example.com/a.png","engine":"{engine}"}}"#);
+    let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+    made.json()["job_id"].as_str().unwrap().parse().unwrap()
+}
+
+/// The one new job is handed over, and nobody learns whether it was taken.
+async fn submitted_and_lost(house: &House) {
+    let (lease, nonce) = opened(house).await;
+    let now = house.clock.now();
+    let unknown = SubmissionState::Unknown;
+    house
+        .store
+        .submission_close(&nonce, unknown, None, now)
+        .await
+        .unwrap();
+    let why = FailureCode::SubmissionUnknown.into();
+    house
+        .settle(&lease, Phase::Failed, Facts::None, Some(why))
+        .await;
+}
+
+/// The one new job, about to be handed over for five cents.
+async fn opened(house: &House) -> (Lease, Nonce) {
+    let lease = house.lease(Phase::Prepare).await;
+    let facts = Facts::Source(SourceFacts {
+        media_type: MediaType::Png,
+        width: 2,
+        height: 2,
+        bytes: 70,
+    });
+    house.settle(&lease, Phase::Submit, facts, None).await;
+    let (nonce, now) = (Nonce::random(), house.clock.now());
+    let caps = SpendCaps::default();
+    let opening = house
+        .store
+        .submission_open(&lease, &nonce, 50_000, caps, now)
+        .await;
+    assert_eq!(opening.unwrap(), Opening::Opened);
+    (lease, nonce)
+}

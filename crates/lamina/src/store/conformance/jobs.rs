@@ -1,0 +1,183 @@
+//! Jobs as their owners see them: made, read, listed, deleted, expired.
+
+use super::*;
+use crate::store::StoreError;
+
+pub(in crate::store) async fn a_job_is_seen_by_its_owner_alone(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
+    assert_eq!(
+        store.job_get(&owner("b"), id).await.unwrap(),
+        Lookup::Missing
+    );
+    assert_eq!(
+        store.job_delete(&owner("b"), id, T0).await.unwrap(),
+        Deletion::Missing
+    );
+    assert!(
+        store
+            .job_list(&owner("b"), None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+pub(in crate::store) async fn a_list_is_newest_first_and_goes_on_after_its_cursor(
+    store: Arc<dyn Store>,
+) {
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        ids.push(create(&*store, at(second)).await);
+    }
+    ids.reverse();
+    let first = store.job_list(&owner("a"), None, 3).await.unwrap();
+    let second = store
+        .job_list(&owner("a"), first.last().map(|job| job.id), 3)
+        .await
+        .unwrap();
+    let listed: Vec<JobId> = first.iter().chain(&second).map(|job| job.id).collect();
+    assert_eq!(listed, ids);
+}
+
+pub(in crate::store) async fn a_key_names_one_job_as_long_as_it_lives(store: Arc<dyn Store>) {
+    let key = |body: u8| {
+        Some(IdempotencyKey {
+            key: "k".into(),
+            body_sha256: [body; 32],
+        })
+    };
+    let (first, second) = (new_job(T0), new_job(at(1)));
+    let id = first.id;
+    assert_eq!(store.job_create(first, key(1)).await.unwrap(), Created::New);
+    assert_eq!(
+        store.job_create(second.clone(), key(1)).await.unwrap(),
+        Created::Existing {
+            id,
+            phase: Phase::Prepare,
+            resubmitted: false,
+        }
+    );
+    assert_eq!(
+        store.job_create(second.clone(), key(2)).await.unwrap(),
+        Created::KeyConflict
+    );
+    assert_eq!(
+        store
+            .job_by_key(&owner("b"), &key(1).unwrap())
+            .await
+            .unwrap(),
+        None
+    );
+    store.job_delete(&owner("a"), id, at(2)).await.unwrap();
+    assert_eq!(
+        store.job_create(second, key(2)).await.unwrap(),
+        Created::New
+    );
+}
+
+pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_forgotten(
+    store: Arc<dyn Store>,
+) {
+    let (id, _) = accepted(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
+    assert_eq!(
+        store.job_delete(&owner("a"), id, at(5)).await.unwrap(),
+        Deletion::Done(ended(id, T0))
+    );
+    assert_eq!(
+        store.job_delete(&owner("a"), id, at(6)).await.unwrap(),
+        Deletion::Gone(Gone::Deleted)
+    );
+    assert_eq!(
+        store.job_get(&owner("a"), id).await.unwrap(),
+        Lookup::Gone(Gone::Deleted)
+    );
+    let late = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Wait, at(7)),
+            Facts::None,
+            false,
+            at(7),
+        )
+        .await
+        .unwrap();
+    assert_eq!(late, Settled::LostLease);
+
+    let erasable = store.job_erasable(10).await.unwrap();
+    assert_eq!(erasable.len(), 1);
+    assert_eq!(
+        erasable[0].running,
+        Some((EngineKind::Fal, RequestId("r1".into())))
+    );
+    assert_eq!(store.job_with_bytes(&[id]).await.unwrap(), [id]);
+    store.job_erased(id, at(8)).await.unwrap();
+    assert!(store.job_erasable(10).await.unwrap().is_empty());
+    assert!(store.job_with_bytes(&[id]).await.unwrap().is_empty());
+    assert_eq!(store.job_forget(at(5), 10).await.unwrap(), 0);
+    assert_eq!(store.job_forget(at(6), 10).await.unwrap(), 1);
+    assert_eq!(
+        store.job_get(&owner("a"), id).await.unwrap(),
+        Lookup::Missing
+    );
+}
+
+pub(in crate::store) async fn a_job_expires_in_every_phase(store: Arc<dyn Store>) {
+    let waiting = create(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let later = create(&*store, at(10)).await;
+    let end = T0.plus(DAY);
+    let early = end.minus(Duration::from_millis(1));
+    assert_eq!(store.job_expire(early, 10).await.unwrap(), []);
+    let expired = store.job_expire(end, 10).await.unwrap();
+    assert_eq!(expired, [ended(waiting, T0)]);
+    assert_eq!(
+        store.job_get(&owner("a"), waiting).await.unwrap(),
+        Lookup::Gone(Gone::Expired)
+    );
+    assert_eq!(
+        store.lease_renew(&claimed.lease, end).await.unwrap(),
+        Settled::LostLease
+    );
+    assert_eq!(found(&*store, later).await.phase, Phase::Prepare);
+}
+
+async fn read_until_gone(store: Arc<dyn Store>, id: JobId) {
+    while phase(&*store, id).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..20 {
+        assert_eq!(phase(&*store, id).await, None, "it was gone before");
+    }
+}
+
+pub(in crate::store) async fn no_reader_sees_less_than_was_acknowledged_or_read_before(
+    store: Arc<dyn Store>,
+) {
+    for _ in 0..50 {
+        let id = create(&*store, T0).await;
+        let readers = [0, 1].map(|_| tokio::spawn(read_until_gone(Arc::clone(&store), id)));
+        let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+        let next = change(Phase::Submit, at(1_000_000));
+        let settled = store
+            .job_settle(&job.lease, next, Facts::Source(FACTS), false, T0)
+            .await;
+        assert_eq!(settled.unwrap(), Settled::Applied);
+        assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
+        let deleted = store.job_delete(&owner("a"), id, T0).await.unwrap();
+        assert_eq!(deleted, Deletion::Done(ended(id, T0)));
+        assert_eq!(phase(&*store, id).await, None);
+        for reader in readers {
+            reader.await.unwrap();
+        }
+    }
+}
+
+pub(in crate::store) async fn a_store_that_is_closed_says_so(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    store.close().await;
+    store.close().await;
+    let answer = store.job_get(&owner("a"), id).await;
+    assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+}

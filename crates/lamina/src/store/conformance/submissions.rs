@@ -1,0 +1,212 @@
+//! What a step learns, and what is known of calls to engines.
+
+use super::*;
+
+pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(store: Arc<dyn Store>) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let job = found(&*store, id).await;
+    assert_eq!(
+        (job.phase, job.queue_position, job.estimate.expected),
+        (Phase::Wait, Some(2), Duration::from_secs(20))
+    );
+
+    let claimed = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    let submission = claimed.submission.clone().unwrap();
+    assert_eq!(
+        (submission.nonce, submission.state),
+        (nonce, SubmissionState::Accepted)
+    );
+    assert_eq!(submission.request, Some(RequestId("r1".into())));
+    for (fraction, stored) in [(0.5, 0.5), (0.25, 0.5)] {
+        let facts = Facts::Waiting {
+            fraction: Some(fraction),
+            queue_position: None,
+        };
+        let keep = store
+            .job_settle(
+                &claimed.lease,
+                change(Phase::Wait, at(1)),
+                facts,
+                true,
+                at(1),
+            )
+            .await
+            .unwrap();
+        assert_eq!(keep, Settled::Applied);
+        assert!((found(&*store, id).await.estimate.reported - stored).abs() < 1e-6);
+    }
+
+    let keep = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Collect, at(9)),
+            Facts::None,
+            true,
+            at(9),
+        )
+        .await
+        .unwrap();
+    assert_eq!(keep, Settled::Applied);
+    let layer = Layer {
+        order: 0,
+        name: Some("background".into()),
+        media_type: MediaType::Png,
+        width: 3,
+        height: 2,
+        bytes: 70,
+        sha256: "00".into(),
+        bbox: None,
+        coverage: 1.0,
+    };
+    let facts = Facts::Layers(vec![layer.clone()]);
+    let done = store
+        .job_settle(
+            &claimed.lease,
+            change(Phase::Completed, at(9)),
+            facts,
+            true,
+            at(9),
+        )
+        .await
+        .unwrap();
+    assert_eq!(done, Settled::Applied);
+    let job = found(&*store, id).await;
+    assert_eq!((job.phase, job.layers), (Phase::Completed, vec![layer]));
+    assert_eq!(
+        store.engine_durations(EngineKind::Fal, 5).await.unwrap(),
+        [Duration::from_secs(9)]
+    );
+    assert_eq!(store.job_counts().await.unwrap().leased, 0);
+}
+
+pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_taken(
+    store: Arc<dyn Store>,
+) {
+    let id = create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let applied = store
+        .job_settle(&job.lease, change(Phase::Submit, T0), Facts::None, true, T0)
+        .await
+        .unwrap();
+    assert_eq!(applied, Settled::Applied);
+    let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
+    assert_eq!(
+        store
+            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), T0)
+            .await
+            .unwrap(),
+        Opening::Opened
+    );
+    let later = change(Phase::Submit, at(100));
+    assert_eq!(
+        store
+            .job_settle(&job.lease, later, Facts::None, false, T0)
+            .await
+            .unwrap(),
+        Settled::Applied
+    );
+
+    assert!(
+        !store
+            .submission_adopt(id, &Nonce::random(), &request, at(1))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .submission_adopt(id, &nonce, &request, at(1))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .submission_adopt(id, &nonce, &RequestId("forged".into()), at(1))
+            .await
+            .unwrap()
+    );
+    store
+        .submission_close(&nonce, SubmissionState::Unknown, None, at(2))
+        .await
+        .unwrap();
+    let claimed = claim(&*store, Phase::Submit, at(2)).await.unwrap();
+    let submission = claimed.submission.unwrap();
+    assert_eq!(
+        (submission.state, submission.request),
+        (SubmissionState::Accepted, Some(request))
+    );
+    assert_eq!(store.submission_unknown_count().await.unwrap(), 0);
+}
+
+pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc<dyn Store>) {
+    create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let nonce = Nonce::random();
+    assert_eq!(
+        store
+            .submission_open(&job.lease, &nonce, 0, SpendCaps::default(), T0)
+            .await
+            .unwrap(),
+        Opening::Opened
+    );
+    store
+        .submission_close(&nonce, SubmissionState::Unknown, None, at(1))
+        .await
+        .unwrap();
+    assert_eq!(store.submission_unknown_count().await.unwrap(), 1);
+}
+
+pub(in crate::store) async fn the_account_follows_every_submission_through_its_states(
+    store: Arc<dyn Store>,
+) {
+    let line = |state, submissions| AccountLine {
+        engine: EngineKind::Fal,
+        state,
+        submissions,
+        microusd: submissions * 50_000,
+    };
+    let (_, taken) = accepted(&*store, T0).await;
+    accepted(&*store, at(1)).await;
+    let mut account = store.account(T0).await.unwrap().lines;
+    account.retain(|line| line.submissions > 0);
+    assert_eq!(account, [line(SubmissionState::Accepted, 2)]);
+
+    let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    let settled = store
+        .job_settle(
+            &job.lease,
+            change(Phase::Submit, at(1)),
+            Facts::RunFailed(taken),
+            true,
+            at(1),
+        )
+        .await;
+    assert_eq!(settled.unwrap(), Settled::Applied);
+    let lost = Nonce::random();
+    let opened = store
+        .submission_open(&job.lease, &lost, 50_000, SpendCaps::default(), at(2))
+        .await;
+    assert_eq!(opened.unwrap(), Opening::Opened);
+    let account = store.account(T0).await.unwrap().lines;
+    assert!(
+        account.contains(&line(SubmissionState::Open, 1)),
+        "{account:?}"
+    );
+    let unknown = SubmissionState::Unknown;
+    store
+        .submission_close(&lost, unknown, None, at(3))
+        .await
+        .unwrap();
+    let mut account = store.account(T0).await.unwrap().lines;
+    account.sort_by_key(|line| line.state.as_str());
+    let expected = [
+        line(SubmissionState::Accepted, 1),
+        line(SubmissionState::Failed, 1),
+        line(SubmissionState::Open, 0),
+        line(SubmissionState::Unknown, 1),
+    ];
+    assert_eq!(account, expected);
+    let day = store.account(T0).await.unwrap().today_microusd;
+    assert_eq!(day, 3 * 50_000, "what is not known may have been taken");
+    let next = store.account(T0.plus(DAY)).await.unwrap();
+    assert_eq!(next.today_microusd, 0);
+}

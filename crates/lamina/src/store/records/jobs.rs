@@ -1,0 +1,177 @@
+//! Jobs: as they are made, read, and ended by something else than a step of their own.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::jobs::{
+    EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Params, Phase, RequestId,
+    Status, UnixMs,
+};
+
+/// What is known of a stored, normalised source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// Format of the stored bytes.
+    pub media_type: MediaType,
+    /// Width in pixels, orientation applied.
+    pub width: u32,
+    /// Height in pixels, orientation applied.
+    pub height: u32,
+    /// Size of the stored file.
+    pub bytes: u64,
+}
+
+/// Where a job's source is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoredSource {
+    /// Still to be fetched.
+    Url(Url),
+    /// In the blob store.
+    Stored(SourceFacts),
+}
+
+/// A job about to be created.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id, made by the caller because the source's blob is named after it.
+    pub id: JobId,
+    /// Who asks.
+    pub owner: OwnerId,
+    /// The engine it will run on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// Its source.
+    pub source: StoredSource,
+    /// Now.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+    /// Most jobs of the owner that may be at work, this one included; `None` is no bound.
+    pub max_active: Option<u32>,
+}
+
+/// A client's promise that a repeated create means the same job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The header's value.
+    pub key: String,
+    /// SHA-256 of the body.
+    pub body_sha256: [u8; 32],
+}
+
+/// What a create came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// A new job.
+    New,
+    /// The key and body were seen before; this is that job.
+    Existing {
+        /// Its id.
+        id: JobId,
+        /// Where it is.
+        phase: Phase,
+        /// Whether it was submitted before; see [`Phase::status`].
+        resubmitted: bool,
+    },
+    /// The key was seen with another body.
+    KeyConflict,
+    /// The owner has as many jobs at work as it may; nothing was written.
+    TooManyJobs {
+        /// As many.
+        limit: u32,
+    },
+}
+
+/// Why a job is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Its owner deleted it.
+    Deleted,
+    /// Its time was over.
+    Expired,
+}
+
+/// What a look for a job came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// It is there.
+    Found(Arc<JobRecord>),
+    /// It was there.
+    Gone(Gone),
+    /// No job of this owner has this id.
+    Missing,
+}
+
+/// A job that was ended by something else than a step of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub id: JobId,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// The engine it was for.
+    pub engine: EngineKind,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// Whether it had completed or failed before.
+    pub was_finished: bool,
+}
+
+/// What a delete came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is deleted now.
+    Done(Ended),
+    /// It was gone already.
+    Gone(Gone),
+    /// No job of this owner has this id.
+    Missing,
+}
+
+/// One job as a reader sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// Inner phase.
+    pub phase: Phase,
+    /// The engine it runs on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// The stored source, once there is one.
+    pub source: Option<SourceFacts>,
+    /// What progress is derived from.
+    pub estimate: Estimate,
+    /// Requests ahead of it at the engine, while it queues there.
+    pub queue_position: Option<u32>,
+    /// Set exactly when failed.
+    pub failure: Option<Failure>,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+    /// Bottom first; empty until completed.
+    pub layers: Vec<Layer>,
+}
+
+impl JobRecord {
+    /// What the API shows; `None` when the answer is 410.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.phase.status(self.estimate.is_resubmitted())
+    }
+}
+
+/// A job whose bytes are to be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasable {
+    /// The job.
+    pub id: JobId,
+    /// The engine's request that may still run and should be cancelled.
+    pub running: Option<(EngineKind, RequestId)>,
+}

@@ -1,0 +1,87 @@
+//! What a worker is given with a job, and what it writes back.
+
+use std::time::Duration;
+
+use super::{SourceFacts, StoredSource, Submission};
+use crate::jobs::{EngineKind, JobId, Layer, Nonce, OwnerId, Params, Phase, RequestId, UnixMs};
+
+/// A worker's right to run the next step of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// Rises with every claim; a write with an old token changes nothing.
+    pub token: i64,
+}
+
+/// A claimed job, with all that a step needs to know.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The right to work on it.
+    pub lease: Lease,
+    /// Who owns it.
+    pub owner: OwnerId,
+    /// Which step is next.
+    pub phase: Phase,
+    /// The engine it runs on.
+    pub engine: EngineKind,
+    /// Its parameters.
+    pub params: Params,
+    /// Where its source is.
+    pub source: StoredSource,
+    /// When it became due for this claim.
+    pub due_at: UnixMs,
+    /// Failed attempts of this phase.
+    pub attempt: u32,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When it and its bytes go.
+    pub expires_at: UnixMs,
+    /// When the engine accepted it.
+    pub accepted_at: Option<UnixMs>,
+    /// The latest submission.
+    pub submission: Option<Submission>,
+    /// How many submissions the engine took.
+    pub runs: u32,
+}
+
+/// What a step learnt and wants written with its change.
+#[derive(Clone, Debug)]
+pub enum Facts {
+    /// Nothing.
+    None,
+    /// The source is stored.
+    Source(SourceFacts),
+    /// The engine accepted; also closes the submission.
+    Accepted {
+        /// Which submission.
+        nonce: Nonce,
+        /// The engine's name for it.
+        request: RequestId,
+        /// Requests ahead of it.
+        queue_position: Option<u32>,
+        /// How long runs of this engine take of late.
+        expected: Duration,
+    },
+    /// The engine is at work.
+    Waiting {
+        /// What it reported, 0.0 to 1.0; never lowers what is stored.
+        fraction: Option<f32>,
+        /// Requests ahead of it.
+        queue_position: Option<u32>,
+    },
+    /// The run of this submission failed, and the job is submitted anew.
+    RunFailed(Nonce),
+    /// Every layer is stored, bottom first.
+    Layers(Vec<Layer>),
+}
+
+/// Whether a fenced write took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// It did.
+    Applied,
+    /// Another worker, a delete or the expiry took the job; nothing was changed.
+    LostLease,
+}

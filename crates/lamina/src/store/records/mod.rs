@@ -1,0 +1,17 @@
+//! What the store holds, as its callers see it. Row layouts stay in the implementations; API
+//! types stay in `http/`.
+
+mod jobs;
+mod leases;
+mod standing;
+mod submissions;
+mod uploads;
+
+pub use jobs::{
+    Created, Deletion, Ended, Erasable, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
+    SourceFacts, StoredSource,
+};
+pub use leases::{Claimed, Facts, Lease, Settled};
+pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
+pub use submissions::{Opening, Submission, SubmissionState};
+pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};
