@@ -1,95 +1,21 @@
 //! The built-in runtime: rten, run in short stages so that a raised flag is obeyed in between.
 //!
-//! A graph is cut where few values are alive; each stage computes the values the next ones need.
-//! The value names are those of the ONNX files. rten itself cannot be stopped within a stage.
+//! Where the graphs are cut is said in [`super::stages`]. rten itself cannot be stopped within a stage.
 //! Models load once a process, on first use, which takes a few milliseconds of the first run.
+//! Invariant: a value lives until the last stage that is given it, which may take its memory over.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ShapeInferenceMode, Value, ValueOrView};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor, TensorView};
 
+use super::stages::Stage;
 use super::{Input, Net, Runtime, mask};
 use crate::Error;
 use crate::context::Context;
 use crate::plane::Gray;
-
-/// A piece of a graph.
-enum Stage {
-    /// The values alive after it; the last stage of a graph yields the mask.
-    Whole(&'static [&'static str]),
-    /// One large convolution (3 by 3, padded to keep its size) from the first value to the second,
-    /// run in `STRIPS` strips of rows.
-    Strips(&'static str, &'static str),
-}
-use Stage::{Strips, Whole};
-
-/// The longest convolution takes a quarter of a whole call.
-const STRIPS: usize = 8;
-
-/// Cut so that no stage takes more than about a sixteenth of the call.
-const SALIENCY: &[Stage] = &[
-    Whole(&["801"]),
-    Strips("801", "1969"),
-    Whole(&["801", "943"]),
-    Strips("943", "2005"),
-    Whole(&["947", "948"]),
-    Whole(&["947", "2008"]),
-    Whole(&["947", "951", "1066"]),
-    Whole(&["947", "1070"]),
-    Whole(&["947", "1070", "1166"]),
-    Whole(&["947", "1070", "1449", "1916", "1936", "1956"]),
-    Whole(&["947", "1564", "1896", "1916", "1936", "1956"]),
-    Strips("1564", "2224"),
-    Whole(&["947", "1567", "1682", "1896", "1916", "1936", "1956"]),
-    Whole(&["947", "1686", "1896", "1916", "1936", "1956"]),
-    Whole(&["947", "1705", "1876", "1896", "1916", "1936", "1956"]),
-    Whole(&["1706", "1876", "1896", "1916", "1936", "1956"]),
-    Strips("1706", "2260"),
-    Whole(&["1709", "1876", "1896", "1916", "1936", "1956"]),
-    Strips("1709", "2263"),
-    Whole(&["1709", "1851", "1876", "1896", "1916", "1936", "1956"]),
-    Strips("1851", "2299"),
-    Whole(&["1855", "1876", "1896", "1916", "1936", "1956"]),
-    Strips("1855", "1856"),
-    Whole(&["1959"]),
-];
-const TEXT: &[Stage] = &[
-    Whole(&["batch_norm_67.tmp_2"]),
-    Whole(&["depthwise_conv2d_0.tmp_0"]),
-    Whole(&["p2o.Add.11"]),
-    Whole(&["p2o.Add.15"]),
-    Whole(&["depthwise_conv2d_2.tmp_0"]),
-    Whole(&["conv2d_482.tmp_0", "depthwise_conv2d_3.tmp_0"]),
-    Whole(&["p2o.Add.55", "p2o.Add.247"]),
-    Whole(&["p2o.Add.71", "p2o.Add.247"]),
-    Whole(&["p2o.Add.99", "p2o.Add.241", "p2o.Add.247"]),
-    Whole(&["depthwise_conv2d_8.tmp_0", "p2o.Add.241", "p2o.Add.247"]),
-    Whole(&["p2o.Add.147", "p2o.Add.241", "p2o.Add.247"]),
-    Whole(&["p2o.Add.207", "p2o.Add.235", "p2o.Add.241", "p2o.Add.247"]),
-    Whole(&[
-        "p2o.Add.247",
-        "p2o.Add.251",
-        "p2o.Add.259",
-        "conv2d_488.tmp_0",
-        "conv2d_491.tmp_0",
-        "conv2d_492.tmp_0",
-        "hardsigmoid_11.tmp_0",
-    ]),
-    Whole(&[
-        "p2o.Add.253",
-        "p2o.Mul.167",
-        "conv2d_488.tmp_0",
-        "conv2d_491.tmp_0",
-        "conv2d_493.tmp_0",
-        "nearest_interp_v2_3.tmp_0",
-    ]),
-    Strips("p2o.Add.253", "conv2d_494.tmp_0"),
-    Whole(&["p2o.Concat.1"]),
-    Strips("p2o.Concat.1", "batch_norm_0.tmp_3"),
-    Whole(&["sigmoid_0.tmp_0"]),
-];
 
 static SALIENCY_FILE: File = File::new(Net::Saliency);
 static TEXT_FILE: File = File::new(Net::Text);
@@ -174,23 +100,15 @@ impl Runtime for Embedded {
         let model = File::of(net).whole()?;
         ctx.check()?;
         let pieces = File::of(net).pieces()?;
-        let inputs = model.input_ids();
-        let input_id = *inputs.first().ok_or_else(|| net.error(&"no input"))?;
-        let input = NdTensor::from_data([1, 3, input.h, input.w], input.data);
-        let mut alive: Alive = vec![(input_id, input.into_dyn().into())];
-        let stages = match net {
-            Net::Saliency => SALIENCY,
-            Net::Text => TEXT,
-        };
-        for stage in stages {
-            ctx.check()?;
-            match stage {
-                Whole(names) => alive = whole(ctx, net, model, alive, names)?,
-                Strips(from, to) => strips(ctx, net, (model, pieces), &mut alive, from, to)?,
-            }
+        let mut alive = Alive::begin(net, input);
+        let mut stages = net.stages();
+        while let Some((stage, later)) = stages.split_first() {
+            alive.advance(ctx, net, (model, pieces), stage, later)?;
+            stages = later;
         }
-        let (_, answer) = alive.pop().ok_or_else(|| net.error(&"no output"))?;
+        let answer = alive.0.pop().ok_or_else(|| net.error(&"no output"))?;
         let answer: Tensor<f32> = answer
+            .1
             .try_into()
             .map_err(|error| net.error(&format!("{error:?}")))?;
         let shape = answer.shape().to_vec();
@@ -198,75 +116,135 @@ impl Runtime for Embedded {
     }
 }
 
-/// The values known, with what they are.
-type Alive = Vec<(NodeId, Value)>;
+/// The values known, by name.
+struct Alive(Vec<(&'static str, Value)>);
 
-/// Computes the values named from those alive, passing on what is still needed.
+impl Alive {
+    fn begin(net: Net, input: Input) -> Self {
+        let input = NdTensor::from_data([1, 3, input.h, input.w], input.data);
+        Self(vec![(net.input(), input.into_dyn().into())])
+    }
+
+    /// Runs a stage and drops what none of the `later` ones needs.
+    fn advance(
+        &mut self,
+        ctx: &Context<'_>,
+        net: Net,
+        (model, pieces): (&Model, &Model),
+        stage: &Stage,
+        later: &[Stage],
+    ) -> Result<(), Error> {
+        ctx.check()?;
+        if stage.strips == 1 {
+            return whole(ctx, net, model, self, stage, later);
+        }
+        let strips = strips(ctx, net, pieces, self, stage)?;
+        self.0.retain(|(name, _)| needed(later, name));
+        self.0.push((stage.to[0], joined(ctx, net, &strips)?));
+        Ok(())
+    }
+
+    fn get(&self, net: Net, name: &str) -> Result<&Value, Error> {
+        let found = self.0.iter().find(|(held, _)| *held == name);
+        found
+            .map(|(_, value)| value)
+            .ok_or_else(|| net.error(&format!("a stage is not given {name}")))
+    }
+}
+
+fn needed(stages: &[Stage], name: &str) -> bool {
+    stages.iter().any(|stage| stage.from.contains(&name))
+}
+
+/// A stage as a whole. What no `later` one needs is given away, so that rten may work in place.
 fn whole(
     ctx: &Context<'_>,
     net: Net,
     model: &Model,
-    alive: Alive,
-    names: &[&str],
-) -> Result<Alive, Error> {
-    let ids = names
-        .iter()
-        .map(|name| node(net, model, name))
-        .collect::<Result<Vec<_>, _>>()?;
-    let missing: Vec<NodeId> = ids
-        .iter()
-        .copied()
-        .filter(|id| alive.iter().all(|(held, _)| held != id))
-        .collect();
-    let inputs = alive
-        .iter()
-        .map(|(id, value)| (*id, ValueOrView::from(value)))
-        .collect();
-    let made = run(ctx, net, model, inputs, &missing)?;
-    let mut next: Alive = alive
+    alive: &mut Alive,
+    stage: &Stage,
+    later: &[Stage],
+) -> Result<(), Error> {
+    let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut alive.0)
         .into_iter()
-        .filter(|(id, _)| ids.contains(id))
-        .collect();
-    next.extend(missing.into_iter().zip(made));
-    Ok(next)
+        .partition(|(name, _)| stage.from.contains(name) && !needed(later, name));
+    alive.0 = kept;
+    let mut inputs = Vec::with_capacity(stage.from.len());
+    for (name, value) in given {
+        inputs.push((node(net, model, name)?, value.into()));
+    }
+    for (name, value) in &alive.0 {
+        if stage.from.contains(name) {
+            inputs.push((node(net, model, name)?, ValueOrView::from(value)));
+        }
+    }
+    let outputs = stage.to.iter().map(|name| node(net, model, name));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    let made = run(ctx, net, model, inputs, &outputs)?;
+    alive.0.extend(stage.to.iter().copied().zip(made));
+    Ok(())
 }
 
-/// Adds the convolution `to` of the value `from`, computed strip by strip. A strip is given one row
-/// more on both sides than it answers for: there the padding, which stands for rows that are not
-/// there, is wrong, unless it is the edge of the picture.
+/// Rows of a stage's answer, as many as `rows`, and those above and below them, which are wrong.
+struct Strip {
+    answer: Tensor<f32>,
+    rows: Range<usize>,
+}
+
+/// A stage strip by strip. A strip is given one row more on both sides than it answers for: there
+/// the padding, which stands for rows that are not there, is wrong, unless it is the edge of the
+/// picture.
 fn strips(
     ctx: &Context<'_>,
     net: Net,
-    (model, pieces): (&Model, &Model),
-    alive: &mut Alive,
-    from: &str,
-    to: &str,
-) -> Result<(), Error> {
-    let (input, output) = (node(net, pieces, from)?, node(net, pieces, to)?);
-    let (from, to) = (node(net, model, from)?, node(net, model, to)?);
-    let whole: TensorView<f32> = alive
-        .iter()
-        .find(|(id, _)| *id == from)
-        .and_then(|(_, value)| value.as_tensor_view())
-        .ok_or_else(|| net.error(&"a stage has nothing to begin with"))?;
-    let (rows, mut made) = (whole.size(2), None::<Tensor<f32>>);
-    let tall = rows.div_ceil(STRIPS);
-    for first in (0..rows).step_by(tall) {
-        ctx.check()?;
-        let end = (first + tall).min(rows);
-        let (above, below) = (first.min(1), (rows - end).min(1));
-        let strip = whole.slice((.., .., first - above..end + below));
-        let answer = run(ctx, net, pieces, vec![(input, strip.into())], &[output])?;
-        let answer: Option<Tensor<f32>> = answer.into_iter().next().and_then(|a| a.try_into().ok());
-        let answer = answer.ok_or_else(|| net.error(&"a strip has no answer"))?;
-        let (channels, columns) = (answer.size(1), answer.size(3));
-        let made = made.get_or_insert_with(|| Tensor::zeros(&[1, channels, rows, columns]));
-        made.slice_mut((.., .., first..end))
-            .copy_from(&answer.slice((.., .., above..above + end - first)));
+    pieces: &Model,
+    alive: &Alive,
+    stage: &Stage,
+) -> Result<Vec<Strip>, Error> {
+    let mut sources = Vec::with_capacity(stage.from.len());
+    for name in stage.from {
+        let value: Option<TensorView<f32>> = alive.get(net, name)?.as_tensor_view();
+        let value = value.ok_or_else(|| net.error(&"a stage begins with no numbers"))?;
+        sources.push((node(net, pieces, name)?, value));
     }
-    let made = made.ok_or_else(|| net.error(&"a stage has no rows"))?;
-    alive.push((to, made.into()));
-    Ok(())
+    let output = [node(net, pieces, stage.to[0])?];
+    let all = sources.first().map_or(0, |(_, value)| value.size(2));
+    let tall = all.div_ceil(stage.strips).max(1);
+    let mut made = Vec::with_capacity(stage.strips);
+    for first in (0..all).step_by(tall) {
+        ctx.check()?;
+        let end = (first + tall).min(all);
+        let (above, below) = (first.min(1), (all - end).min(1));
+        let inputs = sources.iter().map(|(id, value)| {
+            let part = value.slice((.., .., first - above..end + below));
+            (*id, part.into())
+        });
+        let answer = run(ctx, net, pieces, inputs.collect(), &output)?;
+        let answer = answer.into_iter().next().and_then(|a| a.try_into().ok());
+        made.push(Strip {
+            answer: answer.ok_or_else(|| net.error(&"a strip has no answer"))?,
+            rows: above..above + end - first,
+        });
+    }
+    Ok(made)
+}
+
+/// The strips as one value.
+fn joined(ctx: &Context<'_>, net: Net, strips: &[Strip]) -> Result<Value, Error> {
+    let first = strips.first().ok_or_else(|| net.error(&"no rows"))?;
+    let (channels, columns) = (first.answer.size(1), first.answer.size(3));
+    let rows: usize = strips.iter().map(|strip| strip.rows.len()).sum();
+    let mut data = Vec::with_capacity(channels * rows * columns);
+    for channel in 0..channels {
+        if channel % 16 == 0 {
+            ctx.check()?;
+        }
+        for strip in strips {
+            let part = strip.answer.slice((0, channel, strip.rows.clone()));
+            data.extend_from_slice(part.data().ok_or_else(|| net.error(&"torn rows"))?);
+        }
+    }
+    Ok(Tensor::from_data(&[1, channels, rows, columns], data).into())
 }
 
 fn node(net: Net, model: &Model, name: &str) -> Result<NodeId, Error> {
@@ -288,6 +266,9 @@ fn run(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
     use super::*;
     use crate::{Cancel, Options};
 
@@ -323,6 +304,82 @@ mod tests {
             );
             for (one, other) in wanted.iter().zip(&staged.data) {
                 assert!((one - other).abs() < 1e-5, "{} {w} x {h}", net.name());
+            }
+        }
+    }
+
+    /// When the flag was looked at, in processor time.
+    static LOOKS: Mutex<Vec<Duration>> = Mutex::new(Vec::new());
+
+    fn noting() -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let nanos = time.tv_nsec.unsigned_abs() as u32;
+        let time = Duration::new(time.tv_sec.unsigned_abs(), nanos);
+        LOOKS.lock().expect("no panic").push(time);
+        time
+    }
+
+    /// Processor time in ms of each stretch between two looks in `work`, which `least` is lowered to.
+    fn stretches(least: &mut Vec<f64>, work: impl FnOnce()) -> f64 {
+        LOOKS.lock().expect("no panic").clear();
+        noting();
+        work();
+        noting();
+        let looks = LOOKS.lock().expect("no panic");
+        let ms = |pair: &[Duration]| (pair[1] - pair[0]).as_secs_f64() * 1000.0;
+        least.resize(looks.len() - 1, f64::MAX);
+        for (least, pair) in least.iter_mut().zip(looks.windows(2)) {
+            *least = ms(pair).min(*least);
+        }
+        looks.windows(2).map(ms).sum()
+    }
+
+    #[test]
+    #[ignore = "a measurement: processor time of each stage, and of all against the graph in one go"]
+    fn stage_times() {
+        let (options, cancel) = (
+            Options {
+                clock: noting,
+                ..Options::default()
+            },
+            Cancel::default(),
+        );
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        for (net, w, h) in [(Net::Saliency, 320, 320), (Net::Text, 960, 960)] {
+            let noise = (0..3 * w * h).map(|at| (at * 7919 % 255) as f32 / 127.5 - 1.0);
+            let data: Vec<f32> = noise.collect();
+            let model = File::of(net).whole().expect("it loads");
+            let pieces = File::of(net).pieces().expect("it loads");
+            let (mut bare, mut staged) = (f64::MAX, f64::MAX);
+            let mut least = vec![Vec::new(); net.stages().len()];
+            for _ in 0..15 {
+                let input = NdTensor::from_data([1, 3, h, w], data.clone());
+                let inputs = vec![(model.input_ids()[0], input.view().into())];
+                let once = stretches(&mut Vec::new(), || {
+                    run(&ctx, net, model, inputs, &model.output_ids()[..1]).expect("it runs");
+                });
+                bare = bare.min(once);
+                let data = data.clone();
+                let mut alive = Alive::begin(net, Input { w, h, data });
+                let mut sum = 0.0;
+                for (index, stage) in net.stages().iter().enumerate() {
+                    sum += stretches(&mut least[index], || {
+                        let later = &net.stages()[index + 1..];
+                        alive
+                            .advance(&ctx, net, (model, pieces), stage, later)
+                            .expect("it runs");
+                    });
+                }
+                staged = staged.min(sum);
+            }
+            let longest = least.iter().flatten().copied().fold(0.0, f64::max);
+            let (name, ratio) = (net.name(), staged / bare);
+            eprintln!(
+                "{name}: in one go {bare:.0} ms, staged {staged:.0}, ratio {ratio:.3}, longest {longest:.1}"
+            );
+            for (stage, least) in net.stages().iter().zip(least) {
+                eprintln!("  {least:.1?} {:?}", stage.to);
             }
         }
     }
