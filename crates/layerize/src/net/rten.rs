@@ -5,16 +5,18 @@
 //! Invariant: a value lives until the last stage that is given it, which may take its memory over.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use rten::{Model, ModelOptions, NodeId, RunOptions, ShapeInferenceMode, Value, ValueOrView};
+use rten::{
+    Model, ModelOptions, NodeId, RunOptions, ShapeInferenceMode, ThreadPool, Value, ValueOrView,
+};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor, TensorView};
 
 use super::stages::Stage;
 use super::{Input, Net, Runtime, mask};
 use crate::Error;
-use crate::context::Context;
+use crate::context::{Context, Watch};
 use crate::plane::Gray;
 
 static SALIENCY_FILE: File = File::new(Net::Saliency);
@@ -45,11 +47,11 @@ impl File {
         }
     }
 
-    fn whole(&self) -> Result<&Model, Error> {
+    fn whole(&'static self) -> Result<&'static Model, Error> {
         self.loaded(&self.whole, |options| options)
     }
 
-    fn pieces(&self) -> Result<&Model, Error> {
+    fn pieces(&'static self) -> Result<&'static Model, Error> {
         self.loaded(&self.pieces, |options| {
             options
                 .enable_optimization(false)
@@ -96,19 +98,18 @@ impl Runtime for Embedded {
     }
 
     fn run(&self, ctx: &Context<'_>, net: Net, input: Input) -> Result<Gray, Error> {
-        ctx.check()?;
-        let model = File::of(net).whole()?;
-        ctx.check()?;
-        let pieces = File::of(net).pieces()?;
-        let mut alive = Alive::begin(net, input);
-        let mut stages = net.stages();
-        while let Some((stage, later)) = stages.split_first() {
-            alive.advance(ctx, net, (model, pieces), stage, later)?;
-            stages = later;
-        }
-        let answer = alive.0.pop().ok_or_else(|| net.error(&"no output"))?;
+        let mut call = Call::begin(ctx, net, input)?;
+        // All of it on one thread of the pool: each thread that asks for memory keeps some.
+        let answer = ctx.pool.run(|| {
+            let mut stages = net.stages();
+            while let Some((stage, later)) = stages.split_first() {
+                call.advance(stage, later)?;
+                stages = later;
+            }
+            let last = call.alive.pop().map(|(_, answer)| answer);
+            last.ok_or_else(|| net.error(&"no output"))
+        })?;
         let answer: Tensor<f32> = answer
-            .1
             .try_into()
             .map_err(|error| net.error(&format!("{error:?}")))?;
         let shape = answer.shape().to_vec();
@@ -116,73 +117,15 @@ impl Runtime for Embedded {
     }
 }
 
-/// The values known, by name.
-struct Alive(Vec<(&'static str, Value)>);
-
-impl Alive {
-    fn begin(net: Net, input: Input) -> Self {
-        let input = NdTensor::from_data([1, 3, input.h, input.w], input.data);
-        Self(vec![(net.input(), input.into_dyn().into())])
-    }
-
-    /// Runs a stage and drops what none of the `later` ones needs.
-    fn advance(
-        &mut self,
-        ctx: &Context<'_>,
-        net: Net,
-        (model, pieces): (&Model, &Model),
-        stage: &Stage,
-        later: &[Stage],
-    ) -> Result<(), Error> {
-        ctx.check()?;
-        if stage.strips == 1 {
-            return whole(ctx, net, model, self, stage, later);
-        }
-        let strips = strips(ctx, net, pieces, self, stage)?;
-        self.0.retain(|(name, _)| needed(later, name));
-        self.0.push((stage.to[0], joined(ctx, net, &strips)?));
-        Ok(())
-    }
-
-    fn get(&self, net: Net, name: &str) -> Result<&Value, Error> {
-        let found = self.0.iter().find(|(held, _)| *held == name);
-        found
-            .map(|(_, value)| value)
-            .ok_or_else(|| net.error(&format!("a stage is not given {name}")))
-    }
-}
-
-fn needed(stages: &[Stage], name: &str) -> bool {
-    stages.iter().any(|stage| stage.from.contains(&name))
-}
-
-/// A stage as a whole. What no `later` one needs is given away, so that rten may work in place.
-fn whole(
-    ctx: &Context<'_>,
+/// One run of a network.
+struct Call<'a> {
+    watch: &'a Watch<'a>,
+    pool: &'a Arc<ThreadPool>,
     net: Net,
-    model: &Model,
-    alive: &mut Alive,
-    stage: &Stage,
-    later: &[Stage],
-) -> Result<(), Error> {
-    let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut alive.0)
-        .into_iter()
-        .partition(|(name, _)| stage.from.contains(name) && !needed(later, name));
-    alive.0 = kept;
-    let mut inputs = Vec::with_capacity(stage.from.len());
-    for (name, value) in given {
-        inputs.push((node(net, model, name)?, value.into()));
-    }
-    for (name, value) in &alive.0 {
-        if stage.from.contains(name) {
-            inputs.push((node(net, model, name)?, ValueOrView::from(value)));
-        }
-    }
-    let outputs = stage.to.iter().map(|name| node(net, model, name));
-    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-    let made = run(ctx, net, model, inputs, &outputs)?;
-    alive.0.extend(stage.to.iter().copied().zip(made));
-    Ok(())
+    model: &'static Model,
+    pieces: &'static Model,
+    /// The values known, by name.
+    alive: Vec<(&'static str, Value)>,
 }
 
 /// Rows of a stage's answer, as many as `rows`, and those above and below them, which are wrong.
@@ -191,77 +134,130 @@ struct Strip {
     rows: Range<usize>,
 }
 
-/// A stage strip by strip. A strip is given one row more on both sides than it answers for: there
-/// the padding, which stands for rows that are not there, is wrong, unless it is the edge of the
-/// picture.
-fn strips(
-    ctx: &Context<'_>,
-    net: Net,
-    pieces: &Model,
-    alive: &Alive,
-    stage: &Stage,
-) -> Result<Vec<Strip>, Error> {
-    let mut sources = Vec::with_capacity(stage.from.len());
-    for name in stage.from {
-        let value: Option<TensorView<f32>> = alive.get(net, name)?.as_tensor_view();
-        let value = value.ok_or_else(|| net.error(&"a stage begins with no numbers"))?;
-        sources.push((node(net, pieces, name)?, value));
-    }
-    let output = [node(net, pieces, stage.to[0])?];
-    let all = sources.first().map_or(0, |(_, value)| value.size(2));
-    let tall = all.div_ceil(stage.strips).max(1);
-    let mut made = Vec::with_capacity(stage.strips);
-    for first in (0..all).step_by(tall) {
+impl<'a> Call<'a> {
+    fn begin(ctx: &'a Context<'_>, net: Net, input: Input) -> Result<Self, Error> {
         ctx.check()?;
-        let end = (first + tall).min(all);
-        let (above, below) = (first.min(1), (all - end).min(1));
-        let inputs = sources.iter().map(|(id, value)| {
-            let part = value.slice((.., .., first - above..end + below));
-            (*id, part.into())
-        });
-        let answer = run(ctx, net, pieces, inputs.collect(), &output)?;
-        let answer = answer.into_iter().next().and_then(|a| a.try_into().ok());
-        made.push(Strip {
-            answer: answer.ok_or_else(|| net.error(&"a strip has no answer"))?,
-            rows: above..above + end - first,
-        });
+        let model = File::of(net).whole()?;
+        ctx.check()?;
+        let input = NdTensor::from_data([1, 3, input.h, input.w], input.data);
+        Ok(Self {
+            watch: &ctx.watch,
+            pool: &ctx.pool,
+            net,
+            model,
+            pieces: File::of(net).pieces()?,
+            alive: vec![(net.input(), input.into_dyn().into())],
+        })
     }
-    Ok(made)
-}
 
-/// The strips as one value.
-fn joined(ctx: &Context<'_>, net: Net, strips: &[Strip]) -> Result<Value, Error> {
-    let first = strips.first().ok_or_else(|| net.error(&"no rows"))?;
-    let (channels, columns) = (first.answer.size(1), first.answer.size(3));
-    let rows: usize = strips.iter().map(|strip| strip.rows.len()).sum();
-    let mut data = Vec::with_capacity(channels * rows * columns);
-    for channel in 0..channels {
-        if channel % 16 == 0 {
-            ctx.check()?;
+    /// Runs a stage and drops what none of the `later` ones needs.
+    fn advance(&mut self, stage: &Stage, later: &[Stage]) -> Result<(), Error> {
+        self.watch.check()?;
+        if stage.strips == 1 {
+            return self.whole(stage, later);
         }
-        for strip in strips {
-            let part = strip.answer.slice((0, channel, strip.rows.clone()));
-            data.extend_from_slice(part.data().ok_or_else(|| net.error(&"torn rows"))?);
-        }
+        let strips = self.strips(stage)?;
+        self.alive.retain(|(name, _)| needed(later, name));
+        let joined = self.joined(&strips)?;
+        self.alive.push((stage.to[0], joined));
+        Ok(())
     }
-    Ok(Tensor::from_data(&[1, channels, rows, columns], data).into())
+
+    /// A stage as a whole. What no `later` one needs is given away, so that rten may work in place.
+    fn whole(&mut self, stage: &Stage, later: &[Stage]) -> Result<(), Error> {
+        let (given, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.alive)
+            .into_iter()
+            .partition(|(name, _)| stage.from.contains(name) && !needed(later, name));
+        self.alive = kept;
+        let mut inputs = Vec::with_capacity(stage.from.len());
+        for (name, value) in given {
+            inputs.push((self.node(self.model, name)?, value.into()));
+        }
+        for (name, value) in &self.alive {
+            if stage.from.contains(name) {
+                inputs.push((self.node(self.model, name)?, ValueOrView::from(value)));
+            }
+        }
+        let outputs = stage.to.iter().map(|name| self.node(self.model, name));
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+        let made = self.run(self.model, inputs, &outputs)?;
+        self.alive.extend(stage.to.iter().copied().zip(made));
+        Ok(())
+    }
+
+    /// A stage strip by strip. A strip is given one row more on both sides than it answers for:
+    /// there the padding, which stands for rows that are not there, is wrong, unless it is the edge
+    /// of the picture.
+    fn strips(&self, stage: &Stage) -> Result<Vec<Strip>, Error> {
+        let mut sources = Vec::with_capacity(stage.from.len());
+        for name in stage.from {
+            let held = self.alive.iter().find(|(held, _)| held == name);
+            let value = held.and_then(|(_, value)| value.as_tensor_view());
+            let value: TensorView<f32> =
+                value.ok_or_else(|| self.net.error(&format!("a stage is not given {name}")))?;
+            sources.push((self.node(self.pieces, name)?, value));
+        }
+        let output = [self.node(self.pieces, stage.to[0])?];
+        let all = sources.first().map_or(0, |(_, value)| value.size(2));
+        let tall = all.div_ceil(stage.strips).max(1);
+        let mut made = Vec::with_capacity(stage.strips);
+        for first in (0..all).step_by(tall) {
+            self.watch.check()?;
+            let end = (first + tall).min(all);
+            let (above, below) = (first.min(1), (all - end).min(1));
+            let inputs = sources.iter().map(|(id, value)| {
+                let part = value.slice((.., .., first - above..end + below));
+                (*id, part.into())
+            });
+            let answer = self.run(self.pieces, inputs.collect(), &output)?;
+            let answer = answer.into_iter().next().and_then(|a| a.try_into().ok());
+            made.push(Strip {
+                answer: answer.ok_or_else(|| self.net.error(&"a strip has no answer"))?,
+                rows: above..above + end - first,
+            });
+        }
+        Ok(made)
+    }
+
+    /// The strips as one value.
+    fn joined(&self, strips: &[Strip]) -> Result<Value, Error> {
+        let first = strips.first();
+        let first = first.ok_or_else(|| self.net.error(&"a stage has no rows"))?;
+        let (channels, columns) = (first.answer.size(1), first.answer.size(3));
+        let rows: usize = strips.iter().map(|strip| strip.rows.len()).sum();
+        let mut data = Vec::with_capacity(channels * rows * columns);
+        for channel in 0..channels {
+            if channel % 16 == 0 {
+                self.watch.check()?;
+            }
+            for strip in strips {
+                let part = strip.answer.slice((0, channel, strip.rows.clone()));
+                let part = part.data();
+                data.extend_from_slice(part.ok_or_else(|| self.net.error(&"torn rows"))?);
+            }
+        }
+        Ok(Tensor::from_data(&[1, channels, rows, columns], data).into())
+    }
+
+    fn node(&self, model: &Model, name: &str) -> Result<NodeId, Error> {
+        model.node_id(name).map_err(|error| self.net.error(&error))
+    }
+
+    fn run(
+        &self,
+        model: &Model,
+        inputs: Vec<(NodeId, ValueOrView<'_>)>,
+        outputs: &[NodeId],
+    ) -> Result<Vec<Value>, Error> {
+        let options = RunOptions::default().with_thread_pool(Some(self.pool.clone()));
+        model
+            .run(inputs, outputs, Some(options))
+            .map_err(|error| self.net.error(&error))
+    }
 }
 
-fn node(net: Net, model: &Model, name: &str) -> Result<NodeId, Error> {
-    model.node_id(name).map_err(|error| net.error(&error))
-}
-
-fn run(
-    ctx: &Context<'_>,
-    net: Net,
-    model: &Model,
-    inputs: Vec<(NodeId, ValueOrView<'_>)>,
-    outputs: &[NodeId],
-) -> Result<Vec<Value>, Error> {
-    let options = RunOptions::default().with_thread_pool(Some(ctx.pool.clone()));
-    model
-        .run(inputs, outputs, Some(options))
-        .map_err(|error| net.error(&error))
+fn needed(stages: &[Stage], name: &str) -> bool {
+    stages.iter().any(|stage| stage.from.contains(&name))
 }
 
 #[cfg(test)]
@@ -289,15 +285,13 @@ mod tests {
                     if stroke { -0.9 } else { 0.9 }
                 })
                 .collect();
-            let model = File::of(net).whole().expect("it loads");
-            let input = NdTensor::from_data([1, 3, h, w], data.clone());
-            let inputs = vec![(model.input_ids()[0], input.view().into())];
-            let wanted = run(&ctx, net, model, inputs, &model.output_ids()[..1]).expect("it runs");
-            let wanted: Tensor<f32> = wanted.into_iter().next().unwrap().try_into().unwrap();
-            let staged = Embedded
-                .run(&ctx, net, Input { w, h, data })
-                .expect("it runs");
-            let wanted = wanted.into_data();
+            let input = || Input {
+                w,
+                h,
+                data: data.clone(),
+            };
+            let wanted = in_one_go(Call::begin(&ctx, net, input()).expect("it loads"));
+            let staged = Embedded.run(&ctx, net, input()).expect("it runs");
             assert!(
                 wanted.iter().any(|value| *value > 0.01),
                 "a mask of nothing"
@@ -306,6 +300,16 @@ mod tests {
                 assert!((one - other).abs() < 1e-5, "{} {w} x {h}", net.name());
             }
         }
+    }
+
+    /// The answer of the graph without stages.
+    fn in_one_go(mut call: Call<'_>) -> Vec<f32> {
+        let (model, (_, picture)) = (call.model, call.alive.pop().expect("a picture"));
+        let inputs = vec![(model.input_ids()[0], picture.into())];
+        let answer = call.run(model, inputs, &model.output_ids()[..1]);
+        let answer = answer.expect("it runs").into_iter().next();
+        let answer: Tensor<f32> = answer.expect("an answer").try_into().expect("numbers");
+        answer.into_data()
     }
 
     /// When the flag was looked at, in processor time.
@@ -349,27 +353,21 @@ mod tests {
         for (net, w, h) in [(Net::Saliency, 320, 320), (Net::Text, 960, 960)] {
             let noise = (0..3 * w * h).map(|at| (at * 7919 % 255) as f32 / 127.5 - 1.0);
             let data: Vec<f32> = noise.collect();
-            let model = File::of(net).whole().expect("it loads");
-            let pieces = File::of(net).pieces().expect("it loads");
+            let call = || {
+                let data = data.clone();
+                Call::begin(&ctx, net, Input { w, h, data }).expect("it loads")
+            };
             let (mut bare, mut staged) = (f64::MAX, f64::MAX);
             let mut least = vec![Vec::new(); net.stages().len()];
             for _ in 0..15 {
-                let input = NdTensor::from_data([1, 3, h, w], data.clone());
-                let inputs = vec![(model.input_ids()[0], input.view().into())];
-                let once = stretches(&mut Vec::new(), || {
-                    run(&ctx, net, model, inputs, &model.output_ids()[..1]).expect("it runs");
-                });
+                let once = call();
+                let once = stretches(&mut Vec::new(), || drop(in_one_go(once)));
                 bare = bare.min(once);
-                let data = data.clone();
-                let mut alive = Alive::begin(net, Input { w, h, data });
-                let mut sum = 0.0;
+                let (mut call, mut sum) = (call(), 0.0);
                 for (index, stage) in net.stages().iter().enumerate() {
-                    sum += stretches(&mut least[index], || {
-                        let later = &net.stages()[index + 1..];
-                        alive
-                            .advance(&ctx, net, (model, pieces), stage, later)
-                            .expect("it runs");
-                    });
+                    let later = &net.stages()[index + 1..];
+                    let mut advance = || call.advance(stage, later).expect("it runs");
+                    sum += stretches(&mut least[index], || ctx.pool.run(&mut advance));
                 }
                 staged = staged.min(sum);
             }
