@@ -2,8 +2,8 @@
 //!
 //! Invariant: the reported fraction never falls, and a raised flag is seen at every `check`.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::report::PassTime;
@@ -13,15 +13,44 @@ use crate::{Cancel, Error, Options, Progress};
 pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     pub(crate) pool: Arc<rten::ThreadPool>,
-    cancel: &'a Cancel,
+    /// The stop flag, for work that is sent to another thread.
+    pub(crate) watch: Watch<'a>,
     progress: &'a mut dyn FnMut(Progress),
     pass: &'static str,
     from: f32,
     to: f32,
     reported: f32,
     begun: Duration,
-    looked: Cell<Duration>,
-    deaf: Cell<Duration>,
+}
+
+/// The stop flag and how long it went unseen.
+pub(crate) struct Watch<'a> {
+    cancel: &'a Cancel,
+    clock: fn() -> Duration,
+    /// Nanoseconds by the clock when the flag was last looked at.
+    looked: AtomicU64,
+    /// The longest stretch without a look in this pass, in nanoseconds.
+    deaf: AtomicU64,
+}
+
+impl Watch<'_> {
+    /// Obeys the flag.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let now = nanos((self.clock)());
+        let before = self.looked.swap(now, Ordering::Relaxed);
+        let deaf = now.saturating_sub(before);
+        self.deaf.fetch_max(deaf, Ordering::Relaxed);
+        if self.cancel.is_cancelled() {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Enough for five centuries.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl<'a> Context<'a> {
@@ -39,15 +68,18 @@ impl<'a> Context<'a> {
         Self {
             options,
             pool: Arc::new(rten::ThreadPool::with_num_threads(threads)),
-            cancel,
+            watch: Watch {
+                cancel,
+                clock: options.clock,
+                looked: AtomicU64::new(nanos(now)),
+                deaf: AtomicU64::new(0),
+            },
             progress,
             pass: "",
             from: 0.0,
             to: 0.0,
             reported: 0.0,
             begun: now,
-            looked: Cell::new(now),
-            deaf: Cell::default(),
         }
     }
 
@@ -55,8 +87,9 @@ impl<'a> Context<'a> {
     pub(crate) fn enter(&mut self, pass: &'static str, from: f32, to: f32) -> Result<(), Error> {
         (self.pass, self.from, self.to) = (pass, from, to);
         self.begun = (self.options.clock)();
-        self.looked.set(self.begun);
-        self.deaf.set(Duration::ZERO);
+        let watch = &self.watch;
+        watch.looked.store(nanos(self.begun), Ordering::Relaxed);
+        watch.deaf.store(0, Ordering::Relaxed);
         self.reach(0.0)
     }
 
@@ -66,7 +99,7 @@ impl<'a> Context<'a> {
         Ok(PassTime {
             pass: self.pass,
             took: (self.options.clock)().saturating_sub(self.begun),
-            deaf: self.deaf.get(),
+            deaf: Duration::from_nanos(self.watch.deaf.load(Ordering::Relaxed)),
         })
     }
 
@@ -86,25 +119,18 @@ impl<'a> Context<'a> {
     /// The flag itself, for a thread that looks at it meanwhile.
     #[cfg(feature = "onnxruntime")]
     pub(crate) fn flag(&self) -> &Cancel {
-        self.cancel
+        self.watch.cancel
     }
 
     /// Notes that another thread has looked at the flag up to now.
     #[cfg(feature = "onnxruntime")]
     pub(crate) fn watched(&self) {
-        self.looked.set((self.options.clock)());
+        let now = nanos((self.options.clock)());
+        self.watch.looked.store(now, Ordering::Relaxed);
     }
 
     /// Obeys the flag.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let now = (self.options.clock)();
-        let before = self.looked.replace(now);
-        self.deaf
-            .set(self.deaf.get().max(now.saturating_sub(before)));
-        if self.cancel.is_cancelled() {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+        self.watch.check()
     }
 }

@@ -17,6 +17,8 @@ use crate::{Error, LayerKind, RgbaImage};
 pub(crate) const WORK_SIDE: usize = 1024;
 /// Pixels of the source shrunk between two looks at the stop flag.
 const LOOK: usize = 1 << 19;
+/// Pixels at work size made numbers between two looks.
+const BAND: usize = 1 << 18;
 
 /// One thing found: where it is and what colour it has there.
 pub(crate) struct Cut {
@@ -67,10 +69,13 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn new(source: &RgbaImage, ctx: &Context<'_>) -> Result<Self, Error> {
         let (work, opacity) = work_picture(source, ctx)?;
+        ctx.check()?;
+        let rest = work.clone();
+        ctx.check()?;
         Ok(Self {
             size: (source.width as usize, source.height as usize),
             opacity,
-            rest: work.clone(),
+            rest,
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
             plain: false,
@@ -172,18 +177,20 @@ fn work_picture(source: &RgbaImage, ctx: &Context<'_>) -> Result<(Rgb, Option<Gr
         .0;
     ctx.check()?;
     let ground = plain_ground(pixels);
-    let data = pixels
-        .iter()
-        .map(|p| {
+    let mut data = Vec::with_capacity(pixels.len());
+    for band in pixels.chunks(BAND) {
+        ctx.check()?;
+        data.extend(band.iter().map(|p| {
             let colour = [f32::from(p[0]), f32::from(p[1]), f32::from(p[2])];
             mix(ground, colour, f32::from(p[3]) / 255.0)
-        })
-        .collect();
+        }));
+    }
     let picture = Plane {
         w: small_w,
         h: small_h,
         data,
     };
+    ctx.check()?;
     let opacity = pixels.iter().any(|p| p[3] < 255).then(|| Plane {
         w: small_w,
         h: small_h,

@@ -6,6 +6,7 @@
 //! the allocator counts for all threads.
 
 use std::alloc::System;
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,11 +46,15 @@ fn load(name: &str) -> RgbaImage {
 /// Every pixel `by` times in both directions.
 fn enlarged(image: &RgbaImage, by: u32) -> RgbaImage {
     let (width, height) = (image.width * by, image.height * by);
-    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x / by, y / by)));
+    // No more than it ends up as is asked for on the way: the most held is counted.
+    let mut pixels = Vec::with_capacity(width as usize * height as usize * 4);
+    for y in 0..height {
+        pixels.extend((0..width).flat_map(|x| image.pixel(x / by, y / by)));
+    }
     RgbaImage {
         width,
         height,
-        pixels: places.flat_map(|(x, y)| image.pixel(x, y)).collect(),
+        pixels,
     }
 }
 
@@ -77,7 +82,7 @@ fn hooks(side: u32, count: u32) -> RgbaImage {
     }
 }
 
-fn report_of(image: RgbaImage) -> Report {
+fn report_of<'a>(image: impl Into<Cow<'a, RgbaImage>>) -> Report {
     let options = Options {
         threads: Some(1),
         clock: bytes,
@@ -90,8 +95,8 @@ fn report_of(image: RgbaImage) -> Report {
 
 /// Most bytes asked for between two looks: a stage of a network, which rten runs as a whole, and
 /// anything else, where they are about ten planes of the work size.
-const OF_A_NETWORK: u128 = 80_000_000;
-const OF_OTHERS: u128 = 44_000_000;
+const OF_A_NETWORK: u128 = 52_000_000;
+const OF_OTHERS: u128 = 40_000_000;
 
 #[test]
 fn the_work_between_two_looks_at_the_flag_is_bounded() {
@@ -115,27 +120,33 @@ fn the_work_between_two_looks_at_the_flag_is_bounded() {
     }
 }
 
-/// Most bytes held at once above what the caller held, the picture given away.
-const PEAK: usize = 320_000_000;
+/// Most bytes held at once above what the caller held.
+const PEAK: usize = 280_000_000;
 
 #[test]
 fn a_split_takes_a_bounded_amount_of_memory() {
     let _turn = turn();
-    let pictures: [Named; 6] = [
-        ("card", || load("design_card.png")),
-        ("coffee", || enlarged(&load("coffee.png"), 2)),
-        ("few hooks", || hooks(1024, 7)),
-        ("many hooks", || hooks(1024, 28)),
-        ("a large portrait", || enlarged(&load("astronaut.png"), 9)),
-        ("large hooks", || hooks(7070, 7)),
+    let portrait = || enlarged(&load("astronaut.png"), 9);
+    let pictures: [(bool, Named); 7] = [
+        (false, ("card", || load("design_card.png"))),
+        (false, ("coffee", || enlarged(&load("coffee.png"), 2))),
+        (false, ("few hooks", || hooks(1024, 7))),
+        (false, ("many hooks", || hooks(1024, 28))),
+        (false, ("a large portrait", portrait)),
+        (true, ("a large portrait, lent", portrait)),
+        (false, ("large hooks", || hooks(7070, 7))),
     ];
-    for (name, picture) in pictures {
+    for (lent, (name, picture)) in pictures {
         let picture = picture();
         let before = MEMORY.allocated();
-        let found = report_of(picture).found;
+        let report = if lent {
+            report_of(&picture)
+        } else {
+            report_of(picture)
+        };
         // The most since the program began, so it may be that of an earlier picture: no less than
         // what is asked for, and the pictures grow.
-        let peak = MEMORY.max_allocated() - before;
+        let (peak, found) = (MEMORY.max_allocated() - before, report.found);
         assert!(peak <= PEAK, "{name}: {peak} bytes for {found} layers");
     }
 }

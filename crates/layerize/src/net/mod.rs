@@ -7,6 +7,7 @@
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod rten;
+mod stages;
 
 use std::fmt;
 use std::sync::Arc;
