@@ -30,10 +30,12 @@ mod plane;
 mod prints;
 mod push_pull;
 mod report;
+mod rim;
 mod scene;
 mod settle;
 mod shadow;
 mod shape_edge;
+mod strays;
 mod votes;
 
 use std::borrow::Cow;

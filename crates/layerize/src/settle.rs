@@ -5,7 +5,8 @@
 //! shoulder, a blurred flank). Colours near by decide: a small picture is labelled by minimising
 //! a quadratic energy of colour votes, of the mask where it is sure, and of smoothness across
 //! alike neighbours (random walks with priors, Grady 2005), twice, the second time with the votes
-//! of the first outcome. Thin soft edges stay those of the mask. Invariant: a mask of only 0 and 1
+//! of the first outcome; between both, patches that are [`strays`] go to the surroundings. Thin soft
+//! edges stay those of the mask, and count as no doubt. Invariant: a mask of only 0 and 1
 //! without holes in its votes comes back as it went in, up to soft edges.
 
 use crate::Error;
@@ -13,6 +14,7 @@ use crate::box_blur::box_blur;
 use crate::context::Context;
 use crate::matte;
 use crate::plane::{Gray, Plane, Rgb, distance2};
+use crate::strays;
 use crate::votes::Votes;
 
 /// Longest side of the picture the question is settled on.
@@ -24,9 +26,13 @@ const AROUND: f32 = 0.05;
 const FIXED: f32 = 10.0;
 const COLOURS: f32 = 0.3;
 const MASK: f32 = 0.03;
-const SURE: f32 = 0.3;
+const SURE: f32 = 1.0;
 /// Mean doubt near by (0 to 1) at which a sure mask is no more trusted than a doubtful one.
-const DOUBT: f32 = 0.2;
+const DOUBT: f32 = 0.1;
+/// Doubt of a place that is likelier the thing than not, below which there is none.
+const LIKELY: f32 = 0.3;
+/// Half the width of a doubtful part, in pixels of the small picture, that is no more than an edge.
+const THIN: usize = 2;
 /// Votes below which colours say little.
 const FEW: f32 = 0.05;
 
@@ -38,13 +44,13 @@ pub(crate) fn settle(ctx: &Context<'_>, picture: &Rgb, mask: &Gray) -> Result<Gr
     let small = picture.resize(w, h);
     let given = mask.resize(w, h);
     ctx.check()?;
-    let held = Held::of(&given);
-    let trust = trust(&given);
+    let mut held = Held::of(&given);
+    let mut trust = trust(&given);
     let votes = Votes::new(&small);
     let ties = Ties::of(&small);
     let (mut thing, mut around) = (held.core.clone(), given.map(|m| m < AROUND));
     let mut settled = given.clone();
-    for _ in 0..2 {
+    for round in 0..2 {
         ctx.check()?;
         let mine = votes.count(|at| thing.data[at]);
         ctx.check()?;
@@ -64,6 +70,19 @@ pub(crate) fn settle(ctx: &Context<'_>, picture: &Rgb, mask: &Gray) -> Result<Gr
             wanted.push((colours * mine.data[at] / sum + own * given.data[at]) / (colours + own));
         }
         settled.data = ties.solve(ctx, &weight, &wanted, settled.data)?;
+        if round == 0
+            && let Some(stray) = strays::find(ctx, &small, &given, &settled, &held.core, &votes)?
+        {
+            let near = matte::dilate(&stray, THIN);
+            for at in 0..w * h {
+                if near.data[at] > 0.0 {
+                    trust.data[at] = MASK;
+                }
+                if stray.data[at] > 0.0 {
+                    (held.outside.data[at], settled.data[at]) = (true, 0.0);
+                }
+            }
+        }
         thing = settled.map(|a| a > 0.75);
         around = settled.map(|a| a < 0.25);
     }
@@ -114,10 +133,25 @@ impl Held {
     }
 }
 
-/// The weight of the mask: large where it is sure and so is everything near.
+/// How far a mask is from saying yes or no, 0 to 1.
+pub(crate) fn doubt(mask: f32) -> f32 {
+    1.0 - (2.0 * mask - 1.0).abs()
+}
+
+/// The weight of the mask: large where it is sure and so is everything near. Every mask passes all
+/// values at its edge, which is no doubt of the thing: only doubt that is wide counts. A network
+/// says less than yes of much that a thing is made of, but rarely more than no of what is none.
 fn trust(mask: &Gray) -> Gray {
-    let doubt = mask.map(|m| 1.0 - (2.0 * m - 1.0).abs());
-    let near = box_blur(&doubt, (mask.w.max(mask.h) / 20).max(1));
+    let doubt = mask.map(|m| {
+        let plain = doubt(m);
+        if m > 0.5 {
+            ((plain - LIKELY) / (1.0 - LIKELY)).max(0.0)
+        } else {
+            plain
+        }
+    });
+    let wide = matte::dilate(&matte::erode(&doubt, THIN), THIN);
+    let near = box_blur(&wide, (mask.w.max(mask.h) / 20).max(1));
     Plane {
         w: mask.w,
         h: mask.h,

@@ -77,6 +77,15 @@ fn a_portrait_comes_off_without_the_flag_behind_it() {
     assert!(covered(190..260, 40..120) > 0.97, "hair and face");
     assert!(covered(300..460, 380..500) > 0.97, "the helmet");
     assert!(covered(370..500, 0..280) < 0.02, "the shuttle");
+    assert!(covered(0..14, 395..450) < 0.05, "the stripe in the corner");
+    assert!(
+        covered(186..200, 110..145) > 0.97,
+        "a cheek as light as the wall"
+    );
+    // No outline of her dark hair is left on the wall.
+    let wall = &layers[0].image;
+    let darkest = (8..100).flat_map(|y| (140..312).map(move |x| lightness(wall, x, y)));
+    assert!(darkest.fold(255.0, f64::min) > 150.0);
     // The fill is smooth: nothing of flag, shuttle or suit is repeated in it.
     assert!(energy(&layers[0].image, 100..300, 250..500) < 1.5);
 }

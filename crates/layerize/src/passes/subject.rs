@@ -108,14 +108,8 @@ fn cut(
         }
     });
     ctx.check()?;
-    let near = matte::dilate(&own, 8);
-    ctx.check()?;
-    let (mut alpha, fit) = matte::refine(&scene.rest, &own, ctx)?;
-    for (a, &n) in alpha.data.iter_mut().zip(&near.data) {
-        if n <= 0.0 || *a < 0.02 {
-            *a = 0.0;
-        }
-    }
+    let enlarged = scene.size != (w, h);
+    let (mut alpha, fit) = matte::refine(&scene.rest, &own, enlarged, ctx)?;
     ctx.check()?;
     let others = each(&|_, label| f32::from(u8::from(label > 0 && label != name)));
     let shade = contact::find(&scene.rest, &alpha, &others);
