@@ -96,7 +96,7 @@ fn report_of<'a>(image: impl Into<Cow<'a, RgbaImage>>) -> Report {
 /// Most bytes asked for between two looks: a stage of a network, which rten runs as a whole, and
 /// anything else, where they are about ten planes of the work size.
 const OF_A_NETWORK: u128 = 52_000_000;
-const OF_OTHERS: u128 = 40_000_000;
+const OF_OTHERS: u128 = 44_000_000;
 
 #[test]
 fn the_work_between_two_looks_at_the_flag_is_bounded() {
