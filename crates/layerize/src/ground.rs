@@ -6,7 +6,7 @@
 
 use crate::context::Context;
 use crate::plane::{Gray, Plane, Rgb, max_difference};
-use crate::{Error, push_pull};
+use crate::{Error, linear, push_pull};
 
 /// Least trim, in levels: quantisation and JPEG blocks stay below.
 const TRIM: f32 = 2.5;
@@ -136,7 +136,7 @@ impl Surface {
             // A pinch of shrinkage keeps narrow seeds from bending where nothing is known.
             row[k] += count * if k < 3 { 1e-6 } else { 1e-5 };
         }
-        solve(&mut matrix)?;
+        linear::solve(&mut matrix)?;
         Some(Self {
             terms: [0, 1, 2].map(|c| [0, 1, 2, 3, 4, 5, 6].map(|k| matrix[k][7 + c] as f32)),
         })
@@ -159,28 +159,6 @@ fn basis(picture: &Rgb, at: usize) -> [f32; 7] {
     let x = 2.0 * (at % picture.w) as f32 / picture.w as f32 - 1.0;
     let y = 2.0 * (at / picture.w) as f32 / picture.h as f32 - 1.0;
     [1.0, x, y, x * x, x * y, y * y, (x * x + y * y).sqrt()]
-}
-
-/// Gauss-Jordan with pivoting; the last three columns become the solutions.
-fn solve(matrix: &mut [[f64; 10]; 7]) -> Option<()> {
-    for k in 0..7 {
-        let pivot = (k..7).max_by(|&a, &b| matrix[a][k].abs().total_cmp(&matrix[b][k].abs()))?;
-        if matrix[pivot][k].abs() < 1e-9 {
-            return None;
-        }
-        matrix.swap(k, pivot);
-        let head = matrix[k].map(|value| value / matrix[k][k]);
-        matrix[k] = head;
-        for (r, row) in matrix.iter_mut().enumerate() {
-            if r != k {
-                let factor = row[k];
-                for (value, h) in row.iter_mut().zip(&head) {
-                    *value -= factor * h;
-                }
-            }
-        }
-    }
-    Some(())
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@
 use crate::Error;
 use crate::blob::Blob;
 use crate::context::Context;
+use crate::ellipse::Ellipse;
 use crate::plane::Rect;
 
 /// Rows between two looks at the stop flag.
 const ROWS: usize = 64;
 
-type Point = (f32, f32);
+/// A place, x and y.
+pub(crate) type Point = (f32, f32);
 
 /// How much the outline of `own` turns where it begins to follow `other`, in radians: the smallest
 /// turn, since the shape in front may have a corner of its own at one end, and a tenth of the mean
@@ -183,106 +185,6 @@ fn crossings(corners: &[Point], y: f32) -> Vec<f32> {
         .filter(|(a, b)| (a.1 > y) != (b.1 > y))
         .map(|(a, b)| (b.0 - a.0) * (y - a.1) / (b.1 - a.1) + a.0)
         .collect()
-}
-
-/// An ellipse along the axes.
-struct Ellipse {
-    centre: Point,
-    radii: Point,
-}
-
-impl Ellipse {
-    /// Least squares over `A x² + B y² + C x + D y = 1`; `None` unless nearly all points are within
-    /// a pixel or so of it and they see a good part of its round.
-    fn fit(points: &[Point]) -> Option<Self> {
-        if points.len() < 40 {
-            return None;
-        }
-        let count = points.len() as f32;
-        let sum = points
-            .iter()
-            .fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
-        let middle = (sum.0 / count, sum.1 / count);
-        let scale = points
-            .iter()
-            .map(|p| (p.0 - middle.0).hypot(p.1 - middle.1))
-            .fold(1.0_f32, f32::max);
-        let mut matrix = [[0.0_f64; 5]; 4];
-        for p in points {
-            let (x, y) = (
-                f64::from((p.0 - middle.0) / scale),
-                f64::from((p.1 - middle.1) / scale),
-            );
-            let basis = [x * x, y * y, x, y];
-            for (row, value) in matrix.iter_mut().zip(basis) {
-                for (sum, other) in row.iter_mut().zip(basis) {
-                    *sum += value * other;
-                }
-                row[4] += value;
-            }
-        }
-        let [a, b, c, d] = solve(&mut matrix)?;
-        if a <= 0.0 || b <= 0.0 {
-            return None;
-        }
-        let centre = (-c / (2.0 * a), -d / (2.0 * b));
-        let size = 1.0 + a * centre.0 * centre.0 + b * centre.1 * centre.1;
-        let radii = (
-            (size / a).sqrt() as f32 * scale,
-            (size / b).sqrt() as f32 * scale,
-        );
-        let centre = (
-            middle.0 + centre.0 as f32 * scale,
-            middle.1 + centre.1 as f32 * scale,
-        );
-        let ellipse = Self { centre, radii };
-        ellipse.holds(points).then_some(ellipse)
-    }
-
-    fn holds(&self, points: &[Point]) -> bool {
-        let mut seen = [false; 24];
-        let mut near = 0;
-        for p in points {
-            let (dx, dy) = (
-                (p.0 - self.centre.0) / self.radii.0,
-                (p.1 - self.centre.1) / self.radii.1,
-            );
-            if (dx.hypot(dy) - 1.0).abs() * self.radii.0.min(self.radii.1) < 1.6 {
-                near += 1;
-                let turn = dy.atan2(dx) / std::f32::consts::TAU + 0.5;
-                seen[((turn * 24.0) as usize).min(23)] = true;
-            }
-        }
-        near * 100 >= points.len() * 94 && seen.iter().filter(|&&s| s).count() >= 9
-    }
-
-    /// Where a row crosses it.
-    fn crossings(&self, y: f32) -> Vec<f32> {
-        let dy = (y - self.centre.1) / self.radii.1;
-        let half = (1.0 - dy * dy).max(0.0).sqrt() * self.radii.0;
-        vec![self.centre.0 - half, self.centre.0 + half]
-    }
-}
-
-fn solve(matrix: &mut [[f64; 5]; 4]) -> Option<[f64; 4]> {
-    for k in 0..4 {
-        let pivot = (k..4).max_by(|&a, &b| matrix[a][k].abs().total_cmp(&matrix[b][k].abs()))?;
-        if matrix[pivot][k].abs() < 1e-9 {
-            return None;
-        }
-        matrix.swap(k, pivot);
-        let head = matrix[k].map(|value| value / matrix[k][k]);
-        matrix[k] = head;
-        for (r, row) in matrix.iter_mut().enumerate() {
-            if r != k {
-                let factor = row[k];
-                for (value, h) in row.iter_mut().zip(&head) {
-                    *value -= factor * h;
-                }
-            }
-        }
-    }
-    Some([matrix[0][4], matrix[1][4], matrix[2][4], matrix[3][4]])
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Scores the engine on designs whose layers are known, and shows what it does with photos.
 //!
 //! `score [--tune] [--designs N] [--first SEED] [--qualities Q,Q] [--threads N] [--sheet PREFIX]
-//! [--only photos|designs|large] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
+//! [--only photos|designs|large] [--about KIND] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
 //! (`--tune`), those from 9000 for reporting: thresholds are never chosen on the latter. In the
 //! main row every third design goes through JPEG at 85; then the same designs follow at each of
 //! `--qualities`. Times are processor time, so that a busy machine disturbs them least; a stretch
@@ -138,6 +138,13 @@ fn rows(wishes: &Wishes, options: &Options) {
         let (mut scores, mut sheet) = (Vec::new(), Sheet::default());
         for seed in base..base + wishes.designs {
             let design = kit.design(seed);
+            if wishes
+                .about
+                .as_deref()
+                .is_some_and(|about| about != design.about)
+            {
+                continue;
+            }
             let source = flatten(&design, quality(seed));
             let run = Run::of(&source, options);
             let score = measure::score(&design, &source, &run);

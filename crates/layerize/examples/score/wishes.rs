@@ -14,6 +14,8 @@ pub(crate) struct Wishes {
     pub(crate) verbose: bool,
     /// Rows that are wanted: `photos`, `designs`, `large`.
     pub(crate) only: Option<String>,
+    /// Designs of this kind alone, as the rows name them.
+    pub(crate) about: Option<String>,
     /// A shared library of ONNX Runtime to run the networks.
     pub(crate) library: Option<String>,
 }
@@ -29,6 +31,7 @@ impl Wishes {
             threads: None,
             verbose: false,
             only: None,
+            about: None,
             library: None,
         };
         let mut words = std::env::args().skip(1);
@@ -38,6 +41,7 @@ impl Wishes {
                 "--tune" => wishes.tune = true,
                 "--verbose" => wishes.verbose = true,
                 "--only" => wishes.only = Some(value()),
+                "--about" => wishes.about = Some(value()),
                 "--designs" => wishes.designs = value().parse().expect("a number of designs"),
                 "--first" => wishes.first = value().parse().expect("a seed offset"),
                 "--qualities" => {
