@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::edge::CorsOrigins;
-use super::observe::REQUEST_ID;
+use super::observe::{REQUEST_ID, TRACEPARENT, TRACESTATE};
 use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::tus;
 
@@ -54,6 +54,8 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             IF_NONE_MATCH,
             idempotency,
             REQUEST_ID,
+            TRACEPARENT,
+            TRACESTATE,
             tus::TUS_RESUMABLE,
             tus::UPLOAD_LENGTH,
             tus::UPLOAD_DEFER_LENGTH,

@@ -21,6 +21,11 @@ use crate::trace::{CallerTrace, Scope, Tracer};
 /// Carries the request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The caller's trace, by W3C Trace Context.
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What the caller's tracing system adds to it.
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// The job that a request came to be about, on its answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About(pub(super) JobId);
@@ -75,8 +80,8 @@ fn begin_span(tracer: &Tracer, request: &Request, route: &str) -> Scope {
     }
     let header = |name| request.headers().get(name)?.to_str().ok();
     let caller = CallerTrace {
-        parent: header("traceparent"),
-        state: header("tracestate"),
+        parent: header(TRACEPARENT),
+        state: header(TRACESTATE),
     };
     tracer.request(request.method().as_str(), route, &caller)
 }

@@ -4,6 +4,7 @@
 mod files;
 mod queries;
 mod samples;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
