@@ -51,7 +51,8 @@ pub use crate::net::Networks;
 pub use crate::options::{Cancel, Error, Options, Progress, TextLayers};
 pub use crate::report::{PassTime, Report};
 
-/// The passes that [`Options::skip`] may leave out, in the order they run.
+/// The passes that [`Options::skip`] may leave out, in the order they run: one that runs twice is
+/// named twice, and left out both times.
 #[must_use]
 pub fn passes() -> Vec<&'static str> {
     passes::PASSES.iter().map(|pass| pass.name).collect()

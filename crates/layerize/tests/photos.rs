@@ -17,8 +17,15 @@ fn load(name: &str) -> RgbaImage {
 }
 
 fn layers_of(image: &RgbaImage) -> Vec<Layer> {
-    let layers =
-        split(image, &Options::default(), &mut |_| {}, &Cancel::default()).expect("splits");
+    at_most(image, None)
+}
+
+fn at_most(image: &RgbaImage, max_layers: Option<u8>) -> Vec<Layer> {
+    let options = Options {
+        max_layers,
+        ..Options::default()
+    };
+    let layers = split(image, &options, &mut |_| {}, &Cancel::default()).expect("splits");
     let back = composite(image.width, image.height, &layers);
     let pairs = image.pixels.iter().zip(&back.pixels);
     let worst = pairs.map(|(&a, &b)| a.abs_diff(b)).max();
@@ -65,6 +72,27 @@ fn energy(image: &RgbaImage, across: Span, down: Span) -> f64 {
         let here = lightness(image, x, y);
         (here - lightness(image, x + 1, y)).abs() + (here - lightness(image, x, y + 1)).abs()
     })
+}
+
+#[test]
+fn who_asks_for_more_layers_gets_the_shuttle_and_nothing_that_is_not_a_thing() {
+    let image = load("astronaut.png");
+    let layers = at_most(&image, Some(6));
+    let found = [LayerKind::Background, LayerKind::Object, LayerKind::Subject];
+    assert_eq!(kinds(&layers), found);
+    let shuttle = layers[1].to_canvas(image.width, image.height);
+    let covered = |across: Span, down: Span| {
+        mean(across, down, |x, y| {
+            f64::from(shuttle.pixel(x, y)[3]) / 255.0
+        })
+    };
+    assert!(covered(385..430, 60..200) > 0.9, "the shuttle");
+    assert!(covered(0..340, 0..512) < 0.02, "the flag and the person");
+    assert!(covered(470..512, 0..512) < 0.02, "the wall");
+    for (name, alone) in [("chelsea.png", 2), ("coffee.png", 3)] {
+        let layers = at_most(&load(name), Some(6));
+        assert_eq!(layers.len(), alone, "{name}: {:?}", kinds(&layers));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
 mod fill;
+mod objects;
 mod order;
 #[cfg(test)]
 mod second_things;
@@ -43,6 +44,17 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass {
         name: "fill",
         share: 0.05,
+        run: fill::run,
+    },
+    Pass {
+        name: "objects",
+        share: 0.03,
+        run: objects::run,
+    },
+    // Once more, for what the pass before took out of the filled picture.
+    Pass {
+        name: "fill",
+        share: 0.02,
         run: fill::run,
     },
     Pass {

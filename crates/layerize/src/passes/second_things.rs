@@ -4,14 +4,10 @@
 use std::io::Write as _;
 
 use super::PASSES;
-use crate::blob::Blob;
+use super::objects::Candidate;
 use crate::context::Context;
-use crate::plane::{Rgb, Sample as _, distance2};
 use crate::scene::Scene;
 use crate::{Cancel, LayerKind, Options, RgbaImage, components, net, split};
-
-/// Least share of the picture a piece must cover.
-const LEAST: f32 = 0.004;
 
 fn photo(name: &str) -> RgbaImage {
     let path = format!(
@@ -58,28 +54,6 @@ fn pasted(onto: &str, from: &str, tall: u32, place: (f32, f32)) -> RgbaImage {
     image
 }
 
-/// Share of the outline of a piece across which the picture changes by more than `step`.
-fn edged(picture: &Rgb, blob: &Blob, step: f32) -> f32 {
-    let outline = blob.outline();
-    let strong = outline.iter().filter(|&&(x, y)| {
-        let mut sums = [([0.0_f32; 3], 0.0_f32); 2];
-        for ny in y - 4..=y + 4 {
-            for nx in x - 4..=x + 4 {
-                if nx < 0 || ny < 0 || nx >= picture.w as i64 || ny >= picture.h as i64 {
-                    continue;
-                }
-                let colour = picture.at(nx as usize, ny as usize);
-                let side = &mut sums[usize::from(blob.holds(nx, ny))];
-                side.0 = side.0.add(colour, 1.0);
-                side.1 += 1.0;
-            }
-        }
-        let mean = |(sum, count): ([f32; 3], f32)| sum.map(|v| v / count.max(1.0));
-        distance2(mean(sums[0]), mean(sums[1])).sqrt() > step
-    });
-    strong.count() as f32 / outline.len().max(1) as f32
-}
-
 /// Prints what a second look at the rest finds: in photographs without a second thing, and in
 /// pictures that another photo's subject was laid onto.
 #[test]
@@ -117,29 +91,21 @@ fn second_things_compared() {
         let kinds: Vec<LayerKind> = scene.cuts.iter().map(|cut| cut.kind).collect();
         writeln!(out, "{name}: first {kinds:?}").expect("standard error");
         let mask = net::saliency(&ctx, &scene.rest).expect("runs");
-        let (w, h) = (mask.w, mask.h);
-        let found = components::label(w, h, |at| mask.data[at] > 0.5);
+        let found = components::label(mask.w, mask.h, |at| mask.data[at] > 0.5);
         for (index, piece) in found.pieces.iter().enumerate() {
-            let share = piece.area as f32 / (w * h) as f32;
-            if !(LEAST..0.5).contains(&share) {
+            let looked = Candidate::new(&scene, &mask, &found.labels, index as u32 + 1, piece);
+            if !(0.004..0.5).contains(&looked.share) {
                 continue;
             }
-            let own = index as u32 + 1;
-            let blob = Blob::from_fn(piece.rect, |x, y| found.labels.at(x, y) == own);
-            let inside = (0..w * h).filter(|&at| found.labels.data[at] == own);
-            let (mut sure, mut guessed) = (0.0, 0.0);
-            for at in inside {
-                sure += mask.data[at] / piece.area as f32;
-                guessed += scene.painted.data[at] / piece.area as f32;
-            }
-            let around = blob.outline().len() as f32;
-            let compact = 4.0 * std::f32::consts::PI * piece.area as f32 / (around * around);
             writeln!(
                 out,
-                "   {:.1} % sure {sure:.2} guessed {guessed:.2} compact {compact:.2} edged {:.2} {:.2} at {:?}",
-                share * 100.0,
-                edged(&scene.rest, &blob, 24.0),
-                edged(&scene.rest, &blob, 48.0),
+                "   {:.1} % sure {:.2} guessed {:.2} framed {:.2} edged {:.2} again {:.2} at {:?}",
+                looked.share * 100.0,
+                looked.sure,
+                looked.guessed,
+                looked.framed(),
+                looked.edged(),
+                looked.again(&ctx).expect("runs"),
                 piece.rect
             )
             .expect("standard error");

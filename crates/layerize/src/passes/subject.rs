@@ -42,7 +42,9 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
             .sum::<f32>();
         if (LEAST..0.9).contains(&share) && guessed < GUESSED * piece.area as f32 {
             ctx.check()?;
-            cut(scene, ctx, &mask, &found.labels, index as u32 + 1, sure)?;
+            let label = index as u32 + 1;
+            let what = (LayerKind::Subject, sure);
+            cut(scene, ctx, &mask, &found.labels, label, what)?;
             ctx.reach(0.9)?;
         }
     }
@@ -85,14 +87,14 @@ fn certain(mask: &Gray) -> Option<(Gray, f32)> {
     Some((kept, least))
 }
 
-/// One connected piece of the mask as a cut, and its shadow as another.
-fn cut(
+/// One connected piece of the mask as a cut of a kind and confidence, and its shadow as another.
+pub(super) fn cut(
     scene: &mut Scene,
     ctx: &Context<'_>,
     mask: &Gray,
     labels: &Plane<u32>,
     name: u32,
-    sure: f32,
+    (kind, sure): (LayerKind, f32),
 ) -> Result<(), Error> {
     let (w, h) = (mask.w, mask.h);
     let each = |value: &dyn Fn(f32, u32) -> f32| {
@@ -130,7 +132,7 @@ fn cut(
     let paint = matte::pure_paint(&scene.rest.crop(rect), &inner, ctx)?;
     ctx.check()?;
     scene.put(Cut {
-        kind: LayerKind::Subject,
+        kind,
         confidence: sure,
         name: String::new(),
         rect,
