@@ -232,8 +232,8 @@ pub(super) async fn set_limits(
     }
     let limits = limits_of(&mut fields);
     finish(fields, "rate, max_jobs and daily_usd")?;
-    // Without a name there was an error.
-    let owner = owner.unwrap_or_else(OwnerId::anonymous);
+    // Told above already.
+    let owner = owner.ok_or(ApiError::RouteNotFound)?;
     desk.store.owner_limit(&owner, limits).await?;
     desk.keys.load(&*desk.store).await?;
     tracing::info!(%owner, ?limits, "the limits of an owner were set");

@@ -15,7 +15,6 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
 }
 
 const BY_URL: &str = r#"{"image_url":"https://example.com/a.png"}"#;
-const PRICE: u64 = 50_000;
 
 /// A house whose usual engine costs five cents, with these caps.
 fn paid(total: Option<u64>, owner: Option<u64>) -> House {
@@ -31,24 +30,6 @@ fn paid(total: Option<u64>, owner: Option<u64>) -> House {
     })
 }
 
-/// Pays for the one new job.
-async fn pay(house: &House) {
-    let lease = house.lease(Phase::Prepare).await;
-    let facts = Facts::Source(SourceFacts {
-        media_type: MediaType::Png,
-        width: 2,
-        height: 2,
-        bytes: 70,
-    });
-    house.settle(&lease, Phase::Submit, facts, None).await;
-    let (caps, now) = (SpendCaps::default(), house.clock.now());
-    let opened = house
-        .store
-        .submission_open(&lease, &Nonce::random(), PRICE, caps, now)
-        .await;
-    assert_eq!(opened.unwrap(), Opening::Opened);
-}
-
 #[tokio::test]
 async fn a_day_that_is_paid_up_is_told_until_when() {
     for (total, owner, whose) in [
@@ -57,7 +38,7 @@ async fn a_day_that_is_paid_up_is_told_until_when() {
     ] {
         let house = paid(total, owner);
         house.created().await;
-        pay(&house).await;
+        house.opened().await;
         let answer = house.post_json(BY_URL).await;
         assert_eq!(answer.code(), (402, "spend_limit_reached".into()));
         assert!(answer.json()["detail"].as_str().unwrap().contains(whose));
@@ -76,7 +57,7 @@ async fn a_repeated_create_is_answered_whatever_was_spent_since() {
     let house = paid(Some(PRICE), None);
     let first = house.post_with_key("k", BY_URL).await;
     assert_eq!(first.status, 202);
-    pay(&house).await;
+    house.opened().await;
     let again = house.post_with_key("k", BY_URL).await;
     assert_eq!((again.status, again.body), (first.status, first.body));
     assert_eq!(house.post_with_key("l", BY_URL).await.status, 402);

@@ -64,6 +64,9 @@ struct House {
     folder: tempfile::TempDir,
 }
 
+/// Of a run of the paid engine, in millionths of a US dollar.
+const PRICE: u64 = 50_000;
+
 impl House {
     fn new() -> Self {
         Self::with(|_| {})
@@ -148,6 +151,25 @@ impl House {
             .await
             .unwrap();
         claimed[0].lease.clone()
+    }
+
+    /// The one new job, about to be handed over for [`PRICE`].
+    async fn opened(&self) -> (Lease, Nonce) {
+        let lease = self.lease(Phase::Prepare).await;
+        let facts = Facts::Source(SourceFacts {
+            media_type: MediaType::Png,
+            width: 2,
+            height: 2,
+            bytes: 70,
+        });
+        self.settle(&lease, Phase::Submit, facts, None).await;
+        let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
+        let opening = self
+            .store
+            .submission_open(&lease, &nonce, PRICE, caps, now)
+            .await;
+        assert_eq!(opening.unwrap(), Opening::Opened);
+        (lease, nonce)
     }
 
     async fn settle(&self, lease: &Lease, phase: Phase, facts: Facts, failure: Option<Failure>) {

@@ -140,7 +140,7 @@ async fn what_may_have_been_paid_is_paid_again_only_when_told() {
     assert_eq!(refused.code(), (409, "payment_unknown".into()));
     let again = house.admin("POST", &retry, r#"{"pay_again":true}"#).await;
     assert_eq!(again.status, 202);
-    let (_, nonce) = opened(&house).await;
+    let (_, nonce) = house.opened().await;
     let now = house.clock.now();
     let refused = SubmissionState::Refused;
     house
@@ -191,10 +191,10 @@ async fn the_numbers_tell_jobs_queue_spending_and_storage() {
     let id = created(&house, "local").await;
     house.complete(id).await;
     created(&house, "fal").await;
-    opened(&house).await;
+    house.opened().await;
     house.clock.advance(29 * DAY);
     created(&house, "fal").await;
-    opened(&house).await;
+    house.opened().await;
     house.clock.advance(Duration::from_secs(1));
     created(&house, "local").await;
     let stats = house.admin("GET", "/api/admin/stats", "").await;

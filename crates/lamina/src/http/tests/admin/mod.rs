@@ -82,7 +82,7 @@ async fn created(house: &House, engine: &str) -> JobId {
 
 /// The one new job is handed over, and nobody learns whether it was taken.
 async fn submitted_and_lost(house: &House) {
-    let (lease, nonce) = opened(house).await;
+    let (lease, nonce) = house.opened().await;
     let now = house.clock.now();
     let unknown = SubmissionState::Unknown;
     house
@@ -94,24 +94,4 @@ async fn submitted_and_lost(house: &House) {
     house
         .settle(&lease, Phase::Failed, Facts::None, Some(why))
         .await;
-}
-
-/// The one new job, about to be handed over for five cents.
-async fn opened(house: &House) -> (Lease, Nonce) {
-    let lease = house.lease(Phase::Prepare).await;
-    let facts = Facts::Source(SourceFacts {
-        media_type: MediaType::Png,
-        width: 2,
-        height: 2,
-        bytes: 70,
-    });
-    house.settle(&lease, Phase::Submit, facts, None).await;
-    let (nonce, now) = (Nonce::random(), house.clock.now());
-    let caps = SpendCaps::default();
-    let opening = house
-        .store
-        .submission_open(&lease, &nonce, 50_000, caps, now)
-        .await;
-    assert_eq!(opening.unwrap(), Opening::Opened);
-    (lease, nonce)
 }
