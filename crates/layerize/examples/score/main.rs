@@ -70,7 +70,11 @@ fn main() {
         save(&sheet, &format!("{}_photos.png", wishes.sheet));
     }
     if wishes.wants("large") {
-        for (name, by) in [("astronaut.png", 9), ("design_card.png", 4)] {
+        for (name, by) in [
+            ("astronaut.png", 2),
+            ("astronaut.png", 9),
+            ("design_card.png", 4),
+        ] {
             let image = enlarged(&load(name), by);
             single(&format!("large {name}"), &image, &Run::of(&image, &options));
         }

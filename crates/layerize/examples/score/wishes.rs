@@ -2,6 +2,18 @@
 
 use std::num::NonZero;
 
+const OPTIONS: &str = "\
+--tune             seeds from 1000, which thresholds are chosen on, not those from 9000
+--designs N        how many (60)
+--first N          leave out the first N seeds
+--qualities A,B    JPEG qualities with a row each (95,85,75); \"\" for none
+--only PART        photos, designs or large
+--about KIND       designs of one kind, such as \"photo with text\"
+--threads N        for networks and filters (every core)
+--sheet PATH       beginning of the names of the contact sheets (target/score)
+--library FILE     run the networks by ONNX Runtime (feature onnxruntime)
+--verbose          a line for each design";
+
 /// What is to be scored and shown.
 pub(crate) struct Wishes {
     pub(crate) tune: bool,
@@ -53,7 +65,10 @@ impl Wishes {
                 "--threads" => wishes.threads = Some(value().parse().expect("a number of threads")),
                 "--sheet" => wishes.sheet = value(),
                 "--library" => wishes.library = Some(value()),
-                other => panic!("unknown option {other}"),
+                other => {
+                    crate::report(&format!("{other} is none of the options:\n{OPTIONS}"));
+                    std::process::exit(2);
+                }
             }
         }
         wishes
