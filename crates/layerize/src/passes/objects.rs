@@ -37,26 +37,28 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     if !subjects || scene.cuts.len() + 1 >= wanted {
         return Ok(());
     }
-    let mask = net::saliency(ctx, &scene.rest)?;
+    let mut mask = net::saliency(ctx, &scene.rest)?;
     ctx.reach(0.5)?;
     let found = components::label(mask.w, mask.h, |at| mask.data[at] > 0.5);
+    let mut trusted = Vec::new();
     for (index, piece) in found.pieces.iter().enumerate() {
         let label = index as u32 + 1;
-        let Some(sure) = Candidate::new(scene, &mask, &found.labels, label, piece).trusted(ctx)?
-        else {
-            continue;
-        };
-        subject::cut(
-            scene,
-            ctx,
-            &mask,
-            &found.labels,
-            label,
-            (LayerKind::Object, sure),
-        )?;
-        ctx.reach(0.9)?;
-        if scene.cuts.len() + 1 >= wanted {
-            break;
+        let candidate = Candidate::new(scene, &mask, &found.labels, label, piece);
+        if let Some(sure) = candidate.trusted(ctx)? {
+            trusted.push((label, sure));
+        }
+    }
+    // What was refused is ground, which may be carried on.
+    for (value, &label) in mask.data.iter_mut().zip(&found.labels.data) {
+        if label > 0 && !trusted.iter().any(|&(own, _)| own == label) {
+            *value = 0.0;
+        }
+    }
+    ctx.reach(0.9)?;
+    for (label, sure) in trusted {
+        if scene.cuts.len() + 1 < wanted {
+            let what = (LayerKind::Object, sure);
+            subject::cut(scene, ctx, &mask, &found.labels, label, what)?;
         }
     }
     Ok(())
@@ -159,5 +161,59 @@ impl<'a> Candidate<'a> {
             either += u32::from(m > 0.5 || o > 0.0);
         }
         Ok(both as f32 / either.max(1) as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cancel, Options, RgbaImage};
+
+    const SIDE: u32 = 200;
+
+    /// What speaks for a disc of radius 40 at `middle`, `soft` pixels wide at its edge, on grey
+    /// ground: how much of its outline is frame, and how much an edge.
+    fn disc(middle: (f32, f32), soft: f32) -> (f32, f32) {
+        let cover = |at: u32| {
+            let (x, y) = ((at % SIDE) as f32, (at / SIDE) as f32);
+            (0.5 + (40.0 - (x - middle.0).hypot(y - middle.1)) / soft).clamp(0.0, 1.0)
+        };
+        let bytes = (0..SIDE * SIDE).flat_map(|at| {
+            let value = (120.0 + 100.0 * cover(at)) as u8;
+            [value, value, value, 255]
+        });
+        let image = RgbaImage {
+            width: SIDE,
+            height: SIDE,
+            pixels: bytes.collect(),
+        };
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let scene = Scene::new(&image, &ctx).expect("not cancelled");
+        let (w, h) = (SIDE as usize, SIDE as usize);
+        let data = (0..SIDE * SIDE).map(cover).collect();
+        let mask = Plane { w, h, data };
+        let found = components::label(w, h, |at| mask.data[at] > 0.5);
+        let seen = Candidate::new(&scene, &mask, &found.labels, 1, &found.pieces[0]);
+        (seen.framed(), seen.edged())
+    }
+
+    #[test]
+    fn a_whole_thing_has_an_edge_all_around() {
+        let (framed, edged) = disc((100.0, 100.0), 1.0);
+        assert!(framed <= 0.0 && edged > 0.99, "{framed} {edged}");
+    }
+
+    #[test]
+    fn a_thing_that_goes_on_beyond_the_picture_is_refused() {
+        let (framed, _) = disc((20.0, 100.0), 1.0);
+        assert!(framed > 2.0 * FRAMED, "{framed}");
+    }
+
+    #[test]
+    fn a_stain_that_fades_is_refused() {
+        let (_, edged) = disc((100.0, 100.0), 60.0);
+        assert!(edged < 0.1, "{edged}");
     }
 }
