@@ -1,0 +1,233 @@
+import 'dart:async';
+import 'dart:math';
+import 'dart:typed_data';
+
+import 'abort.dart';
+import 'caller.dart';
+import 'codes.dart';
+import 'decode_default.dart' if (dart.library.io) 'decode_io.dart';
+import 'endpoints.dart';
+import 'exceptions.dart';
+import 'job.dart';
+import 'layer.dart';
+import 'request.dart';
+import 'source.dart';
+import 'split.dart';
+import 'timing.dart';
+import 'token.dart';
+import 'transport.dart';
+import 'transport_default.dart'
+    if (dart.library.io) 'transport_io.dart'
+    if (dart.library.js_interop) 'transport_web.dart';
+import 'upload.dart';
+import 'uploader.dart';
+import 'watch.dart';
+
+/// A lamina server.
+///
+/// Make one for the whole app, and [close] it with the app. Every call throws a [LaminaException] and nothing else, has an
+/// end, and is made again by itself where that can do no harm.
+final class LaminaClient {
+  /// A client of the server at [baseUri], which may have a path of its own.
+  ///
+  /// [token] is asked for a token when one is needed; null for a server without keys. Never ship a server's key in an app: let
+  /// your own backend hand out what the provider returns. [transport] replaces the platform's own.
+  LaminaClient(
+    Uri baseUri, {
+    TokenProvider? token,
+    Transport? transport,
+    this.timeouts = const Timeouts(),
+    RetryPolicy retries = const RetryPolicy(),
+    int resumableAbove = 1024 * 1024,
+    int partBytes = 4 * 1024 * 1024,
+    Random? random,
+  }) : _endpoints = Endpoints(baseUri),
+       _caller = Caller(
+         transport ?? defaultTransport(timeouts.connect),
+         TokenKeeper(token),
+         timeouts,
+         retries,
+         random: random,
+       ) {
+    _uploader = Uploader(_caller, _endpoints, resumableAbove: resumableAbove, partBytes: partBytes);
+  }
+
+  /// The ends of all waits.
+  final Timeouts timeouts;
+
+  final Endpoints _endpoints;
+  final Caller _caller;
+  late final Uploader _uploader;
+  final ServerFeatures _features = ServerFeatures();
+  final Set<JobWatch> _watches = {};
+
+  /// All of it: sends [source], makes a job, follows it, and gives the layers.
+  SplitRun split(
+    ImageInput source, {
+    SplitOptions options = const SplitOptions(),
+    UploadMethod method = UploadMethod.auto,
+    AbortTrigger? abort,
+  }) => SplitRun(this, source, options, method, abort: abort);
+
+  /// Sends a picture. [resumeId] goes on with an upload that [UploadProgress.resumeId] named.
+  Future<Upload> upload(
+    ImageInput source, {
+    UploadMethod method = UploadMethod.auto,
+    String? resumeId,
+    void Function(UploadProgress progress)? onProgress,
+    AbortTrigger? abort,
+  }) => _uploader.send(source, method, resumeId: resumeId, onProgress: onProgress, abort: abort);
+
+  /// A right to send one picture without a token, for a background uploader. [contentType] and [bytes] bind it to a type and an
+  /// exact size.
+  Future<UploadTicket> createTicket({String? contentType, int? bytes}) =>
+      _uploader.ticket(contentType: contentType, bytes: bytes);
+
+  /// Sends a picture by [ticket], without a token.
+  Future<void> sendTicket(
+    UploadTicket ticket,
+    ImageInput source, {
+    void Function(UploadProgress progress)? onProgress,
+    AbortTrigger? abort,
+  }) => _uploader.putTicket(ticket, source, onProgress: onProgress, abort: abort);
+
+  /// How far an upload is.
+  Future<UploadStatus> uploadStatus(String uploadId) => _uploader.status(uploadId);
+
+  /// Makes a job. Repeating it with the same [request] answers with the same job, however often answers are lost.
+  Future<CreatedJob> create(JobRequest request, {AbortTrigger? abort}) => _caller.run(
+    Call(
+      'POST',
+      _endpoints.jobs(),
+      headers: {...jsonHeaders, 'idempotency-key': request.idempotencyKey},
+      body: jsonBody(request.body),
+      safe: true,
+      abort: abort,
+    ),
+    (answer) async =>
+        CreatedJob.fromJson(await answer.json(), replayed: answer.headers['idempotency-replayed'] == 'true'),
+  );
+
+  /// The job now.
+  Future<Job> job(String id, {AbortTrigger? abort}) => _caller.run(
+    Call('GET', _endpoints.job(id), safe: true, abort: abort),
+    (answer) async => Job.fromJson(await answer.json()),
+  );
+
+  /// The layers of a completed job, bottom first, with fresh links. Throws a [ConflictException] before completion.
+  Future<List<Layer>> layers(String id, {AbortTrigger? abort}) => _caller.run(
+    Call('GET', _endpoints.layers(id), safe: true, abort: abort),
+    (answer) async => layersFromJson(await answer.json()),
+  );
+
+  /// Deletes the job: ends it at its engine and erases its files. One that is gone already counts as deleted.
+  Future<void> delete(String id, {AbortTrigger? abort}) async {
+    try {
+      await _caller.run(
+        Call('DELETE', _endpoints.job(id), safe: true, abort: abort),
+        (answer) => answer.discard(),
+      );
+    } on GoneException {
+      // Deleted before, perhaps by an attempt of this very call whose answer was lost; or expired.
+    }
+  }
+
+  /// All jobs of the token's owner, newest first; pages are fetched as they are needed, of [pageSize] (1 to 100).
+  Stream<JobSummary> jobs({int pageSize = 20}) async* {
+    String? cursor;
+    do {
+      final page = await jobPage(limit: pageSize, cursor: cursor);
+      yield* Stream.fromIterable(page.jobs);
+      cursor = page.nextCursor;
+    } while (cursor != null);
+  }
+
+  /// One page of jobs.
+  Future<JobPage> jobPage({int limit = 20, String? cursor, AbortTrigger? abort}) => _caller.run(
+    Call(
+      'GET',
+      _endpoints.jobs({'limit': '$limit', if (cursor != null) 'cursor': cursor}),
+      safe: true,
+      abort: abort,
+    ),
+    (answer) async => JobPage.fromJson(await answer.json()),
+  );
+
+  /// The job each time that it changed, to its end: the last event is a [CompletedJob] or a [FailedJob], then the stream ends.
+  ///
+  /// It outlives lost networks, restarts of the server and an app that slept, and misses no end. It ends with an exception when
+  /// the job is gone, the token is refused, or nothing was heard for [Timeouts.patience].
+  Stream<Job> watch(String id, {AbortTrigger? abort}) {
+    final watch = JobWatch(_caller, _endpoints, _features, id, _watches.remove, abort);
+    _watches.add(watch);
+    return watch.stream;
+  }
+
+  /// Has every watch look at once. Call it when the app comes back to the foreground, or the network does: a connection that died
+  /// while the phone slept is not noticed by itself for a while.
+  void wake() {
+    for (final watch in [..._watches]) {
+      watch.wake();
+    }
+  }
+
+  /// The file of [layer], checked against its size and SHA-256.
+  Future<Uint8List> layerBytes(Layer layer, {AbortTrigger? abort}) =>
+      _caller.run(Call('GET', layer.url, safe: true, byLink: true, abort: abort), (answer) async {
+        final bytes = await readAll(answer.body, layer.bytes ?? _layerLimit);
+        final short = layer.bytes != null && bytes.length != layer.bytes;
+        if (short || layer.sha256 != null && await sha256Hex(bytes) != layer.sha256) {
+          throw const MalformedAnswerException('The layer that came is not the one that was promised.');
+        }
+        return bytes;
+      });
+
+  /// The file of [layer] as it comes, unchecked; for a file of one's own.
+  Stream<List<int>> layerStream(Layer layer, {AbortTrigger? abort}) =>
+      _stream(Call('GET', layer.url, safe: true, byLink: true, abort: abort));
+
+  /// The small version of [layer], for a list.
+  Future<Uint8List> layerThumbnail(Layer layer, {AbortTrigger? abort}) async {
+    final url = layer.thumbnailUrl;
+    if (url == null) throw const NotSupportedException('This server makes no thumbnails.');
+    return _caller.run(
+      Call('GET', url, safe: true, byLink: true, abort: abort),
+      (answer) => readAll(answer.body, _layerLimit),
+    );
+  }
+
+  /// All layers in one file, such as `psd`, `ora`, `pptx` or `zip`, as it comes: give it to a file's `openWrite()`.
+  Stream<List<int>> export(String id, String format, {AbortTrigger? abort}) =>
+      _ifSupported('exports', _stream(Call('GET', _endpoints.export(id, format), safe: true, abort: abort)));
+
+  /// The layers put together by [recipe] (the body of `POST /api/jobs/{id}/composite`), as a picture.
+  Stream<List<int>> composite(String id, Map<String, Object?> recipe, {AbortTrigger? abort}) => _ifSupported(
+    'compositing',
+    _stream(
+      Call(
+        'POST',
+        _endpoints.composite(id),
+        headers: jsonHeaders,
+        body: jsonBody(recipe),
+        safe: true,
+        abort: abort,
+      ),
+    ),
+  );
+
+  /// Frees connections and ends every call that is under way with an [AbortedException].
+  void close() => _caller.close();
+
+  /// Far above any layer; a bound on what is held for an answer without a promised size.
+  static const _layerLimit = 256 * 1024 * 1024;
+
+  /// The beginning is made again as for any call; a body that breaks is an error, as half of it was given on.
+  Stream<List<int>> _stream(Call call) async* {
+    yield* await _caller.run(call, (answer) async => answer.body);
+  }
+
+  Stream<List<int>> _ifSupported(String feature, Stream<List<int>> stream) => stream.handleError(
+    (Object _) => throw NotSupportedException('This server has no $feature yet.'),
+    test: (error) => error is ProblemException && error.code == ProblemCode.routeNotFound,
+  );
+}

@@ -1,0 +1,459 @@
+// Written by tool/codes.dart from docs/errors.md. Do not edit.
+
+/// The stable code of a refused request. A newer server may give others: compare, do not switch.
+extension type const ProblemCode(String value) implements String {
+  /// The body is not JSON. Correct it; `detail` says where it breaks.
+  static const invalidJson = ProblemCode('invalid_json');
+
+  /// The body is not the form that its header promises. Send one part named `file`, or the image itself as the body.
+  static const invalidMultipart = ProblemCode('invalid_multipart');
+
+  /// The connection ended before the body did. Send it again.
+  static const bodyIncomplete = ProblemCode('body_incomplete');
+
+  /// `Idempotency-Key` is empty, longer than 255 or not visible ASCII. A fresh UUID for each new job is a good key.
+  static const invalidIdempotencyKey = ProblemCode('invalid_idempotency_key');
+
+  /// Links cannot be made from this `Host`. Send `host` or `host:port`; the operator can set `PUBLIC_URL`.
+  static const invalidHost = ProblemCode('invalid_host');
+
+  /// A header of a resumable upload is missing or wrong. `detail` says which.
+  static const tusHeaderInvalid = ProblemCode('tus_header_invalid');
+
+  /// `Upload-Checksum` names a method that is not known. `sha1`, `sha256` or `sha512`, or leave it out.
+  static const uploadChecksumUnsupported = ProblemCode('upload_checksum_unsupported');
+
+  /// No key, or none that this server knows. Send `Authorization: Bearer <key>`.
+  static const unauthorized = ProblemCode('unauthorized');
+
+  /// A webhook without fal's signature headers. Only fal calls this route.
+  static const webhookUnsigned = ProblemCode('webhook_unsigned');
+
+  /// What may be spent in a UTC day is used up, by the key's owner or by the whole service; `detail` says which. Come back when `Retry-After` says, after midnight UTC, or use an engine that costs nothing. Operators: `SPEND_LIMIT_USD_PER_DAY`, `lamina keys limit`.
+  static const spendLimitReached = ProblemCode('spend_limit_reached');
+
+  /// A key without the operator's right, at `/api/admin`. Operators: `ADMIN_KEY`, or `lamina keys new NAME --admin`.
+  static const adminOnly = ProblemCode('admin_only');
+
+  /// A web page of another origin wants to change something on a server without keys. Operators: `CORS_ORIGINS`.
+  static const originNotAllowed = ProblemCode('origin_not_allowed');
+
+  /// The link's signature is wrong. Use links as they were given; read the job again for fresh ones.
+  static const linkInvalid = ProblemCode('link_invalid');
+
+  /// A webhook whose signature is wrong or too old. Check the server's clock; else somebody else is calling.
+  static const webhookSignatureInvalid = ProblemCode('webhook_signature_invalid');
+
+  /// Nothing has this path. `GET /openapi.json` lists what there is.
+  static const routeNotFound = ProblemCode('route_not_found');
+
+  /// No such job, or another owner's. Check the id and the key. A job is forgotten a week after it went.
+  static const jobNotFound = ProblemCode('job_not_found');
+
+  /// No key has this id. `lamina keys list`, or `GET /api/admin/keys`.
+  static const keyNotFound = ProblemCode('key_not_found');
+
+  /// No such upload, another owner's, or expired; of the uploads' own routes. A resumable upload's address is gone once a job has used it. Begin a new one.
+  static const uploadMissing = ProblemCode('upload_missing');
+
+  /// The path does not take this method. The `Allow` header names those it takes.
+  static const methodNotAllowed = ProblemCode('method_not_allowed');
+
+  /// The request came too slowly; the connection is closed. Send it again, on a better line.
+  static const requestTimeout = ProblemCode('request_timeout');
+
+  /// Layers were asked for before there are any. Ask for the job until it is `completed`; `Retry-After` says when.
+  static const jobNotCompleted = ProblemCode('job_not_completed');
+
+  /// Layers were asked for of a job that failed. Read the job's `error_code`.
+  static const jobFailed = ProblemCode('job_failed');
+
+  /// An operator wants to retry a job that has not failed. Only a failed job can be retried.
+  static const jobNotFailed = ProblemCode('job_not_failed');
+
+  /// An operator wants to retry a job that may have been paid. `lamina jobs show` tells what is known; `--pay-again` hands it over all the same.
+  static const paymentUnknown = ProblemCode('payment_unknown');
+
+  /// A job is to be made of an upload that is not there as a whole yet. Finish sending it, then create the job.
+  static const uploadPending = ProblemCode('upload_pending');
+
+  /// The ticket's link took its one body before. Use the upload; a new picture wants a new ticket.
+  static const uploadAlreadyReceived = ProblemCode('upload_already_received');
+
+  /// A part begins elsewhere than the upload ends. Ask for the offset with HEAD and go on from there; tus clients do.
+  static const uploadOffsetMismatch = ProblemCode('upload_offset_mismatch');
+
+  /// A later request sends the same upload, so this one was ended. Nothing, where the later one is yours; else HEAD and go on.
+  static const uploadTakenOver = ProblemCode('upload_taken_over');
+
+  /// The owner deleted the job. Nothing; it is gone.
+  static const jobDeleted = ProblemCode('job_deleted');
+
+  /// The job's time was over. Create it again.
+  static const jobExpired = ProblemCode('job_expired');
+
+  /// The link's time is over, and its file's. Create the job again, or ask for another ticket.
+  static const linkExpired = ProblemCode('link_expired');
+
+  /// The link is right, and its file was erased. Create the job again.
+  static const fileGone = ProblemCode('file_gone');
+
+  /// `Tus-Resumable` is missing or not 1.0.0. Speak the version that `Tus-Version` names.
+  static const tusVersionUnsupported = ProblemCode('tus_version_unsupported');
+
+  /// The body is larger than this route takes. `detail` has the limit.
+  static const bodyTooLarge = ProblemCode('body_too_large');
+
+  /// The body's declared type is not taken here. `detail` says which is.
+  static const unsupportedMediaType = ProblemCode('unsupported_media_type');
+
+  /// The range lies outside of the file. `Content-Range` has the file's size.
+  static const rangeNotSatisfiable = ProblemCode('range_not_satisfiable');
+
+  /// A server without keys was asked under a name that is not its own. Ask by address or `localhost`. Operators: `PUBLIC_URL` or `ALLOWED_HOSTS`.
+  static const hostNotAllowed = ProblemCode('host_not_allowed');
+
+  /// Fields of the body are wrong, unknown, missing or too many. `errors` names each.
+  static const invalidFields = ProblemCode('invalid_fields');
+
+  /// Query parameters are wrong. `errors` names each.
+  static const invalidQuery = ProblemCode('invalid_query');
+
+  /// `upload_id` names no upload of this owner, or one that expired. Upload again.
+  static const uploadNotFound = ProblemCode('upload_not_found');
+
+  /// The engine asked for is not set up on this server. Leave `engine` out, or use one that `detail` names.
+  static const engineNotConfigured = ProblemCode('engine_not_configured');
+
+  /// The key belongs to another body. A fresh key for a new job.
+  static const idempotencyKeyReused = ProblemCode('idempotency_key_reused');
+
+  /// More requests than the owner's rate allows. Wait as long as `Retry-After` says; `RateLimit` tells what is left. Operators: `RATE_LIMIT`, `lamina keys limit`.
+  static const rateLimited = ProblemCode('rate_limited');
+
+  /// The key's owner has as many jobs at work as it may have. Create it again when one of them has ended. Operators: `MAX_JOBS_PER_KEY`, `lamina keys limit`.
+  static const tooManyJobs = ProblemCode('too_many_jobs');
+
+  /// A part is not what its checksum says; it was discarded. Send it again from the same offset.
+  static const uploadChecksumMismatch = ProblemCode('upload_checksum_mismatch');
+
+  /// A defect in lamina. Report it with the request id.
+  static const internalError = ProblemCode('internal_error');
+
+  /// The bucket refuses the server's key. Nothing was changed, and trying again does not help. Operators: `lamina check` says what to correct.
+  static const storageRefused = ProblemCode('storage_refused');
+
+  /// As many pictures are being taken in as can be. Again in a few seconds.
+  static const serverBusy = ProblemCode('server_busy');
+
+  /// The database, the disk or the bucket does not answer. Nothing was changed. Again in a few seconds; operators: `lamina check`.
+  static const storageUnavailable = ProblemCode('storage_unavailable');
+
+  /// fal's keys cannot be fetched, so no signature can be checked. fal delivers again by itself.
+  static const webhookKeysUnavailable = ProblemCode('webhook_keys_unavailable');
+
+  /// From `/readyz` alone: stopping, or a part is in trouble; `checks` says which. Send requests elsewhere meanwhile.
+  static const notReady = ProblemCode('not_ready');
+
+  /// There are no bytes. Send the file's.
+  static const imageEmpty = ProblemCode('image_empty');
+
+  /// Not an image that lamina knows; perhaps a web page about one. Send the file itself.
+  static const imageUnrecognised = ProblemCode('image_unrecognised');
+
+  /// A known format that is not accepted, such as HEIC or AVIF; the sentence names it. Convert to JPEG, PNG, WebP or GIF.
+  static const imageFormatUnsupported = ProblemCode('image_format_unsupported');
+
+  /// An accepted format with a feature that is not decoded. Save it as an ordinary file of that format.
+  static const imageVariantUnsupported = ProblemCode('image_variant_unsupported');
+
+  /// More bytes than `MAX_IMAGE_BYTES`. Send a smaller file.
+  static const imageTooManyBytes = ProblemCode('image_too_many_bytes');
+
+  /// A side or the area is beyond the limit. Scale it down.
+  static const imageTooLarge = ProblemCode('image_too_large');
+
+  /// A side is below the limit. Send a larger one.
+  static const imageTooSmall = ProblemCode('image_too_small');
+
+  /// The file ends before its picture does. Send the whole file.
+  static const imageTruncated = ProblemCode('image_truncated');
+
+  /// The file contradicts itself. Open it in an editor and save it anew.
+  static const imageCorrupt = ProblemCode('image_corrupt');
+
+  /// The text is not base64, or the `data:` URI is not. Standard or URL-safe alphabet, raw or as `data:image/png;base64,…`.
+  static const imageBase64Invalid = ProblemCode('image_base64_invalid');
+
+  /// All codes that this version knows.
+  static const known = [
+    invalidJson,
+    invalidMultipart,
+    bodyIncomplete,
+    invalidIdempotencyKey,
+    invalidHost,
+    tusHeaderInvalid,
+    uploadChecksumUnsupported,
+    unauthorized,
+    webhookUnsigned,
+    spendLimitReached,
+    adminOnly,
+    originNotAllowed,
+    linkInvalid,
+    webhookSignatureInvalid,
+    routeNotFound,
+    jobNotFound,
+    keyNotFound,
+    uploadMissing,
+    methodNotAllowed,
+    requestTimeout,
+    jobNotCompleted,
+    jobFailed,
+    jobNotFailed,
+    paymentUnknown,
+    uploadPending,
+    uploadAlreadyReceived,
+    uploadOffsetMismatch,
+    uploadTakenOver,
+    jobDeleted,
+    jobExpired,
+    linkExpired,
+    fileGone,
+    tusVersionUnsupported,
+    bodyTooLarge,
+    unsupportedMediaType,
+    rangeNotSatisfiable,
+    hostNotAllowed,
+    invalidFields,
+    invalidQuery,
+    uploadNotFound,
+    engineNotConfigured,
+    idempotencyKeyReused,
+    rateLimited,
+    tooManyJobs,
+    uploadChecksumMismatch,
+    internalError,
+    storageRefused,
+    serverBusy,
+    storageUnavailable,
+    webhookKeysUnavailable,
+    notReady,
+    imageEmpty,
+    imageUnrecognised,
+    imageFormatUnsupported,
+    imageVariantUnsupported,
+    imageTooManyBytes,
+    imageTooLarge,
+    imageTooSmall,
+    imageTruncated,
+    imageCorrupt,
+    imageBase64Invalid,
+  ];
+}
+
+/// The stable code of a failed job. A newer server may give others: compare, do not switch.
+extension type const FailureCode(String value) implements String {
+  /// There are no bytes. Send the file's.
+  static const imageEmpty = FailureCode('image_empty');
+
+  /// Not an image that lamina knows; perhaps a web page about one. Send the file itself.
+  static const imageUnrecognised = FailureCode('image_unrecognised');
+
+  /// A known format that is not accepted, such as HEIC or AVIF; the sentence names it. Convert to JPEG, PNG, WebP or GIF.
+  static const imageFormatUnsupported = FailureCode('image_format_unsupported');
+
+  /// An accepted format with a feature that is not decoded. Save it as an ordinary file of that format.
+  static const imageVariantUnsupported = FailureCode('image_variant_unsupported');
+
+  /// More bytes than `MAX_IMAGE_BYTES`. Send a smaller file.
+  static const imageTooManyBytes = FailureCode('image_too_many_bytes');
+
+  /// A side or the area is beyond the limit. Scale it down.
+  static const imageTooLarge = FailureCode('image_too_large');
+
+  /// A side is below the limit. Send a larger one.
+  static const imageTooSmall = FailureCode('image_too_small');
+
+  /// The file ends before its picture does. Send the whole file.
+  static const imageTruncated = FailureCode('image_truncated');
+
+  /// The file contradicts itself. Open it in an editor and save it anew.
+  static const imageCorrupt = FailureCode('image_corrupt');
+
+  /// The text is not base64, or the `data:` URI is not. Standard or URL-safe alphabet, raw or as `data:image/png;base64,…`.
+  static const imageBase64Invalid = FailureCode('image_base64_invalid');
+
+  /// lamina failed on this picture. Requests get `internal_error`; a job has this code. Report it.
+  static const imageInternal = FailureCode('image_internal');
+
+  /// Not https (nor http, where that is allowed). Use an https address.
+  static const fetchSchemeRefused = FailureCode('fetch_scheme_refused');
+
+  /// A user name or password in the URL. Use a URL without, for example a signed one.
+  static const fetchCredentialsRefused = FailureCode('fetch_credentials_refused');
+
+  /// No host in the URL. Use a complete URL.
+  static const fetchHostRefused = FailureCode('fetch_host_refused');
+
+  /// A port other than 80 and 443. Serve the image on one of them, or upload it.
+  static const fetchPortRefused = FailureCode('fetch_port_refused');
+
+  /// The host's address is not on the public internet. Upload the image. Operators, in development: `FETCH_ALLOW_NETS`.
+  static const fetchAddressRefused = FailureCode('fetch_address_refused');
+
+  /// Not one of the sources that this server allows. Upload the image, or ask the operator for `FETCH_ALLOW_PREFIXES`.
+  static const fetchSourceRefused = FailureCode('fetch_source_refused');
+
+  /// An answer other than 200. Check that the URL is right and open to everyone.
+  static const fetchStatus = FailureCode('fetch_status');
+
+  /// More bytes than `MAX_IMAGE_BYTES`. Use a smaller image.
+  static const fetchTooManyBytes = FailureCode('fetch_too_many_bytes');
+
+  /// More than three redirects. Use the final URL.
+  static const fetchTooManyRedirects = FailureCode('fetch_too_many_redirects');
+
+  /// Redirects in a circle. Use a URL that leads to the image.
+  static const fetchRedirectLoop = FailureCode('fetch_redirect_loop');
+
+  /// A redirect that does not say where to. Use the final URL.
+  static const fetchBadRedirect = FailureCode('fetch_bad_redirect');
+
+  /// A compressed body that was not asked for. Have the host send the file as it is.
+  static const fetchEncoded = FailureCode('fetch_encoded');
+
+  /// No acceptable certificate or TLS version. Renew the certificate, or use another host.
+  static const fetchTlsFailed = FailureCode('fetch_tls_failed');
+
+  /// The host's name has no address. Check its spelling.
+  static const fetchDnsFailed = FailureCode('fetch_dns_failed');
+
+  /// No connection. Check that the host is up.
+  static const fetchConnectFailed = FailureCode('fetch_connect_failed');
+
+  /// A limit of time passed. Use a faster host, or upload the image.
+  static const fetchTimeout = FailureCode('fetch_timeout');
+
+  /// The connection broke, or did not speak HTTP. Create the job again later.
+  static const fetchInterrupted = FailureCode('fetch_interrupted');
+
+  /// Status 408, 425, 429 or 5xx. Create the job again later.
+  static const fetchUnavailable = FailureCode('fetch_unavailable');
+
+  /// The engine's content filter refused the picture or the prompt, or blanked every layer. Another picture or prompt.
+  static const contentRefused = FailureCode('content_refused');
+
+  /// The engine could not use the picture. A larger or smaller JPEG, PNG or WebP.
+  static const engineRejectedImage = FailureCode('engine_rejected_image');
+
+  /// The engine refused a parameter. The defaults.
+  static const engineRejectedInput = FailureCode('engine_rejected_input');
+
+  /// fal did not accept the server's key. Operators: `FAL_API_KEY`; then create the job again.
+  static const engineAuth = FailureCode('engine_auth');
+
+  /// The server's fal account is locked or out of balance. Operators: top it up; then create the job again.
+  static const engineAccountLocked = FailureCode('engine_account_locked');
+
+  /// fal does not know the model that this server asks for. Operators: `FAL_MODEL`; then create the job again.
+  static const engineModelNotFound = FailureCode('engine_model_not_found');
+
+  /// fal stayed too busy to take the picture, over eight tries. Create the job again later.
+  static const engineBusy = FailureCode('engine_busy');
+
+  /// fal could not be reached or kept failing, over eight tries, or for as long as `ENGINE_TIMEOUT` once it had the picture. Create the job again later.
+  static const engineUnavailable = FailureCode('engine_unavailable');
+
+  /// The engine took the picture and failed, and another run failed as well or could not help. Create the job again.
+  static const engineFailed = FailureCode('engine_failed');
+
+  /// No layers within `ENGINE_TIMEOUT`; the run was cancelled. Create the job again.
+  static const engineTimeout = FailureCode('engine_timeout');
+
+  /// fal no longer knows the request. It may have been paid, so it is not made again. Create the job again if you still need it.
+  static const engineLostRequest = FailureCode('engine_lost_request');
+
+  /// fal had the layers and dropped them before they could be fetched. Create the job again. Operators: was lamina stopped for long?
+  static const engineResultExpired = FailureCode('engine_result_expired');
+
+  /// The engine answered without a layer. Another picture, or another number of layers.
+  static const engineNoLayers = FailureCode('engine_no_layers');
+
+  /// A layer could not be fetched, is not a picture, or has not the proportions of the others. Create the job again.
+  static const engineBadLayer = FailureCode('engine_bad_layer');
+
+  /// What may be spent in a UTC day was used up before the picture was handed over. Nothing was paid for it. Create it again after midnight UTC. Operators: `SPEND_LIMIT_USD_PER_DAY`, `lamina keys limit`.
+  static const spendLimitReached = FailureCode('spend_limit_reached');
+
+  /// The connection broke while the picture was handed over, and nobody knows whether fal took it. Create the job again if you accept to pay twice. Operators: `SUBMIT_UNKNOWN`.
+  static const submissionUnknown = FailureCode('submission_unknown');
+
+  /// The job's engine is no longer set up on this server. Create the job again with another.
+  static const engineNotConfigured = FailureCode('engine_not_configured');
+
+  /// The stored picture is missing or unreadable. Create the job again. Operators: who else writes to the storage folder?
+  static const sourceLost = FailureCode('source_lost');
+
+  /// Not given today: while the folder or the bucket is away a job waits, until its time is over. Operators: `/readyz` and `lamina check`.
+  static const storageUnavailable = FailureCode('storage_unavailable');
+
+  /// The process ended four times while it worked on this job, so the job was set aside. Report it; do not send the picture again.
+  static const crashLoop = FailureCode('crash_loop');
+
+  /// A defect in lamina. Report it.
+  static const internalError = FailureCode('internal_error');
+
+  /// All codes that this version knows.
+  static const known = [
+    imageEmpty,
+    imageUnrecognised,
+    imageFormatUnsupported,
+    imageVariantUnsupported,
+    imageTooManyBytes,
+    imageTooLarge,
+    imageTooSmall,
+    imageTruncated,
+    imageCorrupt,
+    imageBase64Invalid,
+    imageInternal,
+    fetchSchemeRefused,
+    fetchCredentialsRefused,
+    fetchHostRefused,
+    fetchPortRefused,
+    fetchAddressRefused,
+    fetchSourceRefused,
+    fetchStatus,
+    fetchTooManyBytes,
+    fetchTooManyRedirects,
+    fetchRedirectLoop,
+    fetchBadRedirect,
+    fetchEncoded,
+    fetchTlsFailed,
+    fetchDnsFailed,
+    fetchConnectFailed,
+    fetchTimeout,
+    fetchInterrupted,
+    fetchUnavailable,
+    contentRefused,
+    engineRejectedImage,
+    engineRejectedInput,
+    engineAuth,
+    engineAccountLocked,
+    engineModelNotFound,
+    engineBusy,
+    engineUnavailable,
+    engineFailed,
+    engineTimeout,
+    engineLostRequest,
+    engineResultExpired,
+    engineNoLayers,
+    engineBadLayer,
+    spendLimitReached,
+    submissionUnknown,
+    engineNotConfigured,
+    sourceLost,
+    storageUnavailable,
+    crashLoop,
+    internalError,
+  ];
+}

@@ -1,0 +1,138 @@
+import 'dart:async';
+
+import 'abort.dart';
+import 'client.dart';
+import 'exceptions.dart';
+import 'job.dart';
+import 'request.dart';
+import 'source.dart';
+import 'upload.dart';
+
+/// What happens on the way from a picture to its layers.
+sealed class SplitEvent {
+  const SplitEvent();
+
+  /// The whole way from 0.0 to 1.0: the upload is its first fifth. It never falls.
+  double get fraction;
+}
+
+/// The picture is being sent.
+final class SplitUploading extends SplitEvent {
+  /// As far as [progress].
+  const SplitUploading(this.progress);
+
+  /// How far.
+  final UploadProgress progress;
+
+  @override
+  double get fraction => (progress.fraction ?? 0) * SplitRun.uploadShare;
+}
+
+/// The job was made. Keep [jobId]: `watch(jobId)` goes on with it after the app was closed.
+final class SplitCreated extends SplitEvent {
+  /// As the job [jobId].
+  const SplitCreated(this.jobId);
+
+  /// The job's id.
+  final String jobId;
+
+  @override
+  double get fraction => SplitRun.uploadShare;
+}
+
+/// The job moved.
+final class SplitProgress extends SplitEvent {
+  /// To where [job] is.
+  const SplitProgress(this.job);
+
+  /// The job now.
+  final Job job;
+
+  @override
+  double get fraction => SplitRun.uploadShare + (1 - SplitRun.uploadShare) * job.progress;
+}
+
+/// One picture on its way to layers, as `LaminaClient.split` starts it.
+final class SplitRun {
+  /// Starts with [source].
+  SplitRun(this._client, ImageInput source, SplitOptions options, this._method, {AbortTrigger? abort})
+    : _abort = abort ?? AbortTrigger() {
+    // Whoever looks at [events] alone is told there; nobody has to look at both.
+    done.ignore();
+    _start(source, options);
+  }
+
+  /// The upload's share of the whole way, by feel: it is quick on a good line, and a start on a bad one.
+  static const double uploadShare = 0.2;
+
+  final LaminaClient _client;
+  final UploadMethod _method;
+  final AbortTrigger _abort;
+  final StreamController<SplitEvent> _events = StreamController();
+  final Completer<CompletedJob> _done = Completer();
+
+  /// What happens, then the end of the stream; an error is the same as that of [done]. To be listened to once.
+  Stream<SplitEvent> get events => _events.stream;
+
+  /// The completed job. Throws a [JobFailedException] when the job fails, an [AbortedException] after [abort], and any
+  /// other [LaminaException] when there is no getting on.
+  Future<CompletedJob> get done => _done.future;
+
+  /// Ends it. A job that was made is deleted, so that nothing runs, costs or stays.
+  void abort() => _abort.abort();
+
+  Future<void> _start(ImageInput source, SplitOptions options) async {
+    try {
+      final job = await _run(source, options);
+      _done.complete(job);
+    } on Object catch (error, trace) {
+      if (_events.hasListener) _events.addError(error, trace);
+      _done.completeError(error, trace);
+    }
+    _events.close().ignore();
+  }
+
+  Future<CompletedJob> _run(ImageInput source, SplitOptions options) async {
+    final upload = await _client.upload(
+      source,
+      method: _method,
+      abort: _abort,
+      onProgress: (progress) => _tell(SplitUploading(progress)),
+    );
+    if (_abort.isAborted) throw const AbortedException();
+    // The create is not ended half-way: without its answer nobody could delete the job.
+    final created = await _client.create(JobRequest.upload(upload.id, options: options));
+    if (_abort.isAborted) await _forget(created.id);
+    _tell(SplitCreated(created.id));
+    try {
+      await for (final job in _client.watch(created.id, abort: _abort)) {
+        _tell(SplitProgress(job));
+        switch (job) {
+          case CompletedJob():
+            return job;
+          case FailedJob():
+            throw JobFailedException(job);
+          case PendingJob() || ProcessingJob():
+        }
+      }
+    } on AbortedException {
+      if (!_abort.isAborted) rethrow;
+      await _forget(created.id);
+    }
+    throw const AbortedException();
+  }
+
+  /// Deletes the job as well as the line allows, and ends.
+  Future<Never> _forget(String id) async {
+    try {
+      await _client.delete(id);
+    } on LaminaException {
+      // It expires by itself.
+    }
+    throw const AbortedException();
+  }
+
+  void _tell(SplitEvent event) {
+    if (!_events.isClosed) _events.add(event);
+  }
+}

@@ -1,0 +1,258 @@
+/// The client against what the server says of itself: `openapi.json`, `docs/errors.md`, and the README against the
+/// tests. What drifts fails here.
+library;
+
+import 'dart:collection';
+import 'dart:convert';
+import 'dart:io';
+import 'dart:typed_data';
+
+import 'package:lamina_client/lamina_client.dart';
+
+import '../tool/codes.dart';
+import 'support/harness.dart';
+
+String read(String path) => File.fromUri(Platform.script.resolve('../../../$path')).readAsStringSync();
+
+final Map<String, Object?> api = json.decode(read('crates/lamina/openapi.json')) as Map<String, Object?>;
+
+typedef Json = Map<String, Object?>;
+
+Json schema(String name) => ((api['components']! as Json)['schemas']! as Json)[name]! as Json;
+
+/// The schemas that [schema] is made of, resolved.
+List<Json> parts(Json schema) => [
+  for (final part in schema['allOf'] as List<Object?>? ?? const [])
+    if (part case {r'$ref': final String ref}) resolve(ref) else part! as Json,
+];
+
+/// The properties of a schema, those of the schemas that it is made of included.
+Json properties(Json schema) => {
+  for (final part in parts(schema)) ...properties(part),
+  ...schema['properties'] as Json? ?? const {},
+};
+
+Set<String> requiredOf(Json schema) => {
+  for (final part in parts(schema)) ...requiredOf(part),
+  ...(schema['required'] as List<Object?>? ?? const []).cast<String>(),
+};
+
+Json resolve(String ref) => schema(ref.split('/').last);
+
+List<String> words(String name) => (schema(name)['enum']! as List<Object?>).cast();
+
+/// A JSON object that knows which of its fields were asked for.
+final class Asked extends MapBase<String, Object?> {
+  Asked(this._inner);
+  final Json _inner;
+  final Set<String> asked = {};
+
+  @override
+  Object? operator [](Object? key) {
+    asked.add(key! as String);
+    return _inner[key];
+  }
+
+  @override
+  void operator []=(String key, Object? value) => _inner[key] = value;
+  @override
+  Iterable<String> get keys => _inner.keys;
+  @override
+  void clear() => _inner.clear();
+  @override
+  Object? remove(Object? key) => _inner.remove(key);
+}
+
+final Json box = {'x': 1, 'y': 2, 'width': 3, 'height': 4};
+final Json layer = {
+  'id': 'layer_0',
+  'url': 'https://x/files/1?exp=1&sig=s',
+  'width': 9,
+  'height': 9,
+  'order': 0,
+  'bbox': box,
+};
+const time = '2026-11-22T17:49:03.846Z';
+final Json summary = {
+  'job_id': 'j',
+  'status': 'pending',
+  'progress': 0.5,
+  'created_at': time,
+  'expires_at': time,
+};
+final Json image = {
+  'upload_id': 'u',
+  'url': 'https://x/u',
+  'content_type': 'image/png',
+  'width': 1,
+  'height': 1,
+  'bytes': 1,
+  'expires_at': time,
+};
+
+/// Every field of the schema [name] is read by [decode], and [decode] needs none that the schema does not require.
+void reads(String name, Json example, Object? Function(Json json) decode) {
+  test('the client reads every field of $name, and needs none that may be missing', () async {
+    final asked = Asked({...example});
+    decode(asked);
+    final fields = properties(schema(name)).keys.toSet();
+    equal(fields.difference(asked.asked), <String>{}, 'fields of $name that the client does not read');
+    final needed = <String>{};
+    for (final field in example.keys) {
+      try {
+        decode({...example}..remove(field));
+      } on MalformedAnswerException {
+        needed.add(field);
+      }
+    }
+    equal(
+      needed.difference(requiredOf(schema(name))),
+      <String>{},
+      'fields of $name that the client needs and the server may leave out',
+    );
+    decode({
+      ...example,
+      'a_field_of_tomorrow': {'x': []},
+    });
+  });
+}
+
+void main() {
+  reads('Job', {...summary, 'status': 'completed', 'layers': <Object?>[]}, Job.fromJson);
+  reads('JobSummary', summary, JobSummary.fromJson);
+  reads('JobPage', {
+    'jobs': [summary],
+  }, JobPage.fromJson);
+  reads('JobAccepted', {'job_id': 'j', 'status': 'pending'}, CreatedJob.fromJson);
+  reads('Layer', layer, Layer.fromJson);
+  reads('BoundingBox', box, PixelRect.fromJson);
+  reads('Upload', image, StoredImage.fromJson);
+  reads('UploadStatus', {'upload_id': 'u', 'status': 'pending', 'expires_at': time}, UploadStatus.fromJson);
+  reads('Ticket', {
+    'upload_id': 'u',
+    'method': 'PUT',
+    'url': 'https://x/u',
+    'headers': {'Content-Type': 'image/png'},
+    'max_bytes': 1,
+    'expires_at': time,
+  }, UploadTicket.fromJson);
+
+  test('the layers of a list are read', () {
+    final fields = properties(schema('LayerList')).keys.toSet();
+    equal(fields, {'job_id', 'layers'});
+  });
+
+  test('the client can set every field of CreateJob', () {
+    const options = SplitOptions(
+      numLayers: SplitOptions.autoLayers,
+      prompt: 'p',
+      negativePrompt: 'n',
+      seed: 1,
+      numInferenceSteps: 2,
+      guidanceScale: 3,
+      engine: Engine.auto,
+    );
+    final set = {
+      ...JobRequest.upload('u', options: options).body.keys,
+      ...JobRequest.url(Uri.parse('https://x/y.png')).body.keys,
+      ...JobRequest.bytes(Uint8List(1)).body.keys,
+    };
+    equal(set, properties(schema('CreateJob')).keys.toSet());
+  });
+
+  test('problems are read as the server writes them', () {
+    final known = {'type', 'title', 'status', 'detail', 'code', 'errors', 'checks'};
+    equal(properties(schema('Problem')).keys.toSet().difference(known), <String>{}, 'new fields of Problem');
+    final problem = Problem.fromJson({
+      'code': 'invalid_fields',
+      'detail': 'd',
+      'errors': [
+        {'pointer': '/a', 'detail': 'b'},
+        'a string of tomorrow',
+      ],
+    }, status: 422);
+    equal('${problem.errors}', '[/a: b]');
+  });
+
+  test('words of the server are words of the client', () {
+    equal([for (final status in JobStatus.values) status.name], words('Status'));
+    equal([for (final state in UploadState.values) state.name], words('UploadState'));
+    final engines = {Engine.local, Engine.fal};
+    equal(words('EngineKind').toSet().difference(engines), <String>{}, 'engines without a constant');
+  });
+
+  test('every code of the documentation is a constant, with its meaning', () {
+    String words(String source) => source.replaceAll(RegExp(r'[\s,]+'), ' ');
+    final written = read('clients/dart/lib/src/codes.dart');
+    equal(words(written), words(codesSource(read('docs/errors.md'))), 'run: dart tool/codes.dart');
+    check(ProblemCode.known.length > 50 && FailureCode.known.length > 40, 'the tables were read');
+  });
+
+  test('every refusal becomes the exception that its status promises', () {
+    final errors = read('docs/errors.md');
+    for (final row in [...tableRows(errors, 'Requests'), ...tableRows(errors, 'Pictures')]) {
+      final status = int.tryParse(row[1]);
+      if (status == null) continue;
+      final code = codeOf(row);
+      final exception = ProblemException.of(
+        Problem(status: status, code: ProblemCode(code), detail: 'A sentence.'),
+      );
+      final fits = switch (exception) {
+        PictureRefusedException() => code.startsWith('image_') || status == 413,
+        UnauthorizedException() => status == 401,
+        ForbiddenException() => status == 403 || status == 421,
+        NotFoundException() => status == 404 || code == 'upload_not_found',
+        ConflictException() => status == 409 || status == 412,
+        GoneException() => status == 410,
+        LimitReachedException() => status == 402 || status == 429,
+        ServerException() => status >= 500 || status == 408 || status == 460,
+        InvalidRequestException() =>
+          status == 400 || status == 405 || status == 415 || status == 416 || status == 422,
+      };
+      check(fits, '$code ($status) is a ${exception.runtimeType}');
+    }
+  });
+
+  test('routes that the client asks for are in the description, or said to be missing', () {
+    final routes = (api['paths']! as Json).keys.toSet();
+    const asked = {
+      '/api/jobs',
+      '/api/jobs/{id}',
+      '/api/jobs/{id}/layers',
+      '/api/upload',
+      '/api/uploads',
+      '/api/uploads/{id}',
+      '/api/uploads/tus',
+      '/api/uploads/tus/{id}',
+    };
+    equal(asked.difference(routes), <String>{});
+  });
+
+  test('the three lines of the READMEs are the code of a test', () {
+    String words(String source) => source.replaceAll(RegExp(r'\s+'), '');
+    final tested = read('clients/dart/test/real_test.dart');
+    final code = tested.split('// README:begin').last.split('// README:end').first;
+    for (final path in ['clients/dart/README.md', 'README.md']) {
+      final shown = read(path).split('```dart\n').elementAt(1).split('```').first;
+      equal(words(shown), words(code), 'the first Dart code of $path');
+    }
+  });
+
+  test('no file of the client names another library than those of the SDK', () {
+    final imports = RegExp(r"^(?:import|export) '([^']+)'", multiLine: true);
+    for (final file in Directory.fromUri(Platform.script.resolve('../lib')).listSync(recursive: true)) {
+      if (file is! File) continue;
+      for (final match in imports.allMatches(file.readAsStringSync())) {
+        final target = match[1]!;
+        check(
+          !target.startsWith('package:') || target.startsWith('package:lamina_client/'),
+          '${file.path}: $target',
+        );
+        final onlyThere = {'dart:io': '_io.dart', 'dart:isolate': '_io.dart', 'dart:js_interop': '_web.dart'};
+        if (onlyThere[target] case final ending?) check(file.path.endsWith(ending), '${file.path}: $target');
+      }
+    }
+  });
+
+  runTests();
+}

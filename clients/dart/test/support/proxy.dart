@@ -1,0 +1,128 @@
+/// A TCP proxy that does to connections what phones' networks do.
+library;
+
+import 'dart:async';
+import 'dart:convert';
+import 'dart:io';
+
+/// Forwards connections to a port of this machine.
+final class Proxy {
+  Proxy._(this._server, this.target);
+
+  static Future<Proxy> to(int target) async {
+    final proxy = Proxy._(await ServerSocket.bind(InternetAddress.loopbackIPv4, 0), target);
+    proxy._server.listen(proxy._accept);
+    return proxy;
+  }
+
+  final ServerSocket _server;
+  final Set<Socket> _open = {};
+
+  /// Where to.
+  int target;
+
+  /// Every connection is refused.
+  bool down = false;
+
+  /// Connections are accepted, and nothing moves.
+  bool frozen = false;
+
+  /// Cuts each connection after so many bytes of the client; null for never. Counts down the [cuts] that are left.
+  int? cutAfter;
+  int cuts = 0;
+
+  /// The answer to the next request that begins with this is swallowed: the server did it, and the client sees a broken connection.
+  String? swallowAnswerTo;
+
+  /// Bytes in a second from client to server; null for as fast as it goes.
+  int? bytesPerSecond;
+
+  /// What was done so far.
+  int cutsMade = 0;
+  int swallowed = 0;
+  int bytesUp = 0;
+
+  Uri get uri => Uri.parse('http://127.0.0.1:${_server.port}');
+
+  /// Breaks all connections that are open.
+  void cutAll() {
+    for (final socket in [..._open]) {
+      socket.destroy();
+    }
+  }
+
+  Future<void> close() async {
+    cutAll();
+    await _server.close();
+  }
+
+  Future<void> _accept(Socket client) async {
+    client.done.ignore();
+    if (down) return client.destroy();
+    _open.add(client);
+    final Socket server;
+    try {
+      server = await Socket.connect(InternetAddress.loopbackIPv4, target);
+    } on SocketException {
+      _open.remove(client);
+      return client.destroy();
+    }
+    server.done.ignore();
+    _open.add(server);
+    void end() {
+      client.destroy();
+      server.destroy();
+      _open
+        ..remove(client)
+        ..remove(server);
+    }
+
+    var swallow = false;
+    Future<void> up() async {
+      var seen = 0;
+      await for (final chunk in client) {
+        await _thaw();
+        final head = latin1.decode(chunk.take(200).toList());
+        if (swallowAnswerTo case final prefix? when head.startsWith(prefix)) {
+          swallowAnswerTo = null;
+          swallow = true;
+        }
+        server.add(chunk);
+        seen += chunk.length;
+        bytesUp += chunk.length;
+        if (bytesPerSecond case final rate?) {
+          await server.flush();
+          await Future<void>.delayed(Duration(microseconds: chunk.length * 1000000 ~/ rate));
+        }
+        if (cutAfter case final limit? when cuts > 0 && seen >= limit) {
+          cuts--;
+          cutsMade++;
+          await server.flush();
+          return end();
+        }
+      }
+      await server.close();
+    }
+
+    Future<void> down_() async {
+      await for (final chunk in server) {
+        await _thaw();
+        if (swallow) {
+          swallowed++;
+          return end();
+        }
+        client.add(chunk);
+      }
+      await client.close();
+    }
+
+    await Future.wait([up().catchError((Object _) => end()), down_().catchError((Object _) => end())]);
+    end();
+  }
+
+  Future<void> _thaw() async {
+    while (frozen) {
+      await Future<void>.delayed(const Duration(milliseconds: 20));
+    }
+  }
+}
