@@ -10,6 +10,7 @@ mod keys;
 mod operator;
 mod reach;
 mod restore;
+mod saved_stack;
 mod split;
 mod stats;
 mod table;

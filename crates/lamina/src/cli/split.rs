@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::saved_stack::SavedStack;
 use super::{finish, runtime, with_config};
 use crate::app::{App, Tuning};
 use crate::clock::SystemClock;
@@ -54,36 +55,19 @@ impl Args {
         })
     }
 
-    /// The user's configuration, with everything that a server would share kept apart.
+    /// What the engines need of the user's configuration, and nothing that a server has: neither its
+    /// address and storage nor its limits stop a picture of one's own.
     fn config(&self, file: Option<&Path>, folder: &Path) -> Result<Config, Vec<ConfigError>> {
         let database = folder.join("lamina.db").display().to_string();
-        let engine = match self.engine {
-            Some(EngineArg::Local) => "local",
-            Some(EngineArg::Fal) => "fal",
-            None => "auto",
-        };
-        let over = [
-            ("HOST", "127.0.0.1"),
-            ("PORT", "0"),
-            ("DATABASE_PATH", &*database),
-            ("STORAGE_URL", ""),
-            ("PUBLIC_URL", ""),
-            ("API_KEYS", ""),
-            ("ENGINE", engine),
-            ("FAL_IMAGE", "auto"),
-            ("FAL_WEBHOOKS", "auto"),
-            // The progress bar has the terminal; failures are told by the API's own sentence.
-            ("LOG", "off"),
-        ];
-        Config::load_with(file, over)
+        let over = own_options(self.engine, &database);
+        Config::load_only(options_of(self.engine), file, over)
     }
 
     async fn split(&self, config: &Config) -> Result<(), String> {
         let bytes = tokio::fs::read(&self.image)
             .await
             .map_err(|error| format!("{}: {error}", self.image.display()))?;
-        std::fs::create_dir_all(&self.output)
-            .map_err(|error| format!("{}: {error}", self.output.display()))?;
+        let mut saved = SavedStack::open(&self.output)?;
         let app = App::build(config, Arc::new(SystemClock::default()), Tuning::default())
             .map_err(|e| e.to_string())?;
         let listener = TcpListener::bind(config.listen)
@@ -95,13 +79,18 @@ impl Args {
         );
         let stop = CancellationToken::new();
         let server = tokio::spawn(app.serve(listener, stop.clone()));
-        let done = self.through(&base, bytes).await;
+        let done = self.through(&base, bytes, &mut saved).await;
         stop.cancel();
         server.await.map_err(|error| error.to_string())?;
         done
     }
 
-    async fn through(&self, base: &str, bytes: Vec<u8>) -> Result<(), String> {
+    async fn through(
+        &self,
+        base: &str,
+        bytes: Vec<u8>,
+        stack: &mut SavedStack,
+    ) -> Result<(), String> {
         let client = Client::builder()
             .no_proxy()
             .build()
@@ -132,16 +121,13 @@ impl Args {
         .await?;
         let mut saved = Vec::new();
         for layer in job["layers"].as_array().into_iter().flatten() {
-            saved.push(self.save(&client, layer).await?);
+            saved.push(save(&client, layer, stack).await?);
         }
         let manifest = json!({
             "source": self.image.file_name().map(|name| name.to_string_lossy()),
             "width": upload["width"], "height": upload["height"], "engine": job["engine"], "layers": saved,
         });
-        let path = self.output.join("manifest.json");
-        let text = serde_json::to_string_pretty(&manifest).map_err(|error| error.to_string())?;
-        std::fs::write(&path, text + "\n")
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        stack.finish(&manifest)?;
         super::say(&format!(
             "{} layers in {}",
             saved.len(),
@@ -149,35 +135,71 @@ impl Args {
         ));
         Ok(())
     }
+}
 
-    /// Saves a layer and returns its entry of the manifest: what the API says, with a file name in
-    /// place of the link.
-    async fn save(&self, client: &Client, layer: &Value) -> Result<Value, String> {
-        let url = layer["url"].as_str().unwrap_or_default();
-        let response = client
-            .get(url)
-            .send()
-            .await
-            .and_then(Response::error_for_status);
-        let response = response.map_err(|error| error.without_url().to_string())?;
-        let extension = match layer["content_type"].as_str() {
-            Some("image/webp") => "webp",
-            _ => "png",
-        };
-        let file = format!("{}.{extension}", layer["id"].as_str().unwrap_or("layer"));
-        let bytes = response
-            .bytes()
-            .await
-            .map_err(|error| error.without_url().to_string())?;
-        std::fs::write(self.output.join(&file), bytes)
-            .map_err(|error| format!("{file}: {error}"))?;
-        let mut entry = layer.clone();
-        if let Some(fields) = entry.as_object_mut() {
-            fields.remove("url");
-            fields.insert("file".into(), file.into());
-        }
-        Ok(entry)
+/// The options that an engine has, and so a split of one's own.
+const OF_LOCAL: &[&str] = &["LOCAL_THREADS", "LOCAL_ONNXRUNTIME"];
+const OF_FAL: &[&str] = &[
+    "LOCAL_THREADS",
+    "LOCAL_ONNXRUNTIME",
+    "FAL_API_KEY",
+    "FAL_KEY",
+    "FAL_ADMIN_KEY",
+    "FAL_MODEL",
+    "FAL_QUEUE_URL",
+    "FAL_REST_URL",
+    "FAL_PLATFORM_URL",
+];
+
+fn options_of(engine: Option<EngineArg>) -> &'static [&'static str] {
+    match engine {
+        Some(EngineArg::Local) => OF_LOCAL,
+        Some(EngineArg::Fal) | None => OF_FAL,
     }
+}
+
+fn own_options(engine: Option<EngineArg>, database: &str) -> [(&'static str, &str); 5] {
+    let engine = match engine {
+        Some(EngineArg::Local) => "local",
+        Some(EngineArg::Fal) => "fal",
+        None => "auto",
+    };
+    [
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("DATABASE_PATH", database),
+        ("ENGINE", engine),
+        // The progress bar has the terminal; failures are told by the API's own sentence.
+        ("LOG", "off"),
+    ]
+}
+
+/// Saves a layer and returns its entry of the manifest: what the API says, with a file name in
+/// place of the link.
+async fn save(client: &Client, layer: &Value, stack: &mut SavedStack) -> Result<Value, String> {
+    let url = layer["url"].as_str().unwrap_or_default();
+    let response = client
+        .get(url)
+        .send()
+        .await
+        .and_then(Response::error_for_status);
+    let response = response.map_err(|error| error.without_url().to_string())?;
+    let extension = match layer["content_type"].as_str() {
+        Some("image/webp") => "webp",
+        _ => "png",
+    };
+    let file = format!("{}.{extension}", layer["id"].as_str().unwrap_or("layer"));
+    let bytes = response
+        .bytes()
+        .await
+        .map_err(|error| error.without_url().to_string())?;
+    stack.save(&file, &bytes)?;
+    let mut entry = layer.clone();
+    if let Some(fields) = entry.as_object_mut() {
+        fields.remove("url");
+        fields.insert("file".into(), file.into());
+    }
+    Ok(entry)
 }
 
 async fn wait(client: &Client, url: &str) -> Result<Value, String> {
@@ -233,4 +255,61 @@ async fn answer(response: Result<Response, reqwest::Error>) -> Result<Value, Str
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OPTIONS;
+
+    /// What a server's file may say of every option, right and wrong.
+    fn said(value: &str, engine: Option<EngineArg>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lamina.toml");
+        let lines = OPTIONS
+            .iter()
+            .filter(|option| !OF_FAL.contains(&option.name));
+        let lines = lines.map(|option| format!("{} = {value}\n", option.name));
+        std::fs::write(&file, lines.collect::<String>()).unwrap();
+        let own = own_options(engine, "/tmp/split.db");
+        let config = Config::load_only(options_of(engine), Some(&file), own);
+        format!("{:?}", config.unwrap_or_else(|errors| panic!("{errors:?}")))
+    }
+
+    #[test]
+    fn no_option_of_a_server_stops_or_limits_a_split() {
+        for engine in [None, Some(EngineArg::Local)] {
+            let own = own_options(engine, "/tmp/split.db");
+            let plain = format!("{:?}", Config::from_pairs(own).unwrap());
+            for value in [
+                "\"1\"",
+                "\"no value of any option\"",
+                "\"'quoted'\"",
+                "[1]",
+                "0",
+            ] {
+                assert_eq!(said(value, engine), plain, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_that_is_taken_exists() {
+        for name in OF_FAL.iter().chain(OF_LOCAL) {
+            assert!(OPTIONS.iter().any(|option| option.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_split_on_this_machine_takes_nothing_of_fal() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lamina.toml");
+        std::fs::write(&file, "FAL_API_KEY = \"no key\"\nFAL_MODEL = \"\"\n").unwrap();
+        let load = |engine| {
+            let own = own_options(engine, "/tmp/split.db");
+            Config::load_only(options_of(engine), Some(&file), own)
+        };
+        assert!(load(Some(EngineArg::Local)).is_ok());
+        assert!(load(Some(EngineArg::Fal)).is_err());
+    }
 }

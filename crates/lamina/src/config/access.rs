@@ -26,6 +26,14 @@ impl Reader<'_> {
                 .split_once(':')
                 .map(|(name, key)| (name.trim(), key.trim()));
             match pair {
+                Some((_, key)) if key.starts_with(['"', '\'']) && key.ends_with(['"', '\'']) => self
+                    .wrong(
+                        "API_KEYS",
+                        format!(
+                            "key number {} is in quotes, and they are part of it; write name:key,name:key without quotes",
+                            index + 1
+                        ),
+                    ),
                 Some((name, key)) if owner_name(name).is_some() && key.len() >= 16 => {
                     keys.push((name.to_owned(), SecretString::from(key)));
                 }

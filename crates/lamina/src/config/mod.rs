@@ -10,6 +10,7 @@ mod reader;
 mod storage;
 mod traces;
 mod values;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -168,18 +169,31 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<ConfigError>> {
-        Self::parse(&given(file, over)?)
+        Self::parse(&given(file, over, |_| true)?)
+    }
+
+    /// [`Config::load_with`] for a command that needs `names` alone: the others have their defaults,
+    /// whatever file and environment say of them.
+    ///
+    /// # Errors
+    /// Every one of these options that is wrong.
+    pub fn load_only<'a>(
+        names: &[&str],
+        file: Option<&Path>,
+        over: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        Self::parse(&given(file, over, |option| names.contains(&option.name))?)
     }
 
     /// Where a service of this configuration listens. Nothing else of it is checked.
     ///
     /// # Errors
-    /// `HOST` or `PORT` is wrong, or the file or a secret's file cannot be read.
+    /// `HOST` or `PORT` is wrong, or the file cannot be read.
     pub fn listen<'a>(
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<SocketAddr, Vec<ConfigError>> {
-        let values = given(file, over)?;
+        let values = given(file, over, |option| matches!(option.name, "HOST" | "PORT"))?;
         let mut reader = Reader::new(&values);
         let listen = reader.listen();
         reader.finish(listen)
@@ -247,9 +261,10 @@ impl Config {
 fn given<'a>(
     file: Option<&Path>,
     over: impl IntoIterator<Item = (&'a str, &'a str)>,
+    wants: impl Fn(&OptionDoc) -> bool,
 ) -> Result<Values, Vec<ConfigError>> {
     let usual = Path::new("lamina.toml");
-    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)))?;
+    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)), wants)?;
     values.overlay(over);
     Ok(values)
 }

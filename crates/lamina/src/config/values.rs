@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::options::OPTIONS;
+use super::options::{OPTIONS, OptionDoc};
+use super::written;
 
 /// One thing wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,14 +31,18 @@ impl ConfigError {
 pub(super) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// Reads the file, then the environment over it. An empty variable counts as not given.
-    pub(super) fn load(file: Option<&Path>) -> Result<Self, Vec<ConfigError>> {
+    /// Reads the file, then the environment over it, for the options that `wants` takes; whatever the
+    /// others say is not looked at. An empty variable counts as not given.
+    pub(super) fn load(
+        file: Option<&Path>,
+        wants: impl Fn(&OptionDoc) -> bool,
+    ) -> Result<Self, Vec<ConfigError>> {
         let mut values = match file {
-            Some(path) => Self::from_file(path)?,
+            Some(path) => Self::from_file(path, &wants)?,
             None => Self::default(),
         };
-        let mut errors = Vec::new();
-        for option in OPTIONS {
+        let mut errors = misnamed(&wants);
+        for option in OPTIONS.iter().filter(|option| wants(option)) {
             if let Some(value) = read_env(option.name, &mut errors) {
                 values.0.insert(option.name.to_owned(), value);
             }
@@ -47,18 +52,28 @@ impl Values {
                 .then(|| read_env(&by_file, &mut errors))
                 .flatten()
             {
+                if let Some(fault) = written::fault(&PATH_OF_SECRET, &path) {
+                    errors.push(ConfigError::new(&by_file, fault));
+                    continue;
+                }
                 match std::fs::read_to_string(&path) {
                     Ok(text) => {
-                        values.0.insert(
-                            option.name.to_owned(),
-                            text.trim_end_matches(['\r', '\n']).to_owned(),
-                        );
+                        values
+                            .0
+                            .insert(option.name.to_owned(), plain(&text).to_owned());
                     }
                     Err(error) => errors.push(ConfigError::new(
                         &by_file,
                         format!("cannot read {path}: {error}"),
                     )),
                 }
+            }
+        }
+        for option in OPTIONS {
+            if let Some(value) = values.0.get(option.name)
+                && let Some(fault) = written::fault(option, value)
+            {
+                errors.push(ConfigError::new(option.name, fault));
             }
         }
         if errors.is_empty() {
@@ -82,7 +97,10 @@ impl Values {
         self.0.extend(Self::from_pairs(pairs).0);
     }
 
-    fn from_file(path: &Path) -> Result<Self, Vec<ConfigError>> {
+    fn from_file(
+        path: &Path,
+        wants: impl Fn(&OptionDoc) -> bool,
+    ) -> Result<Self, Vec<ConfigError>> {
         let shown = path.display().to_string();
         let wrong = |text: String| vec![ConfigError::new(&shown, text)];
         let text = std::fs::read_to_string(path)
@@ -97,10 +115,11 @@ impl Values {
         let (mut values, mut errors) = (Self::default(), Vec::new());
         for (name, value) in table {
             let upper = name.to_uppercase();
-            match (
-                OPTIONS.iter().any(|option| option.name == upper),
-                as_text(&value),
-            ) {
+            let option = OPTIONS.iter().find(|option| option.name == upper);
+            if option.is_some_and(|option| !wants(option)) {
+                continue;
+            }
+            match (option.is_some(), as_text(&value)) {
                 (false, _) => errors.push(ConfigError::new(
                     &name,
                     format!("is no option of lamina (in {shown})"),
@@ -110,7 +129,7 @@ impl Values {
                     format!("must be a string, a number or true or false (in {shown})"),
                 )),
                 (true, Some(text)) => {
-                    values.0.insert(upper, text);
+                    values.0.insert(upper, plain(&text).to_owned());
                 }
             }
         }
@@ -134,9 +153,47 @@ impl Values {
     }
 }
 
+/// The path in a `NAME_FILE` is written like an option that is no secret.
+const PATH_OF_SECRET: OptionDoc = OptionDoc {
+    name: "NAME_FILE",
+    default: "",
+    secret: false,
+    about: "",
+};
+
+/// A value without what stands around it: no option begins or ends with a space, and files from
+/// Windows end every line with a carriage return.
+fn plain(value: &str) -> &str {
+    value.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+/// Variables that were meant to be options and are none by their names.
+fn misnamed(wants: impl Fn(&OptionDoc) -> bool) -> Vec<ConfigError> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut errors = Vec::new();
+    for name in names {
+        let Some(meant) = written::meant(&name) else {
+            continue;
+        };
+        let is_option = |option: &&OptionDoc| {
+            let by_file = meant.strip_suffix("_FILE").filter(|_| option.secret);
+            wants(option) && (option.name == meant || by_file == Some(option.name))
+        };
+        if OPTIONS.iter().any(|option| is_option(&option)) {
+            errors.push(ConfigError::new(
+                meant,
+                format!(
+                    "the environment has it under the name {name:?}: docker run --env-file and others take a line as it is; write {meant}=value, without export and spaces, in a file without a byte order mark"
+                ),
+            ));
+        }
+    }
+    errors
+}
+
 fn read_env(name: &str, errors: &mut Vec<ConfigError>) -> Option<String> {
     match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Some(value),
+        Ok(value) if !plain(&value).is_empty() => Some(plain(&value).to_owned()),
         Ok(_) | Err(std::env::VarError::NotPresent) => None,
         Err(std::env::VarError::NotUnicode(_)) => {
             errors.push(ConfigError::new(name, "is not valid UTF-8"));

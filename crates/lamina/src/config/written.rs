@@ -1,0 +1,100 @@
+//! How values come to be written by tools that copy a line of a file as it is (`docker run
+//! --env-file`, systemd, CI): with the quotes that a shell would have taken away, with a comment behind
+//! them, with the `export` that a shell wants. Spaces and line ends around a value are left out; what
+//! else is not the value is named, because a start with it would go wrong later and elsewhere: a path
+//! in quotes is a folder named `"`.
+
+use super::options::OptionDoc;
+
+/// What is wrong with how a value is written; the sentence does not repeat it, as it may be a secret.
+pub(super) fn fault(option: &OptionDoc, value: &str) -> Option<String> {
+    let quote = |letter: Option<char>| letter.filter(|letter| matches!(letter, '"' | '\''));
+    let (first, last) = (
+        quote(value.chars().next()),
+        quote(value.chars().next_back()),
+    );
+    let name = option.name;
+    let is_quoted = match (first, last) {
+        (Some(first), Some(last)) => first == last,
+        // A secret may end in one.
+        (Some(_), None) | (None, Some(_)) => !option.secret,
+        (None, None) => false,
+    };
+    if is_quoted {
+        return Some(format!(
+            "its value is in quotes, and they are part of it: docker run --env-file and others keep them; write {name}=value without quotes"
+        ));
+    }
+    if !option.secret && value.contains(" #") {
+        return Some(format!(
+            "its value has a comment behind it, and that is part of it: docker run --env-file and others keep it; put the comment on a line of its own, above {name}=value"
+        ));
+    }
+    None
+}
+
+/// The option that a variable's name was meant to be, where a shell's word, a space or a byte order
+/// mark got into it.
+pub(super) fn meant(variable: &str) -> Option<&str> {
+    let name = variable.trim_start_matches('\u{feff}').trim();
+    let name = name.strip_prefix("export").map_or(name, |rest| {
+        if rest.starts_with([' ', '\t']) {
+            rest.trim()
+        } else {
+            name
+        }
+    });
+    (name != variable).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OPTIONS;
+
+    #[test]
+    fn quotes_that_a_tool_kept_are_named_for_every_option() {
+        for option in OPTIONS {
+            for value in ["\"a value\"", "'a value'", "\"\"", "\""] {
+                let fault = fault(option, value).unwrap();
+                assert!(
+                    fault.contains("quotes") && !fault.contains("a value"),
+                    "{fault}"
+                );
+            }
+            assert_eq!(fault(option, "a 'quoted' value"), None);
+        }
+    }
+
+    #[test]
+    fn a_secret_may_begin_or_end_in_a_quote_and_hold_a_space_and_a_hash() {
+        for option in OPTIONS {
+            for value in ["abc\"", "'abc", "abc #def"] {
+                assert_eq!(
+                    fault(option, value).is_none(),
+                    option.secret,
+                    "{}",
+                    option.name
+                );
+            }
+            // A list may stand on several lines of a TOML file.
+            assert_eq!(fault(option, "a,\nb"), None);
+        }
+    }
+
+    #[test]
+    fn a_name_with_something_before_it_is_known_for_what_was_meant() {
+        for variable in [
+            "export PORT",
+            " PORT",
+            "PORT ",
+            "\u{feff}PORT",
+            "\u{feff}export\tPORT",
+        ] {
+            assert_eq!(meant(variable), Some("PORT"), "{variable:?}");
+        }
+        for variable in ["PORT", "exportPORT", "EXPORT_PORT"] {
+            assert_eq!(meant(variable), None);
+        }
+    }
+}
