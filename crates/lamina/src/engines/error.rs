@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::blobs::BlobError;
-use crate::jobs::FailureCode;
+use crate::jobs::{Failure, FailureCode};
 
 /// A failure at an engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +11,8 @@ use crate::jobs::FailureCode;
 pub struct EngineError {
     /// What the job fails with if this is the end.
     pub code: FailureCode,
+    /// What the person reads, where more is known than the code says.
+    pub sentence: Option<&'static str>,
     /// Whether the same may succeed later.
     pub retryable: bool,
     /// The least time to wait, as the engine asked for.
@@ -25,6 +27,7 @@ impl EngineError {
     pub fn permanent(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
             code,
+            sentence: None,
             retryable: false,
             retry_after: None,
             text: text.into(),
@@ -36,6 +39,7 @@ impl EngineError {
     pub fn retryable(code: FailureCode, text: impl Into<String>) -> Self {
         Self {
             code,
+            sentence: None,
             retryable: true,
             retry_after: None,
             text: text.into(),
@@ -44,6 +48,16 @@ impl EngineError {
 }
 
 impl EngineError {
+    /// What the job fails with.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let mut failure = Failure::from(self.code);
+        if let Some(sentence) = self.sentence {
+            failure.sentence = sentence.into();
+        }
+        failure
+    }
+
     /// Whether the engine is not to blame: lamina could not read the picture for it.
     #[must_use]
     pub fn is_storage(&self) -> bool {

@@ -355,6 +355,10 @@ fn engine_error(error: &fal_queue::Error) -> EngineError {
     };
     EngineError {
         code,
+        sentence: Some(code)
+            .filter(|code| *code == FailureCode::EngineRejectedImage)
+            .and(error.error_type())
+            .and_then(rejected_image),
         retryable,
         retry_after: error.retry_after(),
         text: error.to_string(),
@@ -371,6 +375,34 @@ fn submit_error(error: &fal_queue::Error) -> EngineError {
         };
     }
     failed
+}
+
+/// What is wrong with a picture that fal refused, and what to send instead.
+fn rejected_image(why: &ErrorType) -> Option<&'static str> {
+    Some(match why {
+        ErrorType::ImageTooLarge => {
+            "The picture has too many pixels for the layering service. Send a smaller one."
+        }
+        ErrorType::ImageTooSmall => {
+            "The picture has too few pixels for the layering service. Send a larger one."
+        }
+        ErrorType::FileTooLarge => {
+            "The picture's file is too large for the layering service. Send a smaller one."
+        }
+        ErrorType::ImageLoadError => {
+            "The layering service could not decode this picture. Save it anew as a JPEG or PNG and send that."
+        }
+        ErrorType::UnsupportedImageFormat => {
+            "The layering service does not take pictures of this format. Send a JPEG or PNG."
+        }
+        ErrorType::FileDownloadError => {
+            "The layering service could not download the picture. Create the job again; if it fails twice, ask the operator."
+        }
+        ErrorType::FaceDetectionError => {
+            "The layering service found no face in this picture and wants one. Send another picture."
+        }
+        _ => return None,
+    })
 }
 
 fn permanent_code(error: &fal_queue::Error) -> FailureCode {

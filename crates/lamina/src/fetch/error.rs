@@ -183,21 +183,22 @@ pub enum FetchError {
     },
     /// A body that was compressed for transport though this was not asked for.
     #[error(
-        "{url} sends a compressed body though none was asked for; have it send the image file as \
-         it is"
+        "{url} sends a compressed body (Content-Encoding: {coding}) though none was asked for; have \
+         it send the image file as it is"
     )]
     Encoded {
         /// Where.
         url: ShownUrl,
+        /// How, as its header says.
+        coding: &'static str,
     },
     /// The secure connection was not established.
-    #[error(
-        "no secure connection could be made to {url}: its certificate or TLS version is not \
-         acceptable; renew the certificate or use another host"
-    )]
+    #[error("no secure connection could be made to {url}: {reason}")]
     Tls {
         /// Where.
         url: ShownUrl,
+        /// Why not, and what to do.
+        reason: &'static str,
     },
     /// The host name has no address, or no name server answered.
     #[error("no address was found for the host of {url}; check its spelling, or try again later")]

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use percent_encoding::{CONTROLS, percent_encode};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
     RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::coding::{compressing_label, is_compressed};
 use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
 use super::resolver::{CheckedResolver, Lookup, Reach, RefusedName, UnknownName, system_lookup};
@@ -32,6 +34,9 @@ pub struct Fetched {
     /// The media type that the server declared, in lower case and without parameters; a hint for
     /// messages, never to be trusted.
     pub declared_type: Option<String>,
+    /// Why the bytes may not be what was asked for, where the answer says so and the bytes decide: it
+    /// ended before its declared end, or calls itself compressed. What to tell if they are no picture.
+    pub doubt: Option<FetchError>,
 }
 
 impl std::fmt::Debug for Fetched {
@@ -41,6 +46,7 @@ impl std::fmt::Debug for Fetched {
             .field("bytes", &self.bytes.len())
             .field("final_url", &ShownUrl::from(&self.final_url))
             .field("declared_type", &self.declared_type)
+            .field("doubt", &self.doubt)
             .finish()
     }
 }
@@ -94,11 +100,23 @@ impl Fetcher {
         &self.policy
     }
 
-    /// Fetches the body of `url`.
+    /// Fetches the body of `url`, of which there is no doubt.
     ///
     /// # Errors
     /// [`FetchError`], whose class says whether to ask again. Nothing is retried here.
     pub async fn fetch(&self, url: &Url) -> Result<Fetched, FetchError> {
+        let fetched = self.fetch_with_doubt(url).await?;
+        match fetched.doubt {
+            Some(doubt) => Err(doubt),
+            None => Ok(fetched),
+        }
+    }
+
+    /// The same, with a doubt for whoever can judge the bytes.
+    ///
+    /// # Errors
+    /// [`FetchError`], when there is nothing to judge.
+    pub async fn fetch_with_doubt(&self, url: &Url) -> Result<Fetched, FetchError> {
         let limit = self.policy.total_timeout;
         match timeout(limit, self.follow(url)).await {
             Ok(outcome) => outcome,
@@ -157,6 +175,10 @@ impl Fetcher {
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 Ok(Hop::Arrived(response))
             }
+            // Some servers answer so to everybody; no part was asked for, so it may be the whole.
+            StatusCode::PARTIAL_CONTENT if is_whole(response.headers()) => {
+                Ok(Hop::Arrived(response))
+            }
             StatusCode::MOVED_PERMANENTLY
             | StatusCode::FOUND
             | StatusCode::SEE_OTHER
@@ -182,10 +204,11 @@ impl Fetcher {
             url: (&url).into(),
             max_bytes,
         };
-        let encoding = response.headers().get(CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(FetchError::Encoded { url: (&url).into() });
-        }
+        let label = compressing_label(response.headers());
+        let encoded = label.map(|coding| FetchError::Encoded {
+            url: (&url).into(),
+            coding,
+        });
         let declared = response.content_length().unwrap_or(0);
         if declared > max_bytes {
             return Err(too_many());
@@ -194,24 +217,29 @@ impl Fetcher {
         // The declared length is a stranger's word; memory follows the bytes that really come.
         let mut body = Vec::with_capacity(declared.min(64 * 1024) as usize);
         let limit = self.policy.idle_timeout;
-        loop {
+        let ended = loop {
             let next = timeout(limit, response.chunk()).await;
             let chunk = match next {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => break,
-                Ok(Err(_)) => return Err(FetchError::Interrupted { url: (&url).into() }),
-                Err(_) => return Err(late(&url, "a silence within the answer", limit)),
+                Ok(Ok(None)) => break None,
+                Ok(Err(_)) => break Some(FetchError::Interrupted { url: (&url).into() }),
+                Err(_) => break Some(late(&url, "a silence within the answer", limit)),
             };
             if (body.len() + chunk.len()) as u64 > max_bytes {
                 return Err(too_many());
             }
             body.extend_from_slice(&chunk);
+        };
+        match (ended, encoded) {
+            (Some(ended), _) if body.is_empty() => Err(ended),
+            (_, Some(encoded)) if is_compressed(&body) => Err(encoded),
+            (ended, encoded) => Ok(Fetched {
+                bytes: body.into(),
+                final_url: url,
+                declared_type,
+                doubt: ended.or(encoded),
+            }),
         }
-        Ok(Fetched {
-            bytes: body.into(),
-            final_url: url,
-            declared_type,
-        })
     }
 
     fn failed_send(&self, url: &Url, error: &reqwest::Error) -> FetchError {
@@ -228,8 +256,9 @@ impl Fetcher {
         let url = ShownUrl::from(url);
         if cause::<UnknownName>(error).is_some() {
             FetchError::Dns { url }
-        } else if cause::<rustls::Error>(error).is_some() {
-            FetchError::Tls { url }
+        } else if let Some(error) = cause::<rustls::Error>(error) {
+            let reason = tls_reason(&error);
+            FetchError::Tls { url, reason }
         } else if error.is_timeout() {
             FetchError::Timeout {
                 url,
@@ -278,9 +307,26 @@ fn client(
     Ok(client)
 }
 
+/// Whether the part that an answer calls itself is all there is.
+fn is_whole(headers: &HeaderMap) -> bool {
+    let Some(range) = headers.get(CONTENT_RANGE) else {
+        return true;
+    };
+    let range = range.to_str().ok().and_then(|range| {
+        let (range, size) = range.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let number = |digits: &str| digits.trim().parse::<u64>().ok();
+        Some((number(first)?, number(last)?, number(size)?))
+    });
+    range.is_some_and(|(first, last, size)| first == 0 && last.checked_add(1) == Some(size))
+}
+
+/// Where a redirect leads. Letters outside of ASCII are escaped byte by byte, as browsers do; a host
+/// of such letters is read as the name they make.
 fn redirect_target(url: &Url, headers: &HeaderMap) -> Option<Url> {
-    let location = headers.get(LOCATION)?.to_str().ok()?;
-    let mut target = url.join(location).ok()?;
+    let location = headers.get(LOCATION)?.as_bytes();
+    let location = percent_encode(location.trim_ascii(), CONTROLS).to_string();
+    let mut target = url.join(&location).ok()?;
     target.set_fragment(None);
     Some(target)
 }
@@ -310,6 +356,30 @@ fn declared_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next()?.trim().to_ascii_lowercase();
     (!essence.is_empty() && essence.len() <= 100).then_some(essence)
+}
+
+/// Why a secure connection was not made, and what to do.
+fn tls_reason(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Certificate;
+    match error {
+        rustls::Error::InvalidCertificate(
+            Certificate::Expired | Certificate::ExpiredContext { .. },
+        ) => "its certificate has expired; renew it, or use another host",
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "its certificate is for another name; use the host's right name, or another host",
+        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "its certificate leads to no authority known here; have it send its intermediate \
+             certificates too, or use another host"
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            "its certificate is not acceptable; renew it, or use another host"
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "what answers there does not speak TLS; check the scheme and the port of the address"
+        }
+        _ => "its TLS version or ciphers are not acceptable; update it, or use another host",
+    }
 }
 
 /// The first cause of type `T` inside an error, clones of it included.

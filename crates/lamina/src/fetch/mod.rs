@@ -10,6 +10,7 @@
 //! caller's. Invariant: no connection is ever made to an address that was not checked.
 
 mod address;
+mod coding;
 mod error;
 mod fetcher;
 #[cfg(any(test, fuzzing))]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::whole_number::whole_number;
+
 /// One thing wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
@@ -57,12 +59,9 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of a body that must be a JSON object.
     pub(crate) fn of(body: &'a [u8]) -> Result<Self, ParseError> {
-        if body.is_empty() {
-            let nothing = "there is nothing in it; send a JSON object";
-            return Err(ParseError::Syntax(nothing.to_owned()));
-        }
+        let text = json_text(body)?;
         let whole: &RawValue =
-            serde_json::from_slice(body).map_err(|error| ParseError::Syntax(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| ParseError::Syntax(error.to_string()))?;
         let left = serde_json::from_str(whole.get()).map_err(|_| {
             ParseError::Fields(vec![FieldError::new("", "The body must be a JSON object.")])
         })?;
@@ -98,6 +97,34 @@ impl<'a> Fields<'a> {
         value
     }
 
+    /// A whole number of any size, written in any way that JSON has for it: `4`, `4.0`, `4e0`.
+    pub(crate) fn take_whole(&mut self, field: &str, wanted: &str) -> Option<u64> {
+        let raw = self.left.remove(field)?.get();
+        if raw == "null" {
+            return None;
+        }
+        let value = whole_number(raw);
+        if value.is_none() {
+            self.wrong(field, format!("Expected {wanted}, got {}.", shorten(raw)));
+        }
+        value
+    }
+
+    /// A whole number within these bounds.
+    pub(crate) fn take_whole_in<T>(&mut self, field: &str, least: T, most: T) -> Option<T>
+    where
+        T: TryFrom<u64> + PartialOrd + Copy + std::fmt::Display,
+    {
+        let raw = self.raw(field)?;
+        let wanted = format!("a whole number from {least} to {most}");
+        let value = T::try_from(self.take_whole(field, &wanted)?).ok();
+        let value = value.filter(|value| (least..=most).contains(value));
+        if value.is_none() {
+            self.wrong(field, format!("Expected {wanted}, got {}.", shorten(raw)));
+        }
+        value
+    }
+
     /// A number within these bounds.
     pub(crate) fn take_in<T: Deserialize<'a> + PartialOrd + Copy + std::fmt::Display>(
         &mut self,
@@ -126,6 +153,33 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The text of a body. A byte order mark before it is left out, as RFC 8259 allows (8.1); what is in
+/// another encoding, or compressed and not declared so, is named: a parser would only say that its
+/// first character is wrong.
+fn json_text(body: &[u8]) -> Result<&str, ParseError> {
+    let named = match body {
+        [] => Some("there is nothing in it; send a JSON object"),
+        [0x1f, 0x8b, ..] => Some(
+            "it is compressed with gzip; say so in the header Content-Encoding: gzip, or send it as it is",
+        ),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] | [_, 0, 0, 0, ..] => {
+            Some("it is in UTF-32; send it in UTF-8")
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
+            Some("it is in UTF-16; send it in UTF-8")
+        }
+        _ => None,
+    };
+    if let Some(named) = named {
+        return Err(ParseError::Syntax(named.to_owned()));
+    }
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    std::str::from_utf8(text).map_err(|error| {
+        let place = body.len() - text.len() + error.valid_up_to();
+        ParseError::Syntax(format!("byte {place} is not UTF-8; send it in UTF-8"))
+    })
+}
+
 /// A wrong value as it may stand in an error: short, and on one line.
 pub(crate) fn shorten(raw: &str) -> String {
     let mut short: String = raw
@@ -137,4 +191,74 @@ pub(crate) fn shorten(raw: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn syntax(body: &[u8]) -> String {
+        match Fields::of(body).map(|_| ()) {
+            Err(ParseError::Syntax(place)) => place,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn utf16(text: &str, little: bool) -> Vec<u8> {
+        let bytes = |unit: u16| {
+            if little {
+                unit.to_le_bytes()
+            } else {
+                unit.to_be_bytes()
+            }
+        };
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_utf_8_is_left_out() {
+        let fields = Fields::of(b"\xef\xbb\xbf{\"a\":1}").unwrap();
+        assert_eq!(fields.raw("a"), Some("1"));
+        assert!(syntax(b"\xef\xbb\xbf").contains("EOF"));
+    }
+
+    #[test]
+    fn another_encoding_is_named() {
+        for little in [true, false] {
+            for text in ["\u{feff}{\"a\":1}", "{\"a\":1}"] {
+                assert!(syntax(&utf16(text, little)).contains("UTF-16"), "{text}");
+            }
+        }
+        for start in [
+            &[0xff, 0xfe, 0, 0, b'{', 0, 0, 0][..],
+            &[b'{', 0, 0, 0],
+            &[0, 0, 0, b'{'],
+            &[0, 0, 0xfe, 0xff, 0, 0, 0, b'{'],
+        ] {
+            assert!(syntax(start).contains("UTF-32"), "{start:?}");
+        }
+        assert!(syntax(b"{\"prompt\":\"caf\xe9\"}").contains("byte 14 is not UTF-8"));
+        assert!(syntax(&[0x1f, 0x8b, 8, 0]).contains("Content-Encoding"));
+    }
+
+    #[test]
+    fn a_whole_number_is_taken_however_it_is_written() {
+        let body = br#"{"a":4.0,"b":4.5,"c":"4","d":300,"e":null,"f":11}"#;
+        let mut fields = Fields::of(body).unwrap();
+        assert_eq!(fields.take_whole_in("a", 1_u8, 10), Some(4));
+        for field in ["b", "c", "d", "e", "f"] {
+            assert_eq!(fields.take_whole_in("x", 1_u8, 10), None);
+            assert_eq!(fields.take_whole_in(field, 1_u8, 10), None);
+        }
+        let said: Vec<&str> = fields.errors.iter().map(|e| e.detail.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "Expected a whole number from 1 to 10, got 4.5.",
+                "Expected a whole number from 1 to 10, got \"4\".",
+                "Expected a whole number from 1 to 10, got 300.",
+                "Expected a whole number from 1 to 10, got 11.",
+            ]
+        );
+    }
 }

@@ -158,8 +158,8 @@ impl Fields<'_> {
             num_layers: self.num_layers(),
             prompt: self.text("prompt"),
             negative_prompt: self.text("negative_prompt"),
-            seed: self.take("seed", "a whole number from 0 to 18446744073709551615"),
-            num_inference_steps: self.take_in("num_inference_steps", 1, 50),
+            seed: self.take_whole("seed", "a whole number from 0 to 18446744073709551615"),
+            num_inference_steps: self.take_whole_in("num_inference_steps", 1, 50),
             guidance_scale: self.take_in("guidance_scale", 1.0, 20.0),
         }
     }
@@ -169,7 +169,8 @@ impl Fields<'_> {
             self.leave_out("num_layers");
             return Some(NumLayers::Auto);
         }
-        self.take_in("num_layers", 1, 10).map(NumLayers::Count)
+        self.take_whole_in("num_layers", 1, 10)
+            .map(NumLayers::Count)
     }
 
     fn text(&mut self, field: &str) -> Option<String> {
@@ -235,6 +236,38 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_may_be_written_as_a_fraction() {
+        let spec = JobSpec::parse(
+            br#"{"image_base64":"AA==","num_layers":4.0,"num_inference_steps":28.0,"seed":7e0}"#,
+        )
+        .unwrap();
+        assert_eq!(spec.params.num_layers, Some(NumLayers::Count(4)));
+        assert_eq!(spec.params.num_inference_steps, Some(28));
+        assert_eq!(spec.params.seed, Some(7));
+        let found = errors(
+            r#"{"image_base64":"AA==","num_layers":4.5,"num_inference_steps":0.0,"seed":1.8446744073709552e19}"#,
+        );
+        insta::assert_snapshot!(found.join("\n"), @r"
+        /num_layers Expected a whole number from 1 to 10, got 4.5.
+        /seed Expected a whole number from 0 to 18446744073709551615, got 1.8446744073709552e19.
+        /num_inference_steps Expected a whole number from 1 to 50, got 0.0.
+        ");
+    }
+
+    #[test]
+    fn every_field_that_may_be_left_out_may_be_null() {
+        let spec = JobSpec::parse(
+            br#"{"image_url":null,"upload_id":null,"image_base64":"AA==","num_layers":null,"prompt":null,
+                "negative_prompt":null,"seed":null,"num_inference_steps":null,"guidance_scale":null,"engine":null}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (spec.params, spec.engine),
+            (Params::default(), EngineChoice::Auto)
+        );
+    }
+
+    #[test]
     fn null_is_the_same_as_absent() {
         let spec = JobSpec::parse(br#"{"image_url":null,"image_base64":"iVBO\/w==","seed":null}"#)
             .unwrap();
@@ -248,9 +281,9 @@ mod tests {
         );
         insta::assert_snapshot!(found.join("\n"), @r#"
         /image_url Expected an absolute http or https URL, such as https://example.com/photo.jpg.
-        /num_layers Expected a number from 1 to 10, got 11.
+        /num_layers Expected a whole number from 1 to 10, got 11.
         /seed Expected a whole number from 0 to 18446744073709551615, got -1.
-        /num_inference_steps Expected a number from 1 to 50, got "9".
+        /num_inference_steps Expected a whole number from 1 to 50, got "9".
         /guidance_scale Expected a number from 1 to 20, got 0.5.
         /engine Expected "auto", "local" or "fal", got gpu.
         /a~1b Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine.

@@ -25,7 +25,7 @@ impl TicketSpec {
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         let mut fields = Fields::of(body)?;
         let content_type = content_type(&mut fields);
-        let bytes = fields.take::<u64>("bytes", "a whole number of bytes");
+        let bytes = fields.take_whole("bytes", "a whole number of bytes");
         if bytes == Some(0) {
             fields.wrong("bytes", "Expected at least 1, got 0.");
         }
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_ticket_may_be_for_anything_or_for_one_thing() {
         assert_eq!(TicketSpec::parse(b"{}").unwrap(), TicketSpec::default());
-        let body = br#"{"content_type":"Image/PNG","bytes":7}"#;
+        let body = br#"{"content_type":"Image/PNG","bytes":7.0}"#;
         let spec = TicketSpec {
             content_type: Some(MediaType::Png),
             bytes: Some(7),

@@ -7,6 +7,7 @@ use super::Worker;
 use super::step::{Report, StepResult, Stumble, blob_failed, fetch_failed, image_refused};
 use crate::blobs::BlobKey;
 use crate::engines::Engine;
+use crate::fetch::FetchError;
 use crate::images::{self, Format, ImageError, Limits, Normalised};
 use crate::jobs::{Event, JobId, MediaType};
 use crate::store::{Claimed, Facts, SourceFacts, StoredSource};
@@ -16,13 +17,19 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     let facts = match &job.source {
         StoredSource::Stored(facts) => *facts,
         StoredSource::Url(url) => {
-            let fetched = worker.parts.sources.fetch(url).await.map_err(|error| {
+            let failed = |error: &FetchError| {
                 tracing::info!(job = %id, code = error.code(), "the source could not be fetched");
-                Report::of(fetch_failed(&error))
-            })?;
-            let normal = normalise(worker, fetched.bytes)
-                .await
-                .map_err(|e| Report::of(image_refused(&e, now())))?;
+                Report::of(fetch_failed(error))
+            };
+            let fetched = worker.parts.sources.fetch_with_doubt(url).await;
+            let fetched = fetched.map_err(|error| failed(&error))?;
+            let normal = match (normalise(worker, fetched.bytes).await, fetched.doubt) {
+                (Ok(normal), _) => normal,
+                (Err(error), Some(doubt)) if is_no_picture(&error) => {
+                    return Err(failed(&doubt).into());
+                }
+                (Err(error), _) => return Err(Report::of(image_refused(&error, now())).into()),
+            };
             store(worker, id, normal).await?
         }
     };
@@ -34,6 +41,17 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         scale_down(worker, id, facts, max_side).await?;
     }
     Ok(Report::done(Event::Prepared, now()).with(Facts::Source(facts)))
+}
+
+/// Whether bytes are no picture as they are, which a doubt about their fetch explains better.
+fn is_no_picture(error: &ImageError) -> bool {
+    matches!(
+        error,
+        ImageError::Empty
+            | ImageError::Unrecognised
+            | ImageError::Truncated { .. }
+            | ImageError::Corrupt { .. }
+    )
 }
 
 /// The blob that the engine gets.

@@ -5,7 +5,7 @@ use crate::blobs::BlobError;
 use crate::engines::{EngineError, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::ImageError;
-use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs};
+use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs, sentence};
 use crate::store::{Facts, StoreError};
 
 use std::time::Duration;
@@ -76,24 +76,8 @@ impl From<StoreError> for Stumble {
 /// A step's result; `?` leaves with a report.
 pub(super) type StepResult = Result<Report, Stumble>;
 
-/// The sentence of an error that was written for people.
-fn sentence(error: &dyn std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut chars = text.chars();
-    let mut sentence: String = chars
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    sentence.push_str(chars.as_str());
-    if !sentence.ends_with('.') {
-        sentence.push('.');
-    }
-    sentence
-}
-
 pub(super) fn fetch_failed(error: &FetchError) -> Outcome {
-    let failure = Failure::other(error.code(), sentence(error));
+    let failure = Failure::other(error.code(), sentence(&error.to_string()));
     match error.class() {
         FetchClass::Refused | FetchClass::Permanent => Outcome::GiveUp(failure),
         FetchClass::Retryable => Outcome::Retry {
@@ -110,7 +94,7 @@ pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
             until: now.plus(OWN_TROUBLE),
         };
     }
-    Outcome::GiveUp(Failure::other(error.code(), sentence(error)))
+    Outcome::GiveUp(Failure::other(error.code(), sentence(&error.to_string())))
 }
 
 /// A blob that could not be read or written; `pause` is the setting for that.
@@ -128,7 +112,7 @@ pub(super) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Ou
 
 /// A hand-over that failed before the engine had the picture.
 pub(super) fn engine_failed(error: &EngineError, now: UnixMs, pause: Duration) -> Outcome {
-    let failure = Failure::from(error.code);
+    let failure = error.failure();
     if error.is_storage() {
         Outcome::Snooze {
             until: now.plus(pause),

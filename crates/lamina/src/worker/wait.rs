@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Worker;
 use super::step::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
-use crate::jobs::{Event, Failure, FailureCode, Nonce, Outcome, RequestId, poll_at};
+use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, Facts, Submission, SubmissionState};
 
 /// How often a free engine may lose a request (the process ended each time) before the picture is
@@ -91,9 +91,9 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
         .with(Facts::RunFailed(nonce.clone()));
     }
     if !error.retryable || job.runs >= worker.settings.max_runs {
-        return Report::give_up(error.code);
+        return Report::give_up(error.failure());
     }
-    let failure = Failure::from(error.code);
+    let failure = error.failure();
     Report::of(Outcome::Retry {
         after: error.retry_after,
         failure,

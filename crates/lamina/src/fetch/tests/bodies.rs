@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::server::*;
-use crate::fetch::{FetchClass, FetchError, FetchPolicy};
+use crate::fetch::{FetchClass, FetchError, FetchPolicy, Fetcher};
 
 const CHUNKED: [(&str, &str); 1] = [("Transfer-Encoding", "chunked")];
 
@@ -130,17 +130,186 @@ async fn a_compressed_body_is_refused_and_never_inflated() {
         Reply::status("200 OK", &headers, &gzip)
     })
     .await;
-    for encoding in ["/gzip", "/deflate", "/br", "/zstd"] {
-        let error = fetch(small(1 << 20), &server.url(encoding))
-            .await
-            .unwrap_err();
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let url = server.url(&format!("/{encoding}"));
+        let fetcher = Fetcher::new(small(1 << 20)).unwrap();
+        let error = fetcher.fetch_with_doubt(&url).await.unwrap_err();
+        assert_sound(&error);
         assert_eq!(error.code(), "fetch_encoded");
         assert_eq!(error.class(), FetchClass::Permanent);
+        assert!(error.to_string().contains(encoding), "{error}");
     }
     let plain = fetch(small(1 << 20), &server.url("/identity"))
         .await
         .unwrap();
     assert!(plain.bytes.starts_with(&[0x1F, 0x8B]), "left as it came");
+}
+
+/// A body that came whole or as far as it came, and the code of what speaks against it.
+async fn judged(server: &Server, path: &str) -> (Vec<u8>, Option<&'static str>) {
+    let policy = FetchPolicy {
+        idle_timeout: Duration::from_millis(300),
+        ..small(1 << 20)
+    };
+    let fetched = Fetcher::new(policy)
+        .unwrap()
+        .fetch_with_doubt(&server.url(path))
+        .await
+        .unwrap();
+    (
+        fetched.bytes.to_vec(),
+        fetched.doubt.map(|doubt| doubt.code()),
+    )
+}
+
+#[tokio::test]
+async fn a_content_encoding_that_says_nothing_is_not_asked() {
+    let server = Server::start(|path| {
+        let label = path.trim_start_matches('/').replace("%20", " ");
+        let headers = [
+            ("Content-Encoding", label.as_str()),
+            ("Content-Length", "5"),
+        ];
+        Reply::status("200 OK", &headers, b"\x89PNG\r")
+    })
+    .await;
+    for label in [
+        "UTF-8",
+        "utf8",
+        "base64",
+        "aws-chunked",
+        "none",
+        "",
+        "identity",
+        "binary",
+        "image/png",
+    ] {
+        let came = judged(&server, &format!("/{label}")).await;
+        assert_eq!(came, (b"\x89PNG\r".to_vec(), None), "{label}");
+    }
+    // Called compressed, and not: whoever can judge the bytes decides.
+    for label in [
+        "gzip",
+        "x-gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "aws-chunked,gzip",
+    ] {
+        let came = judged(&server, &format!("/{label}")).await;
+        assert_eq!(
+            came,
+            (b"\x89PNG\r".to_vec(), Some("fetch_encoded")),
+            "{label}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_came_of_an_answer_that_was_cut_is_kept_for_whoever_can_judge_it() {
+    let server = Server::start(|path| {
+        let declared = head("200 OK", &[("Content-Length", "500")]);
+        let part = [declared.as_bytes(), b"the image"].concat();
+        match path {
+            "/cut" => Reply::Bytes(part),
+            "/silent" => Reply::ThenSilence(part),
+            _ => Reply::status("200 OK", &CHUNKED, b"9\r\nthe image\r\n"),
+        }
+    })
+    .await;
+    for (path, code) in [
+        ("/cut", "fetch_interrupted"),
+        ("/silent", "fetch_timeout"),
+        ("/chunked", "fetch_interrupted"),
+    ] {
+        assert_eq!(
+            judged(&server, path).await,
+            (b"the image".to_vec(), Some(code)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_in_unusual_forms_are_read() {
+    let server = Server::start(|path| {
+        let head = |lines: &str| format!("{lines}\r\n\r\n").into_bytes();
+        let with = |lines: &str, body: &[u8]| Reply::Bytes([&head(lines)[..], body].concat());
+        match path {
+            "/old" => with("HTTP/1.0 200 OK", b"image"),
+            "/no-reason" => with("HTTP/1.1 200\r\nContent-Length: 5", b"image"),
+            "/odd-case" => with(
+                "HTTP/1.1 200 ok\r\ncontent-LENGTH:5\r\nCONTENT-type:",
+                b"image",
+            ),
+            "/to-the-end" => with("HTTP/1.1 200 OK\r\nConnection: close", b"image"),
+            "/twice" => with(
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5",
+                b"image",
+            ),
+            "/trailers" => with(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum",
+                b"3;note=x\r\nima\r\n2\r\nge\r\n0\r\nX-Sum: 1\r\n\r\n",
+            ),
+            "/early-hints" => Reply::Bytes(
+                [
+                    &head("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload")[..],
+                    &head("HTTP/1.1 100 Continue"),
+                    &head("HTTP/1.1 200 OK\r\nContent-Length: 5"),
+                    b"image",
+                ]
+                .concat(),
+            ),
+            "/203" => with(
+                "HTTP/1.1 203 Non-Authoritative Information\r\nContent-Length: 5",
+                b"image",
+            ),
+            "/206" => with(
+                "HTTP/1.1 206 Partial Content\r\nContent-Length: 5",
+                b"image",
+            ),
+            "/206-whole" => with(
+                "HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/5",
+                b"image",
+            ),
+            _ => with(
+                "HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/9",
+                b"image",
+            ),
+        }
+    })
+    .await;
+    for path in [
+        "/old",
+        "/no-reason",
+        "/odd-case",
+        "/to-the-end",
+        "/twice",
+        "/trailers",
+        "/early-hints",
+        "/203",
+        "/206",
+        "/206-whole",
+    ] {
+        assert_eq!(
+            judged(&server, path).await,
+            (b"image".to_vec(), None),
+            "{path}"
+        );
+    }
+    let error = fetch(small(1000), &server.url("/206-part"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "fetch_status");
+    let methods: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|r| r[..4].to_owned())
+        .collect();
+    assert!(
+        methods.iter().all(|method| method == "GET "),
+        "never asked with HEAD"
+    );
 }
 
 #[tokio::test]
@@ -253,7 +422,6 @@ async fn statuses_are_told_apart_by_what_they_mean_for_the_next_attempt() {
     .await;
     for (status, code, class, wait) in [
         (204, "fetch_status", FetchClass::Permanent, None),
-        (206, "fetch_status", FetchClass::Permanent, None),
         (304, "fetch_status", FetchClass::Permanent, None),
         (401, "fetch_status", FetchClass::Permanent, None),
         (403, "fetch_status", FetchClass::Permanent, None),
@@ -297,4 +465,5 @@ async fn a_closed_port_and_a_port_without_tls_are_told_apart() {
         (error.code(), error.class()),
         ("fetch_tls_failed", FetchClass::Permanent)
     );
+    assert!(error.to_string().contains("does not speak TLS"), "{error}");
 }

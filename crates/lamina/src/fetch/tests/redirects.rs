@@ -33,6 +33,60 @@ async fn three_redirects_are_followed_and_the_fourth_is_not() {
 }
 
 #[tokio::test]
+async fn a_target_with_letters_as_they_are_leads_where_browsers_go() {
+    let server = Server::start(|path| {
+        let to = |location: &[u8]| {
+            let head = [
+                b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: ",
+                location,
+                b"\r\n\r\n",
+            ];
+            Reply::Bytes(head.concat())
+        };
+        match path {
+            "/utf-8" => to("/caf\u{e9}.png?q=\u{fc}#\u{e9}".as_bytes()),
+            "/latin-1" => to(b"/caf\xe9.png"),
+            "/relative" => to("caf\u{e9}.png?q=\u{fc}".as_bytes()),
+            "/spaces" => to(b"  /with space.png  "),
+            "/escaped" => to(b"/caf%C3%A9.png"),
+            "/caf%C3%A9.png?q=%C3%BC" | "/caf%E9.png" | "/with%20space.png" | "/caf%C3%A9.png" => {
+                Reply::ok(b"image")
+            }
+            other => panic!("asked for {other}"),
+        }
+    })
+    .await;
+    for path in ["/utf-8", "/latin-1", "/relative", "/spaces", "/escaped"] {
+        let fetched = fetch(local_policy(), &server.url(path)).await.unwrap();
+        assert_eq!(&fetched.bytes[..], b"image", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_without_scheme_or_host_is_read_against_the_address_that_was_asked() {
+    let port = std::sync::Arc::new(std::sync::OnceLock::new());
+    let known = std::sync::Arc::clone(&port);
+    let server = Server::start(move |path| match path {
+        "/a/protocol" => Reply::redirect(&format!("//127.0.0.1:{}/there", known.get().unwrap())),
+        "/a/query" => Reply::redirect("?there"),
+        "/a/up" => Reply::redirect("../there"),
+        "/a/nowhere" => Reply::status("302 Found", &[("Content-Length", "0")], b""),
+        "/there" | "/a/query?there" => Reply::ok(b"image"),
+        other => panic!("asked for {other}"),
+    })
+    .await;
+    port.set(server.address.port()).unwrap();
+    for path in ["/a/protocol", "/a/query", "/a/up"] {
+        let fetched = fetch(local_policy(), &server.url(path)).await.unwrap();
+        assert_eq!(&fetched.bytes[..], b"image", "{path}");
+    }
+    let error = fetch(local_policy(), &server.url("/a/nowhere"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "fetch_bad_redirect");
+}
+
+#[tokio::test]
 async fn a_circle_of_redirects_ends_where_it_closes() {
     let server = Server::start(|path| match path {
         "/a" => Reply::redirect("/b?sig=TOPSECRET"),
