@@ -42,6 +42,16 @@ pub enum LinkError {
     Expired,
 }
 
+/// What a link of the bucket stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketLink {
+    /// Bytes that it reads.
+    Read(BlobKey),
+    /// The upload whose bytes it takes. Its signature is not checked: whoever may use the upload is
+    /// known without.
+    Write(UploadId),
+}
+
 /// Makes and checks links.
 pub struct LinkSigner {
     /// The first signs; all verify, so that a secret can be rotated.
@@ -123,6 +133,19 @@ impl LinkSigner {
     #[must_use]
     pub fn presigned(&self, key: &BlobKey, expires_at: UnixMs) -> Option<Url> {
         Some(self.bucket.as_ref()?.get(key, expires_at))
+    }
+
+    /// What an address of the bucket stands for, if it is a link that this signer made.
+    #[must_use]
+    pub fn bucket_link(&self, url: &Url, now: UnixMs) -> Option<Result<BucketLink, LinkError>> {
+        let bucket = self.bucket.as_ref()?;
+        let (link, expires_at) = bucket.made(url)?;
+        let is_over = expires_at.is_some_and(|expires_at| now.as_secs() >= expires_at.as_secs());
+        Some(if is_over {
+            Err(LinkError::Expired)
+        } else {
+            Ok(link)
+        })
     }
 
     /// Checks the parts of a link that reads, as they came in. The signature is checked first, in

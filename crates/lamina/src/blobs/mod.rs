@@ -19,6 +19,6 @@ pub use error::BlobError;
 pub use inbox::{Inbox, InboxError, Right};
 pub use journal::{Journal, JournalError};
 pub use key::BlobKey;
-pub use link::{Link, LinkError, LinkSigner};
+pub use link::{BucketLink, Link, LinkError, LinkSigner};
 pub use presign::{Presigner, PutTerms};
 pub use transfer::{Done, Tally, Transfer, TransferError};

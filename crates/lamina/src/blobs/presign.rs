@@ -1,15 +1,18 @@
 //! Presigned links of a bucket (AWS Signature Version 4 in the query): whoever has one may do one
 //! thing with one object until it expires, without a key. Made without asking the bucket.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use aws_lc_rs::constant_time;
+use percent_encoding::percent_decode_str;
 use rusty_s3::actions::{GetObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::{BlobKey, BucketSettings, BucketStyle};
+use super::{BlobKey, BucketLink, BucketSettings, BucketStyle};
 use crate::jobs::{MediaType, UnixMs};
 
 /// The longest that S3 lets a link live: 7 days, as long as a job may be kept.
@@ -107,6 +110,41 @@ impl Presigner {
         action.sign_with_time(whole.min(LONGEST), &second(now))
     }
 
+    /// What `url` stands for, and until when it reads, if it is a link that was made here: an address
+    /// of an object of the bucket, and for one that reads every part of it as it was made, in any
+    /// order.
+    pub(super) fn made(&self, url: &Url) -> Option<(BucketLink, Option<UnixMs>)> {
+        let path = decoded(url.path());
+        let mut parts = path.rsplitn(4, '/');
+        let (file, id, kind) = (parts.next()?, parts.next()?, parts.next()?);
+        let key = BlobKey::parse(&format!("{kind}/{id}/{file}"))?;
+        let query: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
+        if let BlobKey::Incoming(upload) = key {
+            let own = self.put(&key, &PutTerms::default(), UnixMs(0), UnixMs(1000));
+            let is_signed = query.contains_key("X-Amz-Signature");
+            let is_own = is_signed && same_place(&own, url);
+            return is_own.then_some((BucketLink::Write(upload), None));
+        }
+        let made_at = jiff::fmt::strtime::parse("%Y%m%dT%H%M%SZ", query.get("X-Amz-Date")?).ok()?;
+        let made_at = made_at
+            .to_datetime()
+            .ok()?
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()?;
+        let made_at = UnixMs(made_at.timestamp().as_second().checked_mul(1000)?);
+        let expires_at = made_at.plus(LONGEST);
+        let own = self.get(&key, expires_at);
+        let wanted: BTreeMap<_, _> = own.query_pairs().into_owned().collect();
+        let is_own = same_place(&own, url)
+            && query.len() == url.query_pairs().count()
+            && constant_time::verify_slices_are_equal(
+                format!("{query:?}").as_bytes(),
+                format!("{wanted:?}").as_bytes(),
+            )
+            .is_ok();
+        is_own.then_some((BucketLink::Read(key), Some(expires_at)))
+    }
+
     fn object(&self, key: &BlobKey) -> String {
         if self.prefix.is_empty() {
             key.path()
@@ -116,6 +154,17 @@ impl Presigner {
     }
 }
 
+/// Whether two addresses are of the same object, however their paths are escaped.
+fn same_place(own: &Url, url: &Url) -> bool {
+    own.host() == url.host()
+        && own.port_or_known_default() == url.port_or_known_default()
+        && decoded(own.path()) == decoded(url.path())
+}
+
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
 fn second(time: UnixMs) -> jiff::Timestamp {
     jiff::Timestamp::from_second(time.as_secs()).unwrap_or_default()
 }
@@ -123,7 +172,7 @@ fn second(time: UnixMs) -> jiff::Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::JobId;
+    use crate::jobs::{JobId, UploadId};
 
     fn presigner(style: BucketStyle, public: Option<&str>) -> Presigner {
         Presigner::new(&BucketSettings {
@@ -157,6 +206,49 @@ mod tests {
         assert_eq!(link.path(), format!("/pictures/lamina/one/{key}"));
         assert!(!link.as_str().contains("hunter2"));
         assert!(!format!("{signer:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_link_is_known_again_in_any_order_and_after_no_change() {
+        let signer = presigner(BucketStyle::Host, Some("https://s3.example.com"));
+        let key = BlobKey::Layer(JobId::new(UnixMs(1)), 0, MediaType::Png);
+        let expires_at = UnixMs(1_795_356_717_000);
+        let link = signer.get(&key, expires_at);
+        let known = Some((BucketLink::Read(key), Some(expires_at)));
+        assert_eq!(signer.made(&link), known);
+        let mut other = link.clone();
+        let pairs: Vec<_> = link.query_pairs().into_owned().collect();
+        other
+            .query_pairs_mut()
+            .clear()
+            .extend_pairs(pairs.iter().rev());
+        assert_eq!(signer.made(&other), known, "another order");
+        other.set_path(&link.path().replace("layer_0", "%6Cayer%5F0"));
+        assert_eq!(signer.made(&other), known, "another spelling");
+        for change in 0..pairs.len() {
+            let mut pairs = pairs.clone();
+            pairs[change].1.push('0');
+            other.query_pairs_mut().clear().extend_pairs(&pairs);
+            assert_eq!(signer.made(&other), None, "{}", pairs[change].0);
+            pairs.remove(change);
+            other.query_pairs_mut().clear().extend_pairs(&pairs);
+            assert_eq!(signer.made(&other), None);
+        }
+        for url in [
+            link.as_str().replace("layer_0", "layer_1"),
+            link.as_str().replace("s3.example.com", "evil.example"),
+            link.as_str().replace("/lamina/one/", "/lamina/two/"),
+            format!("{link}&x=1"),
+            "https://s3.example.com/".to_owned(),
+        ] {
+            assert_eq!(signer.made(&Url::parse(&url).unwrap()), None, "{url}");
+        }
+        let put = BlobKey::Incoming(UploadId::new(UnixMs(1)));
+        let link = signer.put(&put, &PutTerms::default(), UnixMs(0), UnixMs(60_000));
+        let BlobKey::Incoming(upload) = put else {
+            unreachable!()
+        };
+        assert_eq!(signer.made(&link), Some((BucketLink::Write(upload), None)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::content_encoding::is_damage;
 use super::error::ApiError;
 use crate::metrics::{Direction, OpenStream, RequestMetrics};
 
@@ -31,6 +32,8 @@ pub(super) enum BodyError {
     TooSlow,
     #[error("the body ended early")]
     Incomplete,
+    #[error("the compressed body is damaged")]
+    Damaged,
 }
 
 impl From<BodyError> for ApiError {
@@ -39,6 +42,7 @@ impl From<BodyError> for ApiError {
             BodyError::TooLarge(limit) => Self::BodyTooLarge { limit },
             BodyError::TooSlow => Self::RequestTimeout,
             BodyError::Incomplete => Self::BodyIncomplete,
+            BodyError::Damaged => Self::ContentEncodingInvalid,
         }
     }
 }
@@ -85,7 +89,13 @@ impl MeteredBody {
         let Some(chunk) = chunk else {
             return Ok(None);
         };
-        let chunk = chunk.map_err(|_| BodyError::Incomplete)?;
+        let chunk = chunk.map_err(|error| {
+            if is_damage(&error) {
+                BodyError::Damaged
+            } else {
+                BodyError::Incomplete
+            }
+        })?;
         self.received += chunk.len() as u64;
         if self.received > self.meter.bytes {
             return Err(BodyError::TooLarge(self.meter.bytes));

@@ -1,32 +1,84 @@
 //! Which pages of other origins may read what. Files are open to every origin, because their
-//! signature is the right to read them; `/api` only to those that were configured.
+//! signature is the right to read them; all else only to those that were configured, errors and what
+//! has no route included, since a browser tells a page nothing of an answer without these headers.
+//! The operator's routes are open to none.
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ALLOW, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderName, HeaderValue, Method};
-use tower_http::cors::{Any, CorsLayer};
+use axum::middleware::map_response;
+use axum::response::Response;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::edge::CorsOrigins;
-use super::observe::{REQUEST_ID, TRACEPARENT, TRACESTATE};
+use super::observe::REQUEST_ID;
 use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::tus;
 
-/// For links.
-pub(super) fn for_files() -> CorsLayer {
-    CorsLayer::new()
+/// Headers that the API reads. They are named in every answer to a preflight, beside whatever else
+/// was asked for: apps and their tracing add headers of their own, and nothing here minds. The
+/// asterisk would not stand for `Authorization` (Fetch, 4.9).
+const API_HEADERS: &str = "authorization,content-type,content-encoding,if-none-match,idempotency-key,\
+    x-request-id,traceparent,tracestate,tus-resumable,upload-length,upload-defer-length,upload-offset,\
+    upload-metadata,upload-checksum,x-http-method-override";
+const FILE_HEADERS: &str =
+    "authorization,content-type,content-encoding,range,if-range,if-none-match";
+
+/// Links: open to every origin.
+pub(super) fn for_files<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::PUT])
-        .allow_headers(Any)
-        .expose_headers([ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG])
-        .max_age(Duration::from_secs(86_400))
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            ACCEPT_RANGES,
+            CONTENT_DISPOSITION,
+            CONTENT_LENGTH,
+            CONTENT_RANGE,
+            ETAG,
+            RETRY_AFTER,
+            REQUEST_ID,
+        ])
+        .max_age(Duration::from_secs(86_400));
+    let naming = map_response(|response| async { naming(response, FILE_HEADERS) });
+    routes.layer(cors).layer(naming)
 }
 
-/// For `/api`; `None` when no other origin may call it.
-pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
+/// All else; unchanged when no other origin may call it.
+pub(super) fn for_origins<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    origins: &CorsOrigins,
+) -> Router<S> {
+    let Some(cors) = for_api(origins) else {
+        return routes;
+    };
+    let naming = map_response(|response| async { naming(response, API_HEADERS) });
+    routes.layer(cors).layer(naming)
+}
+
+/// Names `known` in an answer to a preflight, before what was asked for.
+fn naming(mut response: Response, known: &str) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
+        let asked = headers.get(ACCESS_CONTROL_ALLOW_HEADERS);
+        let asked = asked
+            .and_then(|asked| asked.to_str().ok())
+            .unwrap_or_default();
+        let all = format!("{known},{asked}");
+        if let Ok(all) = HeaderValue::try_from(all.trim_end_matches(',')) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, all);
+        }
+    }
+    response
+}
+
+fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
     let layer = match origins {
         CorsOrigins::None => return None,
         CorsOrigins::Any => CorsLayer::new().allow_origin(Any),
@@ -38,7 +90,6 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             CorsLayer::new().allow_origin(origins)
         }
     };
-    let idempotency = HeaderName::from_static("idempotency-key");
     let replayed = HeaderName::from_static("idempotency-replayed");
     let layer = layer
         .allow_methods([
@@ -47,27 +98,17 @@ pub(super) fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             Method::POST,
             Method::PATCH,
             Method::DELETE,
+            Method::OPTIONS,
         ])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            IF_NONE_MATCH,
-            idempotency,
-            REQUEST_ID,
-            TRACEPARENT,
-            TRACESTATE,
-            tus::TUS_RESUMABLE,
-            tus::UPLOAD_LENGTH,
-            tus::UPLOAD_DEFER_LENGTH,
-            tus::UPLOAD_OFFSET,
-            tus::UPLOAD_METADATA,
-            tus::UPLOAD_CHECKSUM,
-            tus::METHOD_OVERRIDE,
-        ])
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
+            ACCEPT_ENCODING,
+            ALLOW,
+            CONTENT_LENGTH,
             ETAG,
             LOCATION,
             RETRY_AFTER,
+            WWW_AUTHENTICATE,
             RATE_LIMIT,
             RATE_LIMIT_POLICY,
             replayed,

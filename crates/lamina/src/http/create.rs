@@ -15,12 +15,14 @@ use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
 use super::checking;
 use super::edge::Edge;
-use super::error::ApiError;
+use super::error::{ApiError, LinkFault};
 use super::intake::{Intake, Place};
 use super::job_view::JobAccepted;
 use super::json::{fresh, require_json};
 use super::keys::Account;
 use super::observe::About;
+use super::origin::public_path;
+use super::own_link::{self, AskedAt, OwnLink};
 use super::picture;
 use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
@@ -39,15 +41,15 @@ use crate::trace;
     request_body(content = super::openapi::CreateJob, content_type = "application/json"),
     responses(
         (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
-        (status = 400, description = "`invalid_json`, `invalid_idempotency_key` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `invalid_idempotency_key`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 402, description = "`spend_limit_reached`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`, or `link_invalid` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`upload_pending`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there; `link_expired` or `file_gone` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`, `content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
@@ -64,6 +66,7 @@ pub(super) async fn create_job(
     let (parts, body) = request.into_parts();
     require_json(&parts.headers)?;
     let key = idempotency_key(&parts.headers)?;
+    let asked = AskedAt::of(&parts.uri, &parts.headers);
     let body = receive(&edge, body, key.is_some()).await?;
     let key = key
         .zip(body.sha256)
@@ -71,10 +74,10 @@ pub(super) async fn create_job(
     if let Some(key) = &key
         && let Some(seen) = edge.store.job_by_key(&account.owner, key).await?
     {
-        return answer(seen, None);
+        return answer(&edge, seen, None);
     }
-    let (created, id) = create(&edge, &intake, &account, body, key).await?;
-    answer(created, Some(id))
+    let (created, id) = create(&edge, &intake, &account, &asked, body, key).await?;
+    answer(&edge, created, Some(id))
 }
 
 /// Everything after the body is there and its key is known to be new.
@@ -82,6 +85,7 @@ async fn create(
     edge: &Edge,
     intake: &Intake,
     account: &Arc<Account>,
+    asked: &AskedAt,
     body: Spooled,
     key: Option<IdempotencyKey>,
 ) -> Result<(Created, JobId), ApiError> {
@@ -95,7 +99,17 @@ async fn create(
     let owner = account.owner.clone();
     let now = edge.clock.now();
     let id = JobId::new(now);
-    let source = keep_source(edge, intake, place, &owner, id, spec.source).await?;
+    let link = match &spec.source {
+        SourceInput::Url(url) => own_link::recognise(edge, asked, url)?,
+        SourceInput::Base64(_) | SourceInput::Upload(_) => None,
+    };
+    let source = match link {
+        Some(link) => {
+            drop(place);
+            StoredSource::Stored(keep_linked(edge, intake, &owner, id, link).await?)
+        }
+        None => keep_source(edge, intake, place, &owner, id, spec.source).await?,
+    };
     let has_bytes = matches!(source, StoredSource::Stored(_));
     let job = NewJob {
         id,
@@ -195,6 +209,39 @@ async fn keep_source(
     }
 }
 
+/// Puts what a link of this server stands for there.
+async fn keep_linked(
+    edge: &Edge,
+    intake: &Intake,
+    owner: &OwnerId,
+    id: JobId,
+    link: OwnLink,
+) -> Result<SourceFacts, ApiError> {
+    let own_upload = match link {
+        OwnLink::Ticket(upload) => Some(upload),
+        OwnLink::Picture(BlobKey::Upload(upload, _)) => {
+            let record = edge
+                .store
+                .upload_get(owner, upload, edge.clock.now())
+                .await?;
+            record.map(|_| upload)
+        }
+        OwnLink::Picture(_) => None,
+    };
+    match (own_upload, link) {
+        (None, OwnLink::Picture(key)) => own_link::take(edge, intake, &key, id).await,
+        // As if its id had been given: nothing is decoded twice.
+        (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
+            let copied = copy_upload(edge, intake, owner, upload, id).await;
+            copied.map_err(|error| match error {
+                ApiError::UploadNotFound => ApiError::SourceLink(LinkFault::NoUpload),
+                ApiError::UploadPending => ApiError::SourceLink(LinkFault::Pending),
+                other => other.at("/image_url"),
+            })
+        }
+    }
+}
+
 /// An upload is copied, because it may expire before the job does.
 async fn copy_upload(
     edge: &Edge,
@@ -223,7 +270,7 @@ async fn copy_upload(
 }
 
 /// The answer to what a create came to; `id` is the id that a new job got.
-fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
+fn answer(edge: &Edge, created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
     let (job_id, status, replayed) = match (created, id) {
         (Created::New, Some(id)) => (id, Status::Pending, false),
         (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
@@ -241,7 +288,8 @@ fn answer(created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
     response.extensions_mut().insert(About(job_id));
     let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/jobs/{job_id}")) {
+    if let Ok(location) = HeaderValue::from_str(&public_path(edge, &format!("/api/jobs/{job_id}")))
+    {
         headers.insert(LOCATION, location);
     }
     if replayed {

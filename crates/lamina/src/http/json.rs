@@ -19,11 +19,22 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
         .and_then(|kind| kind.to_str().ok());
     let essence = declared.map(|kind| kind.split(';').next().unwrap_or_default().trim());
     match essence {
-        Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
+        // A page can send no such type without asking first either (Fetch, CORS-safelisted types).
+        Some(kind) if kind.eq_ignore_ascii_case("application/json") || is_json_suffix(kind) => {
+            Ok(())
+        }
         _ => Err(ApiError::UnsupportedMediaType {
             wanted: "application/json",
         }),
     }
+}
+
+/// Whether a type is JSON by its name, such as `application/vnd.api+json` (RFC 6839, 3.1).
+fn is_json_suffix(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    let name = kind.strip_prefix("application/");
+    let name = name.and_then(|name| name.strip_suffix("+json"));
+    name.is_some_and(|name| !name.is_empty())
 }
 
 /// An answer that nobody keeps.
@@ -110,6 +121,8 @@ mod tests {
             require_json(&headers).is_ok()
         };
         assert!(declared("application/json") && declared("Application/JSON; charset=utf-8"));
+        assert!(declared("application/vnd.api+json") && !declared("application/+json"));
+        assert!(!declared("text/plain+json"));
         assert!(!declared("text/plain") && !declared("application/jsonp") && !declared(""));
         assert!(require_json(&HeaderMap::new()).is_err());
     }

@@ -14,6 +14,7 @@ mod body;
 mod browser;
 mod checking;
 mod connection;
+mod content_encoding;
 mod cors;
 mod create;
 mod delivery;
@@ -34,6 +35,7 @@ mod limits;
 mod observe;
 mod openapi;
 mod origin;
+mod own_link;
 mod page;
 mod path;
 mod picture;
@@ -45,6 +47,7 @@ mod readiness;
 mod scrape;
 mod serve;
 mod sink;
+mod slashes;
 mod spool;
 mod tickets;
 mod tus;
@@ -92,31 +95,31 @@ pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
     let edge = edge.into();
     let (parts, _) = parts();
     // The answer to a wrong method is set before the layers, so that it gets them as well.
-    let mut api = parts
+    let api = parts
         .api
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn(content_encoding::inflate))
         .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
-    if let Some(cors) = cors::for_api(&edge.cors) {
-        api = api.layer(cors);
-    }
-    let mut tus = parts
+    let tus = parts
         .tus
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn(content_encoding::refuse))
         .route_layer(from_fn(tus::same_version))
         .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
-    if let Some(cors) = cors::for_api(&edge.cors) {
-        tus = tus.layer(cors);
-    }
+    let tus = for_origins(tus, &edge.cors);
     let tus = tus.layer(from_fn_with_state(Arc::clone(&edge), tus::announce));
     let files = parts
         .files
         .method_not_allowed_fallback(wrong_method)
-        .layer(cors::for_files());
+        .route_layer(from_fn(content_encoding::inflate))
+        .layer(CatchPanicLayer::custom(observe::panicked));
+    let files = cors::for_files(files);
     let open = parts
         .open
         .route("/", get(page::page))
         .route("/openapi.json", get(page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
+    let api = for_origins(api.merge(open).fallback(no_route), &edge.cors);
     let admin = admin::guarded(parts.admin, Arc::new(admin_desk(&edge)));
     let desk = Desk {
         intake: Intake::new(&edge.limits),
@@ -128,8 +131,16 @@ pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
         metrics: desk.edge.metrics.requests.clone(),
         tracer: desk.edge.tracer.clone(),
     };
-    let routes = api.merge(tus).merge(files).merge(open).fallback(no_route);
-    layered(routes.with_state(desk).merge(admin), witness)
+    let routes = api.merge(tus).merge(files);
+    slashes::forgiven(layered(routes.with_state(desk).merge(admin), witness))
+}
+
+/// The routes, whose every answer the configured origins may read: one to a panic as well.
+fn for_origins(routes: Router<Desk>, origins: &CorsOrigins) -> Router<Desk> {
+    cors::for_origins(
+        routes.layer(CatchPanicLayer::custom(observe::panicked)),
+        origins,
+    )
 }
 
 fn admin_desk(edge: &Edge) -> AdminDesk {

@@ -2,6 +2,8 @@
 //! that are read by hand. `crates/lamina/openapi.json` is checked in and served; a test compares
 //! it with the code, so a change of the API shows in review.
 
+use utoipa::Number;
+use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Type,
@@ -19,7 +21,8 @@ pub(super) const CHECKED_IN: &str = include_str!("../../openapi.json");
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "a description; JobSpec::parse reads the body")]
 pub(super) struct CreateJob {
-    /// The server fetches the picture from here.
+    /// The server fetches the picture from here. A `url` that the server itself gave is read from where it
+    /// is kept.
     #[schema(
         format = "uri",
         max_length = 8192,
@@ -39,9 +42,8 @@ pub(super) struct CreateJob {
     /// What should not be in the layers.
     #[schema(max_length = 4000)]
     negative_prompt: Option<String>,
-    /// The same seed and the same picture give the same layers, where the engine keeps to it.
-    #[schema(minimum = 0)]
-    seed: Option<u64>,
+    #[schema(schema_with = seed, required = false)]
+    seed: (),
     /// More steps take longer and may look better.
     #[schema(minimum = 1, maximum = 50, default = 28)]
     num_inference_steps: Option<u8>,
@@ -114,20 +116,43 @@ fn layer_count() -> OneOfBuilder {
     let word = ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(["auto"]));
+    let none = ObjectBuilder::new().schema_type(Type::Null);
     OneOfBuilder::new()
         .item(number)
         .item(word)
+        .item(none)
         .description(Some(
             "How many layers are wanted: 1 to 10 (default 4), or `auto` for as many as the engine finds.",
         ))
 }
 
+/// Every `u64`: the derive would call it an `int64`, which ends at half of it.
+fn seed() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(or_null(Type::Integer))
+        .minimum(Some(0))
+        .maximum(Some(Number::UInt(u64::MAX as usize)))
+        .description(Some(
+            "The same seed and the same picture give the same layers, where the engine keeps to it. \
+             A client that keeps numbers as floating-point ones loses digits beyond 9007199254740991.",
+        ))
+}
+
+/// Null is the same as a field that is left out.
+fn or_null(kind: Type) -> SchemaType {
+    SchemaType::from_iter([kind, Type::Null])
+}
+
 /// The engines that exist, and the word for the default.
 fn engine_wish() -> ObjectBuilder {
     let words = EngineKind::ALL.into_iter().map(EngineKind::as_str);
+    // `enum` holds whatever the type says, so null stands in it as well.
+    let words = std::iter::once("auto")
+        .chain(words)
+        .map(serde_json::Value::from);
     ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(std::iter::once("auto").chain(words)))
+        .schema_type(or_null(Type::String))
+        .enum_values(Some(words.chain([serde_json::Value::Null])))
         .description(Some(
             "The engine; `auto` and absent mean the server's default.",
         ))

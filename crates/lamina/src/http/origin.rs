@@ -7,6 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
+use url::Url;
 
 use super::edge::Edge;
 use super::error::ApiError;
@@ -24,6 +25,13 @@ impl PublicBase {
             Link::Direct(url) => url.to_string(),
         }
     }
+}
+
+/// A path as clients see it: below that of `PUBLIC_URL`, which a proxy has taken away. The host stays
+/// the one that was asked.
+pub(super) fn public_path(edge: &Edge, path: &str) -> String {
+    let below = edge.public_url.as_ref().map_or("", Url::path);
+    format!("{}{path}", below.trim_end_matches('/'))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PublicBase

@@ -28,16 +28,29 @@ pub(super) async fn from_base64(edge: &Edge, text: String) -> Result<Picture, Ap
     } else {
         edge.pool.run(1, read).await??
     };
-    from_bytes(edge, bytes, header).await
+    from_bytes(edge, bytes, header, limits).await
 }
 
 /// A picture whose file was received as it is. What is not in memory is read twice, for its header
 /// and again for its pixels: between the two it may wait long for its turn, and would be held.
 pub(super) async fn from_spool(edge: &Edge, body: Spooled) -> Result<Picture, ApiError> {
-    let limits = edge.images;
+    within(edge, body, edge.images).await
+}
+
+/// The same of bytes that were stored here before: an engine's layer may have more bytes than a
+/// picture that comes in.
+pub(super) async fn of_own_bytes(edge: &Edge, body: Spooled) -> Result<Picture, ApiError> {
+    let limits = Limits {
+        max_bytes: u64::MAX,
+        ..edge.images
+    };
+    within(edge, body, limits).await
+}
+
+async fn within(edge: &Edge, body: Spooled, limits: Limits) -> Result<Picture, ApiError> {
     if let Some(bytes) = body.in_memory() {
         let (bytes, header) = read(bytes.clone(), &limits)?;
-        return from_bytes(edge, bytes, header).await;
+        return from_bytes(edge, bytes, header, limits).await;
     }
     let look = move || {
         let (_, header) = read(body.load()?, &limits)?;
@@ -54,8 +67,12 @@ fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
     Ok((bytes, header))
 }
 
-async fn from_bytes(edge: &Edge, bytes: Bytes, header: Header) -> Result<Picture, ApiError> {
-    let limits = edge.images;
+async fn from_bytes(
+    edge: &Edge,
+    bytes: Bytes,
+    header: Header,
+    limits: Limits,
+) -> Result<Picture, ApiError> {
     let work = move || normalise(&bytes, &limits);
     let normalised = edge.pool.run(header.cost_megapixels, work).await??;
     Ok(normalised.into())

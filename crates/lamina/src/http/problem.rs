@@ -2,7 +2,8 @@
 //! those are `error`'s.
 
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -107,6 +108,15 @@ fn add_headers(error: &ApiError, status: StatusCode, headers: &mut HeaderMap) {
     // What was not read of the request must not be taken for the next one.
     if status == StatusCode::REQUEST_TIMEOUT || status == StatusCode::PAYLOAD_TOO_LARGE {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    // RFC 9110, 15.5.16: what would have been taken; identity where nothing else is.
+    if let ApiError::ContentEncodingUnsupported { accepted, .. } = error {
+        let accepted = if accepted.is_empty() {
+            "identity"
+        } else {
+            *accepted
+        };
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
     }
     if let ApiError::RangeNotSatisfiable { size } = error
         && let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}"))

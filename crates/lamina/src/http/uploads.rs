@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
-use crate::jobs::{FieldError, UnixMs, UploadId};
+use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
 use crate::store::{NewUpload, SourceFacts};
 
 /// A stored upload.
@@ -82,12 +82,12 @@ impl UploadView {
     )),
     responses(
         (status = 201, description = "Stored", body = UploadView),
-        (status = 400, description = "`invalid_multipart` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_multipart`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
@@ -123,6 +123,9 @@ pub(super) async fn upload(
     fresh(StatusCode::CREATED, &view)
 }
 
+/// How many of the parts that are not the picture a refusal names.
+const NAMED_PARTS: usize = 4;
+
 /// The picture's file, from whichever form the body has.
 async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
     let (parts, body) = request.into_parts();
@@ -151,13 +154,16 @@ async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled,
     let most = edge.images.max_bytes + edge.limits.multipart_overhead;
     let body = metered(edge, body, most).map_err(too_many_bytes(edge))?;
     let mut form = multer::Multipart::new(body.into_stream(), boundary);
-    let mut file = None;
+    let (mut file, mut others) = (None, Vec::new());
     while let Some(mut field) = form
         .next_field()
         .await
         .map_err(|error| form_error(&error))?
     {
         if field.name() != Some("file") {
+            if others.len() < NAMED_PARTS {
+                others.push(shorten(field.name().unwrap_or("without a name")));
+            }
             continue;
         }
         if file.is_some() {
@@ -173,7 +179,15 @@ async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled,
         }
         file = Some(spool.finish().await?);
     }
-    file.ok_or_else(|| file_field("Send the picture as a part named \"file\"."))
+    file.ok_or_else(|| {
+        let got = match others.as_slice() {
+            [] => "there are no parts at all".to_owned(),
+            names => format!("got {}", names.join(", ")),
+        };
+        file_field(&format!(
+            "Send the picture as a part named \"file\"; {got}."
+        ))
+    })
 }
 
 fn metered(edge: &Edge, body: Body, bytes: u64) -> Result<MeteredBody, BodyError> {
@@ -199,10 +213,17 @@ fn form_error(error: &multer::Error) -> ApiError {
         return match cause.downcast_ref::<BodyError>() {
             Some(BodyError::TooLarge(limit)) => ApiError::BodyTooLarge { limit: *limit },
             Some(BodyError::TooSlow) => ApiError::RequestTimeout,
+            Some(BodyError::Damaged) => ApiError::ContentEncodingInvalid,
             Some(BodyError::Incomplete) | None => ApiError::BodyIncomplete,
         };
     }
-    ApiError::InvalidMultipart(error.to_string())
+    ApiError::InvalidMultipart(match error {
+        // The usual mistake: the header is set by hand, so the library cannot add its boundary.
+        multer::Error::NoBoundary => {
+            "its Content-Type has no boundary; leave that header to your HTTP library, which knows the boundary".to_owned()
+        }
+        other => other.to_string(),
+    })
 }
 
 fn file_field(detail: &str) -> ApiError {

@@ -23,6 +23,7 @@ mod metrics;
 mod notices;
 mod operator;
 mod privacy;
+mod reports;
 mod restart;
 mod rotation;
 mod spend;

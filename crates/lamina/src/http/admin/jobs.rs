@@ -200,13 +200,13 @@ pub(super) async fn show_job(
     request_body(content = RetryJob, content_type = "application/json"),
     responses(
         (status = 202, description = "It begins anew", body = AdminJobStory),
-        (status = 400, description = "`invalid_json` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job_not_failed`, or `payment_unknown`: it may have been paid, and `pay_again` was not given", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -14,7 +14,7 @@ use super::super::path::Segments;
 use super::super::problem::Problem;
 use super::{AdminDesk, finish, receive};
 use crate::access::{ApiKey, KeyId, OWNER_NAME, OwnerLimits, Rate, owner_name, parse_usd, usd};
-use crate::jobs::{Fields, OwnerId, ParseError, UnixMs};
+use crate::jobs::{Fields, OwnerId, ParseError, UnixMs, sentence};
 use crate::store::KeyRecord;
 
 /// The body of `POST /api/admin/keys`.
@@ -140,10 +140,10 @@ pub(super) async fn list_keys(State(desk): State<Arc<AdminDesk>>) -> Result<Resp
     request_body(content = CreateKey, content_type = "application/json"),
     responses(
         (status = 201, description = "The key, for the only time", body = NewKey),
-        (status = 400, description = "`invalid_json` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -211,10 +211,10 @@ pub(super) async fn revoke_key(
     request_body(content = Limits, content_type = "application/json"),
     responses(
         (status = 200, description = "The limits from now on", body = OwnerView),
-        (status = 400, description = "`invalid_json` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -270,7 +270,7 @@ impl KeyWish {
 fn limits_of(fields: &mut Fields<'_>) -> OwnerLimits {
     let rate = fields.take::<String>("rate", "a string").and_then(|text| {
         let rate = text.parse::<Rate>();
-        rate.map_err(|error| fields.wrong("rate", format!("{}.", capital(&error.to_string()))))
+        rate.map_err(|error| fields.wrong("rate", sentence(&error.to_string())))
             .ok()
     });
     // As it is written: money is not to pass through a floating-point number.
@@ -289,15 +289,9 @@ fn limits_of(fields: &mut Fields<'_>) -> OwnerLimits {
     fields.leave_out("daily_usd");
     OwnerLimits {
         rate,
-        max_jobs: fields.take_in("max_jobs", 1, u32::MAX),
+        max_jobs: fields.take_whole_in("max_jobs", 1, u32::MAX),
         daily_microusd,
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
 }
 
 fn key_view(key: &KeyRecord) -> KeyView {

@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
@@ -28,6 +28,7 @@ use utoipa_axum::routes;
 use super::auth::{Caller, bearer, unauthorized};
 use super::body::{Meter, MeteredBody};
 use super::browser::refuse_other_origins;
+use super::content_encoding::inflate;
 use super::error::ApiError;
 use super::keys::{Admission, ApiKeys, KeyRules};
 use super::limits::EdgeLimits;
@@ -77,6 +78,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<AdminDesk>> {
 pub(super) fn guarded(routes: Router<Arc<AdminDesk>>, desk: Arc<AdminDesk>) -> Router {
     routes
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn(inflate))
         .route_layer(from_fn_with_state(Arc::clone(&desk), admit))
         .with_state(desk)
 }

@@ -18,6 +18,21 @@ use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, Phase};
 use crate::store::Gone;
 
+/// What is wrong with an `image_url` that is a link of this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkFault {
+    /// It was changed, or never given.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// Its file was erased.
+    Gone,
+    /// It is a ticket's, and the ticket is another owner's, or its upload has expired.
+    NoUpload,
+    /// It is a ticket's, and the picture has not arrived.
+    Pending,
+}
+
 /// Why a request is refused.
 #[derive(Debug)]
 pub enum ApiError {
@@ -27,6 +42,15 @@ pub enum ApiError {
     InvalidMultipart(String),
     /// The body ended before it was complete.
     BodyIncomplete,
+    /// The body is not the compressed data that its header promises.
+    ContentEncodingInvalid,
+    /// The body is compressed in a way that this route does not take.
+    ContentEncodingUnsupported {
+        /// How.
+        coding: String,
+        /// What it takes, as `Accept-Encoding` lists it; empty for nothing.
+        accepted: &'static str,
+    },
     /// `Idempotency-Key` is empty, too long or not visible ASCII.
     InvalidIdempotencyKey,
     /// Links cannot be made from this `Host`.
@@ -109,6 +133,8 @@ pub enum ApiError {
     LinkExpired,
     /// The link is right and its file was erased.
     FileGone,
+    /// The same, of a link that a create names as its picture.
+    SourceLink(LinkFault),
     /// A webhook without a complete signature.
     WebhookUnsigned,
     /// A webhook whose signature is wrong or too old.
@@ -168,10 +194,11 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 61] = [
+    pub const CODES: [(&'static str, u16); 63] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
+        ("content_encoding_invalid", 400),
         ("invalid_idempotency_key", 400),
         ("invalid_host", 400),
         ("tus_header_invalid", 400),
@@ -205,6 +232,7 @@ impl ApiError {
         ("body_too_large", 413),
         ("image_too_many_bytes", 413),
         ("unsupported_media_type", 415),
+        ("content_encoding_unsupported", 415),
         ("image_unrecognised", 415),
         ("image_format_unsupported", 415),
         ("image_variant_unsupported", 415),
@@ -239,6 +267,8 @@ impl ApiError {
             Self::InvalidJson(_) => "invalid_json",
             Self::InvalidMultipart(_) => "invalid_multipart",
             Self::BodyIncomplete => "body_incomplete",
+            Self::ContentEncodingInvalid => "content_encoding_invalid",
+            Self::ContentEncodingUnsupported { .. } => "content_encoding_unsupported",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
             Self::InvalidHost => "invalid_host",
             Self::HostNotAllowed => "host_not_allowed",
@@ -268,6 +298,11 @@ impl ApiError {
             Self::LinkInvalid => "link_invalid",
             Self::LinkExpired => "link_expired",
             Self::FileGone => "file_gone",
+            Self::SourceLink(LinkFault::Invalid) => "link_invalid",
+            Self::SourceLink(LinkFault::Expired) => "link_expired",
+            Self::SourceLink(LinkFault::Gone) => "file_gone",
+            Self::SourceLink(LinkFault::NoUpload) => "upload_not_found",
+            Self::SourceLink(LinkFault::Pending) => "upload_pending",
             Self::WebhookUnsigned => "webhook_unsigned",
             Self::WebhookSignatureInvalid => "webhook_signature_invalid",
             Self::WebhookKeysUnavailable(_) => "webhook_keys_unavailable",
@@ -314,6 +349,7 @@ impl ApiError {
             Self::InvalidFields(errors) | Self::InvalidQuery(errors) => errors,
             Self::UploadNotFound | Self::UploadPending => at("/upload_id"),
             Self::EngineNotConfigured { .. } => at("/engine"),
+            Self::SourceLink(_) => at("/image_url"),
             Self::Image {
                 pointer: Some(pointer),
                 ..

@@ -1,7 +1,8 @@
 //! What strangers read: for each error a sentence that says what happened, and what to do. Nothing
 //! internal enters it; what is repeated of a request is short and was checked.
 
-use super::ApiError;
+use super::{ApiError, LinkFault};
+use crate::jobs::sentence;
 use crate::store::Gone;
 
 impl ApiError {
@@ -33,6 +34,15 @@ impl ApiError {
             Self::BodyTooLarge { limit } => {
                 format!("The body is larger than the {limit} bytes that this route takes.")
             }
+            Self::ContentEncodingUnsupported {
+                coding,
+                accepted: "",
+            } => format!(
+                "The body is compressed ({coding}), and parts of resumable uploads must not be: their offsets count bytes of the file. Send it as it is, without Content-Encoding."
+            ),
+            Self::ContentEncodingUnsupported { coding, accepted } => format!(
+                "The body is compressed ({coding}), and this server takes {accepted} alone. Send it as it is, without Content-Encoding, or in one of these."
+            ),
             Self::UnsupportedMediaType { wanted } => {
                 format!("Send the body as {wanted}, and say so in Content-Type.")
             }
@@ -62,6 +72,9 @@ impl ApiError {
     fn fixed_detail(&self) -> &'static str {
         match self {
             Self::BodyIncomplete => "The connection ended before the whole body had arrived. Send it again.",
+            Self::ContentEncodingInvalid => {
+                "The body begins as compressed data and is damaged or cut. Send it again, or as it is, without Content-Encoding."
+            }
             Self::InvalidIdempotencyKey => {
                 "Idempotency-Key must be 1 to 255 visible ASCII characters; a fresh UUID for each new job is a good choice."
             }
@@ -127,6 +140,21 @@ impl ApiError {
             }
             Self::LinkExpired => "The link's time is over; the job and its files have expired with it.",
             Self::FileGone => "The file was erased, because its job or upload was deleted or has expired.",
+            Self::SourceLink(LinkFault::Invalid) => {
+                "image_url is an address of this server, and no link that it gave, or one that was changed. Use links exactly as the API gave them; read the job or the upload again for a fresh one."
+            }
+            Self::SourceLink(LinkFault::Expired) => {
+                "image_url is a link of this server whose time is over. Upload the image again with POST /api/upload."
+            }
+            Self::SourceLink(LinkFault::Gone) => {
+                "image_url is a link of this server to a file that was erased, because its job or upload was deleted or has expired. Upload the image again with POST /api/upload."
+            }
+            Self::SourceLink(LinkFault::NoUpload) => {
+                "image_url is the link of a ticket, and its upload has expired or is not yours. Upload the image again with POST /api/upload."
+            }
+            Self::SourceLink(LinkFault::Pending) => {
+                "image_url is the link of a ticket, and the picture has not arrived there as a whole yet. Finish sending it, then try again."
+            }
             Self::WebhookUnsigned => "The webhook does not carry the four X-Fal-Webhook headers of a signed call.",
             Self::WebhookSignatureInvalid => "The webhook's signature is wrong or too old.",
             Self::WebhookKeysUnavailable(_) => {
@@ -163,6 +191,7 @@ impl ApiError {
             | Self::JobFailed(_)
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType { .. }
+            | Self::ContentEncodingUnsupported { .. }
             | Self::RangeNotSatisfiable { .. }
             | Self::Image { .. }
             | Self::NotReady(_) => {
@@ -170,15 +199,4 @@ impl ApiError {
             }
         }
     }
-}
-
-/// The texts of `images` begin small, because logs quote them; an answer begins like a sentence.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

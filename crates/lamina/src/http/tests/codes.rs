@@ -55,6 +55,11 @@ async fn of_requests(seen: &mut Seen) {
     seen.add(&post(&house, "/api/jobs", "text/plain", url.into()).await);
     seen.add(&post(&house, "/api/jobs", json, "{}".into()).await);
     seen.add(&post(&house, "/api/upload", "multipart/form-data", Body::empty()).await);
+    for (encoding, body) in [("br", "{}"), ("gzip", "\x1f\u{b}")] {
+        let request = request("POST", "/api/jobs").header("content-type", json);
+        let request = request.header("content-encoding", encoding);
+        seen.add(&house.send(request.body(body.into()).unwrap()).await);
+    }
     seen.add(&house.post_with_key("", url).await);
     house.post_with_key("k", url).await;
     seen.add(&house.post_with_key("k", "{}").await);

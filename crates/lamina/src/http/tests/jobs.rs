@@ -407,7 +407,7 @@ async fn every_wrong_field_of_a_create_is_named() {
           "pointer": "/image_url"
         },
         {
-          "detail": "Expected a number from 1 to 10, got 0.",
+          "detail": "Expected a whole number from 1 to 10, got 0.",
           "pointer": "/num_layers"
         },
         {

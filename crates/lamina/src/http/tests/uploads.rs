@@ -191,3 +191,66 @@ async fn an_empty_upload_and_one_that_is_no_picture_are_refused() {
     let answer = upload_raw(&house, Some("image/png"), page).await;
     assert_eq!(answer.code(), (415, "image_format_unsupported".into()));
 }
+
+/// A form of one part with this disposition, and what stands around it.
+async fn upload_disposed(house: &House, disposition: &[u8], more: &str) -> Answer {
+    let mut body = format!("{more}--{BOUNDARY}\r\nContent-Disposition: ").into_bytes();
+    body.extend(disposition);
+    body.extend(b"\r\n\r\n");
+    body.extend(png(9, 9));
+    body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
+    let kind = format!("Multipart/Form-Data; charset=utf-8; Boundary=\"{BOUNDARY}\"");
+    let request = request("POST", "/api/upload").header("content-type", kind);
+    house.send(request.body(body.into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_part_named_file_is_found_however_its_library_writes_it() {
+    let house = House::new();
+    for disposition in [
+        &b"form-data; name=\"file\""[..],
+        b"form-data; name=file",
+        b"form-data;name=\"file\";filename=\"\"",
+        b"form-data; filename=\"a.png\"; name=\"file\"",
+        b"form-data; name=\"file\"; filename*=UTF-8''caf%C3%A9.png",
+        b"form-data; name=\"file\"; filename=\"x.png\"; filename*=utf-8''x.png",
+        "form-data; name=\"file\"; filename=\"caf\u{e9} \u{2603}.png\"".as_bytes(),
+        b"form-data; name=\"file\"; filename=\"caf\xe9.png\"",
+        b"form-data; name=\"file\"; filename=\"a\\\"b;c.png\"",
+        b"form-data; name=\"file\"; filename=\"C:\\pictures\\a.png\"",
+    ] {
+        let answer = upload_disposed(&house, disposition, "").await;
+        let shown = String::from_utf8_lossy(disposition);
+        assert_eq!(
+            answer.status,
+            StatusCode::CREATED,
+            "{shown} {:?}",
+            answer.body
+        );
+    }
+    let before =
+        format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"note\"\r\n\r\nhello\r\n");
+    let answer = upload_disposed(&house, b"form-data; name=\"file\"", &before).await;
+    assert_eq!(answer.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_form_without_the_part_or_the_boundary_is_told_what_is_missing() {
+    let house = House::new();
+    let detail = |answer: Answer| {
+        let code = answer.code().1;
+        (code, answer.json()["detail"].as_str().unwrap().to_owned())
+    };
+    let (code, said) = detail(upload_form(&house, &[("image", b"x"), ("note", b"y")]).await);
+    assert_eq!(code, "invalid_fields");
+    assert!(
+        said.contains("\"file\"") && said.contains("got image, note"),
+        "{said}"
+    );
+    let (code, said) = detail(upload_raw(&house, Some("multipart/form-data"), form(&[])).await);
+    assert_eq!(code, "invalid_multipart");
+    assert!(
+        said.contains("boundary") && said.contains("HTTP library"),
+        "{said}"
+    );
+}

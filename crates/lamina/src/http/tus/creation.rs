@@ -56,7 +56,7 @@ pub(in crate::http) async fn options() -> StatusCode {
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),

@@ -53,7 +53,7 @@ use crate::store::Incoming;
         (status = 409, description = "`upload_offset_mismatch` or `upload_taken_over`", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`: more than the upload's length; `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`; the part was discarded", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )

@@ -187,7 +187,7 @@ async fn every_wrong_field_of_a_key_is_named() {
     /admin Expected true or false, got "yes".
     /rate Expected a rate such as 20/s, 600/m or 20/s burst 40.
     /daily_usd Expected a number of US dollars from 0 to 1000000, with at most six decimals.
-    /max_jobs Expected a number from 1 to 4294967295, got 0.
+    /max_jobs Expected a whole number from 1 to 4294967295, got 0.
     /colour Unknown field; known are name, admin, rate, max_jobs and daily_usd.
     "#);
     let missing = house.admin("POST", "/api/admin/keys", "{}").await;

@@ -1,0 +1,70 @@
+//! Paths with a slash too many.
+
+use super::*;
+
+#[tokio::test]
+async fn a_slash_too_many_changes_nothing() {
+    let house = House::new();
+    let body = r#"{"image_url":"https://example.com/a.png"}"#;
+    for path in ["//api/jobs", "/api/jobs/", "/api//jobs", "///api//jobs//"] {
+        let request = request("POST", path).header("content-type", "application/json");
+        let answer = house.send(request.body(body.into()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{path}");
+        let location = answer.header("location").to_owned();
+        assert_eq!(
+            house.get(&format!("/{location}/")).await.status,
+            200,
+            "{location}"
+        );
+    }
+    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    house
+        .blobs
+        .put(&key, Bytes::from_static(b"x"))
+        .await
+        .unwrap();
+    assert_eq!(
+        house.get(&format!("/{}", house.link(&key))).await.status,
+        200
+    );
+    assert_eq!(house.get("//").await.status, 200);
+    assert_eq!(
+        house.get("//nothing/").await.code(),
+        (404, "route_not_found".into())
+    );
+    assert_eq!(house.get("/healthz/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_slash_too_many_opens_no_door() {
+    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    for path in [
+        "//api/jobs",
+        "/api/jobs/",
+        "//api/admin/keys",
+        "/api/admin//stats/",
+    ] {
+        assert_eq!(house.get(path).await.code().0, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_a_header_keeps_the_path_of_public_url() {
+    for (public, wanted) in [
+        (None, "/api/jobs/"),
+        (Some("https://layers.example.com"), "/api/jobs/"),
+        (Some("https://layers.example.com/app"), "/app/api/jobs/"),
+        (Some("https://layers.example.com/a/b/"), "/a/b/api/jobs/"),
+    ] {
+        let house = House::with(|edge| edge.public_url = public.map(|url| url.parse().unwrap()));
+        let created = house
+            .post_with_key("k", r#"{"image_url":"https://example.com/a.png"}"#)
+            .await;
+        let location = created.header("location").to_owned();
+        assert!(location.starts_with(wanted), "{public:?} {location}");
+        let again = house
+            .post_with_key("k", r#"{"image_url":"https://example.com/a.png"}"#)
+            .await;
+        assert_eq!(again.header("location"), location, "a repeated create");
+    }
+}
