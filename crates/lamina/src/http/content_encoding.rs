@@ -217,7 +217,7 @@ mod tests {
         ] {
             match codings(&labelled(values)) {
                 Err(ApiError::ContentEncodingUnsupported { coding, .. }) => {
-                    assert_eq!(coding, named)
+                    assert_eq!(coding, named);
                 }
                 other => panic!("{values:?}: {other:?}"),
             }

@@ -20,6 +20,9 @@ fn unending() -> Body {
     Body::from_stream(pending)
 }
 
+/// Method, path, headers and body of a request, and the status of its answer.
+type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Body, u16);
+
 async fn ask(
     house: &House,
     method: &str,
@@ -45,7 +48,7 @@ async fn every_answer_can_be_read_also_errors_and_what_has_no_route() {
     let id = uuid::Uuid::nil();
     let upload = format!("/api/uploads/tus/{id}");
     let job = format!("/api/jobs/{id}");
-    let asked: [(&str, &str, &[(&str, &str)], Body, u16); 18] = [
+    let asked: [Asked<'_>; 18] = [
         ("GET", "/api/jobs", &[key], Body::empty(), 200),
         ("GET", "/api/jobs", &[], Body::empty(), 401),
         ("GET", &job, &[key], Body::empty(), 404),

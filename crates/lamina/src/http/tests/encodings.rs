@@ -27,6 +27,9 @@ fn slowly(bytes: Vec<u8>) -> Body {
     Body::from_stream(futures_util::stream::iter(chunks))
 }
 
+/// Path, type and body of a request, and the status of its answer.
+type Way = (&'static str, (&'static str, &'static str), Vec<u8>, u16);
+
 async fn send(
     house: &House,
     method: &str,
@@ -54,7 +57,7 @@ async fn a_compressed_body_is_taken_on_every_way_in() {
     .concat();
     let form_type = ("content-type", "multipart/form-data; boundary=b");
     let png_type = ("content-type", "image/png");
-    let ways: [(&str, (&str, &str), Vec<u8>, u16); 4] = [
+    let ways: [Way; 4] = [
         ("/api/jobs", json, base64_body(&picture).into_bytes(), 202),
         ("/api/upload", png_type, picture.clone(), 201),
         ("/api/upload", form_type, form, 201),

@@ -223,20 +223,6 @@ async fn a_job_keeps_its_own_copy() {
 }
 
 #[tokio::test]
-async fn the_copy_goes_with_the_job_and_the_upload_stays() {
-    let house = guarded(None);
-    let upload = upload(&house, "Bearer key-a").await;
-    let url = upload["url"].as_str().unwrap();
-    let answer = create(&house, "Bearer key-a", url).await;
-    let path = answer.header("location").to_owned();
-    assert_eq!(house.jobs_with_bytes().await.len(), 1);
-    let deleted = request("DELETE", &path).header("authorization", "Bearer key-a");
-    house.send(deleted.body(Body::empty()).unwrap()).await;
-    assert!(house.jobs_with_bytes().await.is_empty());
-    assert!(taken(&house, url).await);
-}
-
-#[tokio::test]
 async fn a_layer_may_have_more_bytes_than_a_picture_that_comes_in() {
     let house = House::with(|edge| edge.images.max_bytes = 500);
     let layer = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
