@@ -4,6 +4,7 @@
 library;
 
 export 'src/abort.dart' show AbortTrigger;
+export 'src/arrangement.dart';
 export 'src/client.dart' show LaminaClient;
 export 'src/codes.dart' show FailureCode, ProblemCode;
 export 'src/exceptions.dart';

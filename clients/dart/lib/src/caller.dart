@@ -70,7 +70,7 @@ final class Answer {
 
   /// The body as a JSON object.
   Future<Map<String, Object?>> json() async {
-    final bytes = await readAll(body, _jsonLimit);
+    final bytes = await readAll(body, _jsonLimit, within: _jsonTime);
     try {
       return asObject(await decodeJson(bytes));
     } on FormatException {
@@ -80,13 +80,23 @@ final class Answer {
     }
   }
 
-  /// Ends the body unread.
-  Future<void> discard() => body.drain<void>().timeout(_drainLimit, onTimeout: () {}).catchError((_) {});
+  /// Reads what is left of a short body, so that the connection can be used again, and ends a long or slow one.
+  Future<void> discard() async {
+    try {
+      await readAll(body, _discardLimit, within: _discardTime);
+    } on LaminaException {
+      // Nobody wants it.
+    }
+  }
 
-  static const _drainLimit = Duration(seconds: 2);
+  static const _discardLimit = 64 * 1024;
+  static const _discardTime = Duration(seconds: 2);
 
   /// More than a hundred jobs with ten layers each, and little enough to hold.
   static const _jsonLimit = 8 * 1024 * 1024;
+
+  /// A line that takes longer for that is as good as none.
+  static const _jsonTime = Duration(minutes: 2);
 }
 
 /// Reads `Retry-After` in seconds or as a date.
@@ -111,16 +121,33 @@ DateTime? parseHttpDate(String text) {
   return DateTime.utc(at(3), month ~/ 3 + 1, at(1), at(4), at(5), at(6));
 }
 
-/// Reads [body] whole, up to [limit] bytes.
-Future<Uint8List> readAll(Stream<List<int>> body, int limit) async {
+/// Reads [body] whole, up to [limit] bytes and in no more time than [within].
+Future<Uint8List> readAll(Stream<List<int>> body, int limit, {Duration? within}) {
   final all = BytesBuilder(copy: false);
-  await for (final chunk in body) {
-    all.add(chunk);
-    if (all.length > limit) {
-      throw MalformedAnswerException('The answer is larger than $limit bytes.');
-    }
+  final done = Completer<Uint8List>();
+  late final StreamSubscription<List<int>> reading;
+  Timer? timer;
+  void fail(Object error, [StackTrace? trace]) {
+    timer?.cancel();
+    reading.cancel().ignore();
+    if (!done.isCompleted) done.completeError(error, trace);
   }
-  return all.takeBytes();
+
+  reading = body.listen(
+    (chunk) {
+      all.add(chunk);
+      if (all.length > limit) fail(MalformedAnswerException('The answer is larger than $limit bytes.'));
+    },
+    onError: fail,
+    onDone: () {
+      timer?.cancel();
+      if (!done.isCompleted) done.complete(all.takeBytes());
+    },
+  );
+  if (within != null) {
+    timer = Timer(within, () => fail(const LaminaTimeoutException('The answer took too long to come.')));
+  }
+  return done.future;
 }
 
 /// Makes calls: token, time-outs, retries, and problems as exceptions.
@@ -174,6 +201,8 @@ final class Caller {
       ServerException(:final status) => call.safe && status != 500 && status != 501,
       ConnectionException(:final neverSent) => call.safe || neverSent,
       LaminaTimeoutException() || MalformedAnswerException() => call.safe,
+      // Before anything was sent.
+      TokenException() => true,
       _ => false,
     };
     if (!again) return null;
@@ -213,23 +242,15 @@ final class Caller {
   /// Makes [call] one time, and a second time with a new token when the first was refused.
   Future<Answer> once(Call call) async {
     for (var renewed = false; ; renewed = true) {
-      final token = call.byLink ? null : await _token(call.abort);
+      final token = call.byLink ? null : await unlessEnded(_tokens.current(), call.abort);
       try {
         return await _Attempt(this, call, token).run();
       } on UnauthorizedException {
-        if (token == null || renewed) rethrow;
+        if (token == null || renewed || !(call.body?.repeatable ?? true)) rethrow;
         _tokens.refuse(token);
       }
     }
   }
-
-  Future<LaminaToken?> _token(AbortTrigger? abort) => unlessEnded(
-    _tokens.current().timeout(
-      timeouts.token,
-      onTimeout: () => throw const LaminaTimeoutException('The TokenProvider gave no token in time.'),
-    ),
-    abort,
-  );
 }
 
 /// One request on the line, with its time-outs.
@@ -282,6 +303,17 @@ final class _Attempt {
   void _waitForAnswer([Duration more = Duration.zero]) =>
       _within(_timeouts.answer + _call.extraWait + more, 'The server did not answer in time.');
 
+  /// How long what the system holds of the body may take on a slow line, after it was handed over: all of it at
+  /// [_slowestLine], and no more than [_longestDrain], as a system holds no more than some megabytes.
+  Duration get _drain {
+    final seconds = (_call.body?.length ?? _heldBytes) ~/ _slowestLine;
+    return Duration(seconds: seconds) < _longestDrain ? Duration(seconds: seconds) : _longestDrain;
+  }
+
+  static const _slowestLine = 8 * 1024; // bytes in a second: GPRS
+  static const _heldBytes = 512 * 1024;
+  static const _longestDrain = Duration(seconds: 60);
+
   Future<void> _send() async {
     _waitForAnswer(_timeouts.connect);
     try {
@@ -314,13 +346,13 @@ final class _Attempt {
     if (body == null) return null;
     Stream<List<int>> watched() async* {
       await for (final chunk in body.open()) {
-        _within(_timeouts.idle, 'The connection took no more of the body in time.');
+        _within(_timeouts.idle + _drain, 'The connection took no more of the body in time.');
         yield chunk;
       }
-      _waitForAnswer();
+      _waitForAnswer(_drain);
     }
 
-    return RequestBody(watched, length: body.length);
+    return RequestBody(watched, length: body.length, repeatable: body.repeatable);
   }
 
   /// The answer's body. Silence, a break or the app ends it with an exception of the client; while nobody reads,

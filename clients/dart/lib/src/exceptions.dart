@@ -175,6 +175,21 @@ final class LaminaTimeoutException extends LaminaException {
   bool get canRetry => true;
 }
 
+/// The app's `TokenProvider` threw: its backend cannot be reached, or the person is signed out.
+final class TokenException extends LaminaException {
+  /// An exception for what was thrown.
+  const TokenException(this.cause);
+
+  /// What the provider threw. It is the app's own and may say too much, so no message has it.
+  final Object cause;
+
+  @override
+  String get message => 'The app gave no token (${cause.runtimeType}).';
+
+  @override
+  bool get canRetry => true;
+}
+
 /// The app ended the call, or closed the client.
 final class AbortedException extends LaminaException {
   /// The exception.

@@ -1,4 +1,5 @@
 import 'dart:async';
+import 'dart:math';
 
 import 'abort.dart';
 import 'client.dart';
@@ -19,13 +20,13 @@ sealed class SplitEvent {
 /// The picture is being sent.
 final class SplitUploading extends SplitEvent {
   /// As far as [progress].
-  const SplitUploading(this.progress);
+  const SplitUploading(this.progress, this.fraction);
 
   /// How far.
   final UploadProgress progress;
 
   @override
-  double get fraction => (progress.fraction ?? 0) * SplitRun.uploadShare;
+  final double fraction;
 }
 
 /// The job was made. Keep [jobId]: `watch(jobId)` goes on with it after the app was closed.
@@ -70,6 +71,7 @@ final class SplitRun {
   final AbortTrigger _abort;
   final StreamController<SplitEvent> _events = StreamController();
   final Completer<CompletedJob> _done = Completer();
+  double _uploaded = 0;
 
   /// What happens, then the end of the stream; an error is the same as that of [done]. To be listened to once.
   Stream<SplitEvent> get events => _events.stream;
@@ -86,7 +88,7 @@ final class SplitRun {
       final job = await _run(source, options);
       _done.complete(job);
     } on Object catch (error, trace) {
-      if (_events.hasListener) _events.addError(error, trace);
+      _events.addError(error, trace);
       _done.completeError(error, trace);
     }
     _events.close().ignore();
@@ -97,7 +99,11 @@ final class SplitRun {
       source,
       method: _method,
       abort: _abort,
-      onProgress: (progress) => _tell(SplitUploading(progress)),
+      onProgress: (progress) {
+        // After a cut less is sent than before; what is shown stays.
+        _uploaded = max(_uploaded, (progress.fraction ?? 0) * uploadShare);
+        _tell(SplitUploading(progress, _uploaded));
+      },
     );
     if (_abort.isAborted) throw const AbortedException();
     // The create is not ended half-way: without its answer nobody could delete the job.

@@ -1,5 +1,7 @@
 import 'dart:async';
 
+import 'exceptions.dart';
+
 /// What opens the server: an API key, or a token that an app's own backend hands out.
 final class LaminaToken {
   /// A token, and until when it is good if that is known.
@@ -22,9 +24,10 @@ typedef TokenProvider = FutureOr<LaminaToken> Function();
 /// Keeps one token for all calls, and has it renewed once for all of them.
 final class TokenKeeper {
   /// Asks [_provider]; null where the server wants no token.
-  TokenKeeper(this._provider, {DateTime Function()? now}) : _now = now ?? DateTime.now;
+  TokenKeeper(this._provider, this._limit, {DateTime Function()? now}) : _now = now ?? DateTime.now;
 
   final TokenProvider? _provider;
+  final Duration _limit;
   final DateTime Function() _now;
   LaminaToken? _token;
   Future<LaminaToken>? _pending;
@@ -53,7 +56,13 @@ final class TokenKeeper {
 
   Future<LaminaToken> _renew(TokenProvider provider) async {
     try {
-      return _token = await provider();
+      return _token = await Future.sync(provider).timeout(_limit);
+    } on TimeoutException {
+      throw const LaminaTimeoutException('The TokenProvider gave no token in time.');
+    } on LaminaException {
+      rethrow;
+    } on Object catch (error) {
+      throw TokenException(error);
     } finally {
       _pending = null;
     }

@@ -51,13 +51,16 @@ final class TransportRequest {
 /// The body of a request. It is opened once for each time that it is sent.
 final class RequestBody {
   /// A body that [open] gives. Without [length] (in bytes) it is sent in chunks.
-  const RequestBody(this.open, {this.length});
+  const RequestBody(this.open, {this.length, this.repeatable = true});
 
   /// A body that is in memory.
   factory RequestBody.bytes(List<int> bytes) => RequestBody(() => chunksOf(bytes), length: bytes.length);
 
   /// Bytes, if known.
   final int? length;
+
+  /// Whether [open] may be called more than once.
+  final bool repeatable;
 
   /// Gives the bytes from the beginning.
   final Stream<List<int>> Function() open;

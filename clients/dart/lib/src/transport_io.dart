@@ -7,6 +7,8 @@ import 'transport.dart';
 Transport defaultTransport(Duration connectTimeout) => IoTransport(
   HttpClient()
     ..connectionTimeout = connectTimeout
+    // Shorter than servers keep one open (lamina: 10 s), or a request meets a connection that is being closed.
+    ..idleTimeout = const Duration(seconds: 5)
     ..userAgent = null,
 );
 

@@ -1,3 +1,4 @@
+import 'dart:async';
 import 'dart:math';
 
 import 'abort.dart';
@@ -21,8 +22,14 @@ final class Uploader {
   /// [UploadMethod.auto] sends in parts from this size on.
   final int resumableAbove;
 
-  /// Size of a part of a resumable upload.
+  /// The largest part of a resumable upload. Parts begin at [_firstPart] and grow while the line is quick, so that on a slow
+  /// one what is confirmed moves every few seconds, and on a quick one there are few requests.
   final int partBytes;
+
+  static const _firstPart = 256 * 1024;
+  static const _quickPart = Duration(seconds: 2);
+  static const _slowPart = Duration(seconds: 10);
+  static const _leastPart = 32 * 1024;
 
   static const _tus = {'tus-resumable': '1.0.0'};
 
@@ -146,7 +153,14 @@ final class Uploader {
     return _parts(job, id, 0);
   }
 
-  Future<Upload> _resume(_Sending job, String id) async => _parts(job, id, await _offset(job, id));
+  Future<Upload> _resume(_Sending job, String id) async {
+    if (job.length == null || !job.source.repeatable) throw _notResumable;
+    return _parts(job, id, await _offset(job, id));
+  }
+
+  static const _notResumable = SourceException(
+    'A resumable upload needs a source of known length that can be read again.',
+  );
 
   /// Sends part after part from [start]. After a cut it asks how far the server is and goes on there; it gives up
   /// after [Timeouts.patience] without a byte more.
@@ -154,13 +168,17 @@ final class Uploader {
     final length = job.length!;
     job.resumeId = id;
     var offset = start;
+    var part = min(_firstPart, partBytes);
     var failures = 0;
     var waited = Duration.zero;
     while (offset < length) {
       final before = offset;
       LaminaException? failure;
+      final clock = Stopwatch()..start();
       try {
-        offset = await _part(job, id, offset, min(offset + partBytes, length));
+        offset = await _part(job, id, offset, min(offset + part, length));
+        if (clock.elapsed < _quickPart) part = min(part * 2, partBytes);
+        if (clock.elapsed > _slowPart) part = max(part ~/ 2, min(_leastPart, partBytes));
       } on LaminaException catch (error) {
         if (!_mayGoOn(error)) rethrow;
         failure = error;
@@ -169,6 +187,7 @@ final class Uploader {
         waited += wait + (error is LaminaTimeoutException ? _caller.timeouts.idle : Duration.zero);
         await _caller.sleep(wait, job.abort);
         offset = await _offset(job, id);
+        part = max(part ~/ 2, min(_leastPart, partBytes));
       }
       job.confirm(offset);
       if (offset > before) {
@@ -184,7 +203,10 @@ final class Uploader {
   }
 
   static bool _mayGoOn(LaminaException error) => switch (error) {
-    ConnectionException() || LaminaTimeoutException() || MalformedAnswerException() => true,
+    ConnectionException() ||
+    LaminaTimeoutException() ||
+    MalformedAnswerException() ||
+    TokenException() => true,
     ConflictException(code: 'upload_offset_mismatch' || 'upload_taken_over') => true,
     ServerException() || LimitReachedException(status: 429) => error.canRetry,
     // The connection was cut, and the server's word about that came through all the same.
@@ -266,7 +288,7 @@ final class _Sending {
         if (chunk.isEmpty) break;
         yield chunk;
         sent += chunk.length;
-        onProgress(UploadProgress(sent, _confirmed, length, resumeId: resumeId));
+        _tell(sent);
         if (sent == to) return;
       }
       if (to != null && sent < to) {
@@ -274,12 +296,21 @@ final class _Sending {
       }
     }
 
-    return RequestBody(counted, length: to == null ? null : to - from);
+    return RequestBody(counted, length: to == null ? null : to - from, repeatable: source.repeatable);
   }
 
   /// The server has the first [bytes].
   void confirm(int? bytes) {
     _confirmed = resumeId == null ? length ?? bytes ?? 0 : bytes ?? 0;
-    onProgress(UploadProgress(_confirmed, _confirmed, length, resumeId: resumeId));
+    _tell(_confirmed);
+  }
+
+  /// What a listener throws is its own, and ends no upload.
+  void _tell(int sent) {
+    try {
+      onProgress(UploadProgress(sent, _confirmed, length, resumeId: resumeId));
+    } on Object catch (error, trace) {
+      Zone.current.handleUncaughtError(error, trace);
+    }
   }
 }

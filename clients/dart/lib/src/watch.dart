@@ -112,6 +112,10 @@ final class JobWatch {
         };
         waited += wait + (error is LaminaTimeoutException ? _caller.timeouts.answer : Duration.zero);
         await _pause(wait);
+      } on Object catch (error, trace) {
+        // A defect of the client or of a transport; it ends the watch and is told.
+        if (!_over) _out.addError(error, trace);
+        break;
       }
     }
     for (final remove in stop) {
@@ -152,7 +156,9 @@ final class JobWatch {
     if (_over) return;
     if (wait && asked.elapsed > _instant) _features.longPollSeen = true;
     if (wait && !changed && asked.elapsed < _instant && !_features.longPollSeen) _features.longPoll = false;
-    await _pause(wait && _features.longPollSeen ? _pollGap : _pollDelay(changed));
+    // Whether the server waits is found out at once, and not after the first Retry-After.
+    final next = _features.longPoll && _etag != null && (_features.longPollSeen || !wait);
+    await _pause(next ? _pollGap : _pollDelay(changed));
   }
 
   Duration _pollDelay(bool changed) {
@@ -296,7 +302,10 @@ final class JobWatch {
   /// Whether a watch outlives [error]: a bad line does not end it, and neither does another's page in place of the answer,
   /// such as a captive portal's or a proxy's while the server is deployed anew.
   static bool _mayGoOn(LaminaException error) => switch (error) {
-    ConnectionException() || LaminaTimeoutException() || MalformedAnswerException() => true,
+    ConnectionException() ||
+    LaminaTimeoutException() ||
+    MalformedAnswerException() ||
+    TokenException() => true,
     ServerException() => error.canRetry || error.code.isEmpty,
     LimitReachedException() => true,
     ProblemException(code: '', :final status) => status != 401 && status != 403,

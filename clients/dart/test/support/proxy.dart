@@ -4,6 +4,7 @@ library;
 import 'dart:async';
 import 'dart:convert';
 import 'dart:io';
+import 'dart:math';
 
 /// Forwards connections to a port of this machine.
 final class Proxy {
@@ -14,6 +15,8 @@ final class Proxy {
     proxy._server.listen(proxy._accept);
     return proxy;
   }
+
+  static const _piece = 8 * 1024;
 
   final ServerSocket _server;
   final Set<Socket> _open = {};
@@ -87,13 +90,19 @@ final class Proxy {
           swallowAnswerTo = null;
           swallow = true;
         }
-        server.add(chunk);
+        if (bytesPerSecond case final rate?) {
+          // In small pieces: a system hands over whatever has come, and that may be all of it.
+          for (var at = 0; at < chunk.length; at += _piece) {
+            final piece = chunk.sublist(at, min(at + _piece, chunk.length));
+            await Future<void>.delayed(Duration(microseconds: piece.length * 1000000 ~/ rate));
+            server.add(piece);
+            await server.flush();
+          }
+        } else {
+          server.add(chunk);
+        }
         seen += chunk.length;
         bytesUp += chunk.length;
-        if (bytesPerSecond case final rate?) {
-          await server.flush();
-          await Future<void>.delayed(Duration(microseconds: chunk.length * 1000000 ~/ rate));
-        }
         if (cutAfter case final limit? when cuts > 0 && seen >= limit) {
           cuts--;
           cutsMade++;

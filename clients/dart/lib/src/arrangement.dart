@@ -1,0 +1,146 @@
+import 'layer.dart';
+
+/// A layer as a person placed it.
+final class PlacedLayer {
+  /// A [layer], moved by ([dx], [dy]) pixels of the canvas.
+  const PlacedLayer(this.layer, {this.dx = 0, this.dy = 0, this.opacity = 1, this.visible = true});
+
+  /// The layer.
+  final Layer layer;
+
+  /// How far it was moved to the right.
+  final double dx;
+
+  /// How far it was moved down.
+  final double dy;
+
+  /// 0.0 to 1.0, beside the layer's own.
+  final double opacity;
+
+  /// Whether it is drawn.
+  final bool visible;
+
+  /// The opacity at which it is drawn.
+  double get drawnOpacity => visible ? (opacity * layer.opacity).clamp(0, 1).toDouble() : 0;
+
+  PlacedLayer _with({double? dx, double? dy, double? opacity, bool? visible}) => PlacedLayer(
+    layer,
+    dx: dx ?? this.dx,
+    dy: dy ?? this.dy,
+    opacity: opacity ?? this.opacity,
+    visible: visible ?? this.visible,
+  );
+}
+
+/// A stack of layers as a person arranged it: order, places, opacities. It does not change; each step gives another one, so an undo is to keep
+/// the one before. It draws nothing: a widget does that.
+final class LayerArrangement {
+  const LayerArrangement._(this.layers);
+
+  /// [layers] as the server gave them, bottom first.
+  LayerArrangement.of(List<Layer> layers)
+    : this._(List.unmodifiable([for (final layer in layers) PlacedLayer(layer)]));
+
+  /// [layers] as [toJson] kept them. Layers that it does not know come on top, unmoved; those that are gone are left out.
+  factory LayerArrangement.restore(List<Layer> layers, Map<String, Object?> json) {
+    final kept = <String, (int, PlacedLayer Function(Layer))>{};
+    if (json['layers'] case final List<Object?> entries) {
+      for (final (index, entry) in entries.indexed) {
+        if (entry case {
+          'id': final String id,
+          'dx': final num dx,
+          'dy': final num dy,
+          'opacity': final num opacity,
+          'visible': final bool visible,
+        }) {
+          kept[id] = (
+            index,
+            (layer) => PlacedLayer(
+              layer,
+              dx: dx.toDouble(),
+              dy: dy.toDouble(),
+              opacity: opacity.clamp(0, 1).toDouble(),
+              visible: visible,
+            ),
+          );
+        }
+      }
+    }
+    final ordered = [
+      for (final (place, layer) in layers.indexed)
+        (kept[layer.id]?.$1 ?? kept.length + place, kept[layer.id]?.$2(layer) ?? PlacedLayer(layer)),
+    ]..sort((a, b) => a.$1.compareTo(b.$1));
+    return LayerArrangement._(List.unmodifiable([for (final (_, placed) in ordered) placed]));
+  }
+
+  /// Bottom first.
+  final List<PlacedLayer> layers;
+
+  /// The layer [id] moved by ([dx], [dy]) pixels of the canvas, from where it is.
+  LayerArrangement move(String id, double dx, double dy) =>
+      _change(id, (placed) => placed._with(dx: placed.dx + dx, dy: placed.dy + dy));
+
+  /// The layer [id] back where it came from.
+  LayerArrangement home(String id) => _change(id, (placed) => placed._with(dx: 0, dy: 0));
+
+  /// The layer [id] shown or hidden.
+  LayerArrangement show(String id, {required bool visible}) =>
+      _change(id, (placed) => placed._with(visible: visible));
+
+  /// The layer [id] at an [opacity] of 0.0 to 1.0.
+  LayerArrangement fade(String id, double opacity) =>
+      _change(id, (placed) => placed._with(opacity: opacity.clamp(0, 1).toDouble()));
+
+  /// The layer [id] at [index] from the bottom.
+  LayerArrangement reorder(String id, int index) {
+    final placed = [...layers];
+    final from = placed.indexWhere((placed) => placed.layer.id == id);
+    if (from < 0) return this;
+    final moved = placed.removeAt(from);
+    placed.insert(index.clamp(0, placed.length), moved);
+    return LayerArrangement._(List.unmodifiable(placed));
+  }
+
+  LayerArrangement _change(String id, PlacedLayer Function(PlacedLayer) change) => LayerArrangement._(
+    List.unmodifiable([for (final placed in layers) placed.layer.id == id ? change(placed) : placed]),
+  );
+
+  /// The uppermost visible layer that is not transparent at ([x], [y]) of the canvas. [alphaAt] gives the alpha (0 to 255) of a layer's pixel; it
+  /// is asked only inside the layer's rectangle.
+  PlacedLayer? hit(
+    double x,
+    double y,
+    int Function(Layer layer, int x, int y) alphaAt, {
+    int threshold = 16,
+  }) {
+    for (final placed in layers.reversed) {
+      final px = (x - placed.dx).floor();
+      final py = (y - placed.dy).floor();
+      final inside = placed.layer.rect?.contains(px, py) ?? false;
+      if (placed.drawnOpacity > 0 && inside && alphaAt(placed.layer, px, py) >= threshold) return placed;
+    }
+    return null;
+  }
+
+  /// How far the layer at [index] is lifted in the exploded view, in parts of the canvas's width and height: 0 for the bottom, and even
+  /// steps up to [amount] for the top.
+  (double, double) lift(int index, double amount) {
+    if (layers.length < 2) return (0, 0);
+    final part = amount * index / (layers.length - 1);
+    return (part * 0.5, -part);
+  }
+
+  /// To be kept across a restart of the app, and given to [LayerArrangement.restore].
+  Map<String, Object?> toJson() => {
+    'layers': [
+      for (final placed in layers)
+        {
+          'id': placed.layer.id,
+          'dx': placed.dx,
+          'dy': placed.dy,
+          'opacity': placed.opacity,
+          'visible': placed.visible,
+        },
+    ],
+  };
+}
