@@ -2,7 +2,7 @@
 
 /// The stable code of a refused request. A newer server may give others: compare, do not switch.
 extension type const ProblemCode(String value) implements String {
-  /// The body is not JSON. Correct it; `detail` says where it breaks.
+  /// The body is not JSON, or not in UTF-8. Correct it; `detail` says where it breaks, or what else it is.
   static const invalidJson = ProblemCode('invalid_json');
 
   /// The body is not the form that its header promises. Send one part named `file`, or the image itself as the body.
@@ -10,6 +10,9 @@ extension type const ProblemCode(String value) implements String {
 
   /// The connection ended before the body did. Send it again.
   static const bodyIncomplete = ProblemCode('body_incomplete');
+
+  /// The body is not the compressed data that `Content-Encoding` promises. Send it again, or without `Content-Encoding`.
+  static const contentEncodingInvalid = ProblemCode('content_encoding_invalid');
 
   /// `Idempotency-Key` is empty, longer than 255 or not visible ASCII. A fresh UUID for each new job is a good key.
   static const invalidIdempotencyKey = ProblemCode('invalid_idempotency_key');
@@ -38,7 +41,7 @@ extension type const ProblemCode(String value) implements String {
   /// A web page of another origin wants to change something on a server without keys. Operators: `CORS_ORIGINS`.
   static const originNotAllowed = ProblemCode('origin_not_allowed');
 
-  /// The link's signature is wrong. Use links as they were given; read the job again for fresh ones.
+  /// The link's signature is wrong; also of an `image_url` at this server's own address. Use links as they were given; read the job again for fresh ones.
   static const linkInvalid = ProblemCode('link_invalid');
 
   /// A webhook whose signature is wrong or too old. Check the server's clock; else somebody else is calling.
@@ -92,10 +95,10 @@ extension type const ProblemCode(String value) implements String {
   /// The job's time was over. Create it again.
   static const jobExpired = ProblemCode('job_expired');
 
-  /// The link's time is over, and its file's. Create the job again, or ask for another ticket.
+  /// The link's time is over, and its file's; also of an `image_url`. Create the job again, or ask for another ticket.
   static const linkExpired = ProblemCode('link_expired');
 
-  /// The link is right, and its file was erased. Create the job again.
+  /// The link is right, and its file was erased; also of an `image_url`. Create the job again.
   static const fileGone = ProblemCode('file_gone');
 
   /// `Tus-Resumable` is missing or not 1.0.0. Speak the version that `Tus-Version` names.
@@ -106,6 +109,9 @@ extension type const ProblemCode(String value) implements String {
 
   /// The body's declared type is not taken here. `detail` says which is.
   static const unsupportedMediaType = ProblemCode('unsupported_media_type');
+
+  /// The body is compressed in a way that is not taken here. As `Accept-Encoding` says, or as it is.
+  static const contentEncodingUnsupported = ProblemCode('content_encoding_unsupported');
 
   /// The range lies outside of the file. `Content-Range` has the file's size.
   static const rangeNotSatisfiable = ProblemCode('range_not_satisfiable');
@@ -119,7 +125,7 @@ extension type const ProblemCode(String value) implements String {
   /// Query parameters are wrong. `errors` names each.
   static const invalidQuery = ProblemCode('invalid_query');
 
-  /// `upload_id` names no upload of this owner, or one that expired. Upload again.
+  /// `upload_id`, or a ticket's link as `image_url`, names no upload of this owner, or one that expired. Upload again.
   static const uploadNotFound = ProblemCode('upload_not_found');
 
   /// The engine asked for is not set up on this server. Leave `engine` out, or use one that `detail` names.
@@ -190,6 +196,7 @@ extension type const ProblemCode(String value) implements String {
     invalidJson,
     invalidMultipart,
     bodyIncomplete,
+    contentEncodingInvalid,
     invalidIdempotencyKey,
     invalidHost,
     tusHeaderInvalid,
@@ -222,6 +229,7 @@ extension type const ProblemCode(String value) implements String {
     tusVersionUnsupported,
     bodyTooLarge,
     unsupportedMediaType,
+    contentEncodingUnsupported,
     rangeNotSatisfiable,
     hostNotAllowed,
     invalidFields,
@@ -304,7 +312,7 @@ extension type const FailureCode(String value) implements String {
   /// Not one of the sources that this server allows. Upload the image, or ask the operator for `FETCH_ALLOW_PREFIXES`.
   static const fetchSourceRefused = FailureCode('fetch_source_refused');
 
-  /// An answer other than 200. Check that the URL is right and open to everyone.
+  /// An answer other than 200 (203 and a 206 of the whole file are taken as well). Check that the URL is right and open to everyone.
   static const fetchStatus = FailureCode('fetch_status');
 
   /// More bytes than `MAX_IMAGE_BYTES`. Use a smaller image.
@@ -319,7 +327,7 @@ extension type const FailureCode(String value) implements String {
   /// A redirect that does not say where to. Use the final URL.
   static const fetchBadRedirect = FailureCode('fetch_bad_redirect');
 
-  /// A compressed body that was not asked for. Have the host send the file as it is.
+  /// A compressed body that was not asked for; the sentence names how. A plain picture that is merely called so is taken. Have the host send the file as it is.
   static const fetchEncoded = FailureCode('fetch_encoded');
 
   /// No acceptable certificate or TLS version. Renew the certificate, or use another host.
@@ -334,7 +342,7 @@ extension type const FailureCode(String value) implements String {
   /// A limit of time passed. Use a faster host, or upload the image.
   static const fetchTimeout = FailureCode('fetch_timeout');
 
-  /// The connection broke, or did not speak HTTP. Create the job again later.
+  /// The connection broke before a whole picture had come, or did not speak HTTP. Create the job again later.
   static const fetchInterrupted = FailureCode('fetch_interrupted');
 
   /// Status 408, 425, 429 or 5xx. Create the job again later.
@@ -343,7 +351,7 @@ extension type const FailureCode(String value) implements String {
   /// The engine's content filter refused the picture or the prompt, or blanked every layer. Another picture or prompt.
   static const contentRefused = FailureCode('content_refused');
 
-  /// The engine could not use the picture. A larger or smaller JPEG, PNG or WebP.
+  /// The engine could not use the picture; the sentence says why, as far as the engine does: too large, too small, not decoded. What the sentence says.
   static const engineRejectedImage = FailureCode('engine_rejected_image');
 
   /// The engine refused a parameter. The defaults.
