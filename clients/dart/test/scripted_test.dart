@@ -203,9 +203,10 @@ void main() {
     },
   );
 
-  test('an event stream that fell silent is noticed, and so is the end that it did not tell', () {
+  test('an app that comes back sees the end that a dead stream did not tell', () {
     var streams = 0;
     return scripted(
+      timeouts: const Timeouts(idle: Duration(minutes: 5)),
       (server, request) async {
         if (!request.uri.path.endsWith('/events')) return server.answerJob(request);
         streams++;
@@ -252,6 +253,32 @@ void main() {
       );
     });
   }
+
+  test('a proxy that holds events back is seen through, and the job is polled', () async {
+    for (final headersPass in [true, false]) {
+      var readings = 0;
+      await scripted(
+        (server, request) {
+          if (request.uri.path.endsWith('/events')) {
+            if (headersPass) request.events();
+            return;
+          }
+          readings++;
+          if (readings > 6) server.job = jobJson('completed', 1);
+          server.answerJob(request);
+        },
+        (server, lamina) async {
+          check(await lamina.watch('j1').last is CompletedJob, 'completed');
+          equal(server.asked('/events').length, 3, 'given up after three');
+        },
+        timeouts: const Timeouts(
+          connect: Duration(seconds: 1),
+          answer: Duration(milliseconds: 500),
+          idle: Duration(milliseconds: 500),
+        ),
+      );
+    }
+  });
 
   test('too many open streams mean a reading, and another attempt later', () {
     var streams = 0;

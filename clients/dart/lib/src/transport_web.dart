@@ -42,7 +42,7 @@ final class FetchTransport implements Transport {
     }
     final names = <String, String>{};
     response.headers.forEach(
-      ((JSString value, JSString name) => names[name.toDart.toLowerCase()] = value.toDart).toJS,
+      ((JSString value, JSString name, [JSAny? all]) => names[name.toDart.toLowerCase()] = value.toDart).toJS,
     );
     return TransportResponse(response.status, names, _read(response.body));
   }

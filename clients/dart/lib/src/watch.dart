@@ -16,6 +16,12 @@ final class ServerFeatures {
   /// Whether `GET /api/jobs/{id}/events` is worth asking for.
   bool events = true;
 
+  /// Event streams in a row that could not be opened, broke or fell silent without one event.
+  int eventFailures = 0;
+
+  /// After so many a proxy is taken to hold events back, and the job is polled.
+  static const mostEventFailures = 3;
+
   /// Whether `?wait=` is worth asking for.
   bool longPoll = true;
 
@@ -52,6 +58,9 @@ final class JobWatch {
   bool _over = false;
   int _polls = 0;
 
+  /// The last stream of events failed, so the job is read before the next one is tried: what holds events back may let answers through.
+  bool _readFirst = false;
+
   /// Ends what is being waited for: one trigger for each turn of the loop.
   AbortTrigger _turn = AbortTrigger();
   bool _woken = false;
@@ -69,8 +78,9 @@ final class JobWatch {
   /// Two readings are never closer than this.
   static const _pollGap = Duration(milliseconds: 150);
 
-  /// The server sends a comment every 15 s; a stream that is silent for three of them is dead, and the phone does not know.
-  static const _eventSilence = Duration(seconds: 45);
+  /// The server sends a comment every 15 s; a stream that is silent for three of them (by default) is dead, and the phone does not
+  /// know.
+  Duration get _eventSilence => _caller.timeouts.idle * 1.5;
 
   /// The job each time that it changed, then the end of the stream.
   Stream<Job> get stream => _out.stream;
@@ -140,7 +150,7 @@ final class JobWatch {
 
   /// One reading, and the wait after it; or a stream of events for as long as it lasts.
   Future<void> _turnOnce() async {
-    if (_features.events && await _events()) return;
+    if (_features.events && !_readFirst && await _countedEvents()) return;
     if (_over) return;
     final asked = Stopwatch()..start();
     final wait = _features.longPoll && _etag != null;
@@ -154,6 +164,7 @@ final class JobWatch {
       return;
     }
     if (_over) return;
+    _readFirst = false;
     if (wait && asked.elapsed > _instant) _features.longPollSeen = true;
     if (wait && !changed && asked.elapsed < _instant && !_features.longPollSeen) _features.longPoll = false;
     // Whether the server waits is found out at once, and not after the first Retry-After.
@@ -198,6 +209,21 @@ final class JobWatch {
     policy: RetryPolicy.none,
   );
 
+  Future<bool> _countedEvents() async {
+    try {
+      return await _events();
+    } on ProblemException {
+      rethrow;
+    } on AbortedException {
+      rethrow;
+    } on LaminaException {
+      _readFirst = true;
+      _features.eventFailures++;
+      if (_features.eventFailures >= ServerFeatures.mostEventFailures) _features.events = false;
+      rethrow;
+    }
+  }
+
   /// Follows the events; false if the server has none. It ends with an exception when the stream breaks.
   Future<bool> _events() async {
     final Answer answer;
@@ -211,9 +237,7 @@ final class JobWatch {
             'cache-control': 'no-store',
             if (_lastEventId != null) 'last-event-id': _lastEventId!,
           },
-          extraWait: _caller.timeouts.idle < _eventSilence
-              ? _eventSilence - _caller.timeouts.idle
-              : Duration.zero,
+          extraWait: _eventSilence - _caller.timeouts.idle,
           abort: _turn,
         ),
       );
@@ -235,6 +259,7 @@ final class JobWatch {
     try {
       await _read();
       while (!_over && await events.moveNext()) {
+        _features.eventFailures = 0;
         _lastEventId = events.current.id.isEmpty ? _lastEventId : events.current.id;
         await _event(events.current);
       }
