@@ -270,7 +270,8 @@ mod tests {
             .iter()
             .filter(|option| !OF_FAL.contains(&option.name));
         let lines = lines.map(|option| format!("{} = {value}\n", option.name));
-        std::fs::write(&file, lines.collect::<String>()).unwrap();
+        let lines = lines.collect::<String>() + "option_of_a_later_version = 1\n";
+        std::fs::write(&file, lines).unwrap();
         let own = own_options(engine, "/tmp/split.db");
         let config = Config::load_only(options_of(engine), Some(&file), own);
         format!("{:?}", config.unwrap_or_else(|errors| panic!("{errors:?}")))

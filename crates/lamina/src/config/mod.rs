@@ -169,7 +169,7 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<ConfigError>> {
-        Self::parse(&given(file, over, |_| true)?)
+        Self::parse(&given(file, over, None)?)
     }
 
     /// [`Config::load_with`] for a command that needs `names` alone: the others have their defaults,
@@ -182,7 +182,7 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<ConfigError>> {
-        Self::parse(&given(file, over, |option| names.contains(&option.name))?)
+        Self::parse(&given(file, over, Some(names))?)
     }
 
     /// Where a service of this configuration listens. Nothing else of it is checked.
@@ -193,7 +193,7 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<SocketAddr, Vec<ConfigError>> {
-        let values = given(file, over, |option| matches!(option.name, "HOST" | "PORT"))?;
+        let values = given(file, over, Some(&["HOST", "PORT"]))?;
         let mut reader = Reader::new(&values);
         let listen = reader.listen();
         reader.finish(listen)
@@ -261,10 +261,10 @@ impl Config {
 fn given<'a>(
     file: Option<&Path>,
     over: impl IntoIterator<Item = (&'a str, &'a str)>,
-    wants: impl Fn(&OptionDoc) -> bool,
+    only: Option<&[&str]>,
 ) -> Result<Values, Vec<ConfigError>> {
     let usual = Path::new("lamina.toml");
-    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)), wants)?;
+    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)), only)?;
     values.overlay(over);
     Ok(values)
 }

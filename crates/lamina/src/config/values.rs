@@ -31,14 +31,15 @@ impl ConfigError {
 pub(super) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// Reads the file, then the environment over it, for the options that `wants` takes; whatever the
-    /// others say is not looked at. An empty variable counts as not given.
+    /// Reads the file, then the environment over it. Of `only` some options, whatever the others say is
+    /// not looked at, names in the file that are none included. An empty variable counts as not given.
     pub(super) fn load(
         file: Option<&Path>,
-        wants: impl Fn(&OptionDoc) -> bool,
+        only: Option<&[&str]>,
     ) -> Result<Self, Vec<ConfigError>> {
+        let wants = |option: &OptionDoc| only.is_none_or(|names| names.contains(&option.name));
         let mut values = match file {
-            Some(path) => Self::from_file(path, &wants)?,
+            Some(path) => Self::from_file(path, only)?,
             None => Self::default(),
         };
         let mut errors = misnamed(&wants);
@@ -97,10 +98,7 @@ impl Values {
         self.0.extend(Self::from_pairs(pairs).0);
     }
 
-    fn from_file(
-        path: &Path,
-        wants: impl Fn(&OptionDoc) -> bool,
-    ) -> Result<Self, Vec<ConfigError>> {
+    fn from_file(path: &Path, only: Option<&[&str]>) -> Result<Self, Vec<ConfigError>> {
         let shown = path.display().to_string();
         let wrong = |text: String| vec![ConfigError::new(&shown, text)];
         let text = std::fs::read_to_string(path)
@@ -116,7 +114,7 @@ impl Values {
         for (name, value) in table {
             let upper = name.to_uppercase();
             let option = OPTIONS.iter().find(|option| option.name == upper);
-            if option.is_some_and(|option| !wants(option)) {
+            if only.is_some_and(|names| !names.contains(&&*upper)) {
                 continue;
             }
             match (option.is_some(), as_text(&value)) {

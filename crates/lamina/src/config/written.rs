@@ -8,18 +8,10 @@ use super::options::OptionDoc;
 
 /// What is wrong with how a value is written; the sentence does not repeat it, as it may be a secret.
 pub(super) fn fault(option: &OptionDoc, value: &str) -> Option<String> {
-    let quote = |letter: Option<char>| letter.filter(|letter| matches!(letter, '"' | '\''));
-    let (first, last) = (
-        quote(value.chars().next()),
-        quote(value.chars().next_back()),
-    );
+    let (first, last) = (value.starts_with(QUOTES), value.ends_with(QUOTES));
     let name = option.name;
-    let is_quoted = match (first, last) {
-        (Some(first), Some(last)) => first == last,
-        // A secret may end in one.
-        (Some(_), None) | (None, Some(_)) => !option.secret,
-        (None, None) => false,
-    };
+    // A secret may begin or end in one.
+    let is_quoted = (first && last) || (!option.secret && (first || last));
     if is_quoted {
         return Some(format!(
             "its value is in quotes, and they are part of it: docker run --env-file and others keep them; write {name}=value without quotes"
@@ -30,7 +22,30 @@ pub(super) fn fault(option: &OptionDoc, value: &str) -> Option<String> {
             "its value has a comment behind it, and that is part of it: docker run --env-file and others keep it; put the comment on a line of its own, above {name}=value"
         ));
     }
+    if !option.secret
+        && let Some(sign) = for_a_shell(value)
+    {
+        return Some(format!(
+            "its value has a {sign} that only a shell replaces, and no shell has read it; write {name}=value with the whole value"
+        ));
+    }
     None
+}
+
+/// Quotes of shells, and those that word processors and web pages make of them.
+const QUOTES: [char; 8] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}',
+];
+
+/// What a shell would have put something else in place of; no option has a use for these.
+fn for_a_shell(value: &str) -> Option<&'static str> {
+    if value == "~" || value.starts_with("~/") {
+        Some("~")
+    } else if value.contains("${") || value.contains("$(") || value.starts_with('$') {
+        Some("$")
+    } else {
+        None
+    }
 }
 
 /// The option that a variable's name was meant to be, where a shell's word, a space or a byte order
@@ -55,7 +70,14 @@ mod tests {
     #[test]
     fn quotes_that_a_tool_kept_are_named_for_every_option() {
         for option in OPTIONS {
-            for value in ["\"a value\"", "'a value'", "\"\"", "\""] {
+            for value in [
+                "\"a value\"",
+                "'a value'",
+                "\u{201c}a value\u{201d}",
+                "`a value`",
+                "\"\"",
+                "\"",
+            ] {
                 let fault = fault(option, value).unwrap();
                 assert!(
                     fault.contains("quotes") && !fault.contains("a value"),
@@ -80,6 +102,24 @@ mod tests {
             // A list may stand on several lines of a TOML file.
             assert_eq!(fault(option, "a,\nb"), None);
         }
+    }
+
+    #[test]
+    fn what_only_a_shell_replaces_is_named() {
+        let path = OPTIONS
+            .iter()
+            .find(|option| option.name == "DATABASE_PATH")
+            .unwrap();
+        for value in [
+            "~/lamina.db",
+            "~",
+            "$HOME/lamina.db",
+            "/data/${NAME}.db",
+            "$(pwd)/a",
+        ] {
+            assert!(fault(path, value).unwrap().contains("shell"), "{value}");
+        }
+        assert_eq!(fault(path, "/data/~a$b.db"), None);
     }
 
     #[test]

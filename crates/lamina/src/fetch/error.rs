@@ -231,6 +231,15 @@ pub enum FetchError {
         /// Where.
         url: ShownUrl,
     },
+    /// What answers is no web server, or a broken one. To programs the same as a cut connection.
+    #[error(
+        "what {url} answered is no HTTP; check the scheme and the port of the address, or use \
+         another host"
+    )]
+    NoHttp {
+        /// Where.
+        url: ShownUrl,
+    },
     /// The server is overloaded or failed.
     #[error(
         "{url} answered with HTTP status {status}, which is a passing fault or overload of that \
@@ -284,7 +293,7 @@ impl FetchError {
             Self::Dns { .. } => "fetch_dns_failed",
             Self::Connect { .. } => "fetch_connect_failed",
             Self::Timeout { .. } => "fetch_timeout",
-            Self::Interrupted { .. } => "fetch_interrupted",
+            Self::Interrupted { .. } | Self::NoHttp { .. } => "fetch_interrupted",
             Self::Unavailable { .. } => "fetch_unavailable",
         }
     }
@@ -305,6 +314,7 @@ impl FetchError {
             | Self::Connect { .. }
             | Self::Timeout { .. }
             | Self::Interrupted { .. }
+            | Self::NoHttp { .. }
             | Self::Unavailable { .. } => FetchClass::Retryable,
         }
     }

@@ -267,10 +267,24 @@ impl Fetcher {
             }
         } else if error.is_connect() {
             FetchError::Connect { url }
+        } else if is_no_http(error) {
+            FetchError::NoHttp { url }
         } else {
             FetchError::Interrupted { url }
         }
     }
+}
+
+/// Whether what came is no answer as HTTP has it, rather than one that was cut.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return error.is_parse();
+        }
+        next = error.source();
+    }
+    false
 }
 
 fn client(
@@ -301,6 +315,11 @@ fn client(
         .retry(reqwest::retry::never())
         .referer(false)
         .http1_only()
+        // What old servers write in their headers. It cannot confuse one answer with the next: no
+        // connection is used twice.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .pool_max_idle_per_host(0)
         .connect_timeout(policy.connect_timeout)
         .build()?;

@@ -242,6 +242,17 @@ async fn answers_in_unusual_forms_are_read() {
                 "HTTP/1.1 200 ok\r\ncontent-LENGTH:5\r\nCONTENT-type:",
                 b"image",
             ),
+            "/spaced" => with("HTTP/1.1 200 OK\r\nContent-Length : 5", b"image"),
+            "/folded" => with(
+                "HTTP/1.1 200 OK\r\nX-Note: one\r\n  two\r\nContent-Length: 5",
+                b"image",
+            ),
+            "/odd-header" => with(
+                "HTTP/1.1 200 OK\r\n\u{fc}berschrift: x\r\nContent-Length: 5",
+                b"image",
+            ),
+            "/line-feeds" => Reply::Bytes(b"HTTP/1.1 200 OK\nContent-Length: 5\n\nimage".to_vec()),
+            "/listed-twice" => with("HTTP/1.1 200 OK\r\nContent-Length: 5, 5", b"image"),
             "/to-the-end" => with("HTTP/1.1 200 OK\r\nConnection: close", b"image"),
             "/twice" => with(
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5",
@@ -283,6 +294,11 @@ async fn answers_in_unusual_forms_are_read() {
         "/old",
         "/no-reason",
         "/odd-case",
+        "/spaced",
+        "/folded",
+        "/odd-header",
+        "/line-feeds",
+        "/listed-twice",
         "/to-the-end",
         "/twice",
         "/trailers",
@@ -398,14 +414,15 @@ async fn endless_headers_are_cut_off() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_http_is_an_interruption() {
-    for bytes in [
-        b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(),
-        Vec::new(),
-        vec![0; 100],
+    for (bytes, said) in [
+        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "is no HTTP"),
+        (Vec::new(), "broke before"),
+        (vec![0; 100], "is no HTTP"),
     ] {
         let server = Server::start(move |_| Reply::Bytes(bytes.clone())).await;
         let error = fetch(local_policy(), &server.url("/")).await.unwrap_err();
         assert_eq!(error.code(), "fetch_interrupted");
+        assert!(error.to_string().contains(said), "{error}");
     }
 }
 
