@@ -3,7 +3,7 @@
 //! it with the code, so a change of the API shows in review.
 
 use utoipa::Number;
-use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::schema::{SchemaFormat, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Type,
@@ -130,6 +130,7 @@ fn layer_count() -> OneOfBuilder {
 fn seed() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(or_null(Type::Integer))
+        .format(Some(SchemaFormat::Custom("uint64".to_owned())))
         .minimum(Some(0))
         .maximum(Some(Number::UInt(u64::MAX as usize)))
         .description(Some(

@@ -37,6 +37,22 @@ fn every_described_field_of_a_create_is_one_that_is_read() {
 }
 
 #[test]
+fn the_seed_is_described_as_it_is_read() {
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    let seed = &doc["components"]["schemas"]["CreateJob"]["properties"]["seed"];
+    assert_eq!(seed["type"], serde_json::json!(["integer", "null"]));
+    assert_eq!(
+        (&seed["minimum"], &seed["format"]),
+        (&0.into(), &"uint64".into())
+    );
+    let most = seed["maximum"].as_u64().unwrap();
+    let body = |seed: &str| format!(r#"{{"image_base64":"AA==","seed":{seed}}}"#);
+    let spec = JobSpec::parse(body(&most.to_string()).as_bytes()).unwrap();
+    assert_eq!(spec.params.seed, Some(most));
+    assert!(JobSpec::parse(body("18446744073709551616").as_bytes()).is_err());
+}
+
+#[test]
 fn every_reference_in_the_description_leads_somewhere() {
     fn walk(value: &Value, seen: &mut Vec<String>) {
         match value {
