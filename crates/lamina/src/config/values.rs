@@ -42,7 +42,7 @@ impl Values {
             Some(path) => Self::from_file(path, only)?,
             None => Self::default(),
         };
-        let mut errors = misnamed(&wants);
+        let mut errors = misnamed(wants);
         for option in OPTIONS.iter().filter(|option| wants(option)) {
             if let Some(value) = read_env(option.name, &mut errors) {
                 values.0.insert(option.name.to_owned(), value);
