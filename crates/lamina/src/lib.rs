@@ -7,8 +7,10 @@ pub mod backup;
 pub mod blobs;
 pub mod cli;
 pub mod clock;
+pub mod compute_log;
 pub mod config;
 pub mod engines;
+pub mod fair;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -36,6 +36,7 @@ pub(crate) use self::storage::{link_signer, open_blobs};
 use crate::access::ApiKey;
 use crate::blobs::Inbox;
 use crate::clock::Clock;
+use crate::compute_log::ComputeLog;
 use crate::config::Config;
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
 use crate::fetch::Fetcher;
@@ -112,6 +113,9 @@ impl App {
             max_pixels: config.max_image_pixels,
             ..Limits::default()
         };
+        let noted = data.join("computing");
+        let (compute, computed) = ComputeLog::open(&noted)
+            .map_err(|error| StartError::Folder(noted.display().to_string(), error))?;
         let (waker, wakes) = mpsc::unbounded_channel();
         let local = LocalSettings {
             concurrency: config.local.concurrency,
@@ -125,6 +129,7 @@ impl App {
         };
         let mut engines = Engines::measured(metrics.engines.clone()).with(Arc::new(Local::new(
             blobs.clone(),
+            compute.clone(),
             waker,
             local,
         )));
@@ -186,6 +191,7 @@ impl App {
             spend: config.spend,
             engine_timeout: config.engine_timeout,
             stop_grace: config.stop_grace,
+            clock_hold: config.clock_step_hold,
             ..tuning.worker
         };
         let scrape = scraping::router(Arc::clone(&edge), data);
@@ -203,6 +209,8 @@ impl App {
                 ..limits
             },
             clock,
+            compute,
+            computed,
             metrics: metrics.jobs.clone(),
             tracer: tracer.clone(),
             pulse,

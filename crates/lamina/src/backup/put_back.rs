@@ -15,10 +15,10 @@ use super::archive::{self, ArchiveError, Index};
 use super::needed::Needed;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobError, BlobKey, Blobs};
-use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Phase, UnixMs, settle};
+use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, UnixMs, settle};
 use crate::secret;
 use crate::store::sqlite::{OpenError, Replacement, SqliteStore, living, snapshot};
-use crate::store::{Claimed, Facts, Store as _, StoreError, SubmissionState};
+use crate::store::{Claimed, Facts, Store as _, StoreError, SubmissionState, Want};
 
 /// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>).
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
@@ -202,15 +202,15 @@ impl Restore {
     /// Fails the jobs that the original may have handed over after the backup. The file is this
     /// process's alone, so no lease is lost on the way.
     async fn fail_unknown(&self, store: &SqliteStore, now: UnixMs) -> Result<usize, RestoreError> {
-        store.lease_end_all_others(NAME, now).await?;
+        store.lease_end_all_others(NAME, &[], now).await?;
         // Whatever is due at any time; the claim is how a job is written to.
         let ever = now.plus(Duration::from_secs(100 * 365 * 24 * 3600));
         let mut failed = 0;
-        for phase in [Phase::Prepare, Phase::Submit] {
+        for stage in [Stage::Fetch, Stage::Prepare, Stage::Submit] {
             let mut kept = Vec::new();
             loop {
-                let wants = [(phase, BATCH)];
-                let claimed = store.job_claim(NAME, &wants, ever, LEASE, u32::MAX).await?;
+                let wants = vec![Want::any(stage, BATCH)];
+                let claimed = store.job_claim(NAME, wants, ever, LEASE).await?;
                 if claimed.is_empty() {
                     break;
                 }
@@ -242,7 +242,7 @@ impl Restore {
         let no_cap = SpendCaps::default();
         // An owner's own cap may refuse the account; the job fails all the same.
         let _opened = store
-            .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now)
+            .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now.into())
             .await?;
         store
             .submission_close(&nonce, SubmissionState::Unknown, None, now)
@@ -258,7 +258,7 @@ impl Restore {
         );
         if let Ok(Some(change)) = change {
             let _ours = store
-                .job_settle(&job.lease, change, Facts::None, false, now)
+                .job_settle(&job.lease, change, Facts::None, false, now.into())
                 .await?;
         }
         Ok(())

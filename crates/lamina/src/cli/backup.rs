@@ -46,7 +46,7 @@ impl Args {
             secret_of: own_secret.then(|| super::data_folder(config).to_owned()),
             database: config.database_path.clone(),
         };
-        let now = SystemClock::default().now();
+        let now = SystemClock::default().wall();
         let made = runtime()?
             .block_on(backup.write(&self.file, now))
             .map_err(|error| error.to_string())?;

@@ -38,7 +38,7 @@ impl Sample {
         let blobs = app::open_blobs(&config.storage).map_err(|e| text(&e))?;
         let data = config.database_path.parent().unwrap_or("".as_ref());
         let links = app::link_signer(config, data).map_err(|e| text(&e))?;
-        let upload = UploadId::new(SystemClock::default().now());
+        let upload = UploadId::new(SystemClock::default().wall());
         let key = BlobKey::Upload(upload, MediaType::Png);
         let bytes = Bytes::from_static(PICTURE);
         blobs.put(&key, bytes).await.map_err(|e| text(&e))?;
@@ -46,12 +46,12 @@ impl Sample {
     }
 
     fn presigned(&self) -> Option<Url> {
-        let end = SystemClock::default().now().plus(LIFETIME);
+        let end = SystemClock::default().wall().plus(LIFETIME);
         self.links.presigned(&self.key, end)
     }
 
     fn served(&self, public: &Url) -> Option<Url> {
-        let end = SystemClock::default().now().plus(LIFETIME);
+        let end = SystemClock::default().wall().plus(LIFETIME);
         let path = self.links.served(&self.key, end);
         Url::parse(&format!("{}{path}", public.as_str().trim_end_matches('/'))).ok()
     }

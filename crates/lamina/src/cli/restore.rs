@@ -44,7 +44,7 @@ impl Args {
             resume: self.resume || config.submit_unknown == UnknownPolicy::Retry,
             price_microusd: config.fal.as_ref().map_or(0, |fal| fal.price_microusd),
         };
-        let now = SystemClock::default().now();
+        let now = SystemClock::default().wall();
         let restored = runtime()?
             .block_on(restore.run(&self.file, now))
             .map_err(|error| error.to_string())?;

@@ -78,6 +78,8 @@ pub struct Config {
     pub engine_timeout: Duration,
     /// How long jobs and uploads are kept.
     pub job_ttl: Duration,
+    /// How long a clock that leapt ahead must run on before anything expires because of that.
+    pub clock_step_hold: Duration,
     /// How long steps may finish after a stop.
     pub stop_grace: Duration,
     /// Opening strangers' URLs.
@@ -244,6 +246,7 @@ impl Config {
             submit_unknown_grace: reader.duration("SUBMIT_UNKNOWN_GRACE"),
             engine_timeout: reader.duration("ENGINE_TIMEOUT"),
             job_ttl: reader.job_ttl(),
+            clock_step_hold: reader.duration("CLOCK_STEP_HOLD"),
             stop_grace: reader.duration("STOP_GRACE"),
             fetch: reader.fetch(),
             max_image_bytes: reader.count("MAX_IMAGE_BYTES", "a number of bytes"),

@@ -224,6 +224,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "How long a job and its pictures are kept, from create; uploads too. At most 168h.",
     ),
     option(
+        "CLOCK_STEP_HOLD",
+        "1h",
+        "How long a clock that leapt ahead must run on before anything expires because of the leap.",
+    ),
+    option(
         "STOP_GRACE",
         "20s",
         "How long running steps may finish after SIGTERM.",

@@ -123,7 +123,7 @@ impl Fal {
     fn lifetime(&self, order: &Order) -> Duration {
         order
             .expires_at
-            .since(self.clock.now())
+            .since(self.clock.wall())
             .max(Duration::from_secs(60))
     }
 

@@ -1,6 +1,10 @@
-//! The embedded engine: `layerize` on a bounded number of threads, first come, first served. It
-//! needs no key and no network. Requests live in memory only: after a restart they are lost, which
-//! costs nothing but time, and the worker submits again.
+//! The embedded engine: `layerize`, a bounded number of pictures at once, fair by owner and first
+//! come, first served within one. It needs no key and no network. Requests live in memory only:
+//! after a restart they are lost, which costs nothing but time, and the worker submits again.
+//!
+//! Invariant: what it holds is bounded. A request that is released is forgotten at once, wherever it
+//! stands; a result that nobody takes is dropped after a while; and while [`KEPT`] results wait to
+//! be taken, no further picture is split.
 
 use std::collections::HashMap;
 #[cfg(feature = "onnxruntime")]
@@ -8,19 +12,28 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 
 use super::{
     Accepted, Check, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
     SubmitError, Waker,
 };
 use crate::blobs::Blobs;
+use crate::compute_log::{ComputeLog, Turn};
+use crate::fair::{Gate, Place};
 use crate::images::{self, Limits};
-use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
+use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId};
+
+/// Results that may wait to be taken, beside those being made. The worker takes one within
+/// moments; only when layers cannot be stored do they stay, tens of megabytes each.
+const KEPT: usize = 8;
+/// How long one waits. The run costs nothing but time, and is made again.
+const KEPT_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// How much the embedded engine may use.
 #[derive(Clone, Debug)]
@@ -62,7 +75,9 @@ pub struct Local {
 #[derive(Debug)]
 struct Shared {
     runs: Mutex<Runs>,
-    turns: Semaphore,
+    turns: Gate<OwnerId>,
+    kept: Arc<Semaphore>,
+    compute: ComputeLog,
     blobs: Blobs,
     waker: Waker,
     settings: LocalSettings,
@@ -76,30 +91,39 @@ struct Runs {
 
 #[derive(Debug)]
 struct Run {
-    /// Rises with every submission; the queue is in this order.
+    /// Rises with every submission; the requests of one owner run in this order.
     number: u64,
+    owner: OwnerId,
     state: State,
     fraction: Arc<AtomicU32>,
     cancel: layerize::Cancel,
+    /// Ends its task, which may wait for its turn.
+    task: Option<AbortHandle>,
+    ended: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum State {
     Queued,
     Running,
-    Done(Vec<LayerSource>),
+    Done(
+        Vec<LayerSource>,
+        #[expect(dead_code, reason = "held as long as the layers")] OwnedSemaphorePermit,
+    ),
     Failed(EngineError),
 }
 
 impl Local {
     /// An engine that reads sources from `blobs` and rings `waker` when a run has ended.
     #[must_use]
-    pub fn new(blobs: Blobs, waker: Waker, settings: LocalSettings) -> Self {
-        let turns = Semaphore::new(settings.concurrency.max(1));
+    pub fn new(blobs: Blobs, compute: ComputeLog, waker: Waker, settings: LocalSettings) -> Self {
+        let at_once = settings.concurrency.max(1);
         Self {
             shared: Arc::new(Shared {
                 runs: Mutex::default(),
-                turns,
+                turns: Gate::new(at_once, u32::MAX),
+                kept: Arc::new(Semaphore::new(KEPT + at_once)),
+                compute,
                 blobs,
                 waker,
                 settings,
@@ -141,12 +165,16 @@ impl Engine for Local {
             runs.taken += 1;
             let run = Run {
                 number: runs.taken,
+                owner: order.owner.clone(),
                 state: State::Queued,
                 fraction: Arc::clone(&fraction),
                 cancel: cancel.clone(),
+                task: None,
+                ended: None,
             };
+            let ahead = runs.ahead_of(&run);
             runs.by_request.insert(request.clone(), run);
-            runs.ahead_of(runs.taken)
+            ahead
         };
         let work = Work {
             request: request.clone(),
@@ -154,7 +182,12 @@ impl Engine for Local {
             fraction,
             cancel,
         };
-        tokio::spawn(run(Arc::clone(&self.shared), work));
+        let task = tokio::spawn(run(Arc::clone(&self.shared), work)).abort_handle();
+        match self.shared.lock().by_request.get_mut(&request) {
+            Some(run) => run.task = Some(task),
+            // Released at this moment.
+            None => task.abort(),
+        }
         Ok(Accepted {
             request,
             queue_position: Some(position),
@@ -162,18 +195,19 @@ impl Engine for Local {
     }
 
     async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
-        let runs = self.shared.lock();
+        let mut runs = self.shared.lock();
+        runs.forget_old(Instant::now());
         let Some(run) = runs.by_request.get(request) else {
             return Ok(Check::Lost);
         };
         Ok(match &run.state {
             State::Queued => Check::Queued {
-                position: Some(runs.ahead_of(run.number)),
+                position: Some(runs.ahead_of(run)),
             },
             State::Running => Check::Running {
                 fraction: Some(f32::from_bits(run.fraction.load(Ordering::Relaxed))),
             },
-            State::Done(layers) => Check::Ready(layers.clone()),
+            State::Done(layers, _) => Check::Ready(layers.clone()),
             State::Failed(error) => Check::Failed(error.clone()),
         })
     }
@@ -191,15 +225,32 @@ impl Engine for Local {
     fn release(&self, request: &RequestId) {
         if let Some(run) = self.shared.lock().by_request.remove(request) {
             run.cancel.cancel();
+            if let Some(task) = run.task {
+                task.abort();
+            }
         }
     }
 }
 
 impl Runs {
-    fn ahead_of(&self, number: u64) -> u32 {
-        let waiting =
-            |run: &&Run| matches!(run.state, State::Queued | State::Running) && run.number < number;
-        u32::try_from(self.by_request.values().filter(waiting).count()).unwrap_or(u32::MAX)
+    /// Turns go round by owner: before this request come its owner's earlier ones, and of every other
+    /// owner at most one more than those.
+    fn ahead_of(&self, run: &Run) -> u32 {
+        let mut waiting: HashMap<&OwnerId, usize> = HashMap::new();
+        for other in self.by_request.values() {
+            let before = other.owner != run.owner || other.number < run.number;
+            if before && matches!(other.state, State::Queued | State::Running) {
+                *waiting.entry(&other.owner).or_default() += 1;
+            }
+        }
+        let own = waiting.remove(&run.owner).unwrap_or(0);
+        let others: usize = waiting.into_values().map(|count| count.min(own + 1)).sum();
+        u32::try_from(own + others).unwrap_or(u32::MAX)
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        let old = |ended: Instant| now.duration_since(ended) >= KEPT_FOR;
+        self.by_request.retain(|_, run| !run.ended.is_some_and(old));
     }
 }
 
@@ -210,11 +261,15 @@ impl Shared {
 
     /// False when the request was released meanwhile.
     fn set(&self, request: &RequestId, state: State) -> bool {
-        self.lock()
-            .by_request
-            .get_mut(request)
-            .map(|run| run.state = state)
-            .is_some()
+        let mut runs = self.lock();
+        let Some(run) = runs.by_request.get_mut(request) else {
+            return false;
+        };
+        if matches!(state, State::Done(..) | State::Failed(_)) {
+            run.ended = Some(Instant::now());
+        }
+        run.state = state;
+        true
     }
 }
 
@@ -227,10 +282,15 @@ struct Work {
 }
 
 async fn run(shared: Arc<Shared>, work: Work) {
-    // The semaphore is fair and never closed.
-    let Ok(_turn) = shared.turns.acquire().await else {
+    let turn = shared.turns.enter(work.order.owner.clone(), 1).await;
+    // Never closed.
+    let Ok(kept) = Arc::clone(&shared.kept).acquire_owned().await else {
         return;
     };
+    let computing = shared
+        .compute
+        .turn(work.order.job, work.order.suspect)
+        .await;
     if !shared.set(&work.request, State::Running) {
         return;
     }
@@ -239,8 +299,8 @@ async fn run(shared: Arc<Shared>, work: Work) {
         work.order.job,
         work.order.nonce.clone(),
     );
-    let state = match split(&shared, work).await {
-        Ok(layers) => State::Done(layers),
+    let state = match split(&shared, work, turn, computing).await {
+        Ok(layers) => State::Done(layers, kept),
         Err(error) => State::Failed(error),
     };
     if shared.set(&request, state) {
@@ -249,10 +309,20 @@ async fn run(shared: Arc<Shared>, work: Work) {
     }
 }
 
-async fn split(shared: &Shared, work: Work) -> Result<Vec<LayerSource>, EngineError> {
+/// The turn is held as long as the work, which goes on for a moment when it is cancelled.
+async fn split(
+    shared: &Shared,
+    work: Work,
+    turn: Place<OwnerId>,
+    computing: Turn,
+) -> Result<Vec<LayerSource>, EngineError> {
     let source = shared.blobs.get(&work.order.source).await?;
     let settings = shared.settings.clone();
-    let compute = tokio::task::spawn_blocking(move || split_pixels(&source, &work, &settings));
+    let compute = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let _computing = computing.begin();
+        split_pixels(&source, &work, &settings)
+    });
     compute
         .await
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))?
@@ -300,7 +370,8 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
     let canvas = images::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
         EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
     })?;
-    let bytes = Bytes::from(images::encode_png(&canvas));
+    // Without the room that the encoder grew into: it may be as much again as the layer.
+    let bytes = Bytes::from(images::encode_png(&canvas).into_boxed_slice());
     Ok(LayerSource {
         name,
         content: LayerContent::Bytes(bytes),

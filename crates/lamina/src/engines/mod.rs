@@ -20,7 +20,7 @@ pub use fal::{Fal, FalSettings, ImageWay};
 pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
-use crate::jobs::{EngineKind, JobId, Nonce, Params, RequestId, UnixMs};
+use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, Params, RequestId, UnixMs};
 use crate::metrics::EngineMetrics;
 use measured::Measured;
 
@@ -47,6 +47,10 @@ pub struct EngineFacts {
 pub struct Order {
     /// The job it is for.
     pub job: JobId,
+    /// Whose it is; an engine with a queue of its own is fair by owner.
+    pub owner: OwnerId,
+    /// Whether a process died while it was computed: it is computed alone then.
+    pub suspect: bool,
     /// Ties the submission to its callback.
     pub nonce: Nonce,
     /// The picture, within the engine's `max_side`.

@@ -23,7 +23,7 @@ pub(super) async fn admit(
     if account.max_jobs.is_none() && !capped {
         return Ok(());
     }
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     let standing = edge
         .store
         .owner_standing(&account.owner, UtcDay::of(now))

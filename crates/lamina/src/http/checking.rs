@@ -31,7 +31,7 @@ pub(super) async fn own(
     owner: &OwnerId,
     id: UploadId,
 ) -> Result<Option<Incoming>, ApiError> {
-    let promised = edge.store.incoming_get(id, edge.clock.now()).await?;
+    let promised = edge.store.incoming_get(id, edge.clock.wall()).await?;
     Ok(promised.filter(|promised| promised.owner == *owner))
 }
 
@@ -73,14 +73,14 @@ pub(super) async fn check(
     let promised = promised.ok_or(ApiError::UploadNotFound)?;
     let Some(file) = whole(edge, &promised).await? else {
         // Unless another request has checked it meanwhile.
-        let now = edge.clock.now();
+        let now = edge.clock.wall();
         let checked = edge.store.upload_get(owner, id, now).await?;
         return checked
             .map(|record| record.facts)
             .ok_or(ApiError::UploadPending);
     };
-    let place = intake.enter(file.len).await?;
-    let picture = picture::from_spool(edge, file)
+    let place = intake.of(owner).enter(file.len).await?;
+    let picture = picture::from_spool(edge, owner, file)
         .await
         .map_err(|error| error.at("/upload_id"))?;
     let facts = picture.facts;

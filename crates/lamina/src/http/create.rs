@@ -27,7 +27,7 @@ use super::picture;
 use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
-use crate::jobs::{JobId, JobSpec, OwnerId, Phase, SourceInput, Status, UploadId};
+use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
 use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSource};
 use crate::trace;
 
@@ -89,15 +89,19 @@ async fn create(
     body: Spooled,
     key: Option<IdempotencyKey>,
 ) -> Result<(Created, JobId), ApiError> {
+    let intake = &intake.of(&account.owner);
     let mut place = None;
     if body.in_memory().is_none() {
         place = Some(intake.enter(body.len).await?);
     }
-    let spec = parse(edge, body).await?;
+    let spec = parse(edge, &account.owner, body).await?;
     let engine = edge.engines.choose(spec.engine)?;
     admit(edge, account, engine).await?;
     let owner = account.owner.clone();
-    let now = edge.clock.now();
+    let Moment {
+        now: due_at,
+        wall: now,
+    } = edge.clock.moment();
     let id = JobId::new(now);
     let link = match &spec.source {
         SourceInput::Url(url) => own_link::recognise(edge, asked, url)?,
@@ -118,6 +122,7 @@ async fn create(
         params: spec.params,
         source,
         created_at: now,
+        due_at,
         expires_at: now.plus(edge.job_ttl),
         max_active: account.max_jobs,
     };
@@ -169,12 +174,12 @@ async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiErro
     Ok(spool.finish().await?)
 }
 
-async fn parse(edge: &Edge, body: Spooled) -> Result<JobSpec, ApiError> {
+async fn parse(edge: &Edge, owner: &OwnerId, body: Spooled) -> Result<JobSpec, ApiError> {
     if let Some(bytes) = body.in_memory() {
         return Ok(JobSpec::parse(bytes)?);
     }
     let work = move || Ok(JobSpec::parse(&body.load()?)?);
-    edge.pool.run(1, work).await?
+    edge.pool.of(owner).run(1, work).await?
 }
 
 /// Puts the job's source where the worker will look for it.
@@ -193,7 +198,7 @@ async fn keep_source(
                 Some(place) => place,
                 None => intake.enter(text.len() as u64).await?,
             };
-            let picture = picture::from_base64(edge, text)
+            let picture = picture::from_base64(edge, owner, text)
                 .await
                 .map_err(|error| error.at("/image_base64"))?;
             let key = BlobKey::Source(id, picture.facts.media_type);
@@ -250,7 +255,7 @@ async fn copy_upload(
     upload: UploadId,
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     let facts = match edge.store.upload_get(owner, upload, now).await? {
         Some(record) => record.facts,
         None => checking::check(edge, intake, owner, upload).await?,

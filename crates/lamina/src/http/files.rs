@@ -58,7 +58,7 @@ pub(super) async fn get_file(
 ) -> Result<Response, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let key = edge.links.verify(&path, exp, &sig, edge.clock.now())?;
+    let key = edge.links.verify(&path, exp, &sig, edge.clock.wall())?;
     let (size, version) = edge.blobs.size(&key).await?;
     let tag = entity_tag(&key, size, version.as_deref());
     if has_tag(&headers, &tag) {

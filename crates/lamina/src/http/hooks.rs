@@ -91,7 +91,7 @@ async fn verify(edge: &Edge, headers: &HeaderMap, body: &[u8]) -> Result<(), Api
     let Some(verifier) = &edge.webhooks else {
         return Ok(());
     };
-    let now = edge.clock.now().as_secs();
+    let now = edge.clock.wall().as_secs();
     match verifier.verify(headers, body, now).await {
         Ok(_) => Ok(()),
         Err(WebhookError::Header(_)) => Err(ApiError::WebhookUnsigned),

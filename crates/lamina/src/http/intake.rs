@@ -1,14 +1,14 @@
 //! How many pictures are taken in at once. Between the end of its body and its blob a picture is
 //! in memory, so those places are counted, in pictures and in bytes; whoever finds none waits for
-//! a while with its bytes in the spool, and is told to come back after that.
+//! a while with its bytes in the spool, and is told to come back after that. The owner that holds
+//! fewest of them is let in next.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
 use super::limits::EdgeLimits;
+use crate::fair::{self, Gate};
+use crate::jobs::OwnerId;
 
 /// Bytes are counted in these, so that they fit a semaphore.
 const UNIT: u64 = 64 << 10;
@@ -16,48 +16,44 @@ const UNIT: u64 = 64 << 10;
 /// The places. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Intake {
-    pictures: Arc<Semaphore>,
-    units: Arc<Semaphore>,
-    all_units: u32,
+    /// A place is a picture, and weight is units.
+    places: Gate<Option<OwnerId>>,
     wait: Duration,
+    owner: Option<OwnerId>,
 }
 
 /// A place; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    _picture: OwnedSemaphorePermit,
-    _units: OwnedSemaphorePermit,
+    _place: fair::Place<Option<OwnerId>>,
 }
 
 impl Intake {
     pub(super) fn new(limits: &EdgeLimits) -> Self {
         let all_units = u32::try_from(limits.intake_bytes.div_ceil(UNIT).max(1)).unwrap_or(1 << 20);
         Self {
-            pictures: Arc::new(Semaphore::new(limits.intake_pictures.max(1) as usize)),
-            units: Arc::new(Semaphore::new(all_units as usize)),
-            all_units,
+            places: Gate::new(limits.intake_pictures.max(1) as usize, all_units),
             wait: limits.intake_wait,
+            owner: None,
         }
     }
 
-    /// A place for a body of `bytes`, first come, first served. A body larger than all places
-    /// together takes them all.
+    /// The same places, for pictures of `owner`.
+    pub(super) fn of(&self, owner: &OwnerId) -> Self {
+        Self {
+            owner: Some(owner.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// A place for a body of `bytes`. A body larger than all places together takes them all.
     pub(super) async fn enter(&self, bytes: u64) -> Result<Place, ApiError> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let units = units.clamp(1, self.all_units);
-        let places = async {
-            let picture = Arc::clone(&self.pictures).acquire_owned().await.ok()?;
-            let units = Arc::clone(&self.units)
-                .acquire_many_owned(units)
-                .await
-                .ok()?;
-            Some(Place {
-                _picture: picture,
-                _units: units,
-            })
-        };
-        let place = tokio::time::timeout(self.wait, places).await;
-        place.ok().flatten().ok_or(ApiError::ServerBusy)
+        let place = self.places.enter(self.owner.clone(), units);
+        match tokio::time::timeout(self.wait, place).await {
+            Ok(place) => Ok(Place { _place: place }),
+            Err(_) => Err(ApiError::ServerBusy),
+        }
     }
 }
 

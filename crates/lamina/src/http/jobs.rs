@@ -161,7 +161,7 @@ pub(super) async fn delete_job(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
             tell_deleted(&job, Wish::Owner, now, &edge.metrics.jobs, &edge.tracer);

@@ -97,8 +97,11 @@ impl Scrape {
     }
 
     async fn ask(&self) -> Result<(QueueStanding, Account), StoreError> {
-        let (store, now) = (&self.edge.store, self.edge.clock.now());
-        Ok((store.queue_standing(now).await?, store.account(now).await?))
+        let (store, moment) = (&self.edge.store, self.edge.clock.moment());
+        Ok((
+            store.queue_standing(moment.now).await?,
+            store.account(moment.wall).await?,
+        ))
     }
 }
 

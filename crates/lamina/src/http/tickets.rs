@@ -108,7 +108,7 @@ pub(super) async fn create_ticket(
     let (parts, body) = request.into_parts();
     require_json(&parts.headers)?;
     let spec = parse(&edge, body).await?;
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     let id = UploadId::new(now);
     let expires_at = now.plus(edge.limits.ticket_ttl.min(edge.upload_ttl));
     let terms = PutTerms {
@@ -162,7 +162,7 @@ pub(super) async fn get_upload(
     base: PublicBase,
 ) -> Result<Response, ApiError> {
     let id: UploadId = id.parse().map_err(|_| ApiError::UploadMissing)?;
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     if let Some(record) = edge.store.upload_get(&owner, id, now).await? {
         let status = UploadStatus {
             upload_id: id,

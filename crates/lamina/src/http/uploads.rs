@@ -102,9 +102,9 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Response, ApiError> {
     let file = receive(&edge, request).await?;
-    let place = intake.enter(file.len).await?;
-    let picture = picture::from_spool(&edge, file).await?;
-    let now = edge.clock.now();
+    let place = intake.of(&owner).enter(file.len).await?;
+    let picture = picture::from_spool(&edge, &owner, file).await?;
+    let now = edge.clock.wall();
     let (id, facts) = (UploadId::new(now), picture.facts);
     let expires_at = now.plus(edge.upload_ttl);
     let key = BlobKey::Upload(id, facts.media_type);

@@ -4,6 +4,9 @@
 //! length of the queue are bounded too. It keeps nothing waiting without bound: when the queue is
 //! full the caller learns so at once. It does not know what the work is.
 //!
+//! Turns are fair by owner ([`Pool::of`]), and so are places in the queue: however much work one owner has,
+//! another's is next.
+//!
 //! It has threads of its own, few and always the same. The system's allocator keeps what a thread
 //! freed for that thread, tens of megabytes after a picture, so pictures that are decoded wherever a
 //! thread happens to be free cost that many times over.
@@ -12,10 +15,12 @@
 //! that goes away never lets more run than was promised.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
+
+use crate::fair::Gate;
+use crate::jobs::{OwnerId, Shares};
 
 /// How much a [`Pool`] takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +61,18 @@ pub enum PoolError {
 /// A bounded pool of blocking image work. Clones share the same bounds.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    places: Arc<Semaphore>,
-    megapixels: Arc<Semaphore>,
-    threads: Arc<Semaphore>,
-    capacity: u32,
-    threads_in_all: usize,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Mutex<Shares>>,
+    /// A place is a thread, and weight is megapixels.
+    turns: Gate<Option<OwnerId>>,
     crew: Crew,
+    /// Whose work this handle brings.
+    owner: Option<OwnerId>,
+}
+
+/// A place in the queue, until it is dropped.
+struct Queued {
+    queue: Arc<Mutex<Shares>>,
+    owner: Option<OwnerId>,
 }
 
 /// The threads. They end with the last clone of the pool.
@@ -103,16 +113,34 @@ pub struct PoolLoad {
     pub running: usize,
     /// Pieces of work that wait for their turn.
     pub waiting: usize,
-    /// Megapixels being worked on, or reserved for work that waits for a thread.
+    /// Megapixels being worked on.
     pub megapixels: usize,
 }
 
-/// Counts a piece of work as waiting, until it is dropped.
-struct Waiting(Arc<AtomicUsize>);
+impl Queued {
+    /// None when the queue is full, or the owner has its share of it.
+    fn enter(queue: &Arc<Mutex<Shares>>, owner: &Option<OwnerId>) -> Option<Self> {
+        let mut shares = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = match owner {
+            Some(owner) => shares.may_take(owner.as_str()),
+            None => shares.free() > 0,
+        };
+        if !free {
+            return None;
+        }
+        shares.take(owner.as_ref().map_or("", OwnerId::as_str));
+        drop(shares);
+        Some(Self {
+            queue: Arc::clone(queue),
+            owner: owner.clone(),
+        })
+    }
+}
 
-impl Drop for Waiting {
+impl Drop for Queued {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut shares = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.give_back(self.owner.as_ref().map_or("", OwnerId::as_str));
     }
 }
 
@@ -124,27 +152,35 @@ impl Pool {
         let capacity = size.megapixels.clamp(1, 1_000_000);
         let queue = size.queue.min(1_000_000);
         Self {
-            places: Arc::new(Semaphore::new(threads + queue)),
-            megapixels: Arc::new(Semaphore::new(capacity as usize)),
-            threads: Arc::new(Semaphore::new(threads)),
-            capacity,
-            threads_in_all: threads,
-            waiting: Arc::default(),
+            queue: Arc::new(Mutex::new(Shares::of(threads + queue))),
+            turns: Gate::new(threads, capacity),
             crew: Crew::of(threads),
+            owner: None,
+        }
+    }
+
+    /// The same pool, for work of `owner`.
+    #[must_use]
+    pub fn of(&self, owner: &OwnerId) -> Self {
+        Self {
+            owner: Some(owner.clone()),
+            ..self.clone()
         }
     }
 
     /// What it is doing now.
     #[must_use]
     pub fn load(&self) -> PoolLoad {
+        let (running, megapixels, waiting) = self.turns.load();
         PoolLoad {
-            running: self.threads_in_all - self.threads.available_permits(),
-            waiting: self.waiting.load(Ordering::Relaxed),
-            megapixels: self.capacity as usize - self.megapixels.available_permits(),
+            running,
+            waiting,
+            megapixels: megapixels as usize,
         }
     }
 
-    /// Runs `work` on a thread of the pool when its turn comes; turns are first come, first served.
+    /// Runs `work` on a thread of the pool when its turn comes; turns of one owner are first come, first
+    /// served.
     ///
     /// `megapixels` is what the work weighs ([`super::Header::cost_megapixels`]), counted as at
     /// least 1 and at most the whole pool. When the caller's future is dropped, waiting work is
@@ -157,9 +193,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| PoolError::Busy)?;
+        let place = Queued::enter(&self.queue, &self.owner).ok_or(PoolError::Busy)?;
         self.run_in_turn(megapixels, move || {
             let result = work();
             drop(place);
@@ -178,11 +212,11 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let permits = self.enter(megapixels).await?;
+        let place = self.turns.enter(self.owner.clone(), megapixels).await;
         let (tell, told) = oneshot::channel();
         let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
-            drop(permits);
+            drop(place);
             // Nobody may want to know any more.
             let _ = tell.send(result);
         });
@@ -192,22 +226,5 @@ impl Pool {
             Ok(Err(_)) => Err(PoolError::Panicked),
             Err(_) => Err(PoolError::Stopped),
         }
-    }
-
-    async fn enter(&self, megapixels: u32) -> Result<[OwnedSemaphorePermit; 2], PoolError> {
-        let weight = megapixels.clamp(1, self.capacity);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(Arc::clone(&self.waiting));
-        // The semaphores are never closed, and a thread is asked for last, so that work waiting
-        // for megapixels never keeps a thread from work that already has them.
-        let memory = Arc::clone(&self.megapixels)
-            .acquire_many_owned(weight)
-            .await
-            .map_err(|_| PoolError::Stopped)?;
-        let thread = Arc::clone(&self.threads)
-            .acquire_owned()
-            .await
-            .map_err(|_| PoolError::Stopped)?;
-        Ok([memory, thread])
     }
 }

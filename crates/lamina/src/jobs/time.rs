@@ -36,6 +36,25 @@ impl UnixMs {
     }
 }
 
+/// One reading of both times of `clock.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// For waits, leases and time-outs: never steps.
+    pub now: UnixMs,
+    /// What the machine's clock says, for people and for what is promised by the time of day.
+    pub wall: UnixMs,
+}
+
+/// A moment of a clock that was never stepped.
+impl From<UnixMs> for Moment {
+    fn from(time: UnixMs) -> Self {
+        Self {
+            now: time,
+            wall: time,
+        }
+    }
+}
+
 /// Whole milliseconds, for a field of a log line: one of 128 bits would be written as text.
 #[must_use]
 pub fn whole_ms(duration: Duration) -> u64 {

@@ -93,6 +93,8 @@ pub struct JobMetrics {
     leases_lost: Family<Label<1>, Counter>,
     rescues: Counter,
     unknown: Family<Label<1>, Counter>,
+    clock_steps: Family<Label<1>, Counter>,
+    expiry_held: Gauge,
 }
 
 impl Default for JobMetrics {
@@ -109,6 +111,8 @@ impl Default for JobMetrics {
             leases_lost: Family::default(),
             rescues: Counter::default(),
             unknown: Family::default(),
+            clock_steps: Family::default(),
+            expiry_held: Gauge::default(),
         };
         // A series that begins with its first event hides that event from increase() and rate().
         for engine in EngineKind::ALL {
@@ -128,6 +132,10 @@ impl Default for JobMetrics {
             let _ = metrics
                 .leases_lost
                 .get_or_create(&[("reason", loss.into())]);
+        }
+        for direction in ["forward", "back"] {
+            let direction = [("direction", direction.into())];
+            let _ = metrics.clock_steps.get_or_create(&direction);
         }
         for phase in Phase::ACTIVE {
             let _ = metrics
@@ -229,9 +237,22 @@ impl JobMetrics {
         self.unknown.get_or_create(&engine).inc();
     }
 
+    /// The machine's clock was stepped.
+    pub fn clock_stepped(&self, forward: bool) {
+        let direction = if forward { "forward" } else { "back" };
+        let direction = [("direction", direction.into())];
+        self.clock_steps.get_or_create(&direction).inc();
+    }
+
+    /// Whether expiry waits until a clock that leapt ahead has run on.
+    pub fn expiry_held(&self, held: bool) {
+        self.expiry_held.set(i64::from(held));
+    }
+
     pub(super) fn enter(&self, catalog: &mut Catalog) {
         self.enter_jobs(catalog);
         self.enter_steps(catalog);
+        self.enter_clock(catalog);
     }
 
     fn enter_jobs(&self, catalog: &mut Catalog) {
@@ -282,6 +303,25 @@ impl JobMetrics {
                 "Submissions of this process of which it will not be known whether the engine took them, and whether they were paid",
             ),
             self.unknown.clone(),
+        );
+    }
+
+    fn enter_clock(&self, catalog: &mut Catalog) {
+        catalog.add(
+            counter(
+                "lamina_clock_steps_total",
+                &["direction"],
+                "Steps of the machine's clock that were noticed, forward or back",
+            ),
+            self.clock_steps.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_expiry_held",
+                &[],
+                "1 while nothing expires because of a clock that leapt ahead, see CLOCK_STEP_HOLD",
+            ),
+            self.expiry_held.clone(),
         );
     }
 

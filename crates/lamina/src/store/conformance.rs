@@ -20,7 +20,8 @@ pub(super) use accounts::{
 pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
     a_job_is_seen_by_its_owner_alone, a_key_names_one_job_as_long_as_it_lives,
-    a_list_is_newest_first_and_goes_on_after_its_cursor, a_store_that_is_closed_says_so,
+    a_list_is_newest_first_and_goes_on_after_its_cursor,
+    a_run_is_released_however_and_whenever_its_job_ended, a_store_that_is_closed_says_so,
     no_reader_sees_less_than_was_acknowledged_or_read_before,
 };
 pub(super) use oversight::{
@@ -29,12 +30,16 @@ pub(super) use oversight::{
     a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
 pub(super) use queue::{
-    a_job_is_claimed_once_when_it_is_due, a_job_that_keeps_losing_its_worker_is_set_aside,
+    a_job_is_claimed_once_when_it_is_due, a_job_that_got_through_is_no_suspect_any_more,
+    a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
     a_job_that_waited_while_nobody_listened_is_due_at_once,
     a_late_answer_from_a_lost_worker_changes_nothing,
     a_released_job_is_due_again_with_its_attempt_unchanged, a_renewed_lease_is_not_taken_over,
-    a_wake_up_during_a_step_is_not_lost, leases_of_a_dead_process_end_at_once,
+    a_wake_up_during_a_step_is_not_lost, an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
+    leases_of_a_dead_process_end_at_once, no_owner_and_no_host_takes_more_than_its_share,
     racing_workers_never_share_a_job, the_queue_tells_what_is_due_and_for_how_long,
+    the_queues_times_can_be_moved_to_another_clock,
+    turns_go_round_where_every_owner_holds_the_same,
 };
 pub(super) use submissions::{
     a_callback_proves_that_an_open_submission_was_taken, a_submission_of_unknown_fate_is_counted,
@@ -48,12 +53,12 @@ pub(super) use uploads::{
 use super::{
     AccountLine, Arrival, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Incoming,
     Lookup, NewJob, NewUpload, Opening, PhaseStanding, Settled, SourceFacts, Store, StoredSource,
-    SubmissionState,
+    SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
-    Change, EngineKind, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId, Params, Phase,
-    RequestId, UnixMs, UploadId,
+    Change, EngineKind, FailureCode, JobId, Layer, MediaType, Moment, Nonce, OwnerId, Params,
+    Phase, RequestId, Shares, Stage, UnixMs, UploadId,
 };
 
 const T0: UnixMs = UnixMs(1_000_000);
@@ -85,6 +90,7 @@ fn new_job(created_at: UnixMs) -> NewJob {
         },
         source: StoredSource::Stored(FACTS),
         created_at,
+        due_at: created_at,
         expires_at: created_at.plus(DAY),
         max_active: None,
     }
@@ -109,12 +115,26 @@ async fn create(store: &dyn Store, created_at: UnixMs) -> JobId {
 }
 
 async fn claim(store: &dyn Store, phase: Phase, now: UnixMs) -> Option<Claimed> {
+    claim_as(store, "w", phase, now).await
+}
+
+async fn claim_as(store: &dyn Store, worker: &str, phase: Phase, now: UnixMs) -> Option<Claimed> {
     let mut claimed = store
-        .job_claim("w", &[(phase, 1)], now, LEASE, 3)
+        .job_claim(worker, wants(phase, 1), now, LEASE)
         .await
         .unwrap();
     assert!(claimed.len() <= 1);
     claimed.pop()
+}
+
+/// Jobs of a phase whose source is stored.
+fn wants(phase: Phase, limit: u32) -> Vec<Want> {
+    let stage = Stage::of(phase, true).unwrap();
+    vec![Want::any(stage, limit)]
+}
+
+fn moment(secs: u64) -> Moment {
+    at(secs).into()
 }
 
 fn change(phase: Phase, run_at: UnixMs) -> Change {
@@ -137,7 +157,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
             change(Phase::Submit, now),
             Facts::Source(FACTS),
             true,
-            now,
+            now.into(),
         )
         .await
         .unwrap();
@@ -145,7 +165,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now)
+            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now.into())
             .await
             .unwrap(),
         Opening::Opened
@@ -157,7 +177,13 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         expected: Duration::from_secs(20),
     };
     let settled = store
-        .job_settle(&job.lease, change(Phase::Wait, now), facts, false, now)
+        .job_settle(
+            &job.lease,
+            change(Phase::Wait, now),
+            facts,
+            false,
+            now.into(),
+        )
         .await
         .unwrap();
     assert_eq!(settled, Settled::Applied);
@@ -192,7 +218,12 @@ macro_rules! for_each_case {
             a_late_answer_from_a_lost_worker_changes_nothing,
             a_renewed_lease_is_not_taken_over,
             a_released_job_is_due_again_with_its_attempt_unchanged,
-            a_job_that_keeps_losing_its_worker_is_set_aside,
+            a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
+            a_job_that_got_through_is_no_suspect_any_more,
+            an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
+            turns_go_round_where_every_owner_holds_the_same,
+            no_owner_and_no_host_takes_more_than_its_share,
+            the_queues_times_can_be_moved_to_another_clock,
             what_a_step_learns_is_written_with_its_change,
             a_wake_up_during_a_step_is_not_lost,
             a_callback_proves_that_an_open_submission_was_taken,
@@ -201,6 +232,7 @@ macro_rules! for_each_case {
             the_account_follows_every_submission_through_its_states,
             the_queue_tells_what_is_due_and_for_how_long,
             a_job_expires_in_every_phase,
+            a_run_is_released_however_and_whenever_its_job_ended,
             leases_of_a_dead_process_end_at_once,
             a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,

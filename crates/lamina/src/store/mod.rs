@@ -24,12 +24,14 @@ pub use records::{
     Account, AccountLine, Arrival, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone,
     IdempotencyKey, Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
     QueueStanding, Settled, SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord,
-    WaitCounts,
+    WaitCounts, Want,
 };
 pub use signal::Signal;
 
 use crate::access::SpendCaps;
-use crate::jobs::{Change, EngineKind, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId};
+use crate::jobs::{
+    Change, EngineKind, JobId, Moment, Nonce, OwnerId, Phase, RequestId, Stage, UnixMs, UploadId,
+};
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
@@ -67,27 +69,36 @@ pub trait Store: Accounts + Oversight {
 
     // ---- jobs, as the worker sees them ----
 
-    /// Claims due jobs for `worker`: at most `limit` of each phase, oldest `run_at` first. Jobs of
-    /// an expired lease are taken over and counted as rescued; those rescued `max_rescues` times
-    /// are left to [`Store::job_fail_poisoned`].
+    /// Claims due jobs for `worker`, as many as it wants of each stage and fair by owner: from those
+    /// who hold fewest first, in turn, each owner's oldest `run_at` first. Jobs of another worker
+    /// whose lease ran out are taken over.
     async fn job_claim(
         &self,
         worker: &str,
-        wants: &[(Phase, u32)],
+        wants: Vec<Want>,
         now: UnixMs,
         lease: Duration,
-        max_rescues: u32,
     ) -> Result<Vec<Claimed>, StoreError>;
+    /// How many jobs of each stage could be claimed now, in the order of [`Stage::ALL`], counted up
+    /// to `most`.
+    async fn job_due(&self, now: UnixMs, most: u32) -> Result<[u32; Stage::ALL.len()], StoreError>;
     /// When the next job becomes due, if any is not yet.
     async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError>;
     /// Extends a lease. [`Settled::LostLease`] tells the step to stop.
     async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError>;
     /// Gives a lease back untouched: the attempt is not counted, the job is due as before.
     async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError>;
-    /// Ends leases of workers that cannot be alive, because this process owns the store alone.
-    /// Each counts as a rescue. Jobs that wait for an engine are due at once, since a callback may
-    /// have come while nobody listened. Does nothing in a store that several processes share.
-    async fn lease_end_all_others(&self, worker: &str, now: UnixMs) -> Result<u64, StoreError>;
+    /// Ends leases of workers that cannot be alive, because this process owns the store alone, and
+    /// returns how many. `computed` are the jobs whose pictures were being computed when the last
+    /// process died: they are suspects, and a single one is counted (see
+    /// [`Store::job_fail_poisoned`]). Jobs that wait for an engine are due at once, since a callback
+    /// may have come while nobody listened.
+    async fn lease_end_all_others(
+        &self,
+        worker: &str,
+        computed: &[JobId],
+        now: UnixMs,
+    ) -> Result<u64, StoreError>;
     /// Applies a step's change and facts in one fenced transaction. With `keep` the lease stays.
     async fn job_settle(
         &self,
@@ -95,17 +106,25 @@ pub trait Store: Accounts + Oversight {
         change: Change,
         facts: Facts,
         keep: bool,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<Settled, StoreError>;
     /// Makes a waiting job due now, if `nonce` is one of its submissions. A wake-up during a step
     /// is kept. False when nothing matched.
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError>;
-    /// Fails jobs that ended their process `max_rescues` times. Returns them.
+    /// Fails jobs that nothing is done for and that were alone being computed when a process died,
+    /// `max_rescues` times since they last got through. Returns them.
     async fn job_fail_poisoned(
         &self,
         max_rescues: u32,
-        now: UnixMs,
+        wall: UnixMs,
     ) -> Result<Vec<Ended>, StoreError>;
+    /// Both times as the last process saw them last, if one did.
+    async fn clock_seen(&self) -> Result<Option<Moment>, StoreError>;
+    /// Remembers both times for the next process.
+    async fn clock_see(&self, seen: Moment) -> Result<(), StoreError>;
+    /// Moves every time that the queue waits by, because the clock they were read from is another
+    /// one now.
+    async fn queue_shift(&self, millis: i64) -> Result<(), StoreError>;
 
     // ---- submissions ----
 
@@ -118,7 +137,7 @@ pub trait Store: Accounts + Oversight {
         nonce: &Nonce,
         price_microusd: u64,
         caps: SpendCaps,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<Opening, StoreError>;
     /// Records what became of a submission whose answer is known. Not fenced: a fact stays a fact
     /// when the lease is lost. An accepted one is never overwritten.

@@ -36,7 +36,7 @@ pub(super) async fn fit(
         let limits = worker.parts.layer_limits;
         let scale =
             move |bytes: &[u8], limits: &images::Limits| images::fit_layer(bytes, limits, canvas);
-        let (scaled, _) = on_pool(worker, bytes, limits, scale).await;
+        let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
         let (facts, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
         layer.facts = facts;
         layer.bytes = png.into();

@@ -1,15 +1,14 @@
-//! The claim loop: asks the store for as many due jobs as there are free slots of their kind.
+//! The claim loop: holds free places, asks the store for as many due jobs, and starts them at once.
 //! Woken by a signal for speed, by the next due time, and by a slow poll for certainty.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Worker;
-use crate::jobs::Phase;
+use super::slots::Slot;
 use crate::store::{Claimed, StoreError};
 
 /// The longest time between two looks. Finds jobs whose lease ran out and signals that were lost,
@@ -18,15 +17,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// After a look that failed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most jobs of one kind in one claim.
-const BATCH: usize = 64;
+const BATCH: u32 = 64;
 
 impl Worker {
     pub(super) async fn claim_loop(self: Arc<Self>, stop: CancellationToken) {
-        self.end_leases_of_the_dead().await;
         while !stop.is_cancelled() {
             // Registered before the query, so that a wake-up between query and wait is kept.
             let due = self.parts.store.signal().due.notified();
-            let freed = self.slot_freed.notified();
+            let freed = self.slots.freed().notified();
+            tokio::pin!(due, freed);
+            due.as_mut().enable();
+            freed.as_mut().enable();
             let wait = match Arc::clone(&self).claim_once().await {
                 Ok(0) => self.until_next_due().await,
                 Ok(_) => continue,
@@ -44,50 +45,69 @@ impl Worker {
         }
     }
 
-    /// In a store that one process owns, a lease at start is a dead process's.
-    async fn end_leases_of_the_dead(&self) {
-        match self
-            .parts
-            .store
-            .lease_end_all_others(&self.name, self.parts.clock.now())
-            .await
-        {
-            Ok(0) => {}
-            Ok(jobs) => {
-                self.parts.metrics.rescued(jobs);
-                tracing::info!(
-                    jobs,
-                    "took over jobs of a process that ended without releasing them"
-                );
+    /// What a process that ended left behind, before any job is claimed. In a store that one process
+    /// owns, a lease at start is a dead process's.
+    pub(super) async fn take_over(&self, stop: &CancellationToken) {
+        let store = &self.parts.store;
+        self.at_start(stop, || self.resume_clock()).await;
+        let end = || {
+            let now = self.parts.clock.now();
+            store.lease_end_all_others(&self.name, &self.parts.computed, now)
+        };
+        let jobs = self.at_start(stop, end).await.unwrap_or(0);
+        if jobs > 0 {
+            self.parts.metrics.rescued(jobs);
+            tracing::info!(
+                jobs,
+                computed = self.parts.computed.len(),
+                "took over jobs of a process that ended without releasing them"
+            );
+        }
+        let (most, clock) = (self.settings.max_rescues, &self.parts.clock);
+        let set_aside = || store.job_fail_poisoned(most, clock.wall());
+        for job in self.at_start(stop, set_aside).await.unwrap_or_default() {
+            self.tell_set_aside(&job);
+        }
+    }
+
+    /// Tries until the database can be written; none when the stop came first.
+    async fn at_start<T, F>(&self, stop: &CancellationToken, work: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match work().await {
+                Ok(done) => return Some(done),
+                Err(error) => {
+                    tracing::error!(%error, "what the last process left could not be taken over yet");
+                }
             }
-            Err(error) => tracing::warn!(%error, "old leases stand until they run out"),
+            tokio::select! {
+                () = tokio::time::sleep_until(Instant::now() + LOOK_AGAIN) => {}
+                () = stop.cancelled() => return None,
+            }
         }
     }
 
     /// Claims once and starts what it got; returns how many jobs that were.
     async fn claim_once(self: Arc<Self>) -> Result<usize, StoreError> {
-        let wants = Phase::ACTIVE.map(|phase| (phase, self.free_slots(phase)));
-        if wants.iter().all(|(_, free)| *free == 0) {
+        let (store, now) = (&self.parts.store, self.parts.clock.now());
+        let due = store.job_due(now, BATCH).await?;
+        let (wants, mut reserved) = self.slots.reserve(due);
+        if wants.is_empty() {
             self.beat();
             return Ok(0);
         }
-        let (settings, now) = (&self.settings, self.parts.clock.now());
-        let claims = self
-            .parts
-            .store
-            .job_claim(
-                &self.name,
-                &wants,
-                now,
-                settings.lease,
-                settings.max_rescues,
-            )
+        let claims = store
+            .job_claim(&self.name, wants, now, self.settings.lease)
             .await?;
         self.beat();
         let count = claims.len();
         for job in claims {
+            let Some(stage) = job.stage() else { continue };
+            let slot = reserved.assign(stage, &job.owner, job.host());
             self.tell_claim(&job);
-            self.start(job);
+            self.start(job, slot);
         }
         Ok(count)
     }
@@ -98,31 +118,10 @@ impl Worker {
             .send_replace(Some(std::time::Instant::now()));
     }
 
-    fn free_slots(&self, phase: Phase) -> u32 {
-        let free = self
-            .slot(phase)
-            .map_or(0, |slots| slots.available_permits().min(BATCH));
-        u32::try_from(free).unwrap_or(0)
-    }
-
-    fn start(self: &Arc<Self>, job: Claimed) {
-        let Some(slots) = self.slot(job.phase).cloned() else {
-            return;
-        };
+    fn start(self: &Arc<Self>, job: Claimed, slot: Slot) {
         let worker = Arc::clone(self);
-        self.steps.spawn(async move {
-            // Steps that went on to their next phase may have taken the slot since it was counted;
-            // jobs of other phases need not wait for that.
-            let Ok(slot) = slots.acquire_owned().await else {
-                return;
-            };
-            worker.run_steps(job, slot).await;
-            worker.slot_freed.notify_one();
-        });
-    }
-
-    pub(super) fn next_slot(&self, phase: Phase) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(self.slot(phase)?).try_acquire_owned().ok()
+        self.steps
+            .spawn(async move { worker.run_steps(job, slot).await });
     }
 
     async fn until_next_due(&self) -> Duration {

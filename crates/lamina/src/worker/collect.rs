@@ -108,7 +108,7 @@ async fn check(worker: &Worker, job: &Claimed, source: LayerSource) -> Result<Ch
         },
     };
     let limits = worker.parts.layer_limits;
-    let (inspected, bytes) = on_pool(worker, bytes, limits, images::inspect_layer).await;
+    let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
     let facts = inspected.map_err(|error| bad_layer(worker, job, &error))?;
     Ok(Checked {
         name: source.name,
@@ -128,6 +128,7 @@ pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> S
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
 pub(super) async fn on_pool<T: Send + 'static>(
     worker: &Worker,
+    job: &Claimed,
     bytes: Bytes,
     limits: Limits,
     work: impl FnOnce(&[u8], &Limits) -> Result<T, ImageError> + Send + 'static,
@@ -137,11 +138,13 @@ pub(super) async fn on_pool<T: Send + 'static>(
         Err(error) => return (Err(error), bytes),
     };
     let input = bytes.clone();
-    let done = worker
-        .parts
-        .pool
-        .run_in_turn(megapixels, move || work(&input, &limits))
-        .await;
+    let turn = worker.turn(job).await;
+    let work = move || {
+        let _computing = turn.begin();
+        work(&input, &limits)
+    };
+    let pool = worker.parts.pool.of(&job.owner);
+    let done = pool.run_in_turn(megapixels, work).await;
     (
         done.map_err(ImageError::from).and_then(|result| result),
         bytes,
@@ -177,7 +180,7 @@ async fn shows_the_source_first(
         max_bytes: u64::MAX,
         ..worker.parts.source_limits
     };
-    let (same, _) = on_pool(worker, source, limits, move |source, limits| {
+    let (same, _) = on_pool(worker, job, source, limits, move |source, limits| {
         Ok(images::same_picture(
             &images::decode_rgba(source, limits)?,
             &images::decode_rgba(&frame, limits)?,

@@ -50,7 +50,7 @@ pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
 }
 
 async fn run_once(worker: &Worker) -> Result<Counts, SweepError> {
-    let (store, now) = (&worker.parts.store, worker.parts.clock.now());
+    let (store, now) = (&worker.parts.store, worker.expire_by());
     let expired = store.job_expire(now, BATCH).await?;
     for job in &expired {
         worker.tell_expired(job);
@@ -113,7 +113,7 @@ async fn erase_upload(worker: &Worker, upload: UploadId) -> Result<(), SweepErro
 /// Returns how many jobs and uploads without a row had bytes.
 async fn sweep_orphans(worker: &Worker) -> Result<usize, SweepError> {
     let (store, blobs) = (&worker.parts.store, &worker.parts.blobs);
-    let before = worker.parts.clock.now().minus(ORPHAN_AGE);
+    let before = worker.expire_by().minus(ORPHAN_AGE);
     let owners = blobs.owners().await?;
     let old = |made: Option<UnixMs>| made.is_none_or(|made| made < before);
     let jobs: Vec<JobId> = owners

@@ -4,12 +4,13 @@
 
 mod canvas;
 mod claim;
+mod clock_watch;
 mod collect;
 pub mod crash;
 mod janitor;
 mod prepare;
-mod rescuer;
 mod run;
+mod slots;
 mod step;
 mod submit;
 mod sweeper;
@@ -19,7 +20,7 @@ mod wait;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -27,13 +28,16 @@ use uuid::Uuid;
 use crate::access::SpendCaps;
 use crate::blobs::{Blobs, Inbox};
 use crate::clock::Clock;
+use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
 use crate::fetch::Fetcher;
 use crate::images::{Limits, Pool};
-use crate::jobs::{Backoff, JobId, Nonce, Phase, UnixMs};
+use crate::jobs::{Backoff, JobId, Nonce, Stage, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::store::Store;
 use crate::trace::Tracer;
+use clock_watch::ClockWatch;
+use slots::Slots;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ pub enum UnknownPolicy {
 pub struct WorkerSettings {
     /// How long a lease lasts; steps renew it at a third of that.
     pub lease: Duration,
-    /// How often a job may end its process before it is set aside.
+    /// How often a process may die while a job is computed alone, before the job is set aside. An
+    /// operator may kill a process a few times in a row too.
     pub max_rescues: u32,
     /// Retries of a failed step.
     pub backoff: Backoff,
@@ -63,8 +68,8 @@ pub struct WorkerSettings {
     pub spend: SpendCaps,
     /// How long an engine may take.
     pub engine_timeout: Duration,
-    /// Steps of each kind at once, in the order of [`Phase::ACTIVE`].
-    pub concurrency: [usize; 4],
+    /// Steps of each stage at once, in the order of [`Stage::ALL`].
+    pub concurrency: [usize; Stage::ALL.len()],
     /// How long a completed answer of 410 is given before a row is forgotten.
     pub gone_window: Duration,
     /// How long a job waits after the blob store failed it; it counts no attempt. Twelve times as
@@ -72,23 +77,27 @@ pub struct WorkerSettings {
     pub storage_pause: Duration,
     /// How long running steps may finish once the stop was asked for.
     pub stop_grace: Duration,
+    /// How long a clock that leapt ahead must run on before anything expires because of the leap.
+    pub clock_hold: Duration,
 }
 
 impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(60),
-            max_rescues: 3,
+            max_rescues: 5,
             backoff: Backoff::default(),
             max_runs: 3,
             unknown_grace: Duration::from_secs(120),
             unknown_policy: UnknownPolicy::Fail,
             spend: SpendCaps::default(),
             engine_timeout: Duration::from_secs(30 * 60),
-            concurrency: [4, 16, 64, 16],
+            // A fetch holds a stranger's picture in memory while it comes, 20 MiB at the most.
+            concurrency: [8, 6, 16, 64, 16],
             gone_window: Duration::from_secs(7 * 24 * 3600),
             storage_pause: Duration::from_secs(5),
             stop_grace: Duration::from_secs(20),
+            clock_hold: Duration::from_secs(3600),
         }
     }
 }
@@ -116,6 +125,10 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where it is noted which pictures are being computed.
+    pub compute: ComputeLog,
+    /// The jobs that were, when the last process died.
+    pub computed: Vec<JobId>,
     /// What is counted of jobs.
     pub metrics: JobMetrics,
     /// Traces steps.
@@ -133,8 +146,8 @@ pub struct Worker {
     /// Names this process's leases; fresh in every process.
     name: String,
     started_at: UnixMs,
-    slots: [Arc<Semaphore>; 4],
-    slot_freed: Notify,
+    slots: Slots,
+    clock_watch: ClockWatch,
     steps: TaskTracker,
     /// Raised when steps must end at once.
     kill: CancellationToken,
@@ -147,12 +160,10 @@ impl Worker {
         Arc::new(Self {
             name: Uuid::new_v4().to_string(),
             started_at: parts.clock.now(),
+            slots: Slots::of(settings.concurrency),
+            clock_watch: ClockWatch::new(settings.clock_hold, parts.clock.moment()),
             parts,
             settings,
-            slots: settings
-                .concurrency
-                .map(|steps| Arc::new(Semaphore::new(steps.max(1)))),
-            slot_freed: Notify::new(),
             steps: TaskTracker::new(),
             kill: CancellationToken::new(),
         })
@@ -165,11 +176,12 @@ impl Worker {
         wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
         stop: CancellationToken,
     ) {
+        self.take_over(&stop).await;
         tokio::join!(
             Arc::clone(&self).claim_loop(stop.clone()),
             Arc::clone(&self).wake_loop(wakes, stop.clone()),
             janitor::run(&self, stop.clone()),
-            rescuer::run(&self, stop.clone()),
+            clock_watch::run(&self, stop.clone()),
         );
         self.steps.close();
         if tokio::time::timeout(self.settings.stop_grace, self.steps.wait())
@@ -180,6 +192,7 @@ impl Worker {
             self.kill.cancel();
             self.steps.wait().await;
         }
+        self.leave_clock().await;
     }
 
     /// An engine in this process finished a request: its job is due now.
@@ -208,17 +221,15 @@ impl Worker {
         }
     }
 
+    /// A job's leave to be computed; see `compute_log.rs`.
+    async fn turn(&self, job: &crate::store::Claimed) -> crate::compute_log::Turn {
+        self.parts.compute.turn(job.lease.job, job.suspect).await
+    }
+
     fn max_side(&self, engine: crate::jobs::EngineKind) -> Option<u32> {
         self.parts
             .engines
             .get(engine)
             .and_then(|engine| engine.facts().max_side)
-    }
-
-    fn slot(&self, phase: Phase) -> Option<&Arc<Semaphore>> {
-        Phase::ACTIVE
-            .iter()
-            .position(|active| *active == phase)
-            .and_then(|index| self.slots.get(index))
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
             };
             let fetched = worker.parts.sources.fetch_with_doubt(url).await;
             let fetched = fetched.map_err(|error| failed(&error))?;
-            let normal = match (normalise(worker, fetched.bytes).await, fetched.doubt) {
+            let normal = match (normalise(worker, job, fetched.bytes).await, fetched.doubt) {
                 (Ok(normal), _) => normal,
                 (Err(error), Some(doubt)) if is_no_picture(&error) => {
                     return Err(failed(&doubt).into());
@@ -38,7 +38,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         .max_side
         .filter(|side| facts.width.max(facts.height) > *side)
     {
-        scale_down(worker, id, facts, max_side).await?;
+        scale_down(worker, job, facts, max_side).await?;
     }
     Ok(Report::done(Event::Prepared, now()).with(Facts::Source(facts)))
 }
@@ -64,14 +64,16 @@ pub(super) fn engine_input(job: JobId, facts: &SourceFacts, max_side: Option<u32
     }
 }
 
-async fn normalise(worker: &Worker, bytes: Bytes) -> Result<Normalised, ImageError> {
+async fn normalise(worker: &Worker, job: &Claimed, bytes: Bytes) -> Result<Normalised, ImageError> {
     let limits = worker.parts.source_limits;
     let megapixels = images::header(&bytes, &limits)?.cost_megapixels;
-    worker
-        .parts
-        .pool
-        .run_in_turn(megapixels, move || images::normalise(&bytes, &limits))
-        .await?
+    let turn = worker.turn(job).await;
+    let work = move || {
+        let _computing = turn.begin();
+        images::normalise(&bytes, &limits)
+    };
+    let pool = worker.parts.pool.of(&job.owner);
+    pool.run_in_turn(megapixels, work).await?
 }
 
 async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceFacts, Stumble> {
@@ -92,10 +94,11 @@ async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<Source
 
 async fn scale_down(
     worker: &Worker,
-    job: JobId,
+    claimed: &Claimed,
     facts: SourceFacts,
     max_side: u32,
 ) -> Result<(), Stumble> {
+    let job = claimed.lease.job;
     let source = worker
         .parts
         .blobs
@@ -109,7 +112,10 @@ async fn scale_down(
     let megapixels =
         u32::try_from(u64::from(facts.width) * u64::from(facts.height) / 1_000_000 + 1)
             .unwrap_or(u32::MAX);
-    let scaled = worker.parts.pool.run_in_turn(megapixels, move || {
+    let turn = worker.turn(claimed).await;
+    let pool = worker.parts.pool.of(&claimed.owner);
+    let scaled = pool.run_in_turn(megapixels, move || {
+        let _computing = turn.begin();
         let image = images::decode_rgba(&source, &limits)?;
         Ok(images::encode_png(&images::scale_to_fit(&image, max_side)))
     });

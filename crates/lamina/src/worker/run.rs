@@ -1,27 +1,29 @@
-//! Runs the steps of one claimed job: keeps its lease alive, settles every outcome, and goes on to
+//! Runs the steps of one claimed job: keeps its lease alive, writes every outcome, and goes on to
 //! the next phase in the same claim while there is a free slot for it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::slots::Slot;
 use super::step::{OWN_TROUBLE, Report, Stumble};
 use super::{Worker, collect, crash, prepare, submit, wait};
 use crate::engines::LayerSource;
-use crate::jobs::{Change, FailureCode, Outcome, Phase, settle};
-use crate::store::{Claimed, Facts, Settled, StoredSource};
+use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, settle};
+use crate::store::{Claimed, Facts, Lease, Settled, StoreError, StoredSource};
 
-/// How often a settlement is tried before the lease is left to run out.
-const SETTLE_TRIES: u32 = 6;
+/// How often a write is tried that the database refuses for its own defect, not for trouble.
+const DEFECT_TRIES: u32 = 6;
+/// Between two tries of a write, at the most.
+const WRITE_PAUSE: Duration = Duration::from_secs(5);
+/// One line in so many tries of the same write: the first, then one in about a minute.
+const TELL_EVERY: u32 = 12;
 
 impl Worker {
-    pub(super) async fn run_steps(
-        self: &Arc<Self>,
-        mut job: Claimed,
-        mut slot: OwnedSemaphorePermit,
-    ) {
+    pub(super) async fn run_steps(self: &Arc<Self>, mut job: Claimed, mut slot: Slot) {
         let (mut layers, claimed_in) = (None, job.phase);
         loop {
             let begun = Instant::now();
@@ -43,65 +45,92 @@ impl Worker {
             let Some(change) = self.decide(&job, report.outcome) else {
                 return self.release(&job).await;
             };
-            let next = self
-                .next_slot(change.phase)
-                .filter(|_| self.goes_on(&job, &change));
+            let next = self.next_slot(&job, &change);
             crash::point(&format!("before_settle_{}", change.phase));
             let settled = self
                 .settle(&job, &change, &report.facts, next.is_some())
                 .await;
             crash::point(&format!("after_settle_{}", change.phase));
-            if settled == Settled::Applied {
-                self.tell_change(&job, &change, claimed_in, took);
-            }
             match (settled, next) {
-                (Settled::Applied, Some(free)) => drop(std::mem::replace(&mut slot, free)),
-                (Settled::Applied, None) => return self.after_settled(&job, &change),
-                (Settled::LostLease, _) => {
+                (Some(Settled::Applied), next) => {
+                    self.tell_change(&job, &change, claimed_in, took);
+                    match next {
+                        Some(free) => drop(std::mem::replace(&mut slot, free)),
+                        None => return self.after_settled(&job, &change),
+                    }
+                }
+                (Some(Settled::LostLease), _) => {
                     return self.after_lost_lease(&job, Some(&report.facts)).await;
                 }
+                (None, _) => return self.release(&job).await,
             }
             (job.phase, job.attempt) = (change.phase, change.attempt);
         }
     }
 
-    /// Whether the next phase can begin at once in the same claim.
-    fn goes_on(&self, job: &Claimed, change: &Change) -> bool {
+    /// A place for the next phase, where that can begin at once in the same claim.
+    fn next_slot(&self, job: &Claimed, change: &Change) -> Option<Slot> {
         let another =
             change.phase != job.phase && change.phase != Phase::Wait && !change.phase.is_terminal();
-        another && change.run_at <= self.parts.clock.now()
+        if !another || change.run_at > self.parts.clock.now() {
+            return None;
+        }
+        // The source is stored once a job has left prepare.
+        self.slots.next(Stage::of(change.phase, true)?, &job.owner)
     }
 
     /// One step, with its lease renewed beside it. `None` when the lease was lost.
     async fn leased_step(&self, job: &Claimed, layers: Option<Vec<LayerSource>>) -> Option<Report> {
-        let step = self.step(job, layers);
+        let step = AssertUnwindSafe(self.step(job, layers)).catch_unwind();
         tokio::pin!(step);
-        let mut renew = tokio::time::interval_at(
-            Instant::now() + self.settings.lease / 3,
-            self.settings.lease / 3,
-        );
-        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let result = loop {
-            tokio::select! {
-                result = &mut step => break result,
-                () = self.kill.cancelled() => return Some(Report::of(Outcome::Interrupted)),
-                _ = renew.tick() => {
-                    let until = self.parts.clock.now().plus(self.settings.lease);
-                    match self.parts.store.lease_renew(&job.lease, until).await {
-                        Ok(Settled::Applied) => {}
-                        Ok(Settled::LostLease) => return None,
-                        Err(error) => tracing::warn!(job = %job.lease.job, %error, "a lease could not be renewed"),
-                    }
+        let result = tokio::select! {
+            result = &mut step => result,
+            () = self.kill.cancelled() => return Some(Report::of(Outcome::Interrupted)),
+            () = self.renew_until_lost(&job.lease) => {
+                if job.phase != Phase::Submit {
+                    return None;
+                }
+                // The picture may be handed over and paid for already. Only the call's own answer
+                // names the run that is to be cancelled then.
+                tokio::select! {
+                    result = &mut step => result,
+                    () = self.kill.cancelled() => return Some(Report::of(Outcome::Interrupted)),
                 }
             }
         };
         match result {
-            Ok(report) => Some(report),
-            Err(Stumble::Report(report)) => Some(*report),
-            Err(Stumble::LostLease) => None,
-            Err(Stumble::Store(error)) => {
+            Ok(Ok(report)) => Some(report),
+            Ok(Err(Stumble::Report(report))) => Some(*report),
+            Ok(Err(Stumble::LostLease)) => None,
+            Ok(Err(Stumble::Store(error))) => {
                 tracing::error!(job = %job.lease.job, phase = %job.phase, %error, "a step could not write what it learnt");
                 Some(Report::snooze(self.parts.clock.now().plus(OWN_TROUBLE)))
+            }
+            Err(_panic) => {
+                tracing::error!(job = %job.lease.job, phase = %job.phase, "a step panicked; this is a fault in lamina: report it");
+                Some(Report::of(Outcome::Retry {
+                    after: None,
+                    failure: FailureCode::Internal.into(),
+                    event: None,
+                }))
+            }
+        }
+    }
+
+    /// Keeps a lease; returns when it is another's, or nobody's.
+    async fn renew_until_lost(&self, lease: &Lease) {
+        let period = self.settings.lease / 3;
+        let mut renew = tokio::time::interval_at(Instant::now() + period, period);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            renew.tick().await;
+            let until = self.parts.clock.now().plus(self.settings.lease);
+            match self.parts.store.lease_renew(lease, until).await {
+                Ok(Settled::Applied) => {}
+                Ok(Settled::LostLease) => return,
+                Err(error) => {
+                    tracing::warn!(job = %lease.job, %error, "a lease could not be renewed");
+                }
             }
         }
     }
@@ -125,9 +154,10 @@ impl Worker {
         }
     }
 
-    fn decide(&self, job: &Claimed, outcome: Outcome) -> Option<Change> {
+    fn decide(&self, job: &Claimed, mut outcome: Outcome) -> Option<Change> {
         let (now, backoff) = (self.parts.clock.now(), &self.settings.backoff);
-        if let Outcome::Retry { failure, .. } = &outcome {
+        if let Outcome::Retry { failure, after, .. } = &mut outcome {
+            *after = after.map(|after| after.min(self.longest_wait(job)));
             let (id, attempt) = (job.lease.job, job.attempt + 1);
             tracing::warn!(job = %id, phase = %job.phase, attempt, code = %failure.code, "a step failed and is tried again");
         }
@@ -138,32 +168,65 @@ impl Worker {
         })
     }
 
-    /// Writes a change. A store that is in trouble for a moment is tried again, since what the step
-    /// learnt may have been paid for; in the end the lease runs out and the step is repeated.
-    async fn settle(&self, job: &Claimed, change: &Change, facts: &Facts, keep: bool) -> Settled {
-        for attempt in 1..=SETTLE_TRIES {
-            let now = self.parts.clock.now();
-            match self
-                .parts
+    /// However long another side asks to be left alone, a job waits no longer than it may take at
+    /// all, and not beyond its own end.
+    fn longest_wait(&self, job: &Claimed) -> Duration {
+        let left = job.expires_at.since(self.parts.clock.wall());
+        left.min(self.settings.engine_timeout)
+    }
+
+    /// Writes a change, however long the database is in trouble: what the step learnt may have been
+    /// paid for. The job stays this worker's meanwhile, and its slot is held. `None` when the stop
+    /// came first, or the database never took it.
+    async fn settle(
+        &self,
+        job: &Claimed,
+        change: &Change,
+        facts: &Facts,
+        keep: bool,
+    ) -> Option<Settled> {
+        let write = || {
+            let moment = self.parts.clock.moment();
+            let (lease, change, facts) = (&job.lease, change.clone(), facts.clone());
+            self.parts
                 .store
-                .job_settle(&job.lease, change.clone(), facts.clone(), keep, now)
-                .await
-            {
-                Ok(settled) => return settled,
-                Err(error) => {
-                    tracing::error!(job = %job.lease.job, attempt, %error, "a step's result could not be written");
-                    if !error.is_temporary() || attempt == SETTLE_TRIES {
-                        break;
-                    }
-                    let pause = Duration::from_millis(100) * 2u32.pow(attempt);
-                    tokio::select! {
-                        () = tokio::time::sleep_until(Instant::now() + pause) => {}
-                        () = self.kill.cancelled() => break,
-                    }
-                }
+                .job_settle(lease, change, facts, keep, moment)
+        };
+        self.persist(job, "a step's result", write).await.ok()
+    }
+
+    /// Repeats what the database is asked for until it does it. An error is the last one: of a
+    /// defect that stayed, or of trouble that the stop ended.
+    pub(super) async fn persist<T, F>(
+        &self,
+        job: &Claimed,
+        what: &str,
+        write: impl Fn() -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let (mut tries, mut defects) = (0u32, 0);
+        loop {
+            let error = match write().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if tries.is_multiple_of(TELL_EVERY) {
+                tracing::error!(job = %job.lease.job, tries, %error, what, "the database does not take what was learnt; it is tried again");
+            }
+            tries += 1;
+            defects += u32::from(!error.is_temporary());
+            if defects >= DEFECT_TRIES {
+                tracing::error!(job = %job.lease.job, tries, %error, what, "the database never took what was learnt");
+                return Err(error);
+            }
+            let pause = Duration::from_millis(100) * 2u32.pow(tries.min(6));
+            tokio::select! {
+                () = tokio::time::sleep_until(Instant::now() + pause.min(WRITE_PAUSE)) => {}
+                () = self.kill.cancelled() => return Err(error),
             }
         }
-        Settled::LostLease
     }
 
     async fn release(&self, job: &Claimed) {
@@ -208,19 +271,22 @@ impl Worker {
     /// What this step did for a job that is gone would outlive it: bytes in the store, a paid run.
     async fn after_lost_lease(&self, job: &Claimed, facts: Option<&Facts>) {
         let id = job.lease.job;
-        let gone = matches!(
-            self.parts.store.job_phase(id).await,
-            Ok(None | Some(Phase::Deleted | Phase::Expired))
-        );
+        let phase = self
+            .persist(job, "a job's phase", || self.parts.store.job_phase(id))
+            .await;
+        let gone = matches!(phase, Ok(None | Some(Phase::Deleted | Phase::Expired)));
         self.tell_lost(job, gone);
         if !gone {
             return;
         }
         if let (Some(Facts::Accepted { request, .. }), Some(engine)) =
             (facts, self.parts.engines.get(job.engine))
-            && let Err(error) = engine.cancel(request).await
         {
-            tracing::warn!(job = %id, %error, "a request of a job that is gone could not be cancelled");
+            // The janitor was told of the run with the same write, and repeats this if it fails.
+            self.parts.store.signal().erase.notify_one();
+            if let Err(error) = engine.cancel(request).await {
+                tracing::warn!(job = %id, %error, "a request of a job that is gone could not be cancelled");
+            }
         }
         if let Err(error) = self.parts.blobs.erase_job(id).await {
             tracing::warn!(job = %id, %error, "bytes of a job that is gone are left to the sweep");

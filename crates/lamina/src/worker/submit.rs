@@ -27,7 +27,8 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
             | (SubmissionState::Refused | SubmissionState::Unknown, _) => {}
         }
     }
-    let (nonce, now) = (Nonce::random(), worker.parts.clock.now());
+    let nonce = Nonce::random();
+    let moment = worker.parts.clock.moment();
     crash::point("before_intent");
     match worker
         .parts
@@ -37,7 +38,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
             &nonce,
             facts.price_microusd,
             worker.settings.spend,
-            now,
+            moment,
         )
         .await?
     {
@@ -51,7 +52,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         }
     }
     crash::point("after_intent");
-    call(worker, job, engine, nonce, now).await
+    call(worker, job, engine, nonce, moment.now).await
 }
 
 /// Ends the submission whose answer was never seen, or leaves with what to wait for.
@@ -99,6 +100,8 @@ async fn call(
     };
     let order = Order {
         job: job.lease.job,
+        owner: job.owner.clone(),
+        suspect: job.suspect,
         nonce: nonce.clone(),
         source: prepare::engine_input(job.lease.job, source, facts.max_side),
         params: job.params.clone(),
@@ -115,12 +118,13 @@ async fn call(
     tracing::warn!(job = %id, delivery = ?failed.delivery, error = %failed.error, "the engine did not accept a job");
     match failed.delivery {
         Delivery::NotTaken => {
+            let close = || {
+                let (store, wall) = (&worker.parts.store, worker.parts.clock.wall());
+                store.submission_close(&nonce, SubmissionState::Refused, None, wall)
+            };
+            // Else it would count as perhaps paid.
+            worker.persist(job, "a refused submission", close).await?;
             let now = worker.parts.clock.now();
-            worker
-                .parts
-                .store
-                .submission_close(&nonce, SubmissionState::Refused, None, now)
-                .await?;
             let pause = worker.settings.storage_pause;
             Ok(Report::of(engine_failed(&failed.error, now, pause)))
         }

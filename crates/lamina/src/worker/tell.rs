@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Worker;
 use super::step::Report;
-use crate::jobs::{Change, Outcome, Phase, whole_ms};
+use crate::jobs::{Change, Moment, Outcome, Phase, whole_ms};
 use crate::metrics::{LeaseLoss, StepEnd, Timing};
 use crate::store::{Claimed, Ended};
 use crate::trace::{JobEnd, Scope};
@@ -54,8 +54,9 @@ impl Worker {
         claimed_in: Phase,
         took: Duration,
     ) {
-        let (id, engine, now) = (job.lease.job, job.engine, self.parts.clock.now());
-        let age = now.since(job.created_at);
+        let (id, engine) = (job.lease.job, job.engine);
+        let Moment { now, wall } = self.parts.clock.moment();
+        let age = wall.since(job.created_at);
         let (age_ms, step_ms, engine_word) = (whole_ms(age), whole_ms(took), engine.as_str());
         match &change.failure {
             Some(failure) => {
@@ -76,7 +77,7 @@ impl Worker {
                 job: id,
                 engine,
                 created_at: job.created_at,
-                ended_at: now,
+                ended_at: wall,
                 phase: change.phase,
                 code,
             });
@@ -109,7 +110,7 @@ impl Worker {
 
     /// A job's time is over.
     pub(super) fn tell_expired(&self, job: &Ended) {
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.wall();
         let (age_ms, engine) = (whole_ms(now.since(job.created_at)), job.engine.as_str());
         tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job expired");
         self.parts.metrics.ended(job.engine, Phase::Expired, None);
@@ -129,7 +130,8 @@ impl Worker {
     /// A job was set aside.
     pub(super) fn tell_set_aside(&self, job: &Ended) {
         let code = crate::jobs::FailureCode::CrashLoop.as_str();
-        let age_ms = whole_ms(self.parts.clock.now().since(job.created_at));
+        let wall = self.parts.clock.wall();
+        let age_ms = whole_ms(wall.since(job.created_at));
         let engine = job.engine.as_str();
         tracing::error!(job = %job.id, owner = %job.owner, engine, code, age_ms, "a job ended its process too often and was set aside");
         self.parts
@@ -139,7 +141,7 @@ impl Worker {
             job: job.id,
             engine: job.engine,
             created_at: job.created_at,
-            ended_at: self.parts.clock.now(),
+            ended_at: wall,
             phase: Phase::Failed,
             code: Some(code),
         });

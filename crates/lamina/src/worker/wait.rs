@@ -10,10 +10,6 @@ use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, Facts, Submission, SubmissionState};
 
-/// How often a free engine may lose a request (the process ended each time) before the picture is
-/// suspected.
-const MAX_LOST: u32 = 5;
-
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let Some((nonce, request)) = accepted(job) else {
         return Ok(Report::give_up(FailureCode::Internal));
@@ -57,7 +53,7 @@ pub(super) async fn standing(
             return Ok(report);
         }
         Check::Failed(error) => return Ok(run_failed(worker, job, nonce, &error)),
-        Check::Lost => return Ok(lost(job, engine, nonce)),
+        Check::Lost => return Ok(lost(worker, engine, nonce)),
         Check::ResultGone => return Ok(Report::give_up(FailureCode::EngineResultExpired)),
     };
     let now = worker.parts.clock.now();
@@ -102,21 +98,13 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
     .with(Facts::RunFailed(nonce.clone()))
 }
 
-/// A free request is simply made again; a paid one is not.
-fn lost(job: &Claimed, engine: &dyn Engine, nonce: &Nonce) -> Report {
+/// A free request is simply made again; a paid one is not. That it was lost is no fault of the job's:
+/// the process ended, and who ended it is found out elsewhere (`compute_log.rs`).
+fn lost(worker: &Worker, engine: &dyn Engine, nonce: &Nonce) -> Report {
     if !engine.facts().repeatable {
         return Report::give_up(FailureCode::EngineLostRequest);
     }
-    if job.runs >= MAX_LOST {
-        return Report::give_up(FailureCode::CrashLoop);
-    }
-    let failure = FailureCode::EngineLostRequest.into();
-    Report::of(Outcome::Retry {
-        after: None,
-        failure,
-        event: Some(Event::Resubmit),
-    })
-    .with(Facts::RunFailed(nonce.clone()))
+    Report::done(Event::Resubmit, worker.parts.clock.now()).with(Facts::RunFailed(nonce.clone()))
 }
 
 fn waited(worker: &Worker, job: &Claimed) -> Duration {
@@ -152,11 +140,8 @@ pub(super) fn try_again_while_paid(
     }
     // A tenth of the time that passed already: quick after a hiccup, patient in an outage.
     let pause = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(30));
-    Report::snooze(
-        worker
-            .parts
-            .clock
-            .now()
-            .plus(pause.max(after.unwrap_or_default())),
-    )
+    // Whatever the engine asks for, it is asked once more before its time is over.
+    let left = worker.settings.engine_timeout.saturating_sub(waited);
+    let pause = pause.max(after.unwrap_or_default()).min(left);
+    Report::snooze(worker.parts.clock.now().plus(pause))
 }

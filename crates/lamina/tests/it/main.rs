@@ -5,13 +5,16 @@
 
 mod architecture;
 mod backup;
+mod bad_days;
 mod blobs;
 mod blobs_copy;
 mod browser;
 mod bucket_trouble;
 mod check;
+mod clock_steps;
 mod contract;
 mod expiry;
+mod fairness;
 mod faults;
 mod health;
 mod hostile;
@@ -23,6 +26,7 @@ mod metrics;
 mod notices;
 mod operator;
 mod privacy;
+mod release;
 mod reports;
 mod restart;
 mod rotation;

@@ -255,7 +255,7 @@ pub(super) async fn cancel_job(
     State(desk): State<Arc<AdminDesk>>,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let now = desk.clock.now();
+    let now = desk.clock.wall();
     match desk.store.job_cancel(job_id(&id)?, now).await? {
         Deletion::Done(job) => {
             tell_deleted(&job, Wish::Operator, now, &desk.metrics, &desk.tracer);

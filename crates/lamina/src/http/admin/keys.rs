@@ -159,7 +159,7 @@ pub(super) async fn create_key(
         owner: wish.owner.clone(),
         digest: key.digest().clone(),
         admin: wish.admin,
-        created_at: desk.clock.now(),
+        created_at: desk.clock.wall(),
         revoked_at: None,
     };
     let id = record.id.clone();
@@ -193,7 +193,7 @@ pub(super) async fn revoke_key(
     State(desk): State<Arc<AdminDesk>>,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let now = desk.clock.now();
+    let now = desk.clock.wall();
     let revoked = desk.store.key_revoke(&KeyId::named(&id), now).await?;
     let revoked = revoked.ok_or(ApiError::KeyNotFound)?;
     desk.keys.load(&*desk.store).await?;

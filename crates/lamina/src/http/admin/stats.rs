@@ -94,7 +94,7 @@ pub(in crate::http) struct Storage {
     )
 )]
 pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response, ApiError> {
-    let now = desk.clock.now();
+    let now = desk.clock.wall();
     let today = UtcDay::of(now);
     let census = desk.store.census(today.before(DAYS - 1), today).await?;
     let queue = desk.store.queue_standing(now).await?;

@@ -42,7 +42,7 @@ async fn open_submission(house: &House) -> (JobId, Nonce) {
     let now = house.clock.now();
     let opened = house
         .store
-        .submission_open(&lease, &nonce, 0, SpendCaps::default(), now)
+        .submission_open(&lease, &nonce, 0, SpendCaps::default(), now.into())
         .await
         .unwrap();
     assert_eq!(opened, Opening::Opened);
@@ -58,7 +58,7 @@ async fn adopted(house: &House) -> Option<RequestId> {
     let now = house.clock.now();
     let claimed = house
         .store
-        .job_claim("w", &[(Phase::Submit, 1)], now, minute, 9)
+        .job_claim("w", vec![Want::any(Stage::Submit, 1)], now, minute)
         .await
         .unwrap();
     claimed[0].submission.clone().unwrap().request

@@ -44,11 +44,11 @@ use crate::clock::{Clock, ManualClock};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
     BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, Phase,
-    RequestId, UnixMs,
+    RequestId, Stage, UnixMs,
 };
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store};
+use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store, Want};
 
 /// 2026-11-22T14:11:57Z.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -149,9 +149,13 @@ impl House {
     async fn lease(&self, phase: Phase) -> Lease {
         let now = self.clock.now();
         let minute = Duration::from_secs(60);
+        let stages = Stage::ALL
+            .into_iter()
+            .filter(|stage| stage.phase() == phase);
+        let wants = stages.map(|stage| Want::any(stage, 1));
         let claimed = self
             .store
-            .job_claim("test", &[(phase, 1)], now, minute, 3)
+            .job_claim("test", wants.collect(), now, minute)
             .await
             .unwrap();
         claimed[0].lease.clone()
@@ -170,7 +174,7 @@ impl House {
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
-            .submission_open(&lease, &nonce, PRICE, caps, now)
+            .submission_open(&lease, &nonce, PRICE, caps, now.into())
             .await;
         assert_eq!(opening.unwrap(), Opening::Opened);
         (lease, nonce)
@@ -187,7 +191,7 @@ impl House {
         };
         let settled = self
             .store
-            .job_settle(lease, change, facts, phase == Phase::Submit, now)
+            .job_settle(lease, change, facts, phase == Phase::Submit, now.into())
             .await
             .unwrap();
         assert_eq!(settled, Settled::Applied);
@@ -206,7 +210,13 @@ impl House {
         let nonce = Nonce::random();
         let opened = self
             .store
-            .submission_open(&lease, &nonce, 0, SpendCaps::default(), self.clock.now())
+            .submission_open(
+                &lease,
+                &nonce,
+                0,
+                SpendCaps::default(),
+                self.clock.now().into(),
+            )
             .await
             .unwrap();
         assert_eq!(opened, Opening::Opened);

@@ -74,7 +74,7 @@ pub(in crate::http) async fn create(
     }
     let bytes = declared(&edge, &parts.headers)?;
     let checksum = Checksum::of(&parts.headers)?;
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     let promised = Incoming {
         id: UploadId::new(now),
         owner,

@@ -105,7 +105,7 @@ pub(in crate::store) async fn jobs_at_work_are_bounded_however_many_come_at_once
         failure: Some(FailureCode::SourceLost.into()),
         ..change(Phase::Failed, T0)
     };
-    let settled = store.job_settle(&job.lease, failed, Facts::None, false, T0);
+    let settled = store.job_settle(&job.lease, failed, Facts::None, false, T0.into());
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     let job = NewJob {
         max_active: Some(3),
@@ -123,7 +123,7 @@ async fn submittable(store: &dyn Store, name: &str, now: UnixMs) -> Lease {
     assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
     let job = claim(store, Phase::Prepare, now).await.unwrap();
     let prepared = change(Phase::Submit, now);
-    let settled = store.job_settle(&job.lease, prepared, Facts::None, true, now);
+    let settled = store.job_settle(&job.lease, prepared, Facts::None, true, now.into());
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     job.lease
 }
@@ -139,9 +139,11 @@ pub(in crate::store) async fn what_may_have_been_taken_is_spent(store: Arc<dyn S
         total_microusd: None,
         owner_microusd: Some(100_000),
     };
-    let open = async |lease: &Lease, price, now| {
+    let open = async |lease: &Lease, price, now: UnixMs| {
         let nonce = Nonce::random();
-        let opening = store.submission_open(lease, &nonce, price, caps, now).await;
+        let opening = store
+            .submission_open(lease, &nonce, price, caps, now.into())
+            .await;
         (opening.unwrap(), nonce)
     };
     let lease = submittable(&*store, "a", T0).await;
@@ -202,7 +204,7 @@ pub(in crate::store) async fn no_number_of_workers_spends_more_than_the_caps_all
         tokio::spawn(async move {
             let nonce = Nonce::random();
             let opening = store
-                .submission_open(&lease, &nonce, 50_000, caps, T0)
+                .submission_open(&lease, &nonce, 50_000, caps, T0.into())
                 .await;
             (name, opening.unwrap())
         })

@@ -99,7 +99,7 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
             change(Phase::Wait, at(7)),
             Facts::None,
             false,
-            at(7),
+            at(7).into(),
         )
         .await
         .unwrap();
@@ -161,7 +161,7 @@ pub(in crate::store) async fn no_reader_sees_less_than_was_acknowledged_or_read_
         let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
         let next = change(Phase::Submit, at(1_000_000));
         let settled = store
-            .job_settle(&job.lease, next, Facts::Source(FACTS), false, T0)
+            .job_settle(&job.lease, next, Facts::Source(FACTS), false, T0.into())
             .await;
         assert_eq!(settled.unwrap(), Settled::Applied);
         assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
@@ -180,4 +180,75 @@ pub(in crate::store) async fn a_store_that_is_closed_says_so(store: Arc<dyn Stor
     store.close().await;
     let answer = store.job_get(&owner("a"), id).await;
     assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+}
+
+pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_ended(
+    store: Arc<dyn Store>,
+) {
+    let run = Some((EngineKind::Fal, RequestId("r1".into())));
+    let running = async || {
+        let erasable = store.job_erasable(10).await.unwrap();
+        erasable.first().map(|job| (job.id, job.running.clone()))
+    };
+    // Its layers were being collected.
+    let (collected, _) = accepted(&*store, T0).await;
+    let job = claim(&*store, Phase::Wait, T0).await.unwrap();
+    let collect = change(Phase::Collect, T0);
+    let settled = store.job_settle(&job.lease, collect, Facts::None, true, T0.into());
+    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    store
+        .job_delete(&owner("a"), collected, at(1))
+        .await
+        .unwrap();
+    assert_eq!(running().await, Some((collected, run.clone())));
+    store.job_erased(collected, at(1)).await.unwrap();
+    assert_eq!(running().await, None);
+
+    // It was being handed over; the answer comes when everything was erased.
+    let submitted = create(&*store, at(2)).await;
+    let job = claim(&*store, Phase::Prepare, at(2)).await.unwrap();
+    let nonce = Nonce::random();
+    let opened = store.submission_open(&job.lease, &nonce, 1, SpendCaps::default(), moment(2));
+    assert_eq!(opened.await.unwrap(), Opening::Opened);
+    store
+        .job_delete(&owner("a"), submitted, at(3))
+        .await
+        .unwrap();
+    store.job_erased(submitted, at(3)).await.unwrap();
+    let facts = Facts::Accepted {
+        nonce: nonce.clone(),
+        request: RequestId("r1".into()),
+        queue_position: None,
+        expected: Duration::from_secs(20),
+    };
+    let late = store.job_settle(
+        &job.lease,
+        change(Phase::Wait, at(4)),
+        facts,
+        false,
+        moment(4),
+    );
+    assert_eq!(late.await.unwrap(), Settled::LostLease);
+    assert_eq!(running().await, Some((submitted, run.clone())));
+    store.job_erased(submitted, at(4)).await.unwrap();
+
+    // Only a callback told.
+    let called_back = create(&*store, at(5)).await;
+    let job = claim(&*store, Phase::Prepare, at(5)).await.unwrap();
+    let nonce = Nonce::random();
+    let opened = store.submission_open(&job.lease, &nonce, 1, SpendCaps::default(), moment(5));
+    assert_eq!(opened.await.unwrap(), Opening::Opened);
+    store
+        .job_delete(&owner("a"), called_back, at(6))
+        .await
+        .unwrap();
+    store.job_erased(called_back, at(6)).await.unwrap();
+    let request = RequestId("r1".into());
+    assert!(
+        store
+            .submission_adopt(called_back, &nonce, &request, at(7))
+            .await
+            .unwrap()
+    );
+    assert_eq!(running().await, Some((called_back, run)));
 }

@@ -9,10 +9,9 @@ pub(in crate::store) async fn a_job_is_claimed_once_when_it_is_due(store: Arc<dy
     let claims = store
         .job_claim(
             "w",
-            &[(Phase::Prepare, 9), (Phase::Wait, 9)],
+            vec![Want::any(Stage::Prepare, 9), Want::any(Stage::Wait, 9)],
             at(3),
             LEASE,
-            3,
         )
         .await
         .unwrap();
@@ -34,7 +33,7 @@ pub(in crate::store) async fn racing_workers_never_share_a_job(store: Arc<dyn St
             let mut mine = Vec::new();
             loop {
                 let claims = store
-                    .job_claim(&worker, &[(Phase::Prepare, 3)], at(100), LEASE, 3)
+                    .job_claim(&worker, wants(Phase::Prepare, 3), at(100), LEASE)
                     .await
                     .unwrap();
                 if claims.is_empty() {
@@ -58,14 +57,28 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
 ) {
     let id = create(&*store, T0).await;
     let lost = claim(&*store, Phase::Prepare, T0).await.unwrap();
-    assert!(claim(&*store, Phase::Prepare, at(59)).await.is_none());
-    let taken = claim(&*store, Phase::Prepare, at(60)).await.unwrap();
+    assert!(
+        claim_as(&*store, "other", Phase::Prepare, at(59))
+            .await
+            .is_none()
+    );
+    // A worker that is alive knows what it works on, however late it is.
+    assert!(claim(&*store, Phase::Prepare, at(99)).await.is_none());
+    let taken = claim_as(&*store, "other", Phase::Prepare, at(60))
+        .await
+        .unwrap();
     assert!(taken.lease.token > lost.lease.token);
 
     let stale = change(Phase::Submit, at(61));
     assert_eq!(
         store
-            .job_settle(&lost.lease, stale.clone(), Facts::None, false, at(61))
+            .job_settle(
+                &lost.lease,
+                stale.clone(),
+                Facts::None,
+                false,
+                at(61).into()
+            )
             .await
             .unwrap(),
         Settled::LostLease
@@ -85,7 +98,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
                 &Nonce::random(),
                 0,
                 SpendCaps::default(),
-                at(61)
+                at(61).into()
             )
             .await
             .unwrap(),
@@ -94,7 +107,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
     assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
     assert_eq!(
         store
-            .job_settle(&taken.lease, stale, Facts::None, false, at(61))
+            .job_settle(&taken.lease, stale, Facts::None, false, at(61).into())
             .await
             .unwrap(),
         Settled::Applied
@@ -108,7 +121,16 @@ pub(in crate::store) async fn a_renewed_lease_is_not_taken_over(store: Arc<dyn S
         store.lease_renew(&job.lease, at(120)).await.unwrap(),
         Settled::Applied
     );
-    assert!(claim(&*store, Phase::Prepare, at(119)).await.is_none());
+    assert!(
+        claim_as(&*store, "other", Phase::Prepare, at(119))
+            .await
+            .is_none()
+    );
+    assert!(
+        claim_as(&*store, "other", Phase::Prepare, at(120))
+            .await
+            .is_some()
+    );
 }
 
 pub(in crate::store) async fn a_released_job_is_due_again_with_its_attempt_unchanged(
@@ -127,32 +149,175 @@ pub(in crate::store) async fn a_released_job_is_due_again_with_its_attempt_uncha
     );
 }
 
-pub(in crate::store) async fn a_job_that_keeps_losing_its_worker_is_set_aside(
+/// A process dies; `computed` were being computed.
+async fn dies(store: &dyn Store, round: usize, computed: &[JobId]) -> Vec<Ended> {
+    let next = format!("process {round}");
+    let ended = store.lease_end_all_others(&next, computed, at(1)).await;
+    ended.unwrap();
+    store.job_fail_poisoned(3, at(1)).await.unwrap()
+}
+
+pub(in crate::store) async fn a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other(
     store: Arc<dyn Store>,
 ) {
-    let id = create(&*store, T0).await;
-    for round in 0..4 {
-        assert!(
-            claim(&*store, Phase::Prepare, at(round * 60))
-                .await
-                .is_some(),
-            "round {round}"
-        );
-        assert!(
-            store
-                .job_fail_poisoned(3, at(round * 60))
-                .await
-                .unwrap()
-                .is_empty()
-        );
+    let (poison, innocent) = (create(&*store, T0).await, create(&*store, T0).await);
+    let other = create(&*store, T0).await;
+    for round in 0..3 {
+        // Both were computed, and a third held a lease and waited.
+        assert_eq!(dies(&*store, round, &[poison, innocent]).await, []);
     }
-    assert!(claim(&*store, Phase::Prepare, at(240)).await.is_none());
-    let failed = store.job_fail_poisoned(3, at(240)).await.unwrap();
-    assert_eq!(failed, [ended(id, T0)]);
-    assert_eq!(
-        found(&*store, id).await.failure,
-        Some(FailureCode::CrashLoop.into())
+    let suspect = |job: &Claimed| (job.lease.job, job.suspect);
+    let now = at(2);
+    let all = store.job_claim("w", wants(Phase::Prepare, 9), now, LEASE);
+    let mut all: Vec<_> = all.await.unwrap().iter().map(suspect).collect();
+    all.sort();
+    let mut expected = [(poison, true), (innocent, true), (other, false)];
+    expected.sort();
+    assert_eq!(all, expected);
+    for round in 3..5 {
+        assert_eq!(dies(&*store, round, &[poison]).await, []);
+    }
+    assert_eq!(dies(&*store, 5, &[poison]).await, [ended(poison, T0)]);
+    let why = found(&*store, poison).await.failure;
+    assert_eq!(why, Some(FailureCode::CrashLoop.into()));
+    assert_eq!(found(&*store, innocent).await.phase, Phase::Prepare);
+}
+
+pub(in crate::store) async fn a_job_that_got_through_is_no_suspect_any_more(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    for round in 0..2 {
+        assert_eq!(dies(&*store, round, &[id]).await, []);
+    }
+    let job = claim(&*store, Phase::Prepare, at(1)).await.unwrap();
+    assert!(job.suspect);
+    let (next, facts) = (change(Phase::Submit, at(1)), Facts::Source(FACTS));
+    let settled = store.job_settle(&job.lease, next, facts, false, moment(1));
+    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    assert!(!claim(&*store, Phase::Submit, at(1)).await.unwrap().suspect);
+    // What is counted begins anew.
+    for round in 2..4 {
+        assert_eq!(dies(&*store, round, &[id]).await, []);
+    }
+}
+
+async fn create_for(store: &dyn Store, name: &str, now: UnixMs) -> JobId {
+    let job = NewJob {
+        owner: owner(name),
+        ..new_job(now)
+    };
+    let id = job.id;
+    assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
+    id
+}
+
+pub(in crate::store) async fn an_owner_with_many_jobs_waits_for_its_turn_like_any_other(
+    store: Arc<dyn Store>,
+) {
+    // More than a claim reads whole, all older than the others' first.
+    for _ in 0..300 {
+        create_for(&*store, "many", T0).await;
+    }
+    let few = [
+        create_for(&*store, "few", at(1)).await,
+        create_for(&*store, "few", at(1)).await,
+        create_for(&*store, "zoe", at(2)).await,
+    ];
+    let claims = store.job_claim("w", wants(Phase::Prepare, 5), at(3), LEASE);
+    let claims = claims.await.unwrap();
+    let mut owners: Vec<&str> = claims.iter().map(|job| job.owner.as_str()).collect();
+    owners.sort_unstable();
+    assert_eq!(owners, ["few", "few", "many", "many", "zoe"]);
+    assert!(
+        few.iter()
+            .all(|id| claims.iter().any(|job| job.lease.job == *id))
     );
+    // The others are done, and it gets all there is.
+    let claims = store.job_claim("w", wants(Phase::Prepare, 5), at(3), LEASE);
+    let claims = claims.await.unwrap();
+    assert!(claims.iter().all(|job| job.owner == owner("many")));
+    assert_eq!(claims.len(), 5);
+}
+
+pub(in crate::store) async fn turns_go_round_where_every_owner_holds_the_same(
+    store: Arc<dyn Store>,
+) {
+    let owners = ["a", "b", "c"];
+    for name in owners {
+        for _ in 0..2 {
+            create_for(&*store, name, T0).await;
+        }
+    }
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        let job = claim(&*store, Phase::Prepare, at(1)).await.unwrap();
+        turns.push(job.owner.as_str().to_owned());
+    }
+    assert_eq!(turns, ["a", "b", "c", "a", "b", "c"]);
+}
+
+pub(in crate::store) async fn no_owner_and_no_host_takes_more_than_its_share(
+    store: Arc<dyn Store>,
+) {
+    let fetched = async |name: &str, host: &str| {
+        let url = format!("https://{host}/picture.png").parse().unwrap();
+        let job = NewJob {
+            owner: owner(name),
+            source: super::super::StoredSource::Url(url),
+            ..new_job(T0)
+        };
+        assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
+    };
+    for _ in 0..9 {
+        fetched("a", "slow.example").await;
+    }
+    fetched("a", "quick.example").await;
+    fetched("b", "other.example").await;
+    // Of 8 places two are left: more are neither one owner's nor one host's to take.
+    let shares = Shares::of(8);
+    let want = Want {
+        stage: Stage::Fetch,
+        limit: 8,
+        owners: Shares::of(64),
+        hosts: shares.clone(),
+    };
+    let claims = store
+        .job_claim("w", vec![want], at(1), LEASE)
+        .await
+        .unwrap();
+    let hosts: Vec<&str> = claims.iter().filter_map(|job| job.host()).collect();
+    let slow = hosts.iter().filter(|host| **host == "slow.example");
+    assert_eq!((slow.count(), hosts.len()), (5, 7));
+    let mut held = Shares::of(8);
+    for _ in 0..6 {
+        held.take("a");
+    }
+    let want = Want {
+        stage: Stage::Fetch,
+        limit: 2,
+        owners: held,
+        hosts: shares,
+    };
+    let claims = store
+        .job_claim("w", vec![want], at(1), LEASE)
+        .await
+        .unwrap();
+    assert!(claims.is_empty(), "{claims:?}");
+}
+
+pub(in crate::store) async fn the_queues_times_can_be_moved_to_another_clock(
+    store: Arc<dyn Store>,
+) {
+    let seen = Moment {
+        now: at(1),
+        wall: at(2),
+    };
+    assert_eq!(store.clock_seen().await.unwrap(), None);
+    store.clock_see(at(0).into()).await.unwrap();
+    store.clock_see(seen).await.unwrap();
+    assert_eq!(store.clock_seen().await.unwrap(), Some(seen));
+    create(&*store, at(100)).await;
+    store.queue_shift(-50_000).await.unwrap();
+    assert_eq!(store.job_next_due(T0).await.unwrap(), Some(at(50)));
 }
 
 pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn Store>) {
@@ -163,7 +328,7 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
     let snooze = change(Phase::Wait, at(500));
     assert_eq!(
         store
-            .job_settle(&claimed.lease, snooze, Facts::None, false, at(2))
+            .job_settle(&claimed.lease, snooze, Facts::None, false, at(2).into())
             .await
             .unwrap(),
         Settled::Applied
@@ -174,8 +339,14 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
 pub(in crate::store) async fn leases_of_a_dead_process_end_at_once(store: Arc<dyn Store>) {
     create(&*store, T0).await;
     claim(&*store, Phase::Prepare, T0).await.unwrap();
-    assert_eq!(store.lease_end_all_others("w", at(1)).await.unwrap(), 0);
-    assert_eq!(store.lease_end_all_others("new", at(1)).await.unwrap(), 1);
+    assert_eq!(
+        store.lease_end_all_others("w", &[], at(1)).await.unwrap(),
+        0
+    );
+    assert_eq!(
+        store.lease_end_all_others("new", &[], at(1)).await.unwrap(),
+        1
+    );
     assert!(claim(&*store, Phase::Prepare, at(1)).await.is_some());
 }
 
@@ -186,12 +357,12 @@ pub(in crate::store) async fn a_job_that_waited_while_nobody_listened_is_due_at_
     let waiting = claim(&*store, Phase::Wait, T0).await.unwrap();
     let later = change(Phase::Wait, at(500));
     let settled = store
-        .job_settle(&waiting.lease, later, Facts::None, false, T0)
+        .job_settle(&waiting.lease, later, Facts::None, false, T0.into())
         .await
         .unwrap();
     assert_eq!(settled, Settled::Applied);
     assert!(claim(&*store, Phase::Wait, at(1)).await.is_none());
-    store.lease_end_all_others("new", at(1)).await.unwrap();
+    store.lease_end_all_others("new", &[], at(1)).await.unwrap();
     assert!(claim(&*store, Phase::Wait, at(1)).await.is_some());
 }
 

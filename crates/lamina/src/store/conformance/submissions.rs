@@ -28,7 +28,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
                 change(Phase::Wait, at(1)),
                 facts,
                 true,
-                at(1),
+                at(1).into(),
             )
             .await
             .unwrap();
@@ -42,7 +42,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
             change(Phase::Collect, at(9)),
             Facts::None,
             true,
-            at(9),
+            at(9).into(),
         )
         .await
         .unwrap();
@@ -65,7 +65,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
             change(Phase::Completed, at(9)),
             facts,
             true,
-            at(9),
+            at(9).into(),
         )
         .await
         .unwrap();
@@ -85,14 +85,20 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let id = create(&*store, T0).await;
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
     let applied = store
-        .job_settle(&job.lease, change(Phase::Submit, T0), Facts::None, true, T0)
+        .job_settle(
+            &job.lease,
+            change(Phase::Submit, T0),
+            Facts::None,
+            true,
+            T0.into(),
+        )
         .await
         .unwrap();
     assert_eq!(applied, Settled::Applied);
     let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), T0)
+            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), T0.into())
             .await
             .unwrap(),
         Opening::Opened
@@ -100,7 +106,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let later = change(Phase::Submit, at(100));
     assert_eq!(
         store
-            .job_settle(&job.lease, later, Facts::None, false, T0)
+            .job_settle(&job.lease, later, Facts::None, false, T0.into())
             .await
             .unwrap(),
         Settled::Applied
@@ -143,7 +149,7 @@ pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 0, SpendCaps::default(), T0)
+            .submission_open(&job.lease, &nonce, 0, SpendCaps::default(), T0.into())
             .await
             .unwrap(),
         Opening::Opened
@@ -177,13 +183,19 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
             change(Phase::Submit, at(1)),
             Facts::RunFailed(taken),
             true,
-            at(1),
+            at(1).into(),
         )
         .await;
     assert_eq!(settled.unwrap(), Settled::Applied);
     let lost = Nonce::random();
     let opened = store
-        .submission_open(&job.lease, &lost, 50_000, SpendCaps::default(), at(2))
+        .submission_open(
+            &job.lease,
+            &lost,
+            50_000,
+            SpendCaps::default(),
+            at(2).into(),
+        )
         .await;
     assert_eq!(opened.unwrap(), Opening::Opened);
     let account = store.account(T0).await.unwrap().lines;

@@ -44,8 +44,10 @@ pub struct NewJob {
     pub params: Params,
     /// Its source.
     pub source: StoredSource,
-    /// Now.
+    /// Now, for people.
     pub created_at: UnixMs,
+    /// Now, for the queue.
+    pub due_at: UnixMs,
     /// When it and its bytes go.
     pub expires_at: UnixMs,
     /// Most jobs of the owner that may be at work, this one included; `None` is no bound.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{SourceFacts, StoredSource, Submission};
-use crate::jobs::{EngineKind, JobId, Layer, Nonce, OwnerId, Params, Phase, RequestId, UnixMs};
+use crate::jobs::{
+    EngineKind, JobId, Layer, Nonce, OwnerId, Params, Phase, RequestId, Shares, Stage, UnixMs,
+};
 
 /// A worker's right to run the next step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,33 @@ pub struct Lease {
     pub job: JobId,
     /// Rises with every claim; a write with an old token changes nothing.
     pub token: i64,
+}
+
+/// What a worker has room for.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// In this stage.
+    pub stage: Stage,
+    /// So many jobs at the most.
+    pub limit: u32,
+    /// What each owner holds of the stage.
+    pub owners: Shares,
+    /// What is held for each host that pictures are fetched from.
+    pub hosts: Shares,
+}
+
+impl Want {
+    /// So many jobs of a stage, whoever holds how many: for what is no worker.
+    #[must_use]
+    pub fn any(stage: Stage, limit: u32) -> Self {
+        let all = Shares::of(usize::MAX >> 8);
+        Self {
+            stage,
+            limit,
+            owners: all.clone(),
+            hosts: all,
+        }
+    }
 }
 
 /// A claimed job, with all that a step needs to know.
@@ -39,10 +68,29 @@ pub struct Claimed {
     pub expires_at: UnixMs,
     /// When the engine accepted it.
     pub accepted_at: Option<UnixMs>,
+    /// Whether a process died while this job was being computed: it is computed alone then.
+    pub suspect: bool,
     /// The latest submission.
     pub submission: Option<Submission>,
     /// How many submissions the engine took.
     pub runs: u32,
+}
+
+impl Claimed {
+    /// The slots that its next step takes; none when it has ended.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        Stage::of(self.phase, matches!(self.source, StoredSource::Stored(_)))
+    }
+
+    /// The host that its picture is to be fetched from.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.source {
+            StoredSource::Url(url) => url.host_str(),
+            StoredSource::Stored(_) => None,
+        }
+    }
 }
 
 /// What a step learnt and wants written with its change.

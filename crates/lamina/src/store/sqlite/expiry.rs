@@ -41,10 +41,12 @@ pub(super) fn expire(
     Ok(ended)
 }
 
+/// A job that ended without its layers may have a run at its engine, or the result of one, whatever
+/// phase it was in.
 pub(super) fn erasable(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Erasable>> {
     let mut statement = connection.prepare_cached(
         "select id, engine,
-                case when engine_ms is null then
+                case when not exists (select 1 from layers where job_id = jobs.id) then
                     (select request_id from submissions s where s.job_id = jobs.id and s.state = 'accepted'
                      order by opened_at desc limit 1) end as request_id
          from jobs where gone_at is not null and erased_at is null order by gone_at limit ?1",

@@ -40,7 +40,7 @@ pub(super) fn create(
         .prepare_cached(
             "insert into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
                                source_height, source_bytes, run_at, created_at, expires_at)
-             values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :now, :now, :expires)",
+             values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :due, :now, :expires)",
         )?
         .execute(named_params! {
             ":id": text(job.id),
@@ -53,6 +53,7 @@ pub(super) fn create(
             ":width": facts.map(|facts| facts.width),
             ":height": facts.map(|facts| facts.height),
             ":bytes": facts.map(|facts| facts.bytes),
+            ":due": job.due_at.0,
             ":now": job.created_at.0,
             ":expires": job.expires_at.0,
         })?;

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_incoming.sql"),
     include_str!("../../../migrations/0003_accounts.sql"),
     include_str!("../../../migrations/0004_account.sql"),
+    include_str!("../../../migrations/0005_fair_queue.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

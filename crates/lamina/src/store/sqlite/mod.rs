@@ -2,6 +2,7 @@
 //! a few reader threads. One process owns the file. An answered write survives power loss.
 
 mod accounts;
+mod claim;
 mod expiry;
 mod incoming;
 mod jobs;
@@ -94,6 +95,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     open: RwLock<Option<std::sync::Arc<Threads>>>,
     signal: Signal,
+    turns: std::sync::Arc<claim::Turns>,
     writer_ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -147,6 +149,7 @@ impl SqliteStore {
                 _lock: lock,
             }))),
             signal: Signal::default(),
+            turns: std::sync::Arc::default(),
             writer_ended: tokio::sync::Mutex::new(Some(ended)),
         })
     }

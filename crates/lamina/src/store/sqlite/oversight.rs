@@ -211,7 +211,7 @@ fn retry(
     connection
         .prepare_cached(
             "update jobs set phase = :phase, error_code = null, error = null, finished_at = null, engine_ms = null,
-                             run_at = :now, woken = 0, attempt = 0, rescues = 0, accepted_at = null,
+                             run_at = :now, woken = 0, attempt = 0, rescues = 0, suspect = 0, accepted_at = null,
                              queue_position = null, lease_token = lease_token + 1
              where id = :id",
         )?

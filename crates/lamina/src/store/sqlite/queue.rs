@@ -1,97 +1,12 @@
-//! SQL of the queue: claim, lease, wake. What a step learnt is written by `settle.rs`. Every write after a claim names the lease's token
-//! and changes nothing when it is not the job's own any more.
+//! SQL of the queue: lease, wake, what a start finds. Claims are in `claim.rs`; what a step learnt is written by `settle.rs`. Every
+//! write after a claim names the lease's token and changes nothing when it is not the job's own any more.
 
-use std::time::Duration;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
-use url::Url;
-
-use super::rows::{self, id_list, text, time};
+use super::rows::{self, id_list, text};
 use super::settle::settled;
-use super::submissions;
-use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
-use crate::store::{Claimed, Ended, Lease, Settled, StoredSource};
-
-pub(super) fn claim(
-    connection: &Connection,
-    worker: &str,
-    wants: &[(Phase, u32)],
-    now: UnixMs,
-    lease: Duration,
-    max_rescues: u32,
-) -> rusqlite::Result<Vec<Claimed>> {
-    // A lease that has run out belongs to a worker that died or hangs: taking it over is a rescue.
-    let mut statement = connection.prepare_cached(
-        "update jobs set lease_owner = :worker, lease_token = lease_token + 1, lease_until = :until, woken = 0,
-                         rescues = rescues + (lease_owner is not null)
-         where id in (select id from jobs
-                      where phase = :phase and run_at <= :now
-                        and (lease_until is null or (lease_until <= :now and rescues < :max))
-                      order by run_at limit :limit)
-         returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
-                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, run_at",
-    )?;
-    let mut claimed = Vec::new();
-    for (phase, limit) in wants.iter().filter(|(_, limit)| *limit > 0) {
-        let rows = statement.query_map(
-            named_params! {
-                ":worker": worker, ":until": now.plus(lease).0, ":phase": phase.as_str(), ":now": now.0,
-                ":max": max_rescues, ":limit": limit,
-            },
-            claimed_job,
-        )?;
-        let mut batch = rows.collect::<Result<Vec<_>, _>>()?;
-        batch.sort_by_key(|job| job.due_at);
-        claimed.append(&mut batch);
-    }
-    for job in &mut claimed {
-        (job.submission, job.runs) = submissions::latest(connection, job.lease.job)?;
-    }
-    Ok(claimed)
-}
-
-fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
-    let source = match rows::source(row)? {
-        Some(facts) => StoredSource::Stored(facts),
-        None => StoredSource::Url(rows::word(row, "source_url", |text| Url::parse(text).ok())?),
-    };
-    Ok(Claimed {
-        lease: Lease {
-            job: rows::parsed(row, "id")?,
-            token: row.get("lease_token")?,
-        },
-        owner: OwnerId::named(row.get_ref("owner")?.as_str()?),
-        phase: rows::phase(row)?,
-        engine: rows::engine(row)?,
-        params: rows::json(row, "params")?,
-        source,
-        due_at: UnixMs(row.get("run_at")?),
-        attempt: row.get("attempt")?,
-        created_at: UnixMs(row.get("created_at")?),
-        expires_at: UnixMs(row.get("expires_at")?),
-        accepted_at: time(row, "accepted_at")?,
-        submission: None,
-        runs: 0,
-    })
-}
-
-pub(super) fn next_due(connection: &Connection, now: UnixMs) -> rusqlite::Result<Option<UnixMs>> {
-    let mut next: Option<i64> = None;
-    // One index seek for each phase; a min() over all of them would scan.
-    let mut statement = connection.prepare_cached(
-        "select run_at from jobs where phase = ?1 and run_at > ?2 and lease_until is null order by run_at limit 1",
-    )?;
-    for phase in Phase::ACTIVE {
-        let due: Option<i64> = statement
-            .query_row(params![phase.as_str(), now.0], |row| row.get(0))
-            .optional()?;
-        next = match (next, due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-    }
-    Ok(next.map(UnixMs))
-}
+use crate::jobs::{JobId, Moment, UnixMs};
+use crate::store::{Ended, Lease, Settled};
 
 pub(super) fn renew(
     connection: &Connection,
@@ -118,20 +33,29 @@ pub(super) fn release(connection: &Connection, lease: &Lease) -> rusqlite::Resul
     ))
 }
 
+/// Jobs that were being computed when their process died are suspects from now on; one that was
+/// computed alone is counted.
 pub(super) fn end_all_others(
     connection: &Connection,
     worker: &str,
+    computed: &[JobId],
     now: UnixMs,
 ) -> rusqlite::Result<u64> {
     let ended = connection
         .prepare_cached(
-            "update jobs set lease_until = ?2
-             where lease_owner is not null and lease_owner <> ?1 and lease_until > ?2",
+            "update jobs set lease_owner = null, lease_until = null, lease_token = lease_token + 1
+             where lease_owner is not null and lease_owner <> ?1",
         )?
-        .execute(params![worker, now.0])?;
+        .execute([worker])?;
+    connection
+        .prepare_cached(
+            "update jobs set suspect = 1, rescues = rescues + ?2
+             where id in (select value from json_each(?1)) and stage is not null",
+        )?
+        .execute(params![id_list(computed), computed.len() == 1])?;
     // Callbacks that came while nobody listened are not repeated for ever.
     connection
-        .prepare_cached("update jobs set run_at = ?1 where phase = 'wait' and run_at > ?1")?
+        .prepare_cached("update jobs set run_at = ?1 where stage = 'wait' and run_at > ?1")?
         .execute([now.0])?;
     Ok(ended as u64)
 }
@@ -139,26 +63,63 @@ pub(super) fn end_all_others(
 pub(super) fn fail_poisoned(
     connection: &Connection,
     max_rescues: u32,
-    now: UnixMs,
+    wall: UnixMs,
     failure: &crate::jobs::Failure,
 ) -> rusqlite::Result<Vec<Ended>> {
     let ids: Vec<JobId> = rows::ids(
         connection,
-        "select id from jobs where phase in ('prepare', 'submit', 'wait', 'collect')
-           and lease_until <= ?1 and rescues >= ?2 limit 100",
-        params![now.0, max_rescues],
+        "select id from jobs where stage is not null and lease_owner is null and rescues >= ?1 limit 100",
+        [max_rescues],
     )?;
     let mut statement = connection.prepare_cached(
         "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
-                         lease_owner = null, lease_until = null, lease_token = lease_token + 1
+                         lease_token = lease_token + 1
          where id in (select value from json_each(?1))
          returning id, owner, engine, created_at, false as was_finished",
     )?;
     let ended = statement.query_map(
-        params![id_list(&ids), failure.code, failure.sentence, now.0],
+        params![id_list(&ids), failure.code, failure.sentence, wall.0],
         rows::ended,
     )?;
     ended.collect()
+}
+
+/// Moves every time of the queue, because the clock that they were read from is another one now.
+pub(super) fn shift(connection: &Connection, millis: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "update jobs set run_at = run_at + ?1, accepted_at = accepted_at + ?1,
+                             lease_until = lease_until + ?1 where stage is not null",
+        )?
+        .execute([millis])?;
+    connection
+        .prepare_cached(
+            "update submissions set waits_since = coalesce(waits_since, opened_at) + ?1 where state = 'open'",
+        )?
+        .execute([millis])?;
+    Ok(())
+}
+
+pub(super) fn clock_seen(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
+    connection
+        .prepare_cached("select now, wall from clock_seen")?
+        .query_row([], |row| {
+            Ok(Moment {
+                now: UnixMs(row.get("now")?),
+                wall: UnixMs(row.get("wall")?),
+            })
+        })
+        .optional()
+}
+
+pub(super) fn see_clock(connection: &Connection, seen: Moment) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into clock_seen (id, now, wall) values (1, ?1, ?2)
+             on conflict do update set now = excluded.now, wall = excluded.wall",
+        )?
+        .execute([seen.now.0, seen.wall.0])?;
+    Ok(())
 }
 
 /// A wake-up during a step is kept in `woken`, so that the step's own schedule cannot lose it.

@@ -1,6 +1,7 @@
 //! Reader threads, each with a connection of its own, so that disk waits never sit on the async
 //! runtime and a slow read does not hold up the writer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rusqlite::Connection;
@@ -51,12 +52,37 @@ impl Readers {
         let (sender, receiver) = oneshot::channel();
         let open = self.metrics.read();
         let read: Read = Box::new(move |connection| {
-            let found = work(connection).map_err(|error| store_error(&error));
+            // A panic must not take the thread from every later read.
+            let found = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+                Ok(found) => found.map_err(|error| store_error(&error)),
+                Err(_) => Err(StoreError::Defect("a read panicked".into())),
+            };
             drop(open);
             // The caller may have stopped waiting; there is nobody to tell then.
             let _ = sender.send(found);
         });
         self.queue.send(read).map_err(|_| StoreError::Closed)?;
         receiver.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_that_panic_close_nothing() {
+        let connections = (0..2)
+            .map(|_| Connection::open_in_memory().unwrap())
+            .collect();
+        let readers = Readers::start(connections, DatabaseMetrics::default()).unwrap();
+        for _ in 0..5 {
+            let failed = readers
+                .read(|_| -> rusqlite::Result<()> { panic!("a defect") })
+                .await;
+            assert!(matches!(failed, Err(StoreError::Defect(_))), "{failed:?}");
+        }
+        let read = readers.read(|db| db.query_row("select 7", [], |row| row.get::<_, i64>(0)));
+        assert_eq!(read.await.unwrap(), 7);
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::{NEWEST_SCHEMA, OpenError, SqliteStore};
-use crate::jobs::{JobId, NumLayers, OwnerId, Phase, RequestId, UnixMs, UploadId};
-use crate::store::{Created, Gone, IdempotencyKey, Lookup, Store, StoredSource, SubmissionState};
+use crate::jobs::{JobId, NumLayers, OwnerId, Phase, RequestId, Stage, UnixMs, UploadId};
+use crate::store::{
+    Created, Gone, IdempotencyKey, Lookup, Store, StoredSource, SubmissionState, Want,
+};
 
 /// When the fixtures' jobs were made.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -111,13 +113,10 @@ async fn as_the_edge_sees_them(store: &SqliteStore) {
 
 async fn as_the_worker_sees_them(store: &SqliteStore) {
     let later = T0.plus(Duration::from_secs(3600));
-    store.lease_end_all_others("test", T0).await.unwrap();
-    let wants = Phase::ACTIVE.map(|phase| (phase, 10));
+    store.lease_end_all_others("test", &[], T0).await.unwrap();
+    let wants = Stage::ALL.map(|stage| Want::any(stage, 10)).to_vec();
     let lease = Duration::from_secs(60);
-    let mut claimed = store
-        .job_claim("test", &wants, later, lease, 3)
-        .await
-        .unwrap();
+    let mut claimed = store.job_claim("test", wants, later, lease).await.unwrap();
     claimed.sort_by_key(|job| job.lease.job.to_string());
     let ids: Vec<JobId> = claimed.iter().map(|job| job.lease.job).collect();
     assert_eq!(ids, (1..=4).map(job).collect::<Vec<_>>());

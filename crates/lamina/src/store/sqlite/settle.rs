@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::{self, text};
 use super::submissions;
-use crate::jobs::{Change, JobId, Layer, UnixMs, progress};
+use crate::jobs::{Change, JobId, Layer, Moment, UnixMs, progress};
 use crate::store::{Facts, Lease, Settled, SourceFacts, SubmissionState};
 
 pub(super) fn settled(rows: usize) -> Settled {
@@ -23,8 +23,9 @@ pub(super) fn settle(
     change: &Change,
     facts: &Facts,
     keep: bool,
-    now: UnixMs,
+    moment: Moment,
 ) -> rusqlite::Result<Settled> {
+    let now = moment.now;
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
     let seen_until = now.plus(Duration::from_secs(2));
@@ -42,7 +43,7 @@ pub(super) fn settle(
                  error_code = :code, error = :error,
                  engine_ms = case when :phase = 'submit' then null
                                   when :phase = 'collect' and engine_ms is null then :now - accepted_at else engine_ms end,
-                 finished_at = case when :terminal then :now else finished_at end,
+                 finished_at = case when :terminal then :wall else finished_at end,
                  lease_owner = case when :keep then lease_owner end,
                  lease_until = case when :keep then lease_until end,
                  source_media = coalesce(:media, source_media), source_width = coalesce(:width, source_width),
@@ -51,12 +52,14 @@ pub(super) fn settle(
                  reported = case when :accepted then 0 else max(reported, coalesce(:fraction, 0)) end,
                  expected_ms = coalesce(:expected, expected_ms),
                  progress_floor = max(progress_floor, coalesce(:floor, 0)),
-                 queue_position = :position
+                 queue_position = :position,
+                 suspect = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else suspect end,
+                 rescues = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else rescues end
              where id = :id and lease_token = :token and lease_owner is not null",
         )?
         .execute(named_params! {
             ":id": id, ":token": lease.token, ":phase": change.phase.as_str(), ":attempt": change.attempt,
-            ":run_at": change.run_at.0, ":now": now.0, ":wakeable": change.wakeable, ":keep": keep && !terminal,
+            ":run_at": change.run_at.0, ":now": now.0, ":wall": moment.wall.0, ":wakeable": change.wakeable, ":keep": keep && !terminal,
             ":code": change.failure.as_ref().map(|failure| &*failure.code),
             ":error": change.failure.as_ref().map(|failure| &*failure.sentence),
             ":terminal": terminal,
@@ -75,8 +78,11 @@ pub(super) fn settle(
             nonce,
             SubmissionState::Accepted,
             Some(request),
-            now,
+            moment.wall,
         )?;
+        if changed == 0 {
+            submissions::end_again(connection, lease.job)?;
+        }
     }
     if changed == 0 {
         return Ok(Settled::LostLease);

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::text;
 use crate::access::{SpendCaps, UtcDay};
-use crate::jobs::{Nonce, OwnerId, UnixMs};
+use crate::jobs::{Moment, Nonce, OwnerId};
 use crate::store::{Lease, Opening, OwnerStanding};
 
 /// Opens a submission, if its lease holds and both caps leave room for its price. Whoever runs this
@@ -16,12 +16,12 @@ pub(super) fn open(
     nonce: &Nonce,
     price_microusd: u64,
     caps: SpendCaps,
-    now: UnixMs,
+    moment: Moment,
 ) -> rusqlite::Result<Opening> {
     let opened = connection
         .prepare_cached(
-            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, opened_at)
-             select :nonce, j.id, j.owner, j.engine, 'open', :price, :now
+            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, opened_at, waits_since)
+             select :nonce, j.id, j.owner, j.engine, 'open', :price, :wall, :now
              from jobs j left join owners o on o.name = j.owner
              where j.id = :job and j.lease_token = :token and j.lease_owner is not null
                and (:price = 0
@@ -34,10 +34,11 @@ pub(super) fn open(
         .execute(named_params! {
             ":nonce": nonce.as_str(),
             ":price": whole(price_microusd),
-            ":now": now.0,
+            ":now": moment.now.0,
+            ":wall": moment.wall.0,
             ":job": text(lease.job),
             ":token": lease.token,
-            ":day": UtcDay::of(now).0,
+            ":day": UtcDay::of(moment.wall).0,
             ":total_cap": bound(caps.total_microusd),
             ":owner_cap": bound(caps.owner_microusd),
         })?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows;
 use crate::access::UtcDay;
-use crate::jobs::{Phase, UnixMs};
+use crate::jobs::{Phase, Stage, UnixMs};
 use crate::store::{Account, AccountLine, PhaseStanding, QueueStanding, SubmissionState};
 
 /// Counting stops here: a queue of this length is known to be too long.
@@ -27,30 +27,38 @@ pub(super) fn queue(connection: &Connection, now: UnixMs) -> rusqlite::Result<Qu
 }
 
 fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Result<PhaseStanding> {
-    let count = |sql: &str| -> rusqlite::Result<u64> {
-        connection
-            .prepare_cached(sql)?
-            .query_row(params![phase.as_str(), now.0, MOST], |row| row.get(0))
-    };
-    let due = count(
-        "select count(*) from (select 1 from jobs where phase = ?1 and run_at <= ?2 limit ?3)",
-    )?;
-    let later = count(
-        "select count(*) from (select 1 from jobs where phase = ?1 and run_at > ?2 limit ?3)",
-    )?;
-    // Leased jobs come before it at most as often as there are slots.
-    let oldest: Option<i64> = connection
-        .prepare_cached(
-            "select run_at from jobs where phase = ?1 and run_at <= ?2 and lease_until is null order by run_at limit 1",
-        )?
-        .query_row(params![phase.as_str(), now.0], |row| row.get(0))
-        .optional()?;
-    Ok(PhaseStanding {
+    let mut standing = PhaseStanding {
         phase,
-        due,
-        later,
-        oldest_due: oldest.map_or(Duration::ZERO, |run_at| now.since(UnixMs(run_at))),
-    })
+        due: 0,
+        later: 0,
+        oldest_due: Duration::ZERO,
+    };
+    for stage in Stage::ALL
+        .into_iter()
+        .filter(|stage| stage.phase() == phase)
+    {
+        let count = |sql: &str| -> rusqlite::Result<u64> {
+            connection
+                .prepare_cached(sql)?
+                .query_row(params![stage.as_str(), now.0, MOST], |row| row.get(0))
+        };
+        standing.due += count(
+            "select count(*) from (select 1 from jobs where stage = ?1 and run_at <= ?2 limit ?3)",
+        )?;
+        standing.later += count(
+            "select count(*) from (select 1 from jobs where stage = ?1 and run_at > ?2 limit ?3)",
+        )?;
+        // Leased jobs come before it at most as often as there are slots.
+        let oldest: Option<i64> = connection
+            .prepare_cached(
+                "select run_at from jobs where stage = ?1 and run_at <= ?2 and lease_until is null order by run_at limit 1",
+            )?
+            .query_row(params![stage.as_str(), now.0], |row| row.get(0))
+            .optional()?;
+        let oldest = oldest.map_or(Duration::ZERO, |run_at| now.since(UnixMs(run_at)));
+        standing.oldest_due = standing.oldest_due.max(oldest);
+    }
+    Ok(standing)
 }
 
 pub(super) fn account(connection: &Connection, now: UnixMs) -> rusqlite::Result<Account> {

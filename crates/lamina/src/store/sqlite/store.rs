@@ -7,16 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, expiry, incoming, jobs, queue, settle, spending, standing, submissions, uploads,
+    SqliteStore, claim, expiry, incoming, jobs, queue, settle, spending, standing, submissions,
+    uploads,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
-    Change, EngineKind, FailureCode, JobId, Nonce, OwnerId, Phase, RequestId, UnixMs, UploadId,
+    Change, EngineKind, FailureCode, JobId, Moment, Nonce, OwnerId, Phase, RequestId, Stage,
+    UnixMs, UploadId,
 };
 use crate::store::{
     Account, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, Incoming,
     JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store,
-    StoreError, SubmissionState, UploadRecord, WaitCounts,
+    StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -78,18 +80,21 @@ impl Store for SqliteStore {
     async fn job_claim(
         &self,
         worker: &str,
-        wants: &[(Phase, u32)],
+        wants: Vec<Want>,
         now: UnixMs,
         lease: Duration,
-        max_rescues: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let (worker, wants) = (worker.to_owned(), wants.to_vec());
-        self.write(move |db| queue::claim(db, &worker, &wants, now, lease, max_rescues))
+        let (worker, turns) = (worker.to_owned(), Arc::clone(&self.turns));
+        self.write(move |db| claim::claim(db, &worker, wants, now, lease, &turns))
             .await
     }
 
+    async fn job_due(&self, now: UnixMs, most: u32) -> Result<[u32; Stage::ALL.len()], StoreError> {
+        self.read(move |db| claim::due(db, now, most)).await
+    }
+
     async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
-        self.read(move |db| queue::next_due(db, now)).await
+        self.read(move |db| claim::next_due(db, now)).await
     }
 
     async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError> {
@@ -103,10 +108,15 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn lease_end_all_others(&self, worker: &str, now: UnixMs) -> Result<u64, StoreError> {
-        let worker = worker.to_owned();
+    async fn lease_end_all_others(
+        &self,
+        worker: &str,
+        computed: &[JobId],
+        now: UnixMs,
+    ) -> Result<u64, StoreError> {
+        let (worker, computed) = (worker.to_owned(), computed.to_vec());
         self.write_and_ring(&self.signal.due, move |db| {
-            queue::end_all_others(db, &worker, now)
+            queue::end_all_others(db, &worker, &computed, now)
         })
         .await
     }
@@ -117,10 +127,10 @@ impl Store for SqliteStore {
         change: Change,
         facts: Facts,
         keep: bool,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<Settled, StoreError> {
         let lease = lease.clone();
-        let work = move |db: &_| settle::settle(db, &lease, &change, &facts, keep, now);
+        let work = move |db: &_| settle::settle(db, &lease, &change, &facts, keep, moment);
         // A kept lease leaves nothing for another claim to find.
         if keep {
             self.write(work).await
@@ -140,12 +150,25 @@ impl Store for SqliteStore {
     async fn job_fail_poisoned(
         &self,
         max_rescues: u32,
-        now: UnixMs,
+        wall: UnixMs,
     ) -> Result<Vec<Ended>, StoreError> {
         self.write(move |db| {
-            queue::fail_poisoned(db, max_rescues, now, &FailureCode::CrashLoop.into())
+            queue::fail_poisoned(db, max_rescues, wall, &FailureCode::CrashLoop.into())
         })
         .await
+    }
+
+    async fn clock_seen(&self) -> Result<Option<Moment>, StoreError> {
+        self.read(queue::clock_seen).await
+    }
+
+    async fn clock_see(&self, seen: Moment) -> Result<(), StoreError> {
+        self.write(move |db| queue::see_clock(db, seen)).await
+    }
+
+    async fn queue_shift(&self, millis: i64) -> Result<(), StoreError> {
+        self.write_and_ring(&self.signal.due, move |db| queue::shift(db, millis))
+            .await
     }
 
     async fn submission_open(
@@ -154,10 +177,10 @@ impl Store for SqliteStore {
         nonce: &Nonce,
         price_microusd: u64,
         caps: SpendCaps,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<Opening, StoreError> {
         let (lease, nonce) = (lease.clone(), nonce.clone());
-        self.write(move |db| spending::open(db, &lease, &nonce, price_microusd, caps, now))
+        self.write(move |db| spending::open(db, &lease, &nonce, price_microusd, caps, moment))
             .await
     }
 

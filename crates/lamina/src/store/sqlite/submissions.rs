@@ -63,7 +63,17 @@ pub(super) fn adopt(
         "update jobs set woken = 1, run_at = min(run_at, ?2) where id = ?1 and phase = 'submit'",
     )?;
     statement.execute(params![text(id), now.0])?;
+    end_again(connection, id)?;
     Ok(true)
+}
+
+/// A job that is gone turns out to have a run at its engine: it is erased once more, which cancels
+/// that run and deletes the engine's copies.
+pub(super) fn end_again(connection: &Connection, id: JobId) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare_cached("update jobs set erased_at = null where id = ?1 and gone_at is not null")?;
+    statement.execute([text(id)])?;
+    Ok(())
 }
 
 /// The newest submission of a job, and how many the engine took.
@@ -73,7 +83,7 @@ pub(super) fn latest(
 ) -> rusqlite::Result<(Option<Submission>, u32)> {
     let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, opened_at, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
+            "select nonce, state, request_id, coalesce(waits_since, opened_at) as opened_at, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
              where job_id = ?1 order by opened_at desc, rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {

@@ -99,9 +99,18 @@ impl Process {
 
     /// The most memory it ever had, in KiB. Linux alone says so.
     pub(crate) fn peak_memory_kib(&self) -> Option<u64> {
+        self.status_kib("VmHWM:")
+    }
+
+    /// The memory it has now, in KiB. Linux alone says so.
+    pub(crate) fn memory_kib(&self) -> Option<u64> {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, field: &str) -> Option<u64> {
         let status = format!("/proc/{}/status", self.child.id().unwrap());
         let status = std::fs::read_to_string(status).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let line = status.lines().find(|line| line.starts_with(field));
         line?.split_whitespace().nth(1)?.parse().ok()
     }
 
