@@ -14,7 +14,7 @@ create index jobs_leased on jobs (lease_until) where lease_owner is not null;
 -- From here on `rescues` counts processes that died while this job alone was being computed; a
 -- suspect was among several, or died before, and is computed alone until it got through.
 alter table jobs add column suspect integer not null default 0 check (suspect in (0, 1));
-update jobs set rescues = 0;
+update jobs set rescues = 0 where rescues <> 0;
 
 -- run_at, lease_until, accepted_at and waits_since are times that never step (clock.rs); opened_at
 -- is for people and the day's account.
@@ -24,5 +24,7 @@ alter table submissions add column waits_since integer;
 create table clock_seen (
     id   integer primary key check (id = 1),
     now  integer not null,
-    wall integer not null
+    wall integer not null,
+    -- How long a clock that leapt ahead has run on, see worker/clock_watch.rs.
+    held integer not null
 ) strict;

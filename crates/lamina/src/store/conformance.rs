@@ -51,9 +51,9 @@ pub(super) use uploads::{
 };
 
 use super::{
-    AccountLine, Arrival, Claimed, Created, Deletion, Ended, Facts, Gone, IdempotencyKey, Incoming,
-    Lookup, NewJob, NewUpload, Opening, PhaseStanding, Settled, SourceFacts, Store, StoredSource,
-    SubmissionState, Want,
+    AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Facts, Gone,
+    IdempotencyKey, Incoming, Lookup, NewJob, NewUpload, Opening, PhaseStanding, Settled,
+    SourceFacts, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{

@@ -21,10 +21,10 @@ pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
-    Account, AccountLine, Arrival, Claimed, Created, Deletion, Ended, Erasable, Facts, Gone,
-    IdempotencyKey, Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
-    QueueStanding, Settled, SourceFacts, StoredSource, Submission, SubmissionState, UploadRecord,
-    WaitCounts, Want,
+    Account, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts,
+    Gone, IdempotencyKey, Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening,
+    PhaseStanding, QueueStanding, Settled, SourceFacts, StoredSource, Submission, SubmissionState,
+    UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -118,12 +118,12 @@ pub trait Store: Accounts + Oversight {
         max_rescues: u32,
         wall: UnixMs,
     ) -> Result<Vec<Ended>, StoreError>;
-    /// Both times as the last process saw them last, if one did.
-    async fn clock_seen(&self) -> Result<Option<Moment>, StoreError>;
-    /// Remembers both times for the next process.
-    async fn clock_see(&self, seen: Moment) -> Result<(), StoreError>;
+    /// What the last process saw of the clock, if one did.
+    async fn clock_seen(&self) -> Result<Option<ClockSeen>, StoreError>;
+    /// Remembers it for the next process.
+    async fn clock_see(&self, seen: ClockSeen) -> Result<(), StoreError>;
     /// Moves every time that the queue waits by, because the clock they were read from is another
-    /// one now.
+    /// one now. Nothing becomes due later by that.
     async fn queue_shift(&self, millis: i64) -> Result<(), StoreError>;
 
     // ---- submissions ----

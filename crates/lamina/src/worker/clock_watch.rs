@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Worker, sweeper};
 use crate::jobs::{Moment, UnixMs};
-use crate::store::StoreError;
+use crate::store::{ClockSeen, StoreError};
 
 /// How often the clocks are compared; the worker's other looks are as frequent.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ struct State {
     trusted: i64,
     /// When the lead that is not trusted (yet) was first seen.
     held_since: Option<UnixMs>,
+    /// How long earlier processes saw it run on.
+    held_before: Duration,
     written_at: Option<UnixMs>,
 }
 
@@ -63,6 +65,7 @@ impl ClockWatch {
                 lead,
                 trusted: lead,
                 held_since: None,
+                held_before: Duration::ZERO,
                 written_at: None,
             }),
         }
@@ -71,12 +74,14 @@ impl ClockWatch {
     /// Goes on from what the last process saw. Returns by how much the queue's times are to be
     /// moved: what that process, or the machine between the two, did to the clock, and a long
     /// absence too, must end no wait.
-    fn resume(&self, seen: Moment, now: Moment) -> Option<i64> {
+    fn resume(&self, last: ClockSeen, now: Moment) -> Option<i64> {
+        let seen = last.moment;
         let away = now.wall.0 - seen.wall.0;
         if away > LEAP_MS {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.trusted = state.lead - away;
             state.held_since = Some(now.now);
+            state.held_before = last.held;
         }
         let undisturbed = lead(seen).abs() < STEP_MS && (0..=LEAP_MS).contains(&away);
         (!undisturbed).then_some(now.now.0 - seen.now.0)
@@ -93,8 +98,10 @@ impl ClockWatch {
             state.held_since = None;
         } else if stepped || !was_held {
             state.held_since = Some(moment.now);
+            state.held_before = Duration::ZERO;
         }
-        let over = |since: UnixMs| moment.now.since(since) >= self.hold;
+        let before = state.held_before;
+        let over = |since: UnixMs| moment.now.since(since) + before >= self.hold;
         if state.held_since.is_some_and(over) {
             state.held_since = None;
         }
@@ -110,8 +117,14 @@ impl ClockWatch {
     }
 
     fn is_held(&self) -> bool {
+        self.held_for(UnixMs(0)).is_some()
+    }
+
+    /// How long the clock has run on from a leap that is not trusted yet.
+    fn held_for(&self, now: UnixMs) -> Option<Duration> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.held_since.is_some()
+        let since = state.held_since?;
+        Some(now.since(since) + state.held_before)
     }
 
     /// Whether it is time to write both times down.
@@ -175,23 +188,31 @@ impl Worker {
                 self.tell_expiry_held(true);
             }
         }
-        self.parts.store.clock_see(now).await
+        self.parts.store.clock_see(self.clock_seen()).await
+    }
+
+    /// What the next process is to compare with: a leap that is not trusted is one for it too, and
+    /// what it has lasted counts, so that a service that runs for minutes at a time expires things too.
+    fn clock_seen(&self) -> ClockSeen {
+        let wall = self.expire_by();
+        let now = self.parts.clock.now();
+        ClockSeen {
+            moment: Moment { now, wall },
+            held: self.clock_watch.held_for(now).unwrap_or_default(),
+        }
     }
 
     /// For the next process.
     pub(super) async fn leave_clock(&self) {
-        let seen = self.parts.clock.moment();
-        if let Err(error) = self.parts.store.clock_see(seen).await {
+        if let Err(error) = self.parts.store.clock_see(self.clock_seen()).await {
             tracing::warn!(%error, "the time could not be written down for the next start");
         }
     }
 
     async fn watch_clock(&self) -> Result<(), StoreError> {
-        self.expire_by();
-        let moment = self.parts.clock.moment();
-        // While expiry is held, what was trusted last is what the next process should compare with.
-        if self.clock_watch.is_to_be_written(moment.now) && !self.clock_watch.is_held() {
-            self.parts.store.clock_see(moment).await?;
+        let seen = self.clock_seen();
+        if self.clock_watch.is_to_be_written(seen.moment.now) {
+            self.parts.store.clock_see(seen).await?;
         }
         Ok(())
     }
@@ -213,6 +234,24 @@ mod tests {
             now: UnixMs(now),
             wall: UnixMs(now + lead),
         }
+    }
+
+    fn seen(moment: Moment, held: u64) -> ClockSeen {
+        let held = Duration::from_secs(held);
+        ClockSeen { moment, held }
+    }
+
+    #[test]
+    fn what_a_leap_has_lasted_counts_across_processes() {
+        let now = at(DAY, 0);
+        let watch = ClockWatch::new(Duration::from_secs(3600), now);
+        watch.resume(seen(at(0, 0), 3_000), now);
+        assert_eq!(watch.look(at(DAY + 599_000, 0)).held, None);
+        assert_eq!(
+            watch.held_for(UnixMs(DAY + 599_000)),
+            Some(Duration::from_secs(3_599))
+        );
+        assert_eq!(watch.look(at(DAY + 600_000, 0)).held, Some(false));
     }
 
     fn watch() -> ClockWatch {
@@ -270,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_quick_restart_moves_nothing_and_a_step_between_two_processes_does() {
-        let seen = at(1_000, 0);
+        let seen = seen(at(1_000, 0), 0);
         let start = |wall: i64| {
             let now = at(wall, 0);
             (ClockWatch::new(Duration::from_secs(3600), now), now)
@@ -290,6 +329,9 @@ mod tests {
         assert_eq!(ahead.look(now).expire_by, UnixMs(1_000));
         // The last process had seen a step, and this one began by the new time.
         let (after_step, now) = start(HOUR + 5_000);
-        assert_eq!(after_step.resume(at(1_000, HOUR), now), Some(HOUR + 4_000));
+        assert_eq!(
+            after_step.resume(self::seen(at(1_000, HOUR), 0), now),
+            Some(HOUR + 4_000)
+        );
     }
 }

@@ -223,7 +223,7 @@ async fn no_other_side_puts_a_job_to_sleep_beyond_the_jobs_own_limits() {
     let day = Fault::RateLimited {
         retry_after: Some(86_400),
     };
-    emulator.script_for_prompt("patience", day);
+    emulator.script_once_for_prompt("patience", day);
     let mut setup = Setup::new(Way::FalPolling).with("ENGINE_TIMEOUT", "30s");
     setup.clock = std::sync::Arc::new(clock.clone());
     let app = TestApp::start_with(setup, Some(&emulator)).await;

@@ -307,16 +307,26 @@ pub(in crate::store) async fn no_owner_and_no_host_takes_more_than_its_share(
 pub(in crate::store) async fn the_queues_times_can_be_moved_to_another_clock(
     store: Arc<dyn Store>,
 ) {
-    let seen = Moment {
-        now: at(1),
-        wall: at(2),
+    let seen = ClockSeen {
+        moment: Moment {
+            now: at(1),
+            wall: at(2),
+        },
+        held: Duration::from_secs(3),
+    };
+    let before = ClockSeen {
+        moment: moment(0),
+        held: Duration::ZERO,
     };
     assert_eq!(store.clock_seen().await.unwrap(), None);
-    store.clock_see(at(0).into()).await.unwrap();
+    store.clock_see(before).await.unwrap();
     store.clock_see(seen).await.unwrap();
     assert_eq!(store.clock_seen().await.unwrap(), Some(seen));
     create(&*store, at(100)).await;
     store.queue_shift(-50_000).await.unwrap();
+    assert_eq!(store.job_next_due(T0).await.unwrap(), Some(at(50)));
+    // Forward, nothing is put off.
+    store.queue_shift(50_000).await.unwrap();
     assert_eq!(store.job_next_due(T0).await.unwrap(), Some(at(50)));
 }
 

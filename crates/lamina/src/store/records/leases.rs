@@ -4,8 +4,18 @@ use std::time::Duration;
 
 use super::{SourceFacts, StoredSource, Submission};
 use crate::jobs::{
-    EngineKind, JobId, Layer, Nonce, OwnerId, Params, Phase, RequestId, Shares, Stage, UnixMs,
+    EngineKind, JobId, Layer, Moment, Nonce, OwnerId, Params, Phase, RequestId, Shares, Stage,
+    UnixMs,
 };
+
+/// What a process saw of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSeen {
+    /// Both times; the wall clock's as far as it is trusted.
+    pub moment: Moment,
+    /// How long a wall clock that leapt ahead of that has run on.
+    pub held: Duration,
+}
 
 /// A worker's right to run the next step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub use jobs::{
     Created, Deletion, Ended, Erasable, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
     SourceFacts, StoredSource,
 };
-pub use leases::{Claimed, Facts, Lease, Settled, Want};
+pub use leases::{Claimed, ClockSeen, Facts, Lease, Settled, Want};
 pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
 pub use submissions::{Opening, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

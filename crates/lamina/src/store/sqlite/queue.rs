@@ -1,12 +1,14 @@
 //! SQL of the queue: lease, wake, what a start finds. Claims are in `claim.rs`; what a step learnt is written by `settle.rs`. Every
 //! write after a claim names the lease's token and changes nothing when it is not the job's own any more.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, id_list, text};
 use super::settle::settled;
-use crate::jobs::{JobId, Moment, UnixMs};
-use crate::store::{Ended, Lease, Settled};
+use crate::jobs::{JobId, Moment, UnixMs, whole_ms};
+use crate::store::{ClockSeen, Ended, Lease, Settled};
 
 pub(super) fn renew(
     connection: &Connection,
@@ -84,12 +86,13 @@ pub(super) fn fail_poisoned(
     ended.collect()
 }
 
-/// Moves every time of the queue, because the clock that they were read from is another one now.
+/// Moves every time of the queue, because the clock that they were read from is another one now. What
+/// is due is never put off by that: it may have been written since.
 pub(super) fn shift(connection: &Connection, millis: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "update jobs set run_at = run_at + ?1, accepted_at = accepted_at + ?1,
-                             lease_until = lease_until + ?1 where stage is not null",
+            "update jobs set run_at = run_at + min(?1, 0), accepted_at = accepted_at + ?1
+             where stage is not null",
         )?
         .execute([millis])?;
     connection
@@ -100,25 +103,32 @@ pub(super) fn shift(connection: &Connection, millis: i64) -> rusqlite::Result<()
     Ok(())
 }
 
-pub(super) fn clock_seen(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
+pub(super) fn clock_seen(connection: &Connection) -> rusqlite::Result<Option<ClockSeen>> {
     connection
-        .prepare_cached("select now, wall from clock_seen")?
+        .prepare_cached("select now, wall, held from clock_seen")?
         .query_row([], |row| {
-            Ok(Moment {
-                now: UnixMs(row.get("now")?),
-                wall: UnixMs(row.get("wall")?),
+            Ok(ClockSeen {
+                moment: Moment {
+                    now: UnixMs(row.get("now")?),
+                    wall: UnixMs(row.get("wall")?),
+                },
+                held: Duration::from_millis(row.get("held")?),
             })
         })
         .optional()
 }
 
-pub(super) fn see_clock(connection: &Connection, seen: Moment) -> rusqlite::Result<()> {
+pub(super) fn see_clock(connection: &Connection, seen: ClockSeen) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "insert into clock_seen (id, now, wall) values (1, ?1, ?2)
-             on conflict do update set now = excluded.now, wall = excluded.wall",
+            "insert into clock_seen (id, now, wall, held) values (1, ?1, ?2, ?3)
+             on conflict do update set now = excluded.now, wall = excluded.wall, held = excluded.held",
         )?
-        .execute([seen.now.0, seen.wall.0])?;
+        .execute(params![
+            seen.moment.now.0,
+            seen.moment.wall.0,
+            whole_ms(seen.held)
+        ])?;
     Ok(())
 }
 

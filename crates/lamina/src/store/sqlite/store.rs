@@ -16,9 +16,9 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Account, Claimed, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey, Incoming,
-    JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store,
-    StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
+    Account, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey,
+    Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal,
+    Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -158,11 +158,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn clock_seen(&self) -> Result<Option<Moment>, StoreError> {
+    async fn clock_seen(&self) -> Result<Option<ClockSeen>, StoreError> {
         self.read(queue::clock_seen).await
     }
 
-    async fn clock_see(&self, seen: Moment) -> Result<(), StoreError> {
+    async fn clock_see(&self, seen: ClockSeen) -> Result<(), StoreError> {
         self.write(move |db| queue::see_clock(db, seen)).await
     }
 
