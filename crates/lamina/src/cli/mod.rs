@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry;
 
@@ -89,6 +89,12 @@ impl Cli {
             port: None,
         }) {
             Command::Serve { host, port } => {
+                #[cfg(unix)]
+                if let Some(mut anew) = config::started_anew() {
+                    use std::os::unix::process::CommandExt as _;
+                    // Returns only when it failed, and then memory goes back later.
+                    let _ = anew.exec();
+                }
                 let over = [("HOST", host), ("PORT", port)];
                 let over = over
                     .iter()

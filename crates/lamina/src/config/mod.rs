@@ -3,6 +3,7 @@
 //! not only the first.
 
 mod access;
+mod allocator;
 mod fal;
 mod limits;
 mod options;
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+pub use allocator::started_anew;
 pub use options::{OPTIONS, OptionDoc};
 pub use storage::StorageConfig;
 pub use values::ConfigError;

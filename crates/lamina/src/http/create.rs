@@ -227,14 +227,14 @@ async fn keep_linked(
         OwnLink::Picture(BlobKey::Upload(upload, _)) => {
             let record = edge
                 .store
-                .upload_get(owner, upload, edge.clock.now())
+                .upload_get(owner, upload, edge.clock.wall())
                 .await?;
             record.map(|_| upload)
         }
         OwnLink::Picture(_) => None,
     };
     match (own_upload, link) {
-        (None, OwnLink::Picture(key)) => own_link::take(edge, intake, &key, id).await,
+        (None, OwnLink::Picture(key)) => own_link::take(edge, intake, owner, &key, id).await,
         // As if its id had been given: nothing is decoded twice.
         (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
             let copied = copy_upload(edge, intake, owner, upload, id).await;

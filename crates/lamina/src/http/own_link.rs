@@ -20,7 +20,7 @@ use super::origin::asked_host;
 use super::picture;
 use super::spool::SpoolWriter;
 use crate::blobs::{BlobError, BlobKey, BucketLink, LinkError};
-use crate::jobs::{JobId, UploadId};
+use crate::jobs::{JobId, OwnerId, UploadId};
 use crate::store::SourceFacts;
 
 /// What a link of this server stands for.
@@ -52,7 +52,7 @@ pub(super) fn recognise(
     if !url.username().is_empty() || url.password().is_some() {
         return Ok(None);
     }
-    let now = edge.clock.now();
+    let now = edge.clock.wall();
     match edge.links.bucket_link(url, now) {
         Some(Ok(BucketLink::Read(key))) => return readable(key),
         Some(Ok(BucketLink::Write(upload))) => return Ok(Some(OwnLink::Ticket(upload))),
@@ -121,6 +121,7 @@ fn fault(error: LinkError) -> ApiError {
 pub(super) async fn take(
     edge: &Edge,
     intake: &Intake,
+    owner: &OwnerId,
     key: &BlobKey,
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
@@ -131,7 +132,7 @@ pub(super) async fn take(
     }
     let file = spool.finish().await?;
     let _place = intake.enter(file.len).await?;
-    let picture = picture::of_own_bytes(edge, file)
+    let picture = picture::of_own_bytes(edge, owner, file)
         .await
         .map_err(|error| error.at("/image_url"))?;
     let source = BlobKey::Source(job, picture.facts.media_type);

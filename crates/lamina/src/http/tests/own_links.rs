@@ -216,7 +216,12 @@ async fn a_job_keeps_its_own_copy() {
     );
     let claimed = house
         .store
-        .job_claim("t", &[(Phase::Prepare, 1)], T0, Duration::from_secs(60), 3)
+        .job_claim(
+            "t",
+            vec![Want::any(Stage::Prepare, 1)],
+            T0,
+            Duration::from_secs(60),
+        )
         .await
         .unwrap();
     assert!(matches!(claimed[0].source, StoredSource::Stored(facts) if facts.width == 30));
