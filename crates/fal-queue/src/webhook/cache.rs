@@ -4,17 +4,18 @@
 //!   for a while does not matter.
 //! - Fetched again for an unknown signature, but not within a minute of the last attempt: a flood
 //!   of forged webhooks costs fal one request a minute.
-//! - One fetch at a time: whoever needs keys while one is under way waits for it and uses its
-//!   outcome.
+//! - One fetch at a time, in a task of its own: whoever needs keys while one is under way waits for
+//!   it and uses its outcome. Nobody who asked owns it, so a stranger who hangs up ends no fetch and
+//!   is no failure.
 //!
 //! Age is measured with the times the callers give. A clock that jumps back makes the set old, not
 //! young for longer.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::Method;
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use super::keys::KeySet;
 use crate::{Client, Error};
@@ -34,10 +35,15 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
 pub(super) struct Cache {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
     client: Client,
     state: RwLock<State>,
-    /// Held during a fetch.
-    gate: Mutex<()>,
+    /// Closed by the end of the latest fetch.
+    latest: Mutex<Option<watch::Receiver<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +51,8 @@ struct State {
     known: Option<Known>,
     fetched_at: i64,
     tried_at: Option<i64>,
-    /// Why the latest attempt brought nothing. Set while one is under way, so that an attempt
-    /// whose caller went away counts as failed.
+    /// Why the latest attempt brought nothing. Set while one is under way, so that one which ends
+    /// without a word (its runtime stops) counts as failed.
     failure: Option<String>,
 }
 
@@ -70,9 +76,11 @@ pub(super) enum Refreshed {
 impl Cache {
     pub(super) fn new(client: Client) -> Self {
         Self {
-            client,
-            state: RwLock::default(),
-            gate: Mutex::default(),
+            shared: Arc::new(Shared {
+                client,
+                state: RwLock::default(),
+                latest: Mutex::default(),
+            }),
         }
     }
 
@@ -81,7 +89,7 @@ impl Cache {
     pub(super) fn holding(client: Client, keys: KeySet, now: i64) -> Self {
         let cache = Self::new(client);
         let keys = Arc::new(keys);
-        cache.change(|state| {
+        cache.shared.change(|state| {
             *state = State {
                 known: Some(Known {
                     keys,
@@ -97,24 +105,16 @@ impl Cache {
 
     /// The usable key set, fetched or renewed first if it is time; else a sentence.
     pub(super) async fn current(&self, now: i64) -> Result<Known, String> {
-        let (usable, old) = self.look(|state| (state.usable(now), state.age(now) > RENEW_AFTER));
+        let look = |state: &State| (state.usable(now), state.age(now) > RENEW_AFTER);
+        let (usable, old) = self.shared.look(look);
         match usable {
             Some(known) if !old => return Ok(known),
-            // One caller renews; the others go on with what there is.
-            Some(_) => {
-                if let Ok(gate) = self.gate.try_lock() {
-                    self.fetch(now, PAUSE).await;
-                    drop(gate);
-                }
-            }
-            None => {
-                let _gate = self.gate.lock().await;
-                if self.look(|state| state.usable(now)).is_none() {
-                    self.fetch(now, PAUSE_WITHOUT_KEYS).await;
-                }
-            }
+            // One caller waits for newer ones; the others go on with what there is.
+            Some(known) if self.under_way().is_some() => return Ok(known),
+            Some(_) => self.fetch(now, PAUSE).await,
+            None => self.fetch(now, PAUSE_WITHOUT_KEYS).await,
         }
-        self.look(|state| {
+        self.shared.look(|state| {
             let reason = || {
                 state
                     .failure
@@ -127,31 +127,62 @@ impl Cache {
 
     /// Keys from a later fetch than `seen`, fetching them if the pause allows.
     pub(super) async fn newer_than(&self, seen: u64, now: i64) -> Refreshed {
-        let _gate = self.gate.lock().await;
         let newer = |state: &State| {
             let known = state.usable(now)?;
             (known.generation != seen).then_some(known.keys)
         };
-        if let Some(keys) = self.look(newer) {
+        if let Some(keys) = self.shared.look(newer) {
             return Refreshed::Newer(keys);
         }
         self.fetch(now, PAUSE).await;
-        self.look(|state| match (newer(state), &state.failure) {
-            (Some(keys), _) => Refreshed::Newer(keys),
-            (None, Some(reason)) => Refreshed::Failed(reason.clone()),
-            (None, None) => Refreshed::TooSoon,
-        })
+        self.shared
+            .look(|state| match (newer(state), &state.failure) {
+                (Some(keys), _) => Refreshed::Newer(keys),
+                (None, Some(reason)) => Refreshed::Failed(reason.clone()),
+                (None, None) => Refreshed::TooSoon,
+            })
     }
 
-    /// Fetches unless the last attempt is less than `pause` seconds away; the gate must be held.
+    /// Waits for the fetch that is under way, or for one that begins now if the pause allows.
     async fn fetch(&self, now: i64, pause: u64) {
-        if self.look(|state| state.tried_at.is_some_and(|at| now.abs_diff(at) < pause)) {
-            return;
+        if let Some(mut under_way) = self.begin(now, pause) {
+            // Nothing is ever sent: the sender goes away when the fetch has ended, however it did.
+            let _ = under_way.changed().await;
         }
-        self.change(|state| {
+    }
+
+    fn under_way(&self) -> Option<watch::Receiver<()>> {
+        under_way(&lock(&self.shared.latest))
+    }
+
+    /// The fetch that is under way; begins one unless the last attempt is less than `pause` seconds
+    /// away.
+    fn begin(&self, now: i64, pause: u64) -> Option<watch::Receiver<()>> {
+        let mut latest = lock(&self.shared.latest);
+        if let Some(under_way) = under_way(&latest) {
+            return Some(under_way);
+        }
+        let recent = |state: &State| state.tried_at.is_some_and(|at| now.abs_diff(at) < pause);
+        if self.shared.look(recent) {
+            return None;
+        }
+        self.shared.change(|state| {
             state.tried_at = Some(now);
             state.failure = Some("the fetch was broken off".to_owned());
         });
+        let (open, under_way) = watch::channel(());
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            shared.fetch(now).await;
+            drop(open);
+        });
+        *latest = Some(under_way.clone());
+        Some(under_way)
+    }
+}
+
+impl Shared {
+    async fn fetch(&self, now: i64) {
         match self.download().await {
             Ok(keys) => self.change(|state| {
                 let generation = state.known.as_ref().map_or(0, |known| known.generation + 1);
@@ -187,6 +218,18 @@ impl Cache {
     fn change(&self, write: impl FnOnce(&mut State)) {
         write(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// The latest fetch, unless it has ended.
+fn under_way(latest: &Option<watch::Receiver<()>>) -> Option<watch::Receiver<()>> {
+    latest
+        .as_ref()
+        .filter(|ended| ended.has_changed().is_ok())
+        .cloned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {

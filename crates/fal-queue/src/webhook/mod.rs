@@ -36,7 +36,8 @@ pub const SIGNATURE_HEADER: &str = "x-fal-webhook-signature";
 pub const TOLERANCE_SECONDS: u64 = 300;
 
 /// Checks webhooks against fal's public keys, which it fetches from
-/// [`Config::jwks_url`](crate::Config::jwks_url) when first needed and keeps for at most 24 hours.
+/// [`Config::jwks_url`](crate::Config::jwks_url) when first needed, or before by
+/// [`prefetch`](Self::prefetch), and keeps for at most 24 hours.
 /// Share one (for example in an `Arc`), so that the keys are shared.
 #[derive(Debug)]
 pub struct Verifier {
@@ -52,6 +53,45 @@ pub struct VerifiedWebhook {
     pub user_id: String,
     /// Time of signing, in seconds since 1970.
     pub timestamp: i64,
+}
+
+/// The headers of a delivery, well formed and recent, and not yet known to be fal's: enough to turn
+/// most strangers away before a byte of their body is read.
+#[derive(Debug, Clone)]
+pub struct SignedHeaders {
+    verified: VerifiedWebhook,
+    timestamp_text: String,
+    signature: [u8; 64],
+}
+
+impl SignedHeaders {
+    /// Reads them; `now_unix` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`WebhookError::Header`] and [`WebhookError::Stale`].
+    pub fn read(headers: &HeaderMap, now_unix: i64) -> Result<Self, WebhookError> {
+        let request_id = single(headers, REQUEST_ID_HEADER)?;
+        let user_id = single(headers, USER_ID_HEADER)?;
+        let timestamp_text = single(headers, TIMESTAMP_HEADER)?;
+        let timestamp: i64 = timestamp_text
+            .parse()
+            .map_err(|_| WebhookError::Header(TIMESTAMP_HEADER))?;
+        let signature = signature_bytes(single(headers, SIGNATURE_HEADER)?)
+            .ok_or(WebhookError::Header(SIGNATURE_HEADER))?;
+        let skew = now_unix.abs_diff(timestamp);
+        if skew > TOLERANCE_SECONDS {
+            return Err(WebhookError::Stale(skew));
+        }
+        Ok(Self {
+            verified: VerifiedWebhook {
+                request_id: request_id.to_owned(),
+                user_id: user_id.to_owned(),
+                timestamp,
+            },
+            timestamp_text: timestamp_text.to_owned(),
+            signature,
+        })
+    }
 }
 
 /// Why a webhook was not accepted.
@@ -80,10 +120,19 @@ impl Verifier {
         }
     }
 
+    /// Has the keys at hand before the first webhook needs them: fetches them if there are none or
+    /// if it is time to renew them.
+    ///
+    /// # Errors
+    /// A sentence, when there are none and none could be fetched.
+    pub async fn prefetch(&self, now_unix: i64) -> Result<(), String> {
+        self.cache.current(now_unix).await.map(drop)
+    }
+
     /// Checks one delivery. `body` is the raw body, `now_unix` the time in seconds since 1970.
     ///
     /// An unknown signature makes the keys be fetched again, at most once a minute. Dropping the
-    /// future does no harm.
+    /// future does no harm: the fetch goes on without it.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -93,26 +142,31 @@ impl Verifier {
         body: &[u8],
         now_unix: i64,
     ) -> Result<VerifiedWebhook, WebhookError> {
-        let request_id = single(headers, REQUEST_ID_HEADER)?;
-        let user_id = single(headers, USER_ID_HEADER)?;
-        let timestamp_text = single(headers, TIMESTAMP_HEADER)?;
-        let timestamp: i64 = timestamp_text
-            .parse()
-            .map_err(|_| WebhookError::Header(TIMESTAMP_HEADER))?;
-        let signature = signature_bytes(single(headers, SIGNATURE_HEADER)?)
-            .ok_or(WebhookError::Header(SIGNATURE_HEADER))?;
-        // Before the keys: a stale delivery must not cause a fetch.
-        let skew = now_unix.abs_diff(timestamp);
-        if skew > TOLERANCE_SECONDS {
-            return Err(WebhookError::Stale(skew));
-        }
-        let message = signed_message(request_id, user_id, timestamp_text, body);
+        let signed = SignedHeaders::read(headers, now_unix)?;
+        let mut body_sha256 = [0; 32];
+        body_sha256.copy_from_slice(digest(&SHA256, body).as_ref());
+        self.verify_digest(signed, &body_sha256, now_unix).await
+    }
+
+    /// Like [`verify`](Self::verify), for a body that was hashed as it came and kept by nobody.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub async fn verify_digest(
+        &self,
+        signed: SignedHeaders,
+        body_sha256: &[u8; 32],
+        now_unix: i64,
+    ) -> Result<VerifiedWebhook, WebhookError> {
+        let SignedHeaders {
+            verified,
+            timestamp_text,
+            signature,
+        } = signed;
+        let (request_id, user_id) = (&*verified.request_id, &*verified.user_id);
+        let message = lines(request_id, user_id, &timestamp_text, body_sha256);
         self.check(message.as_bytes(), &signature, now_unix).await?;
-        Ok(VerifiedWebhook {
-            request_id: request_id.to_owned(),
-            user_id: user_id.to_owned(),
-            timestamp,
-        })
+        Ok(verified)
     }
 
     async fn check(&self, message: &[u8], signature: &[u8], now: i64) -> Result<(), WebhookError> {
@@ -135,8 +189,17 @@ impl Verifier {
 /// The text that fal signs.
 #[must_use]
 pub fn signed_message(request_id: &str, user_id: &str, timestamp: &str, body: &[u8]) -> String {
+    lines(
+        request_id,
+        user_id,
+        timestamp,
+        digest(&SHA256, body).as_ref(),
+    )
+}
+
+fn lines(request_id: &str, user_id: &str, timestamp: &str, body_sha256: &[u8]) -> String {
     let mut message = format!("{request_id}\n{user_id}\n{timestamp}\n");
-    for byte in digest(&SHA256, body).as_ref() {
+    for byte in body_sha256 {
         // Writing into a String cannot fail.
         let _ = write!(message, "{byte:02x}");
     }

@@ -424,19 +424,39 @@ async fn concurrent_deliveries_share_one_fetch() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_hangs_up_during_the_fetch_does_no_harm() {
+async fn deliveries_that_hang_up_during_the_fetch_neither_end_nor_fail_it() {
     let signer = Signer::new();
     let gate = Arc::new(Semaphore::new(0));
     let (server, verifier) = issuer([jwks([signer.jwk()]).held(&gate)]).await;
     let genuine = signer.deliver(NOW);
-    tokio::select! {
-        biased;
-        () = server.arrived(1) => {}
-        _ = verifier.verify(&genuine, BODY, NOW) => panic!("the issuer has not answered"),
+    // A forged one that hangs up, again and again.
+    let forged = Signer::new().deliver(NOW);
+    for _ in 0..3 {
+        tokio::select! {
+            biased;
+            () = server.arrived(1) => {}
+            _ = verifier.verify(&forged, BODY, NOW) => panic!("the issuer has not answered"),
+        }
     }
-    assert!(is_unavailable(&verifier.verify(&genuine, BODY, NOW).await));
-    server.push(jwks([signer.jwk()]));
-    let later = NOW + 10;
+    gate.add_permits(1);
+    verifier.verify(&genuine, BODY, NOW).await.unwrap();
+    assert_eq!(server.seen().len(), 1);
+    assert_eq!(
+        verifier.verify(&forged, BODY, NOW).await,
+        Err(WebhookError::Forged)
+    );
+}
+
+#[tokio::test]
+async fn keys_are_at_hand_before_the_first_delivery() {
+    let signer = Signer::new();
+    let (server, verifier) = issuer([reply(503, ""), jwks([signer.jwk()])]).await;
+    assert!(verifier.prefetch(NOW).await.is_err());
+    verifier.prefetch(NOW + 10).await.unwrap();
+    verifier.prefetch(NOW + 11).await.unwrap();
+    assert_eq!(server.seen().len(), 2);
+    let later = NOW + 12;
+    let genuine = signer.deliver(later);
     verifier.verify(&genuine, BODY, later).await.unwrap();
     assert_eq!(server.seen().len(), 2);
 }
