@@ -38,7 +38,7 @@ pub struct LayerFacts {
     pub format: Format,
     /// Where the layer shows anything; `None` for an empty layer.
     pub bbox: Option<BoundingBox>,
-    /// Share of pixels with alpha above 0, from 0 to 1.
+    /// Mean alpha over the whole layer, from 0 to 1.
     pub coverage: f32,
     /// Whether every pixel is fully opaque.
     pub opaque: bool,
@@ -91,13 +91,13 @@ fn not_a_layer(found: &'static str) -> ImageError {
 
 fn facts(image: &RgbaImage, format: Format) -> LayerFacts {
     let row_bytes = image.width() as usize * 4;
-    let (mut visible, mut opaque) = (0_u64, 0_u64);
+    let (mut alpha, mut opaque) = (0_u64, 0_u64);
     let (mut left, mut right) = (u32::MAX, 0);
     let (mut top, mut bottom) = (None, 0);
     for (y, row) in (0_u32..).zip(image.pixels().chunks_exact(row_bytes)) {
         for (x, pixel) in (0_u32..).zip(row.as_chunks::<4>().0) {
             if pixel[3] > 0 {
-                visible += 1;
+                alpha += u64::from(pixel[3]);
                 opaque += u64::from(pixel[3] == u8::MAX);
                 left = left.min(x);
                 right = right.max(x);
@@ -117,7 +117,7 @@ fn facts(image: &RgbaImage, format: Format) -> LayerFacts {
             width: right - left + 1,
             height: bottom - top + 1,
         }),
-        coverage: (visible as f64 / pixels as f64) as f32,
+        coverage: (alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
         opaque: opaque == pixels,
     }
 }

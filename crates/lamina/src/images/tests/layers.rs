@@ -29,7 +29,7 @@ fn a_layer_is_measured_to_the_pixel() {
         let facts = inspect_layer(&bytes, &Limits::default()).unwrap();
         assert_eq!((facts.width, facts.height, facts.format), (20, 10, format));
         assert_eq!(facts.bbox, Some(bbox));
-        assert!((facts.coverage - 14.0 / 200.0).abs() < 1e-6);
+        assert!((facts.coverage - 14.0 / 255.0 / 200.0).abs() < 1e-6);
         assert!(!facts.opaque);
     }
 }
@@ -46,6 +46,26 @@ fn an_empty_and_a_full_layer_are_told_apart() {
     let whole = full.bbox.unwrap();
     assert_eq!((whole.x, whole.y, whole.width, whole.height), (0, 0, 4, 6));
     assert_eq!(image, gradient(4, 6));
+}
+
+proptest::proptest! {
+    /// As docs/api.md promises: not the share of visible pixels, which says 1 of a faint haze.
+    #[test]
+    fn coverage_is_the_mean_alpha_of_any_layer(
+        alphas in proptest::collection::vec(proptest::num::u8::ANY, 1..200),
+        width in 1_usize..20,
+    ) {
+        let height = alphas.len().div_ceil(width);
+        let alpha = |at: usize| alphas.get(at).copied().unwrap_or(0);
+        let pixels = (0..width * height).flat_map(|at| [200, 100, 50, alpha(at)]);
+        let layer = RgbaImage::new(width as u32, height as u32, pixels.collect()).unwrap();
+        let mean = (0..width * height).map(|at| f64::from(alpha(at)) / 255.0).sum::<f64>()
+            / (width * height) as f64;
+        for bytes in [png(&layer), webp(&layer)] {
+            let facts = inspect_layer(&bytes, &Limits::default()).unwrap();
+            assert!((f64::from(facts.coverage) - mean).abs() < 1e-6, "{} {mean}", facts.coverage);
+        }
+    }
 }
 
 #[test]
