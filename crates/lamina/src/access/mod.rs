@@ -6,8 +6,10 @@ mod key;
 mod limits;
 mod rate;
 mod spend;
+mod storage;
 
 pub use key::{ApiKey, KeyDigest, KeyId, OWNER_NAME, owner_name};
 pub use limits::{LimitRules, OwnerLimits, Rule};
 pub use rate::{Rate, RateError};
 pub use spend::{SpendCaps, UtcDay, parse_usd, usd};
+pub use storage::{StorageCaps, StorageRules};

@@ -46,6 +46,16 @@ impl Rate {
         Duration::from_secs(self.per.facts().1.into()) / self.requests.get()
     }
 
+    /// The same rate, so many times over.
+    #[must_use]
+    pub fn times(self, factor: NonZeroU32) -> Self {
+        Self {
+            requests: self.requests.saturating_mul(factor),
+            per: self.per,
+            burst: self.burst.saturating_mul(factor),
+        }
+    }
+
     /// How many requests may come at once after a pause.
     #[must_use]
     pub const fn burst(&self) -> NonZeroU32 {

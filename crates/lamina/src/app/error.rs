@@ -54,6 +54,11 @@ pub enum StartError {
         "{0} can be reached from outside, so that callers need keys, and there is no key; make one with `lamina keys new NAME`, set API_KEYS=name:key or ADMIN_KEY, or ALLOW_ANONYMOUS=true if something in front of lamina checks who calls"
     )]
     Nobody(std::net::IpAddr),
+    /// One key for two names.
+    #[error(
+        "a key of {0} in the database is given to {1} by the configuration too, so that nobody could tell whose request it is; take it out of API_KEYS or ADMIN_KEY, or revoke it with `lamina keys revoke`"
+    )]
+    SharedKey(String, String),
     /// The keys cannot be read.
     #[error("the keys of the database cannot be read: {0}")]
     Keys(#[from] StoreError),

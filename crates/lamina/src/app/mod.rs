@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use fal_queue::webhook::Verifier;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -29,19 +30,20 @@ use self::counter::OpenCounter;
 pub(crate) use self::desk::{Absent, open_desk};
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
-use self::fal::fal_settings;
+use self::fal::{fal_settings, keep_webhook_keys};
 use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
 pub use self::run::run;
+use self::storage::bound_storage;
 pub(crate) use self::storage::{link_signer, open_blobs};
-use crate::access::ApiKey;
+use crate::access::{ApiKey, StorageRules};
 use crate::blobs::Inbox;
 use crate::clock::Clock;
 use crate::compute_log::ComputeLog;
-use crate::config::Config;
+use crate::config::{Config, StorageConfig};
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
 use crate::fetch::Fetcher;
 pub(crate) use crate::http::AdminDesk;
-use crate::http::{self, ApiKeys, ConnectionLimits, Edge, EdgeLimits};
+use crate::http::{self, ApiKeys, BodyBudget, ConnectionLimits, Edge, EdgeLimits};
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
@@ -67,6 +69,7 @@ pub struct Tuning {
 pub struct App {
     router: Router,
     connections: ConnectionLimits,
+    bodies: BodyBudget,
     worker: Arc<Worker>,
     wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
     store: Arc<dyn Store>,
@@ -79,6 +82,11 @@ pub struct App {
     tracer: Tracer,
     scrape: Router,
     scraped_on: Option<TcpListener>,
+    clock: Arc<dyn Clock>,
+    verifier: Option<Arc<Verifier>>,
+    storage_rules: StorageRules,
+    /// Where what is kept lies, if on a disk of this machine.
+    storage_folder: Option<PathBuf>,
 }
 
 impl App {
@@ -105,6 +113,7 @@ impl App {
         };
         let store = SqliteStore::open_measured(&config.database_path, metrics.database.clone())?;
         let store: Arc<dyn Store> = Arc::new(store);
+        store.bound_storage(config.storage_rules.caps(0, None));
         let blobs = open_blobs(&config.storage)?.measured(metrics.blobs.clone());
         let links = Arc::new(link_signer(config, data)?);
         let pool = Pool::new(PoolSize::default());
@@ -136,7 +145,7 @@ impl App {
         let mut verifier = None;
         if let Some(fal) = &config.fal {
             let client = fal_client(fal)?;
-            verifier = Some(Arc::new(fal_queue::webhook::Verifier::new(&client)));
+            verifier = Some(Arc::new(Verifier::new(&client)));
             let settings = fal_settings(fal, config);
             engines = engines.with(Arc::new(Fal::new(
                 client,
@@ -156,6 +165,7 @@ impl App {
         let incoming = data.join("incoming");
         let inbox = Inbox::open(&incoming)
             .map_err(|error| StartError::Folder(incoming.display().to_string(), error))?;
+        let bodies = BodyBudget::new(tuning.edge.body_bytes);
         let edge = Arc::new(Edge {
             store: Arc::clone(&store),
             blobs: blobs.clone(),
@@ -178,12 +188,13 @@ impl App {
             cors: config.cors.clone(),
             host_names: config.host_names.clone(),
             spool,
+            bodies: bodies.clone(),
             limits: edge_limits(config, tuning.edge),
             metrics: metrics.clone(),
             tracer: tracer.clone(),
             draining: draining.clone(),
             worker: pulse.subscribe(),
-            webhooks: verifier,
+            webhooks: verifier.clone(),
         });
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
@@ -195,6 +206,7 @@ impl App {
             ..tuning.worker
         };
         let scrape = scraping::router(Arc::clone(&edge), data);
+        let kept_clock = Arc::clone(&clock);
         let parts = Parts {
             store: Arc::clone(&store),
             blobs,
@@ -224,6 +236,7 @@ impl App {
         Ok(Self {
             router: http::router(edge),
             connections,
+            bodies,
             worker,
             wakes,
             store,
@@ -236,6 +249,13 @@ impl App {
             tracer,
             scrape,
             scraped_on: None,
+            clock: kept_clock,
+            storage_rules: config.storage_rules,
+            storage_folder: match &config.storage {
+                StorageConfig::Folder(folder) => Some(folder.clone()),
+                StorageConfig::Bucket { .. } => None,
+            },
+            verifier,
         })
     }
 
@@ -265,6 +285,12 @@ impl App {
             // Those of the configuration are known; the next change of a key reads them all.
             tracing::error!(%error, "the keys of the database could not be read");
         }
+        bound_storage(
+            &*self.store,
+            self.storage_rules,
+            self.storage_folder.as_deref(),
+        )
+        .await;
         if let Ok(bound) = listener.local_addr() {
             self.open_counter(bound);
         }
@@ -283,10 +309,12 @@ impl App {
                     listener,
                     self.router,
                     self.connections,
+                    self.bodies,
                     requests,
                     stop.clone()
                 ),
                 self.worker.run(self.wakes, stop.clone()),
+                keep_webhook_keys(self.verifier, self.clock, stop.clone()),
             );
             stopped.cancel();
         };
@@ -302,9 +330,12 @@ impl App {
     /// Reads the keys, and refuses to serve where nobody could call.
     ///
     /// # Errors
-    /// [`StartError::Keys`] and [`StartError::Nobody`]
+    /// [`StartError::Keys`], [`StartError::SharedKey`] and [`StartError::Nobody`]
     pub(super) async fn admit(&self, config: &Config) -> Result<(), StartError> {
         self.keys.load(&*self.store).await?;
+        if let Some((owner, other)) = self.keys.shared() {
+            return Err(StartError::SharedKey(owner, other));
+        }
         if nobody_may_call(config, self.keys.ever_had_keys()) {
             return Err(StartError::Nobody(config.listen.ip()));
         }

@@ -9,7 +9,7 @@ use super::{App, StartError, Tuning, scraping};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::Log;
-use crate::tls;
+use crate::{runtime, tls};
 
 /// Runs the service as `lamina serve` does: listens, stops on SIGTERM or SIGINT. `log` is watched
 /// meanwhile, for lines that were dropped.
@@ -18,6 +18,7 @@ use crate::tls;
 /// [`StartError`]
 pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<(), StartError> {
     let mut app = App::build(config, clock, Tuning::default())?;
+    app.connections.connections = runtime::raise_descriptors(app.connections.connections);
     app.admit(config).await?;
     let address = config.listen;
     let listener = TcpListener::bind(address)

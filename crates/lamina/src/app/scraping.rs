@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::http::{self, ConnectionLimits, Edge, Scrape};
+use crate::http::{self, BodyBudget, ConnectionLimits, Edge, Scrape};
 use crate::metrics::RequestMetrics;
 
 /// `/metrics` over this service; `data` is the folder of its database.
@@ -49,6 +49,9 @@ pub(super) async fn serve(listener: Option<TcpListener>, router: Router, stop: C
         drain: Duration::from_secs(1),
         ..ConnectionLimits::default()
     };
+    // A question has no body.
+    let bodies = BodyBudget::new(0);
     // They are not counted themselves.
-    http::serve(listener, router, limits, RequestMetrics::default(), stop).await;
+    let metrics = RequestMetrics::default();
+    http::serve(listener, router, limits, bodies, metrics, stop).await;
 }

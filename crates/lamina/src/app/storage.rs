@@ -5,9 +5,11 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use super::StartError;
+use crate::access::StorageRules;
 use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
 use crate::config::{Config, StorageConfig};
 use crate::secret;
+use crate::store::Store;
 
 /// Opens the blob store; of a bucket nothing is asked yet.
 ///
@@ -33,6 +35,28 @@ pub(crate) fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, St
             Ok(signer.over_bucket(bucket, *direct))
         }
     }
+}
+
+/// Bounds what is kept, by what is configured and what the disk has. It is looked at once: what others
+/// write to the disk meanwhile does not change a bound that clients run into.
+pub(super) async fn bound_storage(store: &dyn Store, rules: StorageRules, folder: Option<&Path>) {
+    let kept = match store.storage_standing(0).await {
+        Ok(standing) => standing.total(),
+        Err(error) => {
+            tracing::error!(%error, "what is kept could not be read, so that only owners are bounded");
+            return;
+        }
+    };
+    let free = folder.and_then(|folder| rustix::fs::statvfs(folder).ok());
+    let caps = rules.caps(kept, free.map(|found| found.f_bavail * found.f_frsize));
+    tracing::info!(
+        kept_bytes = kept,
+        total_bytes = caps.total_bytes,
+        owner_bytes = caps.owner_bytes,
+        incoming_bytes = caps.incoming_bytes,
+        "storage is bounded"
+    );
+    store.bound_storage(caps);
 }
 
 fn own_signer(config: &Config, data: &Path) -> Result<LinkSigner, StartError> {

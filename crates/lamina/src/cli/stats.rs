@@ -46,13 +46,27 @@ fn people(stats: &Value) {
         &stats["spending"],
     );
     table::line("");
+    table::of(
+        &["OWNER", "BYTES"],
+        &["owner", "bytes"],
+        &stats["storage"]["owners"],
+    );
+    table::line("");
     let whole = [
         "usd_today",
         "usd_30_days",
         "usd_a_day_at_most",
         "unknown_submissions",
     ];
-    let storage = ["source_bytes", "layer_bytes", "upload_bytes"];
+    let storage = [
+        "source_bytes",
+        "layer_bytes",
+        "upload_bytes",
+        "incoming_bytes",
+        "counted_bytes",
+        "counted_bytes_at_most",
+        "owner_bytes_at_most",
+    ];
     let row = |from: &Value, field: &str| vec![field.to_owned(), table::cell(from, field)];
     let rows = whole.iter().map(|field| row(stats, field));
     let rows = rows.chain(storage.iter().map(|field| row(&stats["storage"], field)));

@@ -1,5 +1,7 @@
 //! Options that decide who may ask: keys, secrets, pages of other origins.
 
+use std::collections::HashMap;
+
 use secrecy::SecretString;
 use url::Host;
 
@@ -21,6 +23,7 @@ impl Reader<'_> {
 
     pub(super) fn api_keys(&mut self) -> Vec<(String, SecretString)> {
         let mut keys: Vec<(String, SecretString)> = Vec::new();
+        let mut names: HashMap<&str, &str> = HashMap::new();
         for (index, part) in self.list("API_KEYS").enumerate() {
             let pair = part
                 .split_once(':')
@@ -35,6 +38,12 @@ impl Reader<'_> {
                         ),
                     ),
                 Some((name, key)) if owner_name(name).is_some() && key.len() >= 16 => {
+                    if let Some(other) = names.insert(key, name).filter(|other| *other != name) {
+                        self.wrong(
+                            "API_KEYS",
+                            format!("{other} and {name} have the same key, so that nobody could tell whose request it is; give each its own"),
+                        );
+                    }
                     keys.push((name.to_owned(), SecretString::from(key)));
                 }
                 // Which one is told by its place: a part without a colon may be a key.
@@ -54,6 +63,16 @@ impl Reader<'_> {
         let key = self.text("ADMIN_KEY");
         if key.is_empty() {
             return None;
+        }
+        let named = self
+            .list("API_KEYS")
+            .filter_map(|part| part.split_once(':'))
+            .find(|(_, given)| given.trim() == key);
+        if let Some((name, _)) = named {
+            self.wrong(
+                "ADMIN_KEY",
+                format!("is the key of {} in API_KEYS too, and a key opens either /api or /api/admin; make another", name.trim()),
+            );
         }
         if key.len() < 16 {
             self.wrong(

@@ -1,7 +1,7 @@
 //! Options that bound what callers may do and what engines may cost.
 
 use super::reader::Reader;
-use crate::access::{LimitRules, Rate, Rule, SpendCaps, parse_usd};
+use crate::access::{LimitRules, Rate, Rule, SpendCaps, StorageRules, parse_usd};
 
 impl Reader<'_> {
     pub(super) fn limits(&mut self) -> LimitRules {
@@ -22,6 +22,31 @@ impl Reader<'_> {
             total_microusd: self.dollars("SPEND_LIMIT_USD_PER_DAY"),
             owner_microusd: self.dollars("SPEND_LIMIT_USD_PER_DAY_PER_KEY"),
         }
+    }
+
+    pub(super) fn storage_rules(&mut self) -> StorageRules {
+        let wanted = "a number of bytes";
+        let total_bytes = self.rule("MAX_STORED_BYTES", wanted, bytes);
+        StorageRules {
+            total_bytes,
+            owner_bytes: self.bytes_or_off("MAX_STORED_BYTES_PER_KEY"),
+            incoming_bytes: self.bytes_or_off("MAX_INCOMING_BYTES_PER_KEY"),
+        }
+    }
+
+    fn bytes_or_off(&mut self, name: &str) -> Option<u64> {
+        let text = self.text(name);
+        if text == "off" {
+            return None;
+        }
+        let found = bytes(text);
+        if found.is_none() {
+            self.wrong(
+                name,
+                format!("expected off or a number of bytes from 1 up, got {text:?}"),
+            );
+        }
+        found
     }
 
     fn rule<T>(&mut self, name: &str, wanted: &str, parse: impl Fn(&str) -> Option<T>) -> Rule<T> {
@@ -56,4 +81,8 @@ impl Reader<'_> {
         }
         amount
     }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|bytes| *bytes > 0)
 }

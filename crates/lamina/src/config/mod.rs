@@ -27,7 +27,7 @@ pub use options::{OPTIONS, OptionDoc};
 pub use storage::StorageConfig;
 pub use values::ConfigError;
 
-use crate::access::{LimitRules, SpendCaps};
+use crate::access::{LimitRules, SpendCaps, StorageRules};
 use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
@@ -60,6 +60,8 @@ pub struct Config {
     pub limits: LimitRules,
     /// Caps on spending.
     pub spend: SpendCaps,
+    /// Bounds on what is kept.
+    pub storage_rules: StorageRules,
     /// Whether `X-Forwarded-Proto` is believed.
     pub trust_proxy: bool,
     /// Web pages that may call `/api`.
@@ -238,6 +240,7 @@ impl Config {
             allow_anonymous: reader.flag("ALLOW_ANONYMOUS"),
             limits: reader.limits(),
             spend: reader.spend_caps(),
+            storage_rules: reader.storage_rules(),
             trust_proxy: reader.flag("TRUST_PROXY"),
             cors: reader.cors(),
             host_names: reader.host_names(),

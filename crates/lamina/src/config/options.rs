@@ -135,6 +135,21 @@ pub const OPTIONS: &[OptionDoc] = &[
         "The same for each owner of keys.",
     ),
     option(
+        "MAX_STORED_BYTES",
+        "auto",
+        "Most bytes of uploads, sources and layers that are kept at once, all owners together: a number, off, or auto (what is kept at the start and nine tenths of what the disk has left; off for a bucket).",
+    ),
+    option(
+        "MAX_STORED_BYTES_PER_KEY",
+        "4294967296",
+        "The same for each owner of keys; callers without a key are one owner.",
+    ),
+    option(
+        "MAX_INCOMING_BYTES_PER_KEY",
+        "536870912",
+        "Of those, most bytes of tickets and resumable uploads that no job has used yet, arrived or promised: a number or off.",
+    ),
+    option(
         "ENGINE",
         "auto",
         "The engine of jobs that do not ask for one: auto (fal when a key is set), fal or local.",
@@ -257,7 +272,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "MAX_CONNECTIONS",
         "4096",
-        "Connections served at once; more wait.",
+        "Connections served at once. One more takes the place of an idle one, or is told to come back; fewer where the system gives too few descriptors.",
     ),
     option(
         "METRICS_LISTEN",

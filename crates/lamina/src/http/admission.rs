@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::keys::Account;
 use crate::access::UtcDay;
 use crate::jobs::EngineKind;
+use crate::store::LAYERS_BYTES;
 
 /// Refuses a job that is one too many, or one that could not be paid for today.
 pub(super) async fn admit(
@@ -18,6 +19,9 @@ pub(super) async fn admit(
     account: &Arc<Account>,
     engine: EngineKind,
 ) -> Result<(), ApiError> {
+    edge.store
+        .storage_room(&account.owner, LAYERS_BYTES)
+        .await?;
     let price = edge.engines.prices.get(&engine).copied().unwrap_or(0);
     let capped = price > 0 && (edge.daily_microusd.is_some() || account.daily_microusd.is_some());
     if account.max_jobs.is_none() && !capped {

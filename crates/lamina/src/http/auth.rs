@@ -2,16 +2,18 @@
 //! sees exactly what it owns. Whoever has no key costs nothing here but a hash, and leaves nothing
 //! behind: only owners' requests are counted.
 //!
-//! A resumable upload was counted when it was begun. Its parts and the questions how far it is are
-//! bounded by its size and are not counted: clients of the protocol take a 429 for the end of the
-//! upload. Where there is no such upload, or the request is none of the protocol, it is counted.
+//! A resumable upload was counted when it was begun, and clients of the protocol take a 429 for its
+//! end. So its parts are not counted as long as each brings some bytes, which bounds them by the
+//! upload's size. Everything else that goes to an upload (questions how far it is, empty and tiny
+//! parts, parts that fail) is counted by a quota of its own, large enough for clients that resume.
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -20,13 +22,13 @@ use super::edge::Edge;
 use super::error::ApiError;
 use super::keys::Account;
 use super::rate::RateMeter;
+use super::tus::METHOD_OVERRIDE;
 use crate::jobs::OwnerId;
 
 /// The address of a resumable upload.
 const UPLOAD: &str = "/api/uploads/tus/{id}";
-/// Refusals that upload and client live with: the part was slow, began elsewhere, was taken over by
-/// another connection, or its checksum was wrong.
-const OF_USE: [u16; 3] = [408, 409, 460];
+/// A part of fewer bytes costs as much as it brings.
+const PART_BYTES: u64 = 64 << 10;
 
 /// Lets a request pass with its owner, or answers 401 or 429; without keys, refuses what strangers'
 /// pages send. Stands before every `/api` route but the operator's. The owner is put on the answer
@@ -65,23 +67,47 @@ fn of_an_upload(request: &Request) -> bool {
     path.is_some_and(|path| path.as_str() == UPLOAD)
 }
 
-/// Counts a request to an upload when its answer says that it was of no use to any.
+/// Lets a request to an upload pass, and counts it by the quota of those: before it is looked at,
+/// unless it says that it brings a part, and after it, when the part came to nothing.
 async fn part(account: Arc<Account>, mut request: Request, next: Next) -> Response {
     let (owner, counts) = (account.owner.clone(), Arc::clone(&account));
+    let brings = brings_part(&request);
     request.extensions_mut().insert(account);
-    let mut response = next.run(request).await;
-    let refused = response.status();
-    if refused.is_client_error()
-        && !OF_USE.contains(&refused.as_u16())
-        && let Some((standing, allowed)) = counts.meter.as_ref().map(RateMeter::count)
+    let before = match &counts.uploads {
+        Some(meter) if !brings || !meter.is_heard() => Some(meter.count()),
+        _ => None,
+    };
+    let (mut standing, allowed) = before.unzip();
+    let mut response = match allowed.unwrap_or(Ok(())) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
+    if standing.is_none()
+        && !response.status().is_success()
+        && let Some(meter) = &counts.uploads
     {
+        let (after, allowed) = meter.count_done();
         if let Err(error) = allowed {
             response = error.into_response();
         }
+        standing = Some(after);
+    }
+    if let Some(standing) = standing {
         standing.write(response.headers_mut());
     }
     response.extensions_mut().insert(Caller(owner));
     response
+}
+
+/// Whether a request to an upload declares a part of some size.
+fn brings_part(request: &Request) -> bool {
+    let meant = request.headers().get(METHOD_OVERRIDE);
+    let patches = match *request.method() {
+        Method::PATCH => true,
+        Method::POST => meant.is_some_and(|meant| meant == "PATCH"),
+        _ => false,
+    };
+    patches && request.body().size_hint().lower() >= PART_BYTES
 }
 
 fn identify(edge: &Edge, request: &Request) -> Result<Arc<Account>, ApiError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiKeys, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
+use super::{ApiKeys, BodyBudget, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
 use crate::blobs::{Blobs, Inbox, LinkSigner};
 use crate::clock::ManualClock;
 use crate::images::{Limits, Pool, PoolSize};
@@ -68,6 +68,7 @@ impl Bare {
             webhooks: None,
             spool,
             limits: EdgeLimits::default(),
+            bodies: BodyBudget::new(EdgeLimits::default().body_bytes),
             metrics: Metrics::new(),
             tracer: Tracer::default(),
             draining: CancellationToken::new(),

@@ -1,5 +1,6 @@
 //! A request's body, counted and timed while it comes in. It never holds more than one chunk, and
-//! it ends: by its size, by silence or by the whole time.
+//! it ends: by its size, by silence or by the whole time. Whoever keeps what came takes it from the
+//! budget of all bodies (`budget`).
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::budget::BodyBudget;
 use super::content_encoding::is_damage;
 use super::error::ApiError;
 use crate::metrics::{Direction, OpenStream, RequestMetrics};
@@ -34,6 +36,8 @@ pub(super) enum BodyError {
     Incomplete,
     #[error("the compressed body is damaged")]
     Damaged,
+    #[error("no memory is left for the body now")]
+    NoMemory,
 }
 
 impl From<BodyError> for ApiError {
@@ -43,6 +47,7 @@ impl From<BodyError> for ApiError {
             BodyError::TooSlow => Self::RequestTimeout,
             BodyError::Incomplete => Self::BodyIncomplete,
             BodyError::Damaged => Self::ContentEncodingInvalid,
+            BodyError::NoMemory => Self::ServerBusy,
         }
     }
 }
@@ -103,19 +108,26 @@ impl MeteredBody {
         Ok(Some(chunk))
     }
 
-    /// All of it, for a body that is small by its limit.
-    pub(super) async fn whole(mut self) -> Result<Bytes, BodyError> {
-        let mut whole = BytesMut::new();
+    /// All of it in memory, for a body that is small by its limit.
+    pub(super) async fn whole(mut self, budget: &BodyBudget) -> Result<Bytes, BodyError> {
+        let (mut whole, mut held) = (BytesMut::new(), budget.none());
         while let Some(chunk) = self.next().await? {
+            if !held.grow(chunk.len()) {
+                return Err(BodyError::NoMemory);
+            }
             whole.extend_from_slice(&chunk);
         }
         Ok(whole.freeze())
     }
 
-    /// The same as a stream, for a parser that wants one.
+    /// The same as a stream, for a parser that wants one. It is never ready twice in a row: the
+    /// parser (`multer`) takes all that is ready into its memory before it looks at any.
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
-        futures_util::stream::try_unfold(self, |mut body| async move {
-            Ok(body.next().await?.map(|chunk| (chunk, body)))
+        futures_util::stream::try_unfold((self, false), |(mut body, again)| async move {
+            if again {
+                tokio::task::yield_now().await;
+            }
+            Ok(body.next().await?.map(|chunk| (chunk, (body, true))))
         })
     }
 }

@@ -14,7 +14,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::images::ImageError;
 use crate::jobs::{OwnerId, UploadId};
-use crate::store::{Arrival, Incoming, NewUpload, SourceFacts};
+use crate::store::{Arrival, Incoming, NewUpload, SourceFacts, StoreError};
 use futures_util::StreamExt as _;
 
 /// What is there of an upload.
@@ -94,7 +94,12 @@ pub(super) async fn check(
         created_at: promised.created_at,
         expires_at: promised.created_at.plus(edge.upload_ttl),
     };
-    if !edge.store.incoming_check(record).await? {
+    let checked = edge.store.incoming_check(record).await;
+    if let Err(StoreError::QuotaExceeded(_)) = checked {
+        // The promise stays, and its bytes with it, until there is room or its time is over.
+        let _ = edge.blobs.erase_upload(id).await;
+    }
+    if !checked? {
         // Its owner ended it, or its time was over, while it was looked at.
         edge.blobs.erase_upload(id).await?;
         return Err(ApiError::UploadNotFound);
@@ -113,7 +118,7 @@ async fn whole(edge: &Edge, promised: &Incoming) -> Result<Option<Spooled>, ApiE
         return Ok(None);
     };
     if len == 0 {
-        return Ok(Some(Spooled::empty()));
+        return Ok(Some(Spooled::empty(&edge.bodies)));
     }
     let (inbox, id) = (edge.inbox.clone(), promised.id);
     let file = blocking(move || inbox.read(id)).await?;
@@ -132,7 +137,7 @@ async fn from_bucket(edge: &Edge, id: UploadId) -> Result<Option<Spooled>, ApiEr
     if opened.size > max_bytes {
         return Err(too_many().at("/upload_id"));
     }
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
     let (mut stream, mut left) = (opened.stream, max_bytes);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;

@@ -28,7 +28,7 @@ use super::problem::Problem;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
-use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoredSource};
+use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoreError, StoredSource};
 use crate::trace;
 
 /// Creates a job.
@@ -127,7 +127,14 @@ async fn create(
         max_active: account.max_jobs,
     };
     let owner = job.owner.clone();
-    let created = edge.store.job_create(job, key).await?;
+    let created = edge.store.job_create(job, key).await;
+    if let Err(StoreError::QuotaExceeded(_)) = created
+        && has_bytes
+    {
+        // What cannot be erased now has no job, so the janitor finds it.
+        let _ = edge.blobs.erase_job(id).await;
+    }
+    let created = created?;
     if created == Created::New {
         tracing::info!(job = %id, %owner, engine = engine.as_str(), "job created");
         edge.metrics.jobs.created(engine);
@@ -164,7 +171,7 @@ async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiErro
         total: limits.json_total,
     };
     let mut body = MeteredBody::new(body, meter)?.counted(&edge.metrics.requests);
-    let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes);
+    let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes, &edge.bodies);
     if hash {
         spool = spool.hashing();
     }

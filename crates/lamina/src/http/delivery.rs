@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,19 @@ pub(super) async fn put_file(
     if blocking(move || inbox.seen(id)).await?.is_some() {
         return Err(ApiError::UploadAlreadyReceived);
     }
-    receive(&edge, &promised, right, request.into_body()).await?;
+    let body = request.into_body();
+    if promised.bytes.is_some() {
+        // It was counted when the ticket was made.
+        receive(&edge, &promised, right, body).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let most = body.size_hint().upper().unwrap_or(edge.images.max_bytes);
+    let most = most.min(edge.images.max_bytes);
+    edge.store.incoming_reserve(id, most).await?;
+    let received = receive(&edge, &promised, right, body).await;
+    let kept = *received.as_ref().unwrap_or(&0);
+    edge.store.incoming_reserve(id, kept).await?;
+    received?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,7 +98,7 @@ async fn receive(
     promised: &Incoming,
     right: Right,
     body: Body,
-) -> Result<(), ApiError> {
+) -> Result<u64, ApiError> {
     let max_bytes = edge.images.max_bytes;
     let too_large = |error| match error {
         BodyError::TooLarge(max_bytes) => ImageError::TooManyBytes { max_bytes }.into(),
@@ -100,7 +112,7 @@ async fn receive(
     let body = MeteredBody::new(body, meter).map_err(too_large)?;
     let mut body = body.counted(&edge.metrics.requests);
     let inbox = edge.inbox.clone();
-    let mut sink = Sink::new(blocking(move || inbox.stage()).await?);
+    let mut sink = Sink::new(blocking(move || inbox.stage()).await?, &edge.bodies);
     let mut received = 0;
     while let Some(chunk) = next(&mut body, &right.taken_over)
         .await?
@@ -118,7 +130,7 @@ async fn receive(
     let staged = sink.finish().await?;
     let kept = blocking(move || right.keep(staged)).await?;
     if kept {
-        Ok(())
+        Ok(received)
     } else {
         Err(ApiError::UploadAlreadyReceived)
     }

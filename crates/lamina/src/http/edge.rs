@@ -10,6 +10,7 @@ use fal_queue::webhook::Verifier;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::budget::BodyBudget;
 use super::error::ApiError;
 use super::keys::ApiKeys;
 use super::limits::EdgeLimits;
@@ -65,6 +66,8 @@ pub struct Edge {
     pub spool: PathBuf,
     /// Bounds on requests.
     pub limits: EdgeLimits,
+    /// Memory of all bodies that are being received.
+    pub bodies: BodyBudget,
     /// What it counts.
     pub metrics: Metrics,
     /// Traces requests.

@@ -13,6 +13,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
+
 use url::form_urlencoded;
 
 use super::edge::Edge;
@@ -92,18 +93,28 @@ pub(super) async fn get_file(
     Ok((status, answer, Body::from_stream(counted)).into_response())
 }
 
-/// Expiry and signature of a link, from its query.
+/// Expiry and signature of a link, from its query: each once and exactly as links are made, so that a
+/// link has one form. What else a query holds is left alone: some apps add a parameter of their own to
+/// get past a cache.
 pub(super) fn signature(query: Option<&str>) -> Result<(i64, String), LinkError> {
     let (mut exp, mut sig) = (None, None);
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match &*name {
-            "exp" => exp = value.parse::<i64>().ok(),
-            "sig" => sig = Some(value.into_owned()),
-            // Some apps add a parameter of their own to get past a cache.
-            _ => {}
+        let slot = match &*name {
+            "exp" => &mut exp,
+            "sig" => &mut sig,
+            _ => continue,
+        };
+        if slot.replace(value.into_owned()).is_some() {
+            return Err(LinkError::Wrong);
         }
     }
-    exp.zip(sig).ok_or(LinkError::Wrong)
+    let (text, sig) = exp.zip(sig).ok_or(LinkError::Wrong)?;
+    let exp: i64 = text.parse().map_err(|_| LinkError::Wrong)?;
+    if exp.to_string() == text {
+        Ok((exp, sig))
+    } else {
+        Err(LinkError::Wrong)
+    }
 }
 
 /// A strong tag: the store's name for this version of the bytes, tied to the key.

@@ -5,15 +5,19 @@
 //!
 //! A webhook for a job or nonce that is not known is answered 200 like any other: the job may have
 //! been deleted meanwhile, fal would deliver again for two hours, and nobody learns which exist.
+//!
+//! Anybody may knock here, so what costs nothing is looked at first: the headers, then the row, and
+//! only then the body, which is kept only where a submission waits for it.
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use fal_queue::webhook::{WebhookBody, WebhookError};
+use fal_queue::webhook::{SignedHeaders, Verifier, WebhookBody, WebhookError};
 use serde::Serialize;
 
 use super::body::{Meter, MeteredBody};
@@ -53,7 +57,7 @@ pub(super) struct Received {
         (status = 404, description = "`route_not_found`: not an address that the server makes", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable` or `webhook_keys_unavailable`; deliver again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`server_busy`, `storage_unavailable` or `webhook_keys_unavailable`; deliver again", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]
@@ -65,40 +69,92 @@ pub(super) async fn fal_webhook(
     let job: JobId = job.parse().map_err(|_| ApiError::RouteNotFound)?;
     let nonce: Nonce = nonce.parse().map_err(|_| ApiError::RouteNotFound)?;
     let (parts, body) = request.into_parts();
-    let body = receive(&edge, body).await?;
-    verify(&edge, &parts.headers, &body).await?;
-    let request = request_id(&body)?;
-    let now = edge.clock.now();
-    edge.store
-        .submission_adopt(job, &nonce, &request, now)
-        .await?;
-    edge.store.job_wake(job, &nonce, now).await?;
+    let signed = signed_headers(&edge, &parts.headers)?;
+    let received = if edge.store.submission_exists(job, &nonce).await? {
+        receive(&edge, body).await?
+    } else {
+        receive_of_stranger(&edge, body).await?
+    };
+    if let Some((verifier, signed)) = signed {
+        let now = edge.clock.wall().as_secs();
+        let verified = verifier.verify_digest(signed, &received.sha256, now).await;
+        verified.map_err(refusal)?;
+    }
+    if let Some(body) = received.body {
+        let request = request_id(&body)?;
+        let now = edge.clock.now();
+        edge.store
+            .submission_adopt(job, &nonce, &request, now)
+            .await?;
+        edge.store.job_wake(job, &nonce, now).await?;
+    }
     fresh(StatusCode::OK, &Received { received: true })
 }
 
-/// The raw body: the signature is over its bytes.
-async fn receive(edge: &Edge, body: Body) -> Result<Bytes, ApiError> {
-    let meter = Meter {
-        bytes: edge.limits.webhook_bytes,
-        idle: None,
-        total: edge.limits.json_total,
-    };
-    Ok(MeteredBody::new(body, meter)?.whole().await?)
+/// The body of a webhook, as far as it is kept. The signature is over its bytes.
+struct ReceivedBody {
+    sha256: [u8; 32],
+    /// Absent where nothing could come of it.
+    body: Option<Bytes>,
 }
 
-/// Without a verifier the nonce alone is the proof: it is a secret that only fal was told.
-async fn verify(edge: &Edge, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+/// What the signature needs of the headers; `None` without a verifier. Then the nonce alone is the
+/// proof: it is a secret that only fal was told.
+fn signed_headers<'a>(
+    edge: &'a Edge,
+    headers: &HeaderMap,
+) -> Result<Option<(&'a Verifier, SignedHeaders)>, ApiError> {
     let Some(verifier) = &edge.webhooks else {
-        return Ok(());
+        return Ok(None);
     };
-    let now = edge.clock.wall().as_secs();
-    match verifier.verify(headers, body, now).await {
-        Ok(_) => Ok(()),
-        Err(WebhookError::Header(_)) => Err(ApiError::WebhookUnsigned),
-        Err(WebhookError::Stale(_) | WebhookError::Forged) => {
-            Err(ApiError::WebhookSignatureInvalid)
-        }
-        Err(WebhookError::KeysUnavailable(cause)) => Err(ApiError::WebhookKeysUnavailable(cause)),
+    let signed = SignedHeaders::read(headers, edge.clock.wall().as_secs()).map_err(refusal)?;
+    Ok(Some((verifier, signed)))
+}
+
+/// The body of a webhook for a submission that there is; only fal knows its nonce.
+async fn receive(edge: &Edge, body: Body) -> Result<ReceivedBody, ApiError> {
+    let meter = meter(edge, edge.limits.webhook_bytes);
+    let body = MeteredBody::new(body, meter)?.whole(&edge.bodies).await?;
+    Ok(ReceivedBody {
+        sha256: sha256(digest::digest(&digest::SHA256, &body)),
+        body: Some(body),
+    })
+}
+
+/// Anybody can send one for a submission that does not exist: it is hashed as it comes, and no byte
+/// of it is kept.
+async fn receive_of_stranger(edge: &Edge, body: Body) -> Result<ReceivedBody, ApiError> {
+    let meter = meter(edge, edge.limits.stranger_webhook_bytes);
+    let mut body = MeteredBody::new(body, meter)?;
+    let mut context = digest::Context::new(&digest::SHA256);
+    while let Some(chunk) = body.next().await? {
+        context.update(&chunk);
+    }
+    Ok(ReceivedBody {
+        sha256: sha256(context.finish()),
+        body: None,
+    })
+}
+
+fn meter(edge: &Edge, bytes: u64) -> Meter {
+    Meter {
+        bytes,
+        idle: None,
+        total: edge.limits.json_total,
+    }
+}
+
+fn sha256(digest: digest::Digest) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+fn refusal(error: WebhookError) -> ApiError {
+    match error {
+        WebhookError::Header(_) => ApiError::WebhookUnsigned,
+        WebhookError::Stale(_) | WebhookError::Forged => ApiError::WebhookSignatureInvalid,
+        WebhookError::KeysUnavailable(cause) => ApiError::WebhookKeysUnavailable(cause),
     }
 }
 

@@ -53,6 +53,8 @@ struct Ring {
     anonymous: Option<Arc<Account>>,
     /// Whether the store ever had a key.
     ever_had_keys: bool,
+    /// Who has a key of the store that the configuration gives to somebody else.
+    shared: Option<(String, String)>,
 }
 
 /// One owner, as its requests are judged.
@@ -64,6 +66,8 @@ pub(super) struct Account {
     /// Spending in a day.
     pub(super) daily_microusd: Option<u64>,
     pub(super) meter: Option<RateMeter>,
+    /// Of requests to resumable uploads that were begun.
+    pub(super) uploads: Option<RateMeter>,
 }
 
 /// Who may do what an operator may.
@@ -146,6 +150,13 @@ impl ApiKeys {
         self.ring().ever_had_keys
     }
 
+    /// Who has a key of the store that the configuration gives to somebody else, and to whom. Nobody
+    /// could tell whose request it is.
+    #[must_use]
+    pub fn shared(&self) -> Option<(String, String)> {
+        self.ring().shared.clone()
+    }
+
     /// Owners whose keys stand in the configuration.
     pub(super) fn configured(&self) -> BTreeSet<&OwnerId> {
         self.rules
@@ -222,6 +233,15 @@ impl Ring {
             ring.keys.insert(digest.clone(), (account(owner), false));
         }
         for key in keys.iter().filter(|key| key.revoked_at.is_none()) {
+            let configured = ring.keys.get(&key.digest);
+            let other = match configured.map(|(account, _)| &account.owner) {
+                Some(owner) if *owner != key.owner => Some(owner.to_string()),
+                _ if rules.admins.contains(&key.digest) => Some("ADMIN_KEY".to_owned()),
+                _ => None,
+            };
+            if let Some(other) = other {
+                ring.shared = Some((key.owner.to_string(), other));
+            }
             ring.keys
                 .insert(key.digest.clone(), (account(&key.owner), key.admin));
         }
@@ -251,6 +271,7 @@ impl Account {
                 .or(rules.limits.max_jobs.bound(has_key, USUAL_JOBS)),
             daily_microusd: set.daily_microusd.or(rules.daily_microusd),
             meter: rate.and_then(RateMeter::new),
+            uploads: rate.and_then(RateMeter::of_uploads),
         }
     }
 
@@ -293,6 +314,23 @@ mod tests {
         assert_eq!(owner(&keys, "First"), None);
         assert_eq!(owner(&keys, ""), None);
         assert!(keys.without_key().is_none());
+    }
+
+    #[test]
+    fn a_key_of_the_store_that_the_configuration_gives_to_another_is_told() {
+        let rules = KeyRules {
+            configured: vec![(OwnerId::named("a"), KeyDigest::of("first"))],
+            admins: vec![KeyDigest::of("boss")],
+            ..KeyRules::default()
+        };
+        let shared = |owner: &str, key: &str| {
+            let ring = Ring::of(&rules, &[record(owner, key, false)], &[], &Ring::default());
+            ring.shared
+        };
+        assert_eq!(shared("b", "first"), Some(("b".into(), "a".into())));
+        assert_eq!(shared("b", "boss"), Some(("b".into(), "ADMIN_KEY".into())));
+        assert_eq!(shared("a", "first"), None);
+        assert_eq!(shared("b", "second"), None);
     }
 
     #[test]

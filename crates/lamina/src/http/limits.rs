@@ -23,8 +23,15 @@ pub struct EdgeLimits {
     /// How long a ticket can be delivered and used. Default 1 hour, never longer than an upload
     /// is kept.
     pub ticket_ttl: Duration,
-    /// Most bytes of a webhook. Default 1 MiB; it lists addresses, not pictures.
+    /// Most bytes of a webhook for a submission that exists. Default 1 MiB; it lists addresses, not
+    /// pictures.
     pub webhook_bytes: u64,
+    /// Most bytes of any other webhook, which are hashed and not kept. Default 64 KiB: what fal sends
+    /// is smaller, so that one for a job that was forgotten is still answered as any other.
+    pub stranger_webhook_bytes: u64,
+    /// Memory of all bodies that are being received, by HTTP/1 and HTTP/2. Default 48 MiB. Where it
+    /// is used up, bodies go to the disk sooner.
+    pub body_bytes: u64,
     /// Bodies up to this size stay in memory, larger ones go to a nameless file. Default 64 KiB.
     pub memory_bytes: usize,
     /// Pictures taken in at once, between the end of their body and their blob. Default 32.
@@ -45,6 +52,8 @@ impl Default for EdgeLimits {
             upload_total: Duration::from_secs(600),
             ticket_ttl: Duration::from_secs(3600),
             webhook_bytes: 1 << 20,
+            stranger_webhook_bytes: 64 << 10,
+            body_bytes: 48 << 20,
             memory_bytes: 64 << 10,
             intake_pictures: 32,
             intake_bytes: 64 << 20,
@@ -56,7 +65,8 @@ impl Default for EdgeLimits {
 /// Bounds on connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at once; further ones wait in the listener's backlog. Default 4,096.
+    /// Connections at once. Default 4,096. One more takes the place of one that is idle, or is told to
+    /// come back; questions for the service's health have places in reserve.
     pub connections: usize,
     /// From the first wait for a request to the end of its headers; also how long an idle
     /// connection is kept. Default 10 s.

@@ -12,6 +12,7 @@ mod auth;
 mod bare;
 mod body;
 mod browser;
+mod budget;
 mod checking;
 mod connection;
 mod content_encoding;
@@ -46,6 +47,7 @@ mod rate;
 mod readiness;
 mod scrape;
 mod serve;
+mod single;
 mod sink;
 mod slashes;
 mod spool;
@@ -68,6 +70,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use admin::{AdminDesk, Reply};
+pub use budget::BodyBudget;
 pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use keys::{ApiKeys, KeyRules};
@@ -150,6 +153,7 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
         clock: Arc::clone(&edge.clock),
         daily_microusd: edge.daily_microusd,
         public_url: edge.public_url.clone(),
+        bodies: edge.bodies.clone(),
         metrics: edge.metrics.jobs.clone(),
         tracer: edge.tracer.clone(),
     }
@@ -158,6 +162,7 @@ fn admin_desk(edge: &Edge) -> AdminDesk {
 /// What every answer passes, from the inside out.
 fn layered(routes: Router, witness: Witness) -> Router {
     routes
+        .layer(from_fn(single::refuse_repeated))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,

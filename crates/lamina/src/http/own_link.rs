@@ -126,7 +126,7 @@ pub(super) async fn take(
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
     let mut opened = edge.blobs.open(key, None).await.map_err(gone)?;
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
     while let Some(chunk) = opened.stream.next().await {
         spool.write(&chunk.map_err(gone)?).await?;
     }

@@ -6,7 +6,9 @@
 //! `RateLimit: "default";r=39;t=1` for 39 left of them and a second until all are there again. On a
 //! refusal `t` is the time of `Retry-After`, as its section on servers asks.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock as _, DefaultClock};
@@ -22,6 +24,10 @@ pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The quota.
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// An upload is counted once, when it is begun; what belongs to it may be so many times as much: a
+/// question where it stands, an end, and a try or two.
+const UPLOADS_SHARE: NonZeroU32 = NonZeroU32::new(4).unwrap();
+
 type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// Counts one owner's requests. One 64-bit number of state, and no entry for anybody who has no
@@ -31,12 +37,18 @@ pub(super) struct RateMeter {
     bucket: Bucket,
     clock: DefaultClock,
     rate: Rate,
+    /// The quota's name in the headers.
+    name: &'static str,
     policy: HeaderValue,
+    /// Until when whoever used up the quota by what was of no use is not heard, in `clock`'s time.
+    not_heard: AtomicU64,
+    begun: Instant,
 }
 
 /// What a request is told about the rate.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
+    name: &'static str,
     policy: HeaderValue,
     remaining: u32,
     seconds: u64,
@@ -45,9 +57,18 @@ pub(super) struct Standing {
 impl RateMeter {
     /// A meter of which nothing is used; `None` for a rate too fast to be counted, which is none.
     pub(super) fn new(rate: Rate) -> Option<Self> {
+        Self::named("default", rate)
+    }
+
+    /// The meter of requests to resumable uploads that were begun.
+    pub(super) fn of_uploads(rate: Rate) -> Option<Self> {
+        Self::named("uploads", rate.times(UPLOADS_SHARE))
+    }
+
+    fn named(name: &'static str, rate: Rate) -> Option<Self> {
         let quota = Quota::with_period(rate.interval())?.allow_burst(rate.burst());
         let policy = format!(
-            "\"default\";q={};w={}",
+            "\"{name}\";q={};w={}",
             rate.burst(),
             whole_seconds(rate.window())
         );
@@ -55,7 +76,10 @@ impl RateMeter {
             bucket: RateLimiter::direct(quota).with_middleware(),
             clock: DefaultClock::default(),
             rate,
+            name,
             policy: HeaderValue::try_from(policy).ok()?,
+            not_heard: AtomicU64::new(0),
+            begun: Instant::now(),
         })
     }
 
@@ -67,6 +91,7 @@ impl RateMeter {
     /// Counts a request; how the owner stands then, and whether the request is one too many.
     pub(super) fn count(&self) -> (Standing, Result<(), ApiError>) {
         let standing = |remaining, wait| Standing {
+            name: self.name,
             policy: self.policy.clone(),
             remaining,
             seconds: whole_seconds(wait),
@@ -91,15 +116,35 @@ impl RateMeter {
     }
 }
 
+impl RateMeter {
+    /// Counts what has been done already and was of no use: over the quota, nothing more is heard
+    /// until there is room for it.
+    pub(super) fn count_done(&self) -> (Standing, Result<(), ApiError>) {
+        let (standing, counted) = self.count();
+        if counted.is_err() {
+            let until = self.begun.elapsed() + Duration::from_secs(standing.seconds);
+            let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+            self.not_heard.fetch_max(until, Ordering::Relaxed);
+        }
+        (standing, counted)
+    }
+
+    /// Whether something may be done that [`count_done`](Self::count_done) may count.
+    pub(super) fn is_heard(&self) -> bool {
+        self.begun.elapsed().as_millis() >= u128::from(self.not_heard.load(Ordering::Relaxed))
+    }
+}
+
 impl Standing {
     /// Puts it on an answer.
     pub(super) fn write(self, headers: &mut HeaderMap) {
         let Self {
+            name,
             policy,
             remaining,
             seconds,
         } = self;
-        let standing = format!("\"default\";r={remaining};t={seconds}");
+        let standing = format!("\"{name}\";r={remaining};t={seconds}");
         if let Ok(standing) = HeaderValue::try_from(standing) {
             headers.insert(RATE_LIMIT, standing);
             headers.insert(RATE_LIMIT_POLICY, policy);

@@ -17,7 +17,9 @@ use super::edge::Edge;
 use super::readiness::Readiness;
 use crate::jobs::EngineKind;
 use crate::metrics::Standing;
-use crate::store::{Account, AccountLine, QueueStanding, StoreError, SubmissionState};
+use crate::store::{
+    Account, AccountLine, KeptKind, QueueStanding, StorageStanding, StoreError, SubmissionState,
+};
 
 /// How long a look counts.
 const COUNTS_FOR: Duration = Duration::from_secs(5);
@@ -66,7 +68,7 @@ async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoR
 impl Scrape {
     async fn look(&self) -> Option<Standing> {
         let found = tokio::time::timeout(LOOK, self.ask()).await;
-        let (queue, account) = match found {
+        let (queue, account, kept) = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the database could not be asked for metrics");
@@ -89,6 +91,10 @@ impl Scrape {
             submissions: submissions(&account.lines),
             spent_today: account.today_microusd,
             erasable: queue.erasable,
+            kept: KeptKind::ALL
+                .map(|kind| (kind.as_str(), kept.of(kind)))
+                .to_vec(),
+            kept_limit: self.edge.store.storage_caps().total_bytes,
             pool_running: pool.running,
             pool_waiting: pool.waiting,
             pool_megapixels: pool.megapixels,
@@ -96,11 +102,12 @@ impl Scrape {
         })
     }
 
-    async fn ask(&self) -> Result<(QueueStanding, Account), StoreError> {
+    async fn ask(&self) -> Result<(QueueStanding, Account, StorageStanding), StoreError> {
         let (store, moment) = (&self.edge.store, self.edge.clock.moment());
         Ok((
             store.queue_standing(moment.now).await?,
             store.account(moment.wall).await?,
+            store.storage_standing(0).await?,
         ))
     }
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection;
+use super::budget::BodyBudget;
+use super::connection::{self, Place, Places};
 use super::limits::ConnectionLimits;
 use crate::metrics::RequestMetrics;
 
@@ -23,29 +23,29 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `stop` is cancelled. Then the listener is closed, idle
 /// connections end at once, and requests that run have `limits.drain` to finish. Returns when no
-/// connection is left.
+/// connection is left. `bodies` is the memory that HTTP/2 may take for what was sent and not read.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    bodies: BodyBudget,
     metrics: RequestMetrics,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let places = Places::new(limits.connections);
     let limits = Arc::new(limits);
     let (connections, kill) = (TaskTracker::new(), CancellationToken::new());
     loop {
-        let (socket, place) = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+        let accepted = stop.run_until_cancelled(accept(&listener, &places));
+        let Some((socket, place)) = accepted.await else {
+            break;
         };
-        let (router, limits) = (router.clone(), Arc::clone(&limits));
+        let (router, limits, bodies) = (router.clone(), Arc::clone(&limits), bodies.clone());
         let (stop, kill) = (stop.clone(), kill.clone());
         let open = metrics.connection();
         connections.spawn(async move {
             tokio::select! {
-                () = connection::run(socket, router, &limits, &stop) => {}
+                () = connection::run(socket, router, &place, &limits, &bodies, &stop) => {}
                 () = kill.cancelled() => {}
             }
             drop((open, place));
@@ -63,25 +63,21 @@ pub async fn serve(
     }
 }
 
-/// The next connection, once there is a place for it. Until then clients wait in the backlog.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so there always is a permit.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+/// The next connection and its place; see [`Places::enter`].
+async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, Place) {
     let mut complained = false;
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => return (socket, place),
+            Ok((socket, _)) => return (socket, places.enter().await),
             // The client was gone before it was accepted.
             Err(error) if is_the_clients(error.kind()) => {}
             // Out of descriptors or memory: asking again at once would only spin. Connections
-            // that end give theirs back.
+            // that end give theirs back, and an idle one is made to.
             Err(error) => {
+                places.evict_idle();
                 if !complained {
-                    tracing::error!(%error, "no connection can be accepted; trying on");
                     complained = true;
+                    tracing::warn!(%error, "no connection can be accepted");
                 }
                 sleep_until(Instant::now() + OUT_OF_DESCRIPTORS).await;
             }

@@ -2,11 +2,14 @@
 //! write happens off the async threads; whoever goes away in the middle of one leaves it to finish,
 //! and what was given to the sink is held until then.
 //!
-//! Invariant: it holds at most one block and one chunk.
+//! Invariant: it holds at most one block and one chunk, and no block that the budget of all bodies
+//! does not have: then every chunk is written as it comes.
 
 use std::io::{self, Write};
 
 use tokio::task::spawn_blocking;
+
+use super::budget::{BodyBudget, Held};
 
 /// Bytes that are written at once.
 const BLOCK: usize = 64 << 10;
@@ -17,20 +20,23 @@ pub(super) struct Sink<W> {
     /// Absent while it is being written to.
     to: Option<W>,
     block: Vec<u8>,
+    /// Of the budget, for the block.
+    share: Option<Held>,
 }
 
 impl<W: Write + Send + 'static> Sink<W> {
-    pub(super) fn new(to: W) -> Self {
+    pub(super) fn new(to: W, budget: &BodyBudget) -> Self {
         Self {
             to: Some(to),
             block: Vec::new(),
+            share: budget.hold(BLOCK),
         }
     }
 
     /// Takes the next bytes. After an error nothing more can be written.
     pub(super) async fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.block.extend_from_slice(chunk);
-        if self.block.len() >= BLOCK {
+        if self.block.len() >= BLOCK || self.share.is_none() {
             self.flush().await?;
         }
         Ok(())
@@ -45,9 +51,14 @@ impl<W: Write + Send + 'static> Sink<W> {
     async fn flush(&mut self) -> io::Result<()> {
         let mut to = self.to.take().ok_or_else(broken)?;
         let mut block = std::mem::take(&mut self.block);
+        let keep = self.share.is_some();
         let (to, block) = spawn_blocking(move || {
             to.write_all(&block)?;
-            block.clear();
+            if keep {
+                block.clear();
+            } else {
+                block = Vec::new();
+            }
             io::Result::Ok((to, block))
         })
         .await
@@ -69,19 +80,23 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_in_comes_out_in_order() {
-        let mut sink = Sink::new(tempfile::tempfile().unwrap());
-        let mut whole = Vec::new();
-        for number in 0..50_u8 {
-            let chunk = vec![number; 7000];
-            whole.extend_from_slice(&chunk);
-            sink.write(&chunk).await.unwrap();
-            assert!(sink.block.len() < BLOCK);
+        for (bytes, most) in [(BLOCK as u64, BLOCK), (BLOCK as u64 - 1, 1)] {
+            let budget = BodyBudget::new(bytes);
+            let mut sink = Sink::new(tempfile::tempfile().unwrap(), &budget);
+            let mut whole = Vec::new();
+            for number in 0..50_u8 {
+                let chunk = vec![number; 7000];
+                whole.extend_from_slice(&chunk);
+                sink.write(&chunk).await.unwrap();
+                assert!(sink.block.len() < most);
+            }
+            let mut file = sink.finish().await.unwrap();
+            file.rewind().unwrap();
+            let mut read = Vec::new();
+            file.read_to_end(&mut read).unwrap();
+            assert!(read == whole);
+            assert_eq!(budget.left() as u64, bytes);
         }
-        let mut file = sink.finish().await.unwrap();
-        file.rewind().unwrap();
-        let mut read = Vec::new();
-        file.read_to_end(&mut read).unwrap();
-        assert!(read == whole);
     }
 
     #[tokio::test]
@@ -96,7 +111,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut sink = Sink::new(Full);
+        let mut sink = Sink::new(Full, &BodyBudget::new(1 << 20));
         let block = vec![0; BLOCK];
         let error = sink.write(&block).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);

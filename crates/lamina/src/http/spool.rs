@@ -1,7 +1,8 @@
 //! Where a body waits until it can be worked on: small ones in memory, larger ones in a file that
 //! never has a name, so that no way of ending, not even a killed process, leaves it behind.
 //!
-//! Invariant: memory held by bodies that wait is at most `memory_bytes` each.
+//! Invariant: memory held by bodies that wait is at most `memory_bytes` each, and at most the budget
+//! of all bodies together: where that is used up, a small body goes to a file too.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,12 +11,16 @@ use std::path::Path;
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 
+use super::budget::{BodyBudget, Held as Share};
 use super::sink::Sink;
 
 /// A body being written.
 pub(super) struct SpoolWriter<'a> {
     folder: &'a Path,
     memory_bytes: usize,
+    budget: &'a BodyBudget,
+    /// Of the budget, as much as `memory` has.
+    share: Share,
     memory: BytesMut,
     file: Option<Sink<File>>,
     digest: Option<digest::Context>,
@@ -32,16 +37,22 @@ pub(super) struct Spooled {
 }
 
 enum Held {
-    Memory(Bytes),
+    Memory(
+        Bytes,
+        #[expect(dead_code, reason = "given back when dropped")] Share,
+    ),
     File(File),
 }
 
 impl<'a> SpoolWriter<'a> {
-    /// A writer that keeps up to `memory_bytes` in memory and the rest in `folder`.
-    pub(super) fn new(folder: &'a Path, memory_bytes: usize) -> Self {
+    /// A writer that keeps up to `memory_bytes` in memory, if `budget` has them, and the rest in
+    /// `folder`.
+    pub(super) fn new(folder: &'a Path, memory_bytes: usize, budget: &'a BodyBudget) -> Self {
         Self {
             folder,
             memory_bytes,
+            share: budget.none(),
+            budget,
             memory: BytesMut::new(),
             file: None,
             digest: None,
@@ -64,19 +75,23 @@ impl<'a> SpoolWriter<'a> {
         if let Some(file) = &mut self.file {
             return file.write(chunk).await;
         }
-        self.memory.extend_from_slice(chunk);
-        if self.memory.len() > self.memory_bytes {
-            let mut file = Sink::new(nameless(self.folder).await?);
-            file.write(&std::mem::take(&mut self.memory)).await?;
-            self.file = Some(file);
+        let fits = self.memory.len() + chunk.len() <= self.memory_bytes;
+        if fits && self.share.grow(chunk.len()) {
+            self.memory.extend_from_slice(chunk);
+            return Ok(());
         }
+        let mut file = Sink::new(nameless(self.folder).await?, self.budget);
+        file.write(&std::mem::take(&mut self.memory)).await?;
+        self.share.release();
+        file.write(chunk).await?;
+        self.file = Some(file);
         Ok(())
     }
 
     /// Ends the body.
     pub(super) async fn finish(self) -> std::io::Result<Spooled> {
         let held = match self.file {
-            None => Held::Memory(self.memory.freeze()),
+            None => Held::Memory(self.memory.freeze(), self.share),
             Some(file) => Held::File(file.finish().await?),
         };
         let sha256 = self.digest.map(|digest| {
@@ -103,9 +118,9 @@ impl Spooled {
     }
 
     /// No body.
-    pub(super) fn empty() -> Self {
+    pub(super) fn empty(budget: &BodyBudget) -> Self {
         Self {
-            held: Held::Memory(Bytes::new()),
+            held: Held::Memory(Bytes::new(), budget.none()),
             len: 0,
             sha256: None,
         }
@@ -114,7 +129,7 @@ impl Spooled {
     /// The body, if it is small enough to be in memory already.
     pub(super) fn in_memory(&self) -> Option<&Bytes> {
         match &self.held {
-            Held::Memory(bytes) => Some(bytes),
+            Held::Memory(bytes, _) => Some(bytes),
             Held::File(_) => None,
         }
     }
@@ -122,7 +137,7 @@ impl Spooled {
     /// The whole body in memory. Blocks on the file; for the pool.
     pub(super) fn load(&self) -> std::io::Result<Bytes> {
         match &self.held {
-            Held::Memory(bytes) => Ok(bytes.clone()),
+            Held::Memory(bytes, _) => Ok(bytes.clone()),
             Held::File(file) => {
                 let mut file: &File = file;
                 file.seek(SeekFrom::Start(0))?;
@@ -146,8 +161,8 @@ pub(super) async fn nameless(folder: &Path) -> std::io::Result<File> {
 mod tests {
     use super::*;
 
-    async fn spooled(folder: &Path, chunks: &[&[u8]]) -> Spooled {
-        let mut writer = SpoolWriter::new(folder, 4).hashing();
+    async fn spooled(folder: &Path, chunks: &[&[u8]], budget: &BodyBudget) -> Spooled {
+        let mut writer = SpoolWriter::new(folder, 4, budget).hashing();
         for chunk in chunks {
             writer.write(chunk).await.unwrap();
         }
@@ -157,31 +172,39 @@ mod tests {
     #[tokio::test]
     async fn a_body_comes_back_whole_from_memory_and_from_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        for (chunks, in_memory) in [
-            (vec![&b"ab"[..], b"cd"], true),
-            (vec![&b"ab"[..], b"cd", b"e", b"fgh"], false),
+        for (chunks, left, in_memory) in [
+            (vec![&b"ab"[..], b"cd"], 1 << 20, true),
+            (vec![&b"ab"[..], b"cd"], 3, false),
+            (vec![&b"ab"[..], b"cd", b"e", b"fgh"], 1 << 20, false),
         ] {
-            let body = spooled(folder.path(), &chunks).await;
+            let budget = BodyBudget::new(left);
+            let body = spooled(folder.path(), &chunks, &budget).await;
             let whole = chunks.concat();
             assert_eq!(body.in_memory().is_some(), in_memory);
             assert_eq!(body.len, whole.len() as u64);
             let hash = digest::digest(&digest::SHA256, &whole);
             assert_eq!(body.sha256.unwrap(), hash.as_ref());
             assert_eq!(body.load().unwrap(), whole);
+            let held = if in_memory { 4 } else { 0 };
+            assert_eq!(budget.left() as u64, left - held);
+            drop(body);
+            assert_eq!(budget.left() as u64, left);
         }
     }
 
     #[tokio::test]
     async fn a_spooled_body_never_has_a_name() {
         let folder = tempfile::tempdir().unwrap();
-        let body = spooled(folder.path(), &[b"more than four bytes"]).await;
+        let budget = BodyBudget::new(1 << 20);
+        let body = spooled(folder.path(), &[b"more than four bytes"], &budget).await;
         assert!(body.in_memory().is_none());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]
     async fn a_folder_that_is_missing_is_an_error_and_not_a_panic() {
-        let mut writer = SpoolWriter::new(Path::new("/nonexistent/spool"), 4);
+        let budget = BodyBudget::new(1 << 20);
+        let mut writer = SpoolWriter::new(Path::new("/nonexistent/spool"), 4, &budget);
         assert!(writer.write(b"12345").await.is_err());
     }
 }

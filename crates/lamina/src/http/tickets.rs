@@ -124,6 +124,12 @@ pub(super) async fn create_ticket(
             Link::Direct(_) => Arrival::Bucket,
         },
         bytes: spec.bytes,
+        // The bucket tells nobody what is put into it.
+        reserved: match (spec.bytes, &link) {
+            (Some(bytes), _) => bytes,
+            (None, Link::Direct(_)) => edge.images.max_bytes,
+            (None, Link::Served(_)) => 0,
+        },
         metadata: None,
         created_at: now,
         expires_at,
@@ -203,7 +209,7 @@ async fn parse(edge: &Edge, body: Body) -> Result<TicketSpec, ApiError> {
         idle: None,
         total: edge.limits.json_total,
     };
-    let body = MeteredBody::new(body, meter)?.whole().await?;
+    let body = MeteredBody::new(body, meter)?.whole(&edge.bodies).await?;
     let spec = TicketSpec::parse(&body)?;
     let max_bytes = edge.images.max_bytes;
     if spec.bytes.is_some_and(|bytes| bytes > max_bytes) {

@@ -2,12 +2,14 @@
 //! as it comes, so a slow or large upload costs a file and no memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use serde::Serialize;
 
 use super::auth::Caller;
@@ -23,7 +25,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
-use crate::store::{NewUpload, SourceFacts};
+use crate::store::{NewUpload, SourceFacts, StoreError};
 
 /// A stored upload.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -90,6 +92,7 @@ impl UploadView {
         (status = 415, description = "`content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
@@ -101,6 +104,10 @@ pub(super) async fn upload(
     base: PublicBase,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let declared = request.body().size_hint().lower();
+    let least = declared.saturating_sub(edge.limits.multipart_overhead);
+    let least = least.min(edge.images.max_bytes);
+    edge.store.storage_room(&owner, least).await?;
     let file = receive(&edge, request).await?;
     let place = intake.of(&owner).enter(file.len).await?;
     let picture = picture::from_spool(&edge, &owner, file).await?;
@@ -118,7 +125,12 @@ pub(super) async fn upload(
         expires_at,
     };
     // Bytes whose record could not be written belong to no upload; the janitor finds them.
-    edge.store.upload_create(record).await?;
+    let created = edge.store.upload_create(record).await;
+    if let Err(StoreError::QuotaExceeded(_)) = created {
+        // What cannot be erased now has no record either.
+        let _ = edge.blobs.erase_upload(id).await;
+    }
+    created?;
     let view = UploadView::of(&edge, &base, id, facts, expires_at);
     fresh(StatusCode::CREATED, &view)
 }
@@ -143,7 +155,7 @@ async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
     // Whatever else the header says: the bytes decide what this is.
     let too_large = too_many_bytes(edge);
     let mut body = metered(edge, body, edge.images.max_bytes).map_err(too_large)?;
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
     while let Some(chunk) = body.next().await.map_err(too_large)? {
         spool.write(&chunk).await?;
     }
@@ -153,25 +165,42 @@ async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
 async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled, ApiError> {
     let most = edge.images.max_bytes + edge.limits.multipart_overhead;
     let body = metered(edge, body, most).map_err(too_many_bytes(edge))?;
-    let mut form = multer::Multipart::new(body.into_stream(), boundary);
+    // What came and is part of no field yet: boundaries and part headers, which the parser keeps in
+    // memory until they end.
+    let between = Arc::new(AtomicU64::new(0));
+    let (counted, most) = (Arc::clone(&between), edge.limits.multipart_overhead);
+    let chunks = body.into_stream().map(move |chunk| {
+        let chunk = chunk.map_err(multer_error)?;
+        let before = counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        if before > most {
+            return Err(multer_error(LongPartHeader(most)));
+        }
+        Ok(chunk)
+    });
+    let mut form = multer::Multipart::new(chunks, boundary);
     let (mut file, mut others) = (None, Vec::new());
-    while let Some(mut field) = form
-        .next_field()
-        .await
-        .map_err(|error| form_error(&error))?
-    {
+    loop {
+        let field = form.next_field().await;
+        let Some(mut field) = field.map_err(|error| form_error(&error))? else {
+            break;
+        };
+        between.store(0, Ordering::Relaxed);
         if field.name() != Some("file") {
             if others.len() < NAMED_PARTS {
                 others.push(shorten(field.name().unwrap_or("without a name")));
+            }
+            while let Some(_ignored) = field.chunk().await.map_err(|error| form_error(&error))? {
+                between.store(0, Ordering::Relaxed);
             }
             continue;
         }
         if file.is_some() {
             return Err(file_field("Send one part named \"file\", not several."));
         }
-        let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes);
+        let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
         let mut left = edge.images.max_bytes;
         while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
+            between.store(0, Ordering::Relaxed);
             left = left
                 .checked_sub(chunk.len() as u64)
                 .ok_or_else(|| too_many_bytes(edge)(BodyError::TooLarge(0)))?;
@@ -208,13 +237,27 @@ fn too_many_bytes(edge: &Edge) -> impl Fn(BodyError) -> ApiError + Copy + use<> 
     }
 }
 
+/// A part's header that does not end.
+#[derive(Debug, thiserror::Error)]
+#[error("a part's header has more than {0} bytes")]
+struct LongPartHeader(u64);
+
+fn multer_error(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    error.into()
+}
+
 fn form_error(error: &multer::Error) -> ApiError {
     if let multer::Error::StreamReadFailed(cause) = error {
         return match cause.downcast_ref::<BodyError>() {
             Some(BodyError::TooLarge(limit)) => ApiError::BodyTooLarge { limit: *limit },
             Some(BodyError::TooSlow) => ApiError::RequestTimeout,
             Some(BodyError::Damaged) => ApiError::ContentEncodingInvalid,
-            Some(BodyError::Incomplete) | None => ApiError::BodyIncomplete,
+            Some(BodyError::NoMemory) => ApiError::ServerBusy,
+            Some(BodyError::Incomplete) => ApiError::BodyIncomplete,
+            None if cause.is::<LongPartHeader>() => ApiError::InvalidMultipart(cause.to_string()),
+            None => ApiError::BodyIncomplete,
         };
     }
     ApiError::InvalidMultipart(match error {

@@ -44,6 +44,8 @@ pub enum FailureCode {
     EngineNotConfigured,
     /// The stored source is missing or unreadable.
     SourceLost,
+    /// The owner, or the server, keeps as much as it may.
+    StorageQuotaExceeded,
     /// Lamina's own storage kept failing.
     StorageUnavailable,
     /// The job ended its process too often.
@@ -54,7 +56,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ContentRefused,
         Self::EngineRejectedImage,
         Self::EngineRejectedInput,
@@ -73,6 +75,7 @@ impl FailureCode {
         Self::SpendLimitReached,
         Self::EngineNotConfigured,
         Self::SourceLost,
+        Self::StorageQuotaExceeded,
         Self::StorageUnavailable,
         Self::CrashLoop,
         Self::Internal,
@@ -100,6 +103,7 @@ impl FailureCode {
             Self::SpendLimitReached => "spend_limit_reached",
             Self::EngineNotConfigured => "engine_not_configured",
             Self::SourceLost => "source_lost",
+            Self::StorageQuotaExceeded => "storage_quota_exceeded",
             Self::StorageUnavailable => "storage_unavailable",
             Self::CrashLoop => "crash_loop",
             Self::Internal => "internal_error",
@@ -160,6 +164,9 @@ impl FailureCode {
                 "The engine of this job is not set up on this server any more. Create the job again with another engine."
             }
             Self::SourceLost => "The stored picture could not be read. Create the job again.",
+            Self::StorageQuotaExceeded => {
+                "This server keeps as many bytes as it may for whoever created this job, so it was not layered, and nothing was paid. Delete jobs that are no longer needed or wait until some expire; then create the job again."
+            }
             Self::StorageUnavailable => {
                 "This server could not store the layers. The operator has to make room or repair the storage; then create the job again."
             }

@@ -175,7 +175,7 @@ impl RequestMetrics {
             gauge(
                 "lamina_http_connections",
                 &[],
-                "Open connections, idle ones too; at most MAX_CONNECTIONS",
+                "Open connections, idle ones too; at most MAX_CONNECTIONS and 16 in reserve",
             ),
             self.0.connections.clone(),
         );

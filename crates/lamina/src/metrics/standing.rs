@@ -27,6 +27,10 @@ pub struct Standing {
     pub spent_today: u64,
     /// Jobs that are gone and whose bytes are not erased yet.
     pub erasable: u64,
+    /// Bytes that are kept, by what for.
+    pub kept: Vec<(&'static str, u64)>,
+    /// Most bytes that may be, all owners together.
+    pub kept_limit: Option<u64>,
     /// Pieces of image work that run.
     pub pool_running: usize,
     /// Pieces of image work that wait.
@@ -48,6 +52,8 @@ pub struct StandingMetrics {
     spend_limit: Fraction,
     spend_today: Fraction,
     erasable: Gauge,
+    kept: Family<Label<1>, Gauge>,
+    kept_limit: Gauge,
     looked: Gauge,
     ready: Family<Label<1>, Gauge>,
     pool: Family<Label<1>, Gauge>,
@@ -108,6 +114,11 @@ impl StandingMetrics {
             oldest_now.set(oldest.as_secs_f64());
         }
         self.erasable.set(whole(standing.erasable));
+        for (kind, bytes) in &standing.kept {
+            let now = self.kept.get_or_create(&[("kind", kind)]);
+            now.set(whole(*bytes));
+        }
+        self.kept_limit.set(whole(standing.kept_limit.unwrap_or(0)));
     }
 
     fn show_submissions(&self, standing: &Standing) {
@@ -269,6 +280,22 @@ impl StandingMetrics {
                 "Size of the file system of the database",
             ),
             self.disk_size.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_stored_bytes",
+                &["kind"],
+                "Bytes that count against MAX_STORED_BYTES, by what they are kept for",
+            ),
+            self.kept.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_stored_limit_bytes",
+                &[],
+                "What MAX_STORED_BYTES comes to; 0 where there is no bound",
+            ),
+            self.kept_limit.clone(),
         );
         catalog.add(
             counter(

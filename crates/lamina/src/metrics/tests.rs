@@ -36,6 +36,7 @@ fn everything() -> Metrics {
             (EngineKind::Fal, "unknown", 1, 50_000),
         ],
         disk: Some((1, 2)),
+        kept: vec![("upload", 3)],
         ..Standing::default()
     }));
     metrics

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod jobs;
+mod kept;
 mod oversight;
 mod queue;
 mod submissions;
@@ -23,6 +24,11 @@ pub(super) use jobs::{
     a_list_is_newest_first_and_goes_on_after_its_cursor,
     a_run_is_released_however_and_whenever_its_job_ended, a_store_that_is_closed_says_so,
     no_reader_sees_less_than_was_acknowledged_or_read_before,
+};
+pub(super) use kept::{
+    a_job_s_bytes_are_counted_until_they_are_erased,
+    an_upload_s_bytes_are_counted_once_promised_or_there,
+    no_number_of_creates_keeps_more_than_the_bound,
 };
 pub(super) use oversight::{
     a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
@@ -246,6 +252,9 @@ macro_rules! for_each_case {
             a_retry_asks_for_what_was_taken_and_pays_nothing,
             a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
             a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
+            a_job_s_bytes_are_counted_until_they_are_erased,
+            an_upload_s_bytes_are_counted_once_promised_or_there,
+            no_number_of_creates_keeps_more_than_the_bound,
             a_store_that_is_closed_says_so,
         }
     };

@@ -1,6 +1,8 @@
 //! Why the store could not do something. A lost lease or a missing row is not an error; those are
 //! ordinary answers of the methods that meet them.
 
+use super::QuotaExceeded;
+
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -10,6 +12,9 @@ pub enum StoreError {
     /// A statement failed, or a row does not hold what it must; a defect.
     #[error("the database failed: {0}")]
     Defect(String),
+    /// More would be kept than may be; nothing was written.
+    #[error("no room: {0}")]
+    QuotaExceeded(QuotaExceeded),
     /// The store was closed.
     #[error("the database is closed")]
     Closed,
@@ -21,7 +26,13 @@ impl StoreError {
     pub const fn is_temporary(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Closed => true,
-            Self::Defect(_) => false,
+            Self::Defect(_) | Self::QuotaExceeded(_) => false,
         }
+    }
+}
+
+impl From<QuotaExceeded> for StoreError {
+    fn from(full: QuotaExceeded) -> Self {
+        Self::QuotaExceeded(full)
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod kept;
 mod oversight;
 mod records;
 mod signal;
@@ -17,14 +18,16 @@ use async_trait::async_trait;
 
 pub use accounts::{Accounts, KeyRecord, OwnerStanding};
 pub use error::StoreError;
+pub use kept::KeptBytes;
 pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
     Account, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts,
-    Gone, IdempotencyKey, Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening,
-    PhaseStanding, QueueStanding, Settled, SourceFacts, StoredSource, Submission, SubmissionState,
-    UploadRecord, WaitCounts, Want,
+    Gone, IdempotencyKey, Incoming, JobRecord, KeptKind, LAYERS_BYTES, Lease, Lookup, NewJob,
+    NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded, Settled, SourceFacts,
+    StorageBound, StorageStanding, StoredSource, Submission, SubmissionState, UploadRecord,
+    WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -35,7 +38,7 @@ use crate::jobs::{
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: Accounts + Oversight {
+pub trait Store: Accounts + Oversight + KeptBytes {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.
@@ -157,6 +160,8 @@ pub trait Store: Accounts + Oversight {
         request: &RequestId,
         now: UnixMs,
     ) -> Result<bool, StoreError>;
+    /// Whether this is a submission of this job, in whatever state; the job may be gone.
+    async fn submission_exists(&self, id: JobId, nonce: &Nonce) -> Result<bool, StoreError>;
     /// Submissions whose fate was never learnt, over all time.
     async fn submission_unknown_count(&self) -> Result<u64, StoreError>;
     /// How long the last `limit` completed runs of an engine took, newest first.

@@ -9,8 +9,8 @@ use crate::blobs::BlobKey;
 use crate::engines::Engine;
 use crate::fetch::FetchError;
 use crate::images::{self, Format, ImageError, Limits, Normalised};
-use crate::jobs::{Event, JobId, MediaType};
-use crate::store::{Claimed, Facts, SourceFacts, StoredSource};
+use crate::jobs::{Event, FailureCode, JobId, MediaType};
+use crate::store::{Claimed, Facts, SourceFacts, StoreError, StoredSource};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let (id, now) = (job.lease.job, || worker.parts.clock.now());
@@ -30,6 +30,10 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
                 }
                 (Err(error), _) => return Err(Report::of(image_refused(&error, now())).into()),
             };
+            let bytes = normal.bytes.len() as u64;
+            if let Some(refused) = no_room(worker, job, bytes).await {
+                return Ok(refused);
+            }
             store(worker, id, normal).await?
         }
     };
@@ -52,6 +56,17 @@ fn is_no_picture(error: &ImageError) -> bool {
             | ImageError::Truncated { .. }
             | ImageError::Corrupt { .. }
     )
+}
+
+/// Ends a job for whose bytes there is no room. Where the store cannot tell, the step's own write
+/// meets the same trouble.
+pub(super) async fn no_room(worker: &Worker, job: &Claimed, bytes: u64) -> Option<Report> {
+    let room = worker.parts.store.storage_room(&job.owner, bytes).await;
+    let Err(StoreError::QuotaExceeded(full)) = room else {
+        return None;
+    };
+    tracing::info!(job = %job.lease.job, owner = %job.owner, %full, "a job ends because as much is kept as may be");
+    Some(Report::give_up(FailureCode::StorageQuotaExceeded))
 }
 
 /// The blob that the engine gets.

@@ -8,7 +8,9 @@ use super::step::{Report, StepResult, Stumble, engine_failed};
 use super::{UnknownPolicy, Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
-use crate::store::{Claimed, Facts, Opening, StoredSource, Submission, SubmissionState};
+use crate::store::{
+    Claimed, Facts, LAYERS_BYTES, Opening, StoredSource, Submission, SubmissionState,
+};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let facts = engine.facts();
@@ -26,6 +28,10 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
             (SubmissionState::Accepted | SubmissionState::Failed, _)
             | (SubmissionState::Refused | SubmissionState::Unknown, _) => {}
         }
+    }
+    // What the layers come to is known only when they are there, and paid.
+    if let Some(refused) = prepare::no_room(worker, job, LAYERS_BYTES).await {
+        return Ok(refused);
     }
     let nonce = Nonce::random();
     let moment = worker.parts.clock.moment();

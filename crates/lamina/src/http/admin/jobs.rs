@@ -217,7 +217,7 @@ pub(super) async fn retry_job(
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
     let id = job_id(&id)?;
-    let pay_again = pay_again(&receive(request.into_body()).await?)?;
+    let pay_again = pay_again(&receive(&desk, request.into_body()).await?)?;
     match desk
         .store
         .job_retry(id, pay_again, desk.clock.now())

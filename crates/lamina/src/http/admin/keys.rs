@@ -152,7 +152,7 @@ pub(super) async fn create_key(
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let wish = KeyWish::parse(&receive(request.into_body()).await?)?;
+    let wish = KeyWish::parse(&receive(&desk, request.into_body()).await?)?;
     let key = ApiKey::random();
     let record = KeyRecord {
         id: KeyId::of(key.digest()),
@@ -224,7 +224,7 @@ pub(super) async fn set_limits(
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let body = receive(request.into_body()).await?;
+    let body = receive(&desk, request.into_body()).await?;
     let mut fields = Fields::of(&body)?;
     let owner = owner_name(&name);
     if owner.is_none() {

@@ -28,6 +28,7 @@ use utoipa_axum::routes;
 use super::auth::{Caller, bearer, unauthorized};
 use super::body::{Meter, MeteredBody};
 use super::browser::refuse_other_origins;
+use super::budget::BodyBudget;
 use super::content_encoding::inflate;
 use super::error::ApiError;
 use super::keys::{Admission, ApiKeys, KeyRules};
@@ -56,6 +57,8 @@ pub struct AdminDesk {
     pub daily_microusd: Option<u64>,
     /// The service's own address, for pages of its own origin.
     pub public_url: Option<Url>,
+    /// What bodies may hold of memory.
+    pub bodies: BodyBudget,
     /// Told of jobs that end here.
     pub metrics: JobMetrics,
     /// The same.
@@ -111,13 +114,13 @@ fn finish(mut fields: Fields<'_>, known: &str) -> Result<(), ParseError> {
     }
 }
 
-async fn receive(body: Body) -> Result<bytes::Bytes, ApiError> {
+async fn receive(desk: &AdminDesk, body: Body) -> Result<bytes::Bytes, ApiError> {
     let meter = Meter {
         bytes: BODY_BYTES,
         idle: None,
         total: EdgeLimits::default().json_total,
     };
-    Ok(MeteredBody::new(body, meter)?.whole().await?)
+    Ok(MeteredBody::new(body, meter)?.whole(&desk.bodies).await?)
 }
 
 /// The answer to a question that came over no wire.
@@ -139,6 +142,7 @@ impl AdminDesk {
             clock,
             daily_microusd: None,
             public_url: None,
+            bodies: BodyBudget::new(EdgeLimits::default().body_bytes),
             metrics: JobMetrics::default(),
             tracer: Tracer::default(),
         }

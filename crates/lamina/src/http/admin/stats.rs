@@ -15,9 +15,12 @@ use super::super::problem::Problem;
 use super::AdminDesk;
 use crate::access::{UtcDay, usd};
 use crate::jobs::{EngineKind, UnixMs};
+use crate::store::KeptKind;
 
 /// Days of spending that are summed, today included.
 const DAYS: i64 = 30;
+/// Owners whose bytes are told.
+const OWNERS: u32 = 100;
 
 /// The service in numbers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -79,6 +82,27 @@ pub(in crate::http) struct Storage {
     layer_bytes: u64,
     /// Of uploads.
     upload_bytes: u64,
+    /// Of tickets and resumable uploads that no job has used yet, arrived or promised.
+    incoming_bytes: u64,
+    /// All that counts against the bounds: the above.
+    counted_bytes: u64,
+    /// The bound on that; null where there is none.
+    #[schema(required = true)]
+    counted_bytes_at_most: Option<u64>,
+    /// The bound of one owner; null where there is none.
+    #[schema(required = true)]
+    owner_bytes_at_most: Option<u64>,
+    /// What counts against the bounds by owner, most first; at most 100.
+    owners: Vec<OwnerBytes>,
+}
+
+/// What is kept of one owner.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct OwnerBytes {
+    /// The owner.
+    owner: String,
+    /// Bytes.
+    bytes: u64,
 }
 
 /// The service in numbers.
@@ -97,6 +121,8 @@ pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response
     let now = desk.clock.wall();
     let today = UtcDay::of(now);
     let census = desk.store.census(today.before(DAYS - 1), today).await?;
+    let kept = desk.store.storage_standing(OWNERS).await?;
+    let caps = desk.store.storage_caps();
     let queue = desk.store.queue_standing(now).await?;
     let sum =
         |of: fn(&crate::store::SpendingLine) -> u64| usd(census.spending.iter().map(of).sum());
@@ -125,6 +151,18 @@ pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response
             source_bytes: census.source_bytes,
             layer_bytes: census.layer_bytes,
             upload_bytes: census.upload_bytes,
+            incoming_bytes: kept.of(KeptKind::Incoming) + kept.of(KeptKind::Bucket),
+            counted_bytes: kept.total(),
+            counted_bytes_at_most: caps.total_bytes,
+            owner_bytes_at_most: caps.owner_bytes,
+            owners: kept
+                .owners
+                .iter()
+                .map(|(owner, bytes)| OwnerBytes {
+                    owner: owner.to_string(),
+                    bytes: *bytes,
+                })
+                .collect(),
         },
         spending: census
             .spending

@@ -8,7 +8,9 @@ use crate::store::StoreError;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_temporary() {
+        if let StoreError::QuotaExceeded(full) = error {
+            Self::StorageFull(full)
+        } else if error.is_temporary() {
             Self::StorageUnavailable(error.to_string())
         } else {
             Self::Internal(error.to_string())

@@ -10,13 +10,13 @@ mod text;
 
 use std::borrow::Cow;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 
 use super::readiness::Checks;
 use crate::access::Rate;
 use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, Phase};
-use crate::store::Gone;
+use crate::store::{Gone, QuotaExceeded, StorageBound};
 
 /// What is wrong with an `image_url` that is a link of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub enum ApiError {
     },
     /// `Idempotency-Key` is empty, too long or not visible ASCII.
     InvalidIdempotencyKey,
+    /// A header came more than once that may come once.
+    HeaderRepeated(HeaderName),
     /// Links cannot be made from this `Host`.
     InvalidHost,
     /// Asked for under a name that is not this server's.
@@ -182,10 +184,14 @@ pub enum ApiError {
     },
     /// As much is being done as can be done at once.
     ServerBusy,
+    /// Every connection is in use, and this one may ask for the service's health alone.
+    TooManyConnections,
     /// The database or the disk does not answer now.
     StorageUnavailable(String),
     /// The bucket refuses lamina's key; only the operator can help.
     StorageRefused(String),
+    /// As much is kept as may be.
+    StorageFull(QuotaExceeded),
     /// Not ready to take work; for `/readyz`.
     NotReady(Checks),
     /// A defect.
@@ -194,13 +200,14 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 63] = [
+    pub const CODES: [(&'static str, u16); 67] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
         ("content_encoding_invalid", 400),
         ("invalid_idempotency_key", 400),
         ("invalid_host", 400),
+        ("header_repeated", 400),
         ("tus_header_invalid", 400),
         ("upload_checksum_unsupported", 400),
         ("unauthorized", 401),
@@ -255,9 +262,12 @@ impl ApiError {
         ("internal_error", 500),
         ("storage_refused", 500),
         ("server_busy", 503),
+        ("too_many_connections", 503),
         ("storage_unavailable", 503),
         ("webhook_keys_unavailable", 503),
         ("not_ready", 503),
+        ("storage_quota_exceeded", 507),
+        ("storage_limit_reached", 507),
     ];
 
     /// The stable word that programs tell errors apart by.
@@ -270,6 +280,7 @@ impl ApiError {
             Self::ContentEncodingInvalid => "content_encoding_invalid",
             Self::ContentEncodingUnsupported { .. } => "content_encoding_unsupported",
             Self::InvalidIdempotencyKey => "invalid_idempotency_key",
+            Self::HeaderRepeated(_) => "header_repeated",
             Self::InvalidHost => "invalid_host",
             Self::HostNotAllowed => "host_not_allowed",
             Self::OriginNotAllowed => "origin_not_allowed",
@@ -319,8 +330,13 @@ impl ApiError {
             Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
             Self::Image { error, .. } => error.code(),
             Self::ServerBusy => "server_busy",
+            Self::TooManyConnections => "too_many_connections",
             Self::StorageUnavailable(_) => "storage_unavailable",
             Self::StorageRefused(_) => "storage_refused",
+            Self::StorageFull(full) => match full.bound {
+                StorageBound::Total => "storage_limit_reached",
+                StorageBound::Owner | StorageBound::Incoming => "storage_quota_exceeded",
+            },
             Self::NotReady(_) => "not_ready",
             Self::Internal(_) => "internal_error",
         }
@@ -375,6 +391,7 @@ impl ApiError {
             // Jobs take seconds; which of them ends next, nobody knows.
             Self::TooManyJobs { .. } => Some(5),
             Self::ServerBusy
+            | Self::TooManyConnections
             | Self::StorageUnavailable(_)
             | Self::WebhookKeysUnavailable(_)
             | Self::NotReady(_) => Some(3),

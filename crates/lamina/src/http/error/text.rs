@@ -3,7 +3,7 @@
 
 use super::{ApiError, LinkFault};
 use crate::jobs::sentence;
-use crate::store::Gone;
+use crate::store::{Gone, QuotaExceeded, StorageBound};
 
 impl ApiError {
     /// What happened and what to do, for a stranger.
@@ -30,6 +30,9 @@ impl ApiError {
                     names.join(", ")
                 )
             }
+            Self::HeaderRepeated(name) => format!(
+                "The header {name} came more than once, and it is not told which of them is meant. Send it once."
+            ),
             Self::JobFailed(sentence) => format!("The job failed, so it has no layers. {sentence}"),
             Self::BodyTooLarge { limit } => {
                 format!("The body is larger than the {limit} bytes that this route takes.")
@@ -63,6 +66,7 @@ impl ApiError {
                 "The part does not begin where the upload ends, at byte {offset}. Ask for the offset with HEAD, and go on from there."
             ),
             Self::TusHeaderInvalid(problem) => format!("{problem}."),
+            Self::StorageFull(full) => storage_full(*full),
             Self::NotReady(checks) => format!("Not ready: {}.", checks.reasons()),
             other => other.fixed_detail().to_owned(),
         }
@@ -170,6 +174,9 @@ impl ApiError {
             Self::JobGone(Gone::Deleted) => "The job was deleted, and its files with it.",
             Self::JobGone(Gone::Expired) => "The job's time was over, and its files were erased with it.",
             Self::ServerBusy => "The server is handling as many pictures as it can. Try again in a few seconds.",
+            Self::TooManyConnections => {
+                "Every connection that this server takes at once is in use. Try again in a few seconds; the operator can raise MAX_CONNECTIONS."
+            }
             Self::StorageUnavailable(_) => {
                 "The server cannot reach its storage now. Nothing was changed; try again in a few seconds."
             }
@@ -189,14 +196,31 @@ impl ApiError {
             | Self::InvalidQuery(_)
             | Self::EngineNotConfigured { .. }
             | Self::JobFailed(_)
+            | Self::HeaderRepeated(_)
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType { .. }
             | Self::ContentEncodingUnsupported { .. }
             | Self::RangeNotSatisfiable { .. }
             | Self::Image { .. }
+            | Self::StorageFull(_)
             | Self::NotReady(_) => {
                 "Something went wrong in the server. Try again, and report it with the request id if it happens twice."
             }
         }
+    }
+}
+
+fn storage_full(full: QuotaExceeded) -> String {
+    let limit = full.limit;
+    match full.bound {
+        StorageBound::Total => format!(
+            "This server keeps as many bytes as it may, {limit} of all owners together, so nothing was stored. Try again when jobs and uploads have expired; the operator can raise MAX_STORED_BYTES."
+        ),
+        StorageBound::Owner => format!(
+            "This key's owner keeps as many bytes as it may, {limit} of uploads, sources and layers together, so nothing was stored. Delete jobs that are no longer needed or wait until some expire; the operator can raise MAX_STORED_BYTES_PER_KEY."
+        ),
+        StorageBound::Incoming => format!(
+            "This key's owner has as many bytes of tickets and resumable uploads that no job has used as it may, {limit}, so nothing was stored. Create jobs of those there are, end or wait for those that are not needed; the operator can raise MAX_INCOMING_BYTES_PER_KEY."
+        ),
     }
 }

@@ -71,6 +71,9 @@ async fn of_requests(seen: &mut Seen) {
         asked.headers_mut().insert(name, value.parse().unwrap());
         seen.add(&house.send(asked).await);
     }
+    let twice = request("GET", "/api/jobs").header("authorization", "Bearer a");
+    let twice = twice.header("authorization", "Bearer b");
+    seen.add(&house.send(twice.body(Body::empty()).unwrap()).await);
     let upload = format!(r#"{{"upload_id":"{}"}}"#, Uuid::nil());
     seen.add(&house.post_json(upload).await);
     let fal = r#"{"image_url":"https://example.com/a.png","engine":"fal"}"#;
@@ -187,6 +190,8 @@ async fn of_the_server(seen: &mut Seen) {
     seen.add(&guarded.get("/api/jobs").await);
 
     super::admin::codes(&mut |answer| seen.add(answer)).await;
+    super::quotas::codes(&mut |answer| seen.add(answer)).await;
+    super::wire::codes(&mut |answer| seen.add(answer)).await;
     super::limits::codes(&mut |answer| seen.add(answer)).await;
     seen.add(&busy_answer().await);
 

@@ -98,7 +98,8 @@ async fn a_webhook_for_an_unknown_job_or_nonce_is_received_and_changes_nothing()
 #[tokio::test]
 async fn what_is_no_address_or_no_webhook_is_refused() {
     let house = House::new();
-    let good = hook(&JobId::new(T0), &Nonce::random());
+    let (id, nonce) = open_submission(&house).await;
+    let good = hook(&id, &nonce);
     assert_eq!(deliver(&house, "/hooks/fal/x/y", "{}").await.code().0, 404);
     for body in ["", "{}", "[]", r#"{"request_id":"","status":"OK"}"#] {
         let answer = deliver(&house, &good, body).await;
@@ -106,6 +107,47 @@ async fn what_is_no_address_or_no_webhook_is_refused() {
     }
     let large = " ".repeat((1 << 20) + 1);
     assert_eq!(deliver(&house, &good, &large).await.code().0, 413);
+    let strange = hook(&JobId::new(T0), &Nonce::random());
+    let large = " ".repeat((64 << 10) + 1);
+    assert_eq!(deliver(&house, &strange, &large).await.code().0, 413);
+}
+
+/// A body of which no byte may be asked for.
+fn untouchable() -> Body {
+    Body::from_stream(futures_util::stream::poll_fn(
+        |_| -> std::task::Poll<Option<Result<Bytes, std::convert::Infallible>>> {
+            panic!("the body was read")
+        },
+    ))
+}
+
+#[tokio::test]
+async fn what_its_headers_refuse_is_not_read() {
+    let verifier = verifier("http://127.0.0.1:9/jwks.json");
+    let house = House::with(|edge| edge.webhooks = Some(verifier));
+    let (id, nonce) = open_submission(&house).await;
+    for path in [hook(&id, &nonce), hook(&id, &Nonce::random())] {
+        let unsigned = request("POST", &path).body(untouchable()).unwrap();
+        assert_eq!(house.send(unsigned).await.status, 401);
+        let stale = request("POST", &path)
+            .header("x-fal-webhook-request-id", "r")
+            .header("x-fal-webhook-user-id", "u")
+            .header("x-fal-webhook-timestamp", 0)
+            .header("x-fal-webhook-signature", "00".repeat(64));
+        let answer = house.send(stale.body(untouchable()).unwrap()).await;
+        assert_eq!(answer.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_s_body_is_taken_where_no_memory_is_left_and_fal_s_must_wait() {
+    let house = House::with(|edge| edge.bodies = BodyBudget::new(0));
+    let (id, nonce) = open_submission(&house).await;
+    let body = r#"{"request_id":"r-7","status":"OK"}"#;
+    let strange = hook(&id, &Nonce::random());
+    assert_eq!(deliver(&house, &strange, body).await.status, 200);
+    let answer = deliver(&house, &hook(&id, &nonce), body).await;
+    assert_eq!(answer.code(), (503, "server_busy".into()));
 }
 
 #[tokio::test]
@@ -129,6 +171,7 @@ async fn a_signed_webhook_of_the_emulator_is_taken_and_a_changed_one_is_not() {
         listener,
         house.router.clone(),
         limits,
+        BodyBudget::new(1 << 20),
         crate::metrics::RequestMetrics::default(),
         stop.clone(),
     ));

@@ -472,39 +472,54 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
 }
 
 #[tokio::test]
-async fn parts_of_an_upload_that_was_let_in_are_not_counted() {
+async fn parts_that_bring_bytes_are_not_counted_and_everything_else_is() {
+    const PART_BYTES: usize = 64 << 10;
     let house = super::admin::operated();
     let (key, _) = house.new_key(r#"{"name":"web","rate":"2/h"}"#).await;
     let bearer = format!("Bearer {key}");
     let auth = ("authorization", bearer.as_str());
-    let length = ("upload-length", "100");
+    let whole = (20 * PART_BYTES + 9).to_string();
+    let length = ("upload-length", whole.as_str());
     let begun = house.tus("POST", "/api/uploads/tus", &[length, auth]).await;
     assert_eq!(begun.header("ratelimit"), "\"default\";r=1;t=1800");
     let path = begun.header("location").to_owned();
-    for offset in 0..100 {
-        let part = house.part_with(&path, offset, &[auth], vec![7]).await;
+    let large = vec![7; PART_BYTES];
+    for count in 0..20 {
+        let offset = count * PART_BYTES;
+        let part = house.part_with(&path, offset, &[auth], large.clone()).await;
         assert_eq!(part.status, StatusCode::NO_CONTENT, "{offset}");
-        let asked = house.tus("HEAD", &path, &[auth]).await;
-        assert_eq!(asked.header("upload-offset"), (offset + 1).to_string());
-        assert!(!asked.headers.contains_key("ratelimit"));
+        assert!(!part.headers.contains_key("ratelimit"));
     }
-    // What the protocol itself refuses is part of an upload's life.
-    let again = house.part_with(&path, 3, &[auth], vec![7]).await;
-    assert_eq!(again.code(), (409, "upload_offset_mismatch".into()));
-
-    // Guesses at others are counted, and then no more of them are answered.
-    let guess = "/api/uploads/tus/01999999-9999-7999-8999-999999999999";
-    let missing = house.tus("HEAD", guess, &[auth]).await;
-    assert_eq!(missing.status, StatusCode::NOT_FOUND);
-    assert_eq!(missing.header("ratelimit"), "\"default\";r=0;t=3600");
-    let guessed = house.part_with(guess, 0, &[auth], vec![7]).await;
-    assert_eq!(guessed.code(), (429, "rate_limited".into()));
-    let another = house.tus("POST", "/api/uploads/tus", &[length, auth]).await;
-    assert_eq!(another.code(), (429, "rate_limited".into()));
-
-    // The upload goes on all the same, to its end.
+    // A quota of its own, four times as large as the other: eight.
+    let end = 20 * PART_BYTES;
     let asked = house.tus("HEAD", &path, &[auth]).await;
-    assert_eq!(asked.status, StatusCode::OK);
-    let ended = house.tus("DELETE", &path, &[auth]).await;
-    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    assert_eq!(asked.header("upload-offset"), end.to_string());
+    assert_eq!(asked.header("ratelimit"), "\"uploads\";r=7;t=450");
+    let empty = house.part_with(&path, end, &[auth], Body::empty()).await;
+    assert_eq!(empty.status, StatusCode::NO_CONTENT);
+    let override_ = [("x-http-method-override", "HEAD"), auth];
+    let asked = house.tus("POST", &path, &override_).await;
+    assert_eq!(asked.header("ratelimit"), "\"uploads\";r=5;t=1350");
+    // The last part is as small as it is.
+    let last = house.part_with(&path, end, &[auth], vec![7; 9]).await;
+    assert_eq!(last.status, StatusCode::NO_CONTENT);
+    // Parts that are large and come to nothing, and guesses at uploads of others.
+    let again = house.part_with(&path, 3, &[auth], large.clone()).await;
+    assert_eq!(again.code(), (409, "upload_offset_mismatch".into()));
+    assert_eq!(again.header("ratelimit"), "\"uploads\";r=3;t=2250");
+    let guess = "/api/uploads/tus/01999999-9999-7999-8999-999999999999";
+    for _ in 0..3 {
+        let missing = house.tus("HEAD", guess, &[auth]).await;
+        assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    }
+    for _ in 0..2 {
+        // The first was answered before it was counted; the next is not looked at.
+        let refused = house.part_with(&path, 3, &[auth], large.clone()).await;
+        assert_eq!(refused.code(), (429, "rate_limited".into()));
+    }
+    let refused = house.tus("HEAD", &path, &[auth]).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    // The other quota is as it was.
+    let listed = house.with_key(&key, "GET", "/api/jobs", "").await;
+    assert_eq!(listed.header("ratelimit"), "\"default\";r=0;t=3600");
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// A house with a front door.
-struct Server {
+pub(super) struct Server {
     house: House,
     address: SocketAddr,
     stop: CancellationToken,
@@ -18,7 +18,12 @@ struct Server {
 }
 
 impl Server {
-    async fn start(house: House, limits: ConnectionLimits) -> Self {
+    pub(super) async fn start(house: House, limits: ConnectionLimits) -> Self {
+        Self::with_budget(house, limits, 1 << 20).await
+    }
+
+    /// The same with so many bytes for bodies.
+    pub(super) async fn with_budget(house: House, limits: ConnectionLimits, bodies: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -26,6 +31,7 @@ impl Server {
             listener,
             house.router.clone(),
             limits,
+            BodyBudget::new(bodies),
             crate::metrics::RequestMetrics::default(),
             stop.clone(),
         ));
@@ -37,7 +43,7 @@ impl Server {
         }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
@@ -48,10 +54,21 @@ impl Server {
         read_to_close(&mut socket).await
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.stop.cancel();
         self.served.await.unwrap();
     }
+}
+
+/// The answer with the code of a full house; the test of places sees when it is given.
+pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
+    let response = axum::response::IntoResponse::into_response(ApiError::TooManyConnections);
+    let (parts, body) = response.into_parts();
+    add(&Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.collect().await.unwrap().to_bytes(),
+    });
 }
 
 fn quick() -> ConnectionLimits {
@@ -254,6 +271,34 @@ async fn a_client_that_sends_all_before_it_reads_still_gets_the_refusal() {
 }
 
 #[tokio::test]
+async fn an_answer_before_the_end_of_the_body_says_that_the_connection_ends() {
+    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let server = Server::start(house, ConnectionLimits::default()).await;
+    let (small, large) = (b"x".repeat(9), b"x".repeat(1 << 20));
+    for body in [&small, &large] {
+        let mut socket = server.connect().await;
+        let head = upload_head(body.len());
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(body).await.unwrap();
+        let head = read_head(&mut socket).await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+    }
+    // One that is read to its end is no reason.
+    let mut socket = server.connect().await;
+    for _ in 0..2 {
+        let head = "POST /hooks/fal/01999999-9999-7999-8999-999999999999/0199999999997999899999999999999f HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_head(&mut socket).await;
+        assert!(!answer.contains("connection: close"), "{answer}");
+        let length = answer.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+        socket.read_exact(&mut vec![0; length]).await.unwrap();
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_is_let_go() {
     let limits = ConnectionLimits {
         write_stall: Duration::from_millis(100),
@@ -309,6 +354,50 @@ async fn two_hundred_slow_connections_are_freed_for_those_that_wait() {
         let answer = read_to_close(&mut socket).await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_house_lets_an_idle_connection_go_for_the_next_and_answers_for_its_health() {
+    let limits = ConnectionLimits {
+        connections: 2,
+        header_read: Duration::from_secs(3600),
+        ..quick()
+    };
+    let server = Server::start(House::new(), limits).await;
+    // Two that say nothing, and one that asks: the one that was there first goes.
+    let (mut first, second) = (server.connect().await, server.connect().await);
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: lamina.test\r\n\r\n");
+    let mut third = server.connect().await;
+    third
+        .write_all(ask("/api/jobs/x").as_bytes())
+        .await
+        .unwrap();
+    assert!(read_head(&mut third).await.starts_with("HTTP/1.1 404 "));
+    assert_eq!(read_to_close(&mut first).await, "");
+    // Two that have bodies under way, so that none is idle.
+    drop((second, third));
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut socket = server.connect().await;
+        let head = upload_head(1000);
+        let head = head.replacen("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n", 1);
+        socket.write_all(head.as_bytes()).await.unwrap();
+        assert!(read_head(&mut socket).await.starts_with("HTTP/1.1 100 "));
+        busy.push(socket);
+    }
+    let answer = server.exchange(ask("/api/jobs/x").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("too_many_connections") && answer.contains("retry-after: 3"));
+    assert!(
+        answer.contains("x-content-type-options: nosniff"),
+        "{answer}"
+    );
+    for path in ["/healthz", "/readyz"] {
+        let answer = server.exchange(ask(path).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    drop(busy);
     server.stop().await;
 }
 
@@ -431,6 +520,7 @@ async fn without_descriptors() {
         listener,
         house.router.clone(),
         quick(),
+        BodyBudget::new(1 << 20),
         crate::metrics::RequestMetrics::default(),
         stop.clone(),
     );

@@ -74,12 +74,15 @@ pub(in crate::http) async fn create(
     }
     let bytes = declared(&edge, &parts.headers)?;
     let checksum = Checksum::of(&parts.headers)?;
+    // Where the size is told later, each part is counted as it comes.
+    let reserved = bytes.unwrap_or(0);
     let now = edge.clock.wall();
     let promised = Incoming {
         id: UploadId::new(now),
         owner,
         arrival: Arrival::Resumable,
         bytes,
+        reserved,
         metadata: metadata(&parts.headers)?,
         created_at: now,
         expires_at: now.plus(edge.upload_ttl),
@@ -93,7 +96,7 @@ pub(in crate::http) async fn create(
             checksum,
             body,
         };
-        match first(&edge, promised.id, part).await {
+        match first(&edge, &promised, part).await {
             Ok(offset) => answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset)),
             Err(error) => {
                 // Whoever sent it never learns its address.
@@ -111,9 +114,9 @@ pub(in crate::http) async fn create(
     Ok((StatusCode::CREATED, answer).into_response())
 }
 
-async fn first(edge: &Edge, id: UploadId, part: Part) -> Result<u64, ApiError> {
-    let right = edge.inbox.take(id).await?;
-    append(edge, right, part).await
+async fn first(edge: &Edge, promised: &Incoming, part: Part) -> Result<u64, ApiError> {
+    let right = edge.inbox.take(promised.id).await?;
+    append(edge, right, promised, part).await
 }
 
 /// The size of the whole; `None` when it is told later.

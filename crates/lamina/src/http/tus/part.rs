@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write};
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -89,7 +89,7 @@ pub(in crate::http) async fn patch(
         checksum,
         body,
     };
-    let offset = append(&edge, right, part).await?;
+    let offset = append(&edge, right, &promised, part).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
     expires(&mut answer, promised.expires_at);
@@ -167,7 +167,30 @@ pub(super) struct Part {
 }
 
 /// Puts a part on disk and returns the new offset.
-pub(super) async fn append(edge: &Edge, right: Right, part: Part) -> Result<u64, ApiError> {
+pub(super) async fn append(
+    edge: &Edge,
+    right: Right,
+    promised: &Incoming,
+    part: Part,
+) -> Result<u64, ApiError> {
+    if promised.bytes.is_some() {
+        // It was counted when the upload was begun.
+        return write(edge, right, part).await;
+    }
+    let (id, offset) = (promised.id, part.offset);
+    let most = part.body.size_hint().upper().unwrap_or(part.most);
+    edge.store
+        .incoming_reserve(id, offset + most.min(part.most))
+        .await?;
+    let written = write(edge, right, part).await;
+    // However the part ended, what came of it is there.
+    let inbox = Arc::clone(&edge.inbox);
+    let kept = blocking(move || inbox.seen(id)).await?.unwrap_or(0);
+    edge.store.incoming_reserve(id, kept).await?;
+    written
+}
+
+async fn write(edge: &Edge, right: Right, part: Part) -> Result<u64, ApiError> {
     let meter = Meter {
         bytes: part.most,
         idle: Some(edge.limits.upload_idle),
@@ -175,7 +198,7 @@ pub(super) async fn append(edge: &Edge, right: Right, part: Part) -> Result<u64,
     };
     let body = MeteredBody::new(part.body, meter)?.counted(&edge.metrics.requests);
     let received = match part.checksum {
-        None => as_it_comes(right, body).await?,
+        None => as_it_comes(edge, right, body).await?,
         Some(checksum) => when_it_holds(edge, right, checksum, body).await?,
     };
     Ok(part.offset + received)
@@ -197,13 +220,13 @@ impl Write for Growing {
     }
 }
 
-async fn as_it_comes(right: Right, mut body: MeteredBody) -> Result<u64, ApiError> {
+async fn as_it_comes(edge: &Edge, right: Right, mut body: MeteredBody) -> Result<u64, ApiError> {
     let taken_over = right.taken_over.clone();
     let open = move || {
         let file = right.append()?;
         Ok(Growing { file, right })
     };
-    let mut sink = Sink::new(blocking(open).await?);
+    let mut sink = Sink::new(blocking(open).await?, &edge.bodies);
     let mut received = 0;
     let ended = loop {
         match next(&mut body, &taken_over).await {
@@ -232,7 +255,7 @@ async fn when_it_holds(
     mut checksum: Checksum,
     mut body: MeteredBody,
 ) -> Result<u64, ApiError> {
-    let mut sink = Sink::new(nameless(&edge.spool).await?);
+    let mut sink = Sink::new(nameless(&edge.spool).await?, &edge.bodies);
     while let Some(chunk) = next(&mut body, &right.taken_over).await?? {
         checksum.update(&chunk);
         sink.write(&chunk).await?;

@@ -48,6 +48,7 @@ pub(in crate::store) async fn a_promised_upload_becomes_an_upload_once(store: Ar
         owner: owner("a"),
         arrival: Arrival::Resumable,
         bytes: None,
+        reserved: 0,
         metadata: Some("name aGk=".into()),
         created_at: T0,
         expires_at: at(10),

@@ -2,6 +2,7 @@
 //! types stay in `http/`.
 
 mod jobs;
+mod kept;
 mod leases;
 mod standing;
 mod submissions;
@@ -11,6 +12,7 @@ pub use jobs::{
     Created, Deletion, Ended, Erasable, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
     SourceFacts, StoredSource,
 };
+pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};
 pub use leases::{Claimed, ClockSeen, Facts, Lease, Settled, Want};
 pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
 pub use submissions::{Opening, Submission, SubmissionState};

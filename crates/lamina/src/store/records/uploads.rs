@@ -67,6 +67,8 @@ pub struct Incoming {
     pub arrival: Arrival,
     /// Size of the whole, as far as it was declared.
     pub bytes: Option<u64>,
+    /// What it may come to, as far as it was declared, or has come to; counted as kept.
+    pub reserved: u64,
     /// What a resumable upload said of itself, as it was sent.
     pub metadata: Option<String>,
     /// When it was promised.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
+use super::kept::{self, Bounded};
 use super::recent::RecentJobs;
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
+use crate::access::StorageCaps;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
 use crate::store::{
-    Created, Deletion, Gone, IdempotencyKey, JobRecord, Lookup, NewJob, StoredSource,
+    Created, Deletion, Gone, IdempotencyKey, JobRecord, KeptKind, Lookup, NewJob, StoredSource,
 };
 
 /// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
@@ -19,16 +21,24 @@ pub(super) fn create(
     connection: &Connection,
     job: &NewJob,
     key: Option<&IdempotencyKey>,
-) -> rusqlite::Result<Created> {
+    caps: StorageCaps,
+) -> Bounded<Created> {
     if let Some(key) = key
         && let Some(seen) = by_key(connection, &job.owner, key)?
     {
-        return Ok(seen);
+        return Ok(Ok(seen));
     }
     if let Some(limit) = job.max_active
         && active(connection, &job.owner)? >= limit
     {
-        return Ok(Created::TooManyJobs { limit });
+        return Ok(Ok(Created::TooManyJobs { limit }));
+    }
+    let bytes = match &job.source {
+        StoredSource::Stored(facts) => facts.bytes,
+        StoredSource::Url(_) => 0,
+    };
+    if let Err(full) = kept::room(connection, &job.owner, KeptKind::Source, bytes, caps)? {
+        return Ok(Err(full));
     }
     let params = serde_json::to_string(&job.params)
         .map_err(|error| unreadable("params", &error.to_string()))?;
@@ -69,7 +79,7 @@ pub(super) fn create(
                 text(job.id)
             ])?;
     }
-    Ok(Created::New)
+    Ok(Ok(Created::New))
 }
 
 fn active(connection: &Connection, owner: &OwnerId) -> rusqlite::Result<u32> {

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0003_accounts.sql"),
     include_str!("../../../migrations/0004_account.sql"),
     include_str!("../../../migrations/0005_fair_queue.sql"),
+    include_str!("../../../migrations/0006_kept.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

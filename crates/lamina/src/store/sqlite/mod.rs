@@ -6,6 +6,7 @@ mod claim;
 mod expiry;
 mod incoming;
 mod jobs;
+mod kept;
 mod keys;
 mod lock;
 mod migrate;
@@ -40,6 +41,7 @@ pub use replace::Replacement;
 pub use snapshot::{Living, LivingJob, living, snapshot};
 
 use super::{Signal, StoreError};
+use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
 use lock::FileLock;
 use readers::Readers;
@@ -96,6 +98,8 @@ pub struct SqliteStore {
     open: RwLock<Option<std::sync::Arc<Threads>>>,
     signal: Signal,
     turns: std::sync::Arc<claim::Turns>,
+    /// Bounds on what is kept.
+    caps: RwLock<StorageCaps>,
     writer_ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -150,6 +154,7 @@ impl SqliteStore {
             }))),
             signal: Signal::default(),
             turns: std::sync::Arc::default(),
+            caps: RwLock::default(),
             writer_ended: tokio::sync::Mutex::new(Some(ended)),
         })
     }

@@ -17,8 +17,8 @@ use crate::jobs::{
 };
 use crate::store::{
     Account, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey,
-    Incoming, JobRecord, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal,
-    Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
+    Incoming, JobRecord, KeptBytes as _, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding,
+    Settled, Signal, Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -28,10 +28,11 @@ impl Store for SqliteStore {
         job: NewJob,
         key: Option<IdempotencyKey>,
     ) -> Result<Created, StoreError> {
-        self.write_and_ring(&self.signal.due, move |db| {
-            jobs::create(db, &job, key.as_ref())
-        })
-        .await
+        let caps = self.storage_caps();
+        let created = self.write_and_ring(&self.signal.due, move |db| {
+            jobs::create(db, &job, key.as_ref(), caps)
+        });
+        Ok(created.await??)
     }
 
     async fn job_by_key(
@@ -210,6 +211,12 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn submission_exists(&self, id: JobId, nonce: &Nonce) -> Result<bool, StoreError> {
+        let nonce = nonce.clone();
+        self.read(move |db| submissions::exists(db, id, &nonce))
+            .await
+    }
+
     async fn submission_unknown_count(&self) -> Result<u64, StoreError> {
         self.read(submissions::unknown_count).await
     }
@@ -254,7 +261,9 @@ impl Store for SqliteStore {
     }
 
     async fn upload_create(&self, upload: NewUpload) -> Result<(), StoreError> {
-        self.write(move |db| uploads::create(db, &upload)).await
+        let caps = self.storage_caps();
+        let created = self.write(move |db| uploads::create(db, &upload, caps));
+        Ok(created.await??)
     }
 
     async fn upload_get(
@@ -276,7 +285,9 @@ impl Store for SqliteStore {
     }
 
     async fn incoming_create(&self, upload: Incoming) -> Result<(), StoreError> {
-        self.write(move |db| incoming::create(db, &upload)).await
+        let caps = self.storage_caps();
+        let created = self.write(move |db| incoming::create(db, &upload, caps));
+        Ok(created.await??)
     }
 
     async fn incoming_get(
@@ -288,11 +299,15 @@ impl Store for SqliteStore {
     }
 
     async fn incoming_declare(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError> {
-        self.write(move |db| incoming::declare(db, id, bytes)).await
+        let caps = self.storage_caps();
+        let declared = self.write(move |db| incoming::declare(db, id, bytes, caps));
+        Ok(declared.await??)
     }
 
     async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError> {
-        self.write(move |db| incoming::check(db, &upload)).await
+        let caps = self.storage_caps();
+        let checked = self.write(move |db| incoming::check(db, &upload, caps));
+        Ok(checked.await??)
     }
 
     async fn incoming_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError> {

@@ -76,6 +76,14 @@ pub(super) fn end_again(connection: &Connection, id: JobId) -> rusqlite::Result<
     Ok(())
 }
 
+pub(super) fn exists(connection: &Connection, id: JobId, nonce: &Nonce) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "select exists (select 1 from submissions where nonce = ?1 and job_id = ?2)",
+        )?
+        .query_row(params![nonce.as_str(), text(id)], |row| row.get(0))
+}
+
 /// The newest submission of a job, and how many the engine took.
 pub(super) fn latest(
     connection: &Connection,

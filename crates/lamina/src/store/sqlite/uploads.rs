@@ -2,11 +2,25 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::kept::{self, Bounded};
 use super::rows::{self, id_list};
+use crate::access::StorageCaps;
 use crate::jobs::{OwnerId, UnixMs, UploadId};
-use crate::store::{NewUpload, SourceFacts, UploadRecord};
+use crate::store::{KeptKind, NewUpload, SourceFacts, UploadRecord};
 
-pub(super) fn create(connection: &Connection, upload: &NewUpload) -> rusqlite::Result<()> {
+pub(super) fn create(
+    connection: &Connection,
+    upload: &NewUpload,
+    caps: StorageCaps,
+) -> Bounded<()> {
+    let bytes = upload.facts.bytes;
+    if let Err(full) = kept::room(connection, &upload.owner, KeptKind::Upload, bytes, caps)? {
+        return Ok(Err(full));
+    }
+    insert(connection, upload).map(Ok)
+}
+
+pub(super) fn insert(connection: &Connection, upload: &NewUpload) -> rusqlite::Result<()> {
     let facts = upload.facts;
     let mut statement = connection.prepare_cached(
         "insert into uploads (id, owner, media, width, height, bytes, created_at, expires_at)

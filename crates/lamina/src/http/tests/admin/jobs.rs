@@ -241,7 +241,17 @@ async fn the_numbers_tell_jobs_queue_spending_and_storage() {
         }
       ],
       "storage": {
+        "counted_bytes": 250,
+        "counted_bytes_at_most": null,
+        "incoming_bytes": 0,
         "layer_bytes": 40,
+        "owner_bytes_at_most": null,
+        "owners": [
+          {
+            "bytes": 250,
+            "owner": "app"
+          }
+        ],
         "source_bytes": 210,
         "upload_bytes": 0
       },

@@ -1,0 +1,138 @@
+//! What is kept, counted through every change of a row.
+
+use super::*;
+use crate::access::StorageCaps;
+use crate::store::{KeptKind, QuotaExceeded, StorageBound, StoreError};
+
+async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
+    let mut kinds = store.storage_standing(0).await.unwrap().kinds;
+    kinds.retain(|(_, bytes)| *bytes > 0);
+    kinds.sort_unstable();
+    kinds
+}
+
+fn layer(order: u32) -> Layer {
+    Layer {
+        order,
+        name: None,
+        media_type: MediaType::Png,
+        width: 3,
+        height: 2,
+        bytes: 70 + u64::from(order),
+        sha256: "00".into(),
+        bbox: None,
+        coverage: 1.0,
+    }
+}
+
+pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
+    store: Arc<dyn Store>,
+) {
+    let store = &*store;
+    let source = (KeptKind::Source, FACTS.bytes);
+    let (id, _) = accepted(store, T0).await;
+    assert_eq!(kept(store).await, [source]);
+    let job = claim(store, Phase::Wait, at(1)).await.unwrap();
+    let (collect, done) = (
+        change(Phase::Collect, at(1)),
+        change(Phase::Completed, at(1)),
+    );
+    let keep = store.job_settle(&job.lease, collect, Facts::None, true, moment(1));
+    assert_eq!(keep.await.unwrap(), Settled::Applied);
+    let layers: Vec<Layer> = (0..3).map(layer).collect();
+    let whole = layers.iter().map(|layer| layer.bytes).sum();
+    let settled = store.job_settle(&job.lease, done, Facts::Layers(layers), false, moment(1));
+    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let layer = (KeptKind::Layer, whole);
+    assert_eq!(kept(store).await, [source, layer]);
+    store.job_delete(&owner("a"), id, at(2)).await.unwrap();
+    assert_eq!(kept(store).await, [source, layer]);
+    store.job_erased(id, at(3)).await.unwrap();
+    assert_eq!(kept(store).await, []);
+    assert_eq!(store.job_forget(at(9), 9).await.unwrap(), 1);
+    assert_eq!(kept(store).await, []);
+    // One that expires before it was done; its row goes last.
+    let id = create(store, at(10)).await;
+    store.job_expire(at(10).plus(DAY), 9).await.unwrap();
+    assert_eq!(kept(store).await, [source]);
+    store.job_erased(id, at(11)).await.unwrap();
+    assert_eq!(kept(store).await, []);
+}
+
+pub(in crate::store) async fn an_upload_s_bytes_are_counted_once_promised_or_there(
+    store: Arc<dyn Store>,
+) {
+    let store = &*store;
+    for arrival in Arrival::ALL {
+        let id = UploadId::new(T0);
+        let promised = Incoming {
+            id,
+            owner: owner("a"),
+            arrival,
+            bytes: Some(500),
+            reserved: 500,
+            metadata: None,
+            created_at: T0,
+            expires_at: at(10),
+        };
+        let kind = if arrival == Arrival::Bucket {
+            KeptKind::Bucket
+        } else {
+            KeptKind::Incoming
+        };
+        store.incoming_create(promised).await.unwrap();
+        assert_eq!(kept(store).await, [(kind, 500)]);
+        assert!(store.incoming_reserve(id, 700).await.unwrap());
+        assert!(store.incoming_reserve(id, 400).await.unwrap());
+        assert_eq!(kept(store).await, [(kind, 400)]);
+        let upload = NewUpload {
+            id,
+            owner: owner("a"),
+            facts: FACTS,
+            created_at: T0,
+            expires_at: at(10),
+        };
+        assert!(store.incoming_check(upload).await.unwrap());
+        assert_eq!(kept(store).await, [(KeptKind::Upload, FACTS.bytes)]);
+        assert!(!store.incoming_reserve(id, 700).await.unwrap());
+        store.upload_forget(id).await.unwrap();
+        assert_eq!(kept(store).await, []);
+    }
+}
+
+pub(in crate::store) async fn no_number_of_creates_keeps_more_than_the_bound(
+    store: Arc<dyn Store>,
+) {
+    let limit = 3 * FACTS.bytes;
+    store.bound_storage(StorageCaps {
+        owner_bytes: Some(limit),
+        ..StorageCaps::default()
+    });
+    let creates = (0..12).map(|place| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.job_create(new_job(at(place)), None).await })
+    });
+    let (mut made, mut refused) = (0, 0);
+    for create in creates.collect::<Vec<_>>() {
+        match create.await.unwrap() {
+            Ok(Created::New) => made += 1,
+            Err(StoreError::QuotaExceeded(full)) => {
+                let bound = StorageBound::Owner;
+                assert_eq!(full, QuotaExceeded { bound, limit });
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((made, refused), (3, 9));
+    assert_eq!(kept(&*store).await, [(KeptKind::Source, limit)]);
+    // One whose picture is still to be fetched takes no room yet, and another owner has its own.
+    let by_url = NewJob {
+        source: StoredSource::Url("https://a.example/b.png".parse().unwrap()),
+        ..new_job(at(50))
+    };
+    assert_eq!(store.job_create(by_url, None).await.unwrap(), Created::New);
+    assert!(store.storage_room(&owner("a"), 0).await.is_ok());
+    assert!(store.storage_room(&owner("a"), 1).await.is_err());
+    assert!(store.storage_room(&owner("b"), limit).await.is_ok());
+}
