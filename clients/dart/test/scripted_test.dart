@@ -441,7 +441,15 @@ void main() {
         final held = seen.length;
         await Future<void>.delayed(const Duration(seconds: 1));
         equal(seen.length, held);
+        final before = server.requests.length;
+        await Future<void>.delayed(const Duration(seconds: 1));
+        check(server.requests.length > before + 2, 'the job went on');
         listening.resume();
+        await Future<void>.delayed(const Duration(milliseconds: 20));
+        check(
+          seen.length - held <= 2,
+          'the newest, and not the ${seen.length - held} that nobody waited for',
+        );
         await until(() => seen.length > held, 'the newest');
         await listening.cancel();
 

@@ -7,7 +7,7 @@ import 'dart:math';
 import 'dart:typed_data';
 
 import 'package:lamina_client/lamina_client.dart';
-import 'package:lamina_client/src/caller.dart';
+import 'package:lamina_client/src/answer.dart';
 import 'package:lamina_client/src/digest.dart';
 import 'package:lamina_client/src/endpoints.dart';
 import 'package:lamina_client/src/sse.dart';

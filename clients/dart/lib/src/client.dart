@@ -3,6 +3,8 @@ import 'dart:math';
 import 'dart:typed_data';
 
 import 'abort.dart';
+import 'answer.dart';
+import 'call.dart';
 import 'caller.dart';
 import 'codes.dart';
 import 'decode_default.dart' if (dart.library.io) 'decode_io.dart';

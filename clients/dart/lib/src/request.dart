@@ -30,7 +30,8 @@ final class SplitOptions {
   /// What should not be in the layers; up to 4,000 characters.
   final String? negativePrompt;
 
-  /// The same seed and picture give the same layers, where the engine keeps to it. Not negative; on the web at most 2^53.
+  /// The same seed and picture give the same layers, where the engine keeps to it. From 0 to 2^63 - 1, and to
+  /// 2^53 on the web; the server takes twice as much.
   final int? seed;
 
   /// 1 to 50, default 28. More take longer and may look better.

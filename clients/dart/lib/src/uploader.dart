@@ -2,6 +2,8 @@ import 'dart:async';
 import 'dart:math';
 
 import 'abort.dart';
+import 'answer.dart';
+import 'call.dart';
 import 'caller.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';

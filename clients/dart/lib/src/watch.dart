@@ -3,6 +3,8 @@ import 'dart:convert';
 import 'dart:math';
 
 import 'abort.dart';
+import 'answer.dart';
+import 'call.dart';
 import 'caller.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';

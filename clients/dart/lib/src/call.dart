@@ -1,0 +1,41 @@
+import 'abort.dart';
+import 'transport.dart';
+
+/// One request to the API or by a link, as the parts of the client describe it.
+final class Call {
+  /// Describes a call.
+  const Call(
+    this.method,
+    this.uri, {
+    this.headers = const {},
+    this.body,
+    this.safe = false,
+    this.byLink = false,
+    this.extraWait = Duration.zero,
+    this.abort,
+  });
+
+  /// The method, in capitals.
+  final String method;
+
+  /// The absolute address.
+  final Uri uri;
+
+  /// Headers by lower-case name, beside the token.
+  final Map<String, String> headers;
+
+  /// The body.
+  final RequestBody? body;
+
+  /// Whether it may be made again when nobody knows whether the server took it.
+  final bool safe;
+
+  /// Whether [uri] is a signed link: no token is sent, and redirects are followed.
+  final bool byLink;
+
+  /// How much longer than usual the server may take: the wait of a long poll.
+  final Duration extraWait;
+
+  /// Ends the call.
+  final AbortTrigger? abort;
+}
