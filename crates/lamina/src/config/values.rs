@@ -159,10 +159,10 @@ const PATH_OF_SECRET: OptionDoc = OptionDoc {
     about: "",
 };
 
-/// A value without what stands around it: no option begins or ends with a space, and files from
-/// Windows end every line with a carriage return.
+/// A value without what stands around it: no option begins or ends with a space, files from Windows
+/// end every line with a carriage return, and some of its programs begin them with a byte order mark.
 fn plain(value: &str) -> &str {
-    value.trim_matches([' ', '\t', '\r', '\n'])
+    value.trim_matches([' ', '\t', '\r', '\n', '\u{feff}'])
 }
 
 /// Variables that were meant to be options and are none by their names.

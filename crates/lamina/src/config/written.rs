@@ -8,11 +8,11 @@ use super::options::OptionDoc;
 
 /// What is wrong with how a value is written; the sentence does not repeat it, as it may be a secret.
 pub(super) fn fault(option: &OptionDoc, value: &str) -> Option<String> {
-    let (first, last) = (value.starts_with(QUOTES), value.ends_with(QUOTES));
     let name = option.name;
+    let is_quoted = |part: &str| part.starts_with(QUOTES) && part.ends_with(QUOTES);
     // A secret may begin or end in one.
-    let is_quoted = (first && last) || (!option.secret && (first || last));
-    if is_quoted {
+    let ends_in_one = !option.secret && (value.starts_with(QUOTES) || value.ends_with(QUOTES));
+    if ends_in_one || is_quoted(value) || value.split(',').map(str::trim).any(is_quoted) {
         return Some(format!(
             "its value is in quotes, and they are part of it: docker run --env-file and others keep them; write {name}=value without quotes"
         ));
@@ -84,6 +84,7 @@ mod tests {
                     "{fault}"
                 );
             }
+            assert!(fault(option, "a, \"b\" ,c").is_some(), "a part of a list");
             assert_eq!(fault(option, "a 'quoted' value"), None);
         }
     }

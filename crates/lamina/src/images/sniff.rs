@@ -52,6 +52,9 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(name);
     }
+    if bytes.starts_with(b"\x1F\x8B") {
+        return Some("a file compressed with gzip");
+    }
     // "BM" alone is two letters of many texts; the header size behind it makes it a bitmap.
     if bytes.starts_with(b"BM") && matches!(bytes.get(14..18), Some([12..=124, 0, 0, 0])) {
         return Some("a BMP image");

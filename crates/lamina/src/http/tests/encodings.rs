@@ -237,6 +237,14 @@ async fn damaged_and_undeclared_compression_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_compressed_picture_that_is_not_declared_so_is_named() {
+    let house = House::new();
+    let answer = send(&house, "POST", "/api/upload", &[], gzip(&png(9, 9)).into()).await;
+    assert_eq!(answer.code(), (415, "image_format_unsupported".into()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("gzip"));
+}
+
+#[tokio::test]
 async fn a_create_with_a_byte_order_mark_is_taken_and_utf_16_is_named() {
     let house = House::new();
     let body = base64_body(&png(9, 9));

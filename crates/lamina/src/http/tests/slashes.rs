@@ -36,6 +36,30 @@ async fn a_slash_too_many_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_resumable_upload_begins_at_an_address_that_ends_in_a_slash() {
+    let house = House::new();
+    let begun = request("POST", "/api/uploads/tus/")
+        .header("tus-resumable", "1.0.0")
+        .header("upload-length", "5");
+    let begun = house.send(begun.body(Body::empty()).unwrap()).await;
+    assert_eq!(begun.status, StatusCode::CREATED);
+    let asked = request("OPTIONS", "/api/uploads/tus/").body(Body::empty());
+    assert_eq!(
+        house.send(asked.unwrap()).await.header("tus-version"),
+        "1.0.0"
+    );
+    let part = request("PATCH", &format!("/{}/", begun.header("location")))
+        .header("tus-resumable", "1.0.0")
+        .header("upload-offset", "0")
+        .header("content-type", "application/offset+octet-stream");
+    let part = house.send(part.body("hello".into()).unwrap()).await;
+    assert_eq!(
+        (part.status.as_u16(), part.header("upload-offset")),
+        (204, "5")
+    );
+}
+
+#[tokio::test]
 async fn a_slash_too_many_opens_no_door() {
     let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
     for path in [

@@ -24,6 +24,7 @@ async fn quotes_that_an_env_file_kept_end_the_start_and_are_named() {
         ("PORT", "\"0\"".to_owned()),
         ("API_KEYS", format!("\"app:{secret}\"")),
         ("API_KEYS", format!("app:\"{secret}\"")),
+        ("SIGNING_SECRET", format!("{secret}, \"{secret}\"")),
         ("SIGNING_SECRET", format!("'{secret}'")),
         ("ENGINE", "\"\"".to_owned()),
     ] {
