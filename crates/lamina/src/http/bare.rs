@@ -48,7 +48,7 @@ impl Bare {
             pool: Pool::new(PoolSize {
                 threads: 1,
                 megapixels: 8,
-                queue: 8,
+                queue: 16,
             }),
             clock: Arc::new(clock),
             keys: ApiKeys::anonymous(),
