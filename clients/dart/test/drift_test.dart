@@ -209,8 +209,8 @@ void main() {
         NotFoundException() => status == 404 || code == 'upload_not_found',
         ConflictException() => status == 409 || status == 412,
         GoneException() => status == 410,
-        LimitReachedException() => status == 402 || status == 429,
-        ServerException() => status >= 500 || status == 408 || status == 460,
+        LimitReachedException() => status == 402 || status == 429 || status == 507,
+        ServerException() => status >= 500 && status != 507 || status == 408 || status == 460,
         InvalidRequestException() =>
           status == 400 || status == 405 || status == 415 || status == 416 || status == 422,
       };

@@ -636,6 +636,7 @@ void main() {
       (502, '', 3),
       (429, 'rate_limited', 3),
       (402, 'spend_limit_reached', 1),
+      (507, 'storage_quota_exceeded', 1),
       (422, 'invalid_fields', 1),
       (408, 'request_timeout', 3),
     ]) {

@@ -20,6 +20,9 @@ extension type const ProblemCode(String value) implements String {
   /// Links cannot be made from this `Host`. Send `host` or `host:port`; the operator can set `PUBLIC_URL`.
   static const invalidHost = ProblemCode('invalid_host');
 
+  /// A header came twice that decides whose the request is or how it is read (`Authorization`, `Host`, `Origin`, `Content-Type`, `Idempotency-Key`, those of tus). Send it once; a proxy may add one of its own.
+  static const headerRepeated = ProblemCode('header_repeated');
+
   /// A header of a resumable upload is missing or wrong. `detail` says which.
   static const tusHeaderInvalid = ProblemCode('tus_header_invalid');
 
@@ -152,6 +155,9 @@ extension type const ProblemCode(String value) implements String {
   /// As many pictures are being taken in as can be. Again in a few seconds.
   static const serverBusy = ProblemCode('server_busy');
 
+  /// Every connection is in use and none is idle; a few more are taken for `/healthz` and `/readyz` alone. Again in a few seconds. Operators: `MAX_CONNECTIONS`.
+  static const tooManyConnections = ProblemCode('too_many_connections');
+
   /// The database, the disk or the bucket does not answer. Nothing was changed. Again in a few seconds; operators: `lamina check`.
   static const storageUnavailable = ProblemCode('storage_unavailable');
 
@@ -160,6 +166,12 @@ extension type const ProblemCode(String value) implements String {
 
   /// From `/readyz` alone: stopping, or a part is in trouble; `checks` says which. Send requests elsewhere meanwhile.
   static const notReady = ProblemCode('not_ready');
+
+  /// The key's owner keeps as many bytes as it may: in all, or of tickets and resumable uploads that no job has used. Nothing was stored. Delete jobs, end uploads, or wait until some expire. Operators: `MAX_STORED_BYTES_PER_KEY`, `MAX_INCOMING_BYTES_PER_KEY`.
+  static const storageQuotaExceeded = ProblemCode('storage_quota_exceeded');
+
+  /// All owners together keep as many bytes as they may. Nothing was stored. Later. Operators: `lamina stats` says whose they are; `MAX_STORED_BYTES`.
+  static const storageLimitReached = ProblemCode('storage_limit_reached');
 
   /// There are no bytes. Send the file's.
   static const imageEmpty = ProblemCode('image_empty');
@@ -199,6 +211,7 @@ extension type const ProblemCode(String value) implements String {
     contentEncodingInvalid,
     invalidIdempotencyKey,
     invalidHost,
+    headerRepeated,
     tusHeaderInvalid,
     uploadChecksumUnsupported,
     unauthorized,
@@ -243,9 +256,12 @@ extension type const ProblemCode(String value) implements String {
     internalError,
     storageRefused,
     serverBusy,
+    tooManyConnections,
     storageUnavailable,
     webhookKeysUnavailable,
     notReady,
+    storageQuotaExceeded,
+    storageLimitReached,
     imageEmpty,
     imageUnrecognised,
     imageFormatUnsupported,
@@ -330,7 +346,7 @@ extension type const FailureCode(String value) implements String {
   /// A compressed body that was not asked for; the sentence names how. A plain picture that is merely called so is taken. Have the host send the file as it is.
   static const fetchEncoded = FailureCode('fetch_encoded');
 
-  /// No acceptable certificate or TLS version. Renew the certificate, or use another host.
+  /// No secure connection; the sentence says why: the certificate, its name or its time, the TLS version, or no TLS at all. What the sentence says.
   static const fetchTlsFailed = FailureCode('fetch_tls_failed');
 
   /// The host's name has no address. Check its spelling.
@@ -402,10 +418,13 @@ extension type const FailureCode(String value) implements String {
   /// The stored picture is missing or unreadable. Create the job again. Operators: who else writes to the storage folder?
   static const sourceLost = FailureCode('source_lost');
 
+  /// Its owner, or all owners together, keep as many bytes as they may, so that the picture behind the URL, or the layers, had no room. Nothing was paid. Delete jobs or wait until some expire; then create it again.
+  static const storageQuotaExceeded = FailureCode('storage_quota_exceeded');
+
   /// Not given today: while the folder or the bucket is away a job waits, until its time is over. Operators: `/readyz` and `lamina check`.
   static const storageUnavailable = FailureCode('storage_unavailable');
 
-  /// The process ended four times while it worked on this job, so the job was set aside. Report it; do not send the picture again.
+  /// Five processes died while this job's picture, and no other, was being computed, so the job was set aside. Report it; do not send the picture again.
   static const crashLoop = FailureCode('crash_loop');
 
   /// A defect in lamina. Report it.
@@ -460,6 +479,7 @@ extension type const FailureCode(String value) implements String {
     submissionUnknown,
     engineNotConfigured,
     sourceLost,
+    storageQuotaExceeded,
     storageUnavailable,
     crashLoop,
     internalError,

@@ -34,7 +34,7 @@ sealed class ProblemException extends LaminaException {
     Problem(status: 404) || Problem(code: 'upload_not_found') => NotFoundException(problem),
     Problem(status: 409 || 412) => ConflictException(problem),
     Problem(status: 410) => GoneException(problem),
-    Problem(status: 402 || 429) => LimitReachedException(problem),
+    Problem(status: 402 || 429 || 507) => LimitReachedException(problem),
     Problem(status: 408 || 460) || Problem(status: >= 500) => ServerException(problem),
     _ => InvalidRequestException(problem),
   };
@@ -112,7 +112,7 @@ final class GoneException extends ProblemException {
   const GoneException(super.problem) : super._();
 }
 
-/// A limit of rate, jobs at once or spending (402, 429); [retryAfter] says when it is over.
+/// A limit of rate, jobs at once, spending or stored bytes (402, 429, 507); [retryAfter] says when it is over, where that is known.
 final class LimitReachedException extends ProblemException {
   /// The exception for [problem].
   const LimitReachedException(super.problem) : super._();

@@ -148,6 +148,7 @@ final class FailedJob extends Job {
     FailureCode.engineResultExpired,
     FailureCode.engineBadLayer,
     FailureCode.spendLimitReached,
+    FailureCode.storageQuotaExceeded,
     FailureCode.sourceLost,
     FailureCode.storageUnavailable,
     FailureCode.fetchDnsFailed,
