@@ -371,7 +371,7 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
         EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
     })?;
     // Without the room that the encoder grew into: it may be as much again as the layer.
-    let bytes = Bytes::from(images::encode_png(&canvas).into_boxed_slice());
+    let bytes = Bytes::from(images::encode_layer(canvas).into_boxed_slice());
     Ok(LayerSource {
         name,
         content: LayerContent::Bytes(bytes),

@@ -5,14 +5,105 @@
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
+use super::light::{Shaper, is_steep};
+use super::profile::Conversion;
 use super::rgba::RgbaImage;
 
-/// Converts RGB or grey samples in place from `profile` to sRGB.
-pub(super) fn to_srgb(image: &mut RgbaImage, profile: &ColorProfile) {
-    match profile.color_space {
-        DataColorSpace::Gray => grey_to_srgb(image, profile),
-        DataColorSpace::Rgb => rgb_to_srgb(image, profile),
-        _ => {}
+/// Converts RGB or grey samples of 8 bits in place.
+pub(super) fn to_srgb(image: &mut RgbaImage, conversion: &Conversion) {
+    match conversion {
+        Conversion::HighRange(range) => {
+            let mapping = range.mapping(u16::from(u8::MAX));
+            for [red, green, blue, _] in image.pixels_mut().as_chunks_mut::<4>().0 {
+                let samples = [*red, *green, *blue].map(u16::from);
+                [*red, *green, *blue] = mapping.map(samples);
+            }
+        }
+        Conversion::Profile(profile) if is_steep(profile) && shaped(image, profile) => {}
+        Conversion::Profile(profile) => match profile.color_space {
+            DataColorSpace::Gray => grey_to_srgb(image, profile),
+            DataColorSpace::Rgb => rgb_to_srgb(image, profile),
+            _ => {}
+        },
+    }
+}
+
+/// Converts by curves and a matrix; whether the profile is one of these.
+fn shaped(image: &mut RgbaImage, profile: &ColorProfile) -> bool {
+    let Some(shaper) = Shaper::new(profile, u16::from(u8::MAX)) else {
+        return false;
+    };
+    for [red, green, blue, _] in image.pixels_mut().as_chunks_mut::<4>().0 {
+        let samples = [*red, *green, *blue].map(u16::from);
+        [*red, *green, *blue] = shaper.map(samples);
+    }
+    true
+}
+
+/// Converts RGBA samples of 16 bits, and rounds to 8 bits only then: rounding linear light or HDR first would leave a
+/// handful of steps in the shadows.
+pub(super) fn deep_to_srgb(
+    samples: &[u16],
+    width: u32,
+    conversion: Option<&Conversion>,
+) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(samples.len());
+    match conversion {
+        Some(Conversion::HighRange(range)) => {
+            let mapping = range.mapping(u16::MAX);
+            for [red, green, blue, alpha] in samples.as_chunks::<4>().0 {
+                pixels.extend_from_slice(&mapping.map([*red, *green, *blue]));
+                pixels.push(rounded(*alpha));
+            }
+        }
+        Some(Conversion::Profile(profile)) => match Shaper::new(profile, u16::MAX) {
+            Some(shaper) => {
+                for [red, green, blue, alpha] in samples.as_chunks::<4>().0 {
+                    pixels.extend_from_slice(&shaper.map([*red, *green, *blue]));
+                    pixels.push(rounded(*alpha));
+                }
+            }
+            None => deep_by_engine(samples, width, profile, &mut pixels),
+        },
+        None => pixels.extend(samples.iter().map(|sample| rounded(*sample))),
+    }
+    pixels
+}
+
+fn rounded(sample: u16) -> u8 {
+    ((u32::from(sample) + 128) / 257) as u8
+}
+
+/// Converts by the colour engine, which alone knows profiles of tables.
+fn deep_by_engine(samples: &[u16], width: u32, profile: &ColorProfile, pixels: &mut Vec<u8>) {
+    let is_grey = profile.color_space == DataColorSpace::Gray;
+    let layout = if is_grey {
+        Layout::GrayAlpha
+    } else {
+        Layout::Rgba
+    };
+    let transform = profile.create_transform_16bit(
+        layout,
+        &ColorProfile::new_srgb(),
+        Layout::Rgba,
+        TransformOptions::default(),
+    );
+    let row_samples = width as usize * 4;
+    let mut converted = vec![0; row_samples];
+    for row in samples.chunks_exact(row_samples) {
+        let done = transform.as_ref().is_ok_and(|transform| {
+            if is_grey {
+                let grey = row.as_chunks::<4>().0.iter();
+                let grey: Vec<u16> = grey
+                    .flat_map(|[grey, _, _, alpha]| [*grey, *alpha])
+                    .collect();
+                transform.transform(&grey, &mut converted).is_ok()
+            } else {
+                transform.transform(row, &mut converted).is_ok()
+            }
+        });
+        let row = if done { &converted } else { row };
+        pixels.extend(row.iter().map(|sample| rounded(*sample)));
     }
 }
 

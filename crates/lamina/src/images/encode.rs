@@ -5,6 +5,7 @@
 
 use png::{BitDepth, ColorType, Compression, Encoder};
 
+use super::bleed::bleed;
 use super::error::ImageError;
 use super::rgba::RgbaImage;
 
@@ -18,7 +19,15 @@ pub fn encode_png(image: &RgbaImage) -> Vec<u8> {
         .expect("memory takes every byte and the buffer has the declared size")
 }
 
-/// The same, without the alpha channel where it says nothing.
+/// [`encode_png`] for a layer: the colour of what shows goes on under what does not, so that nothing dark shows at its edge
+/// wherever it is scaled with its alpha apart. What shows, and so the sum of a stack, is the same.
+#[must_use]
+pub fn encode_layer(mut layer: RgbaImage) -> Vec<u8> {
+    bleed(&mut layer);
+    encode_png(&layer)
+}
+
+/// [`encode_png`], without the alpha channel where it says nothing.
 pub(super) fn encode_compact(image: &RgbaImage) -> Result<Vec<u8>, ImageError> {
     let result = if image.is_opaque() {
         let rgb: Vec<u8> = image

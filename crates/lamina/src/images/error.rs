@@ -23,10 +23,12 @@ pub enum ImageError {
     )]
     Unrecognised,
     /// A known format that is not accepted here.
-    #[error("this is {found}; lamina accepts {accepted}: convert it and send it again")]
+    #[error("this is {found}; lamina accepts {accepted}: {advice}")]
     FormatUnsupported {
         /// The format found, with its article: `a HEIC image`.
         found: &'static str,
+        /// What to do about it: `convert it and send it again`.
+        advice: &'static str,
         /// What is accepted in this place.
         accepted: &'static str,
     },
@@ -43,8 +45,8 @@ pub enum ImageError {
     },
     /// More bytes than the limit.
     #[error(
-        "the image has more than {} bytes ({:.1} MB), the most that lamina accepts; send a \
-         smaller file", max_bytes, *max_bytes as f64 / 1e6
+        "the image has more than {} bytes{}, the most that lamina accepts; send a \
+         smaller file", max_bytes, in_brackets(*max_bytes, 1_000_000, "MB")
     )]
     TooManyBytes {
         /// The limit, in bytes.
@@ -53,7 +55,7 @@ pub enum ImageError {
     /// A side or the area is beyond the limit.
     #[error(
         "the image is {width}×{height} pixels; lamina accepts at most {max_side} on a side and \
-         {:.1} megapixels in all: scale it down and send it again", *max_pixels as f64 / 1e6
+         {} in all: scale it down and send it again", area(*max_pixels)
     )]
     TooLarge {
         /// Declared width in pixels.
@@ -166,6 +168,24 @@ impl ImageError {
             .take(120)
             .collect();
         Self::Corrupt { format, reason }
+    }
+}
+
+/// A count of pixels for a person, who is never told that a picture has "0.0 megapixels".
+fn area(pixels: u64) -> String {
+    if pixels < 1_000_000 {
+        format!("{pixels} pixels")
+    } else {
+        format!("{:.1} megapixels", pixels as f64 / 1e6)
+    }
+}
+
+/// A count in a larger unit behind the exact one, where it is at least one of them.
+fn in_brackets(count: u64, unit: u64, name: &str) -> String {
+    if count < unit {
+        String::new()
+    } else {
+        format!(" ({:.1} {name})", count as f64 / unit as f64)
     }
 }
 

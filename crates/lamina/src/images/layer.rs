@@ -7,7 +7,7 @@ use fast_image_resize::FilterType;
 
 use super::container::Container;
 use super::decode::decode_rgba;
-use super::encode::encode_png;
+use super::encode::encode_layer;
 use super::error::ImageError;
 use super::format::Format;
 use super::limits::Limits;
@@ -78,13 +78,14 @@ pub fn fit_layer(
     (width, height): (u32, u32),
 ) -> Result<(LayerFacts, Vec<u8>), ImageError> {
     let (_, image) = decode_layer(bytes, limits)?;
-    let image = resized(&image, width, height, FilterType::Lanczos3);
-    Ok((facts(&image, Format::Png), encode_png(&image)))
+    let image = resized(&image, width, height, FilterType::Lanczos3).into_owned();
+    Ok((facts(&image, Format::Png), encode_layer(image)))
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {
     ImageError::FormatUnsupported {
         found,
+        advice: "convert it and send it again",
         accepted: "layers as PNG or WebP",
     }
 }

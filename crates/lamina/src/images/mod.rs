@@ -11,6 +11,7 @@
 //! [`normalise`] returns hold none.
 
 mod base64;
+mod bleed;
 mod colour;
 mod container;
 mod decode;
@@ -19,8 +20,11 @@ mod error;
 mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hdr;
 mod header;
+mod jpeg;
 mod layer;
+mod light;
 mod limits;
 mod normalise;
 mod pool;
@@ -32,7 +36,7 @@ mod sniff;
 
 pub use base64::decode_base64;
 pub use decode::decode_rgba;
-pub use encode::encode_png;
+pub use encode::{encode_layer, encode_png};
 pub use error::ImageError;
 pub use format::Format;
 pub use header::{Header, header};

@@ -40,16 +40,17 @@ pub struct Normalised {
 /// Everything of [`ImageError`] that a stranger's bytes can be refused for.
 pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageError> {
     let container = checked(bytes, limits)?;
-    let profile = container.colour.profile(container.samples);
-    let clean = container.clean(bytes);
+    let conversion = container.colour.conversion(container.samples);
+    let clean = container.clean(bytes)?;
     // Even a file that will be kept is decoded, because only that shows that it can be.
-    let image = decode::upright(&container, &clean, profile.as_ref())?;
+    let image = decode::upright(&container, &clean.bytes, conversion.as_ref())?;
     let keep = !container.must_encode
-        && profile.is_none()
+        && !clean.loose
+        && conversion.is_none()
         && container.orientation == Orientation::NoTransforms;
     let had_alpha = !image.is_opaque();
     let (stored, format) = if keep {
-        (clean, container.format)
+        (clean.bytes, container.format)
     } else {
         (encode::encode_compact(&image)?.into(), Format::Png)
     };

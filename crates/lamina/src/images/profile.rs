@@ -10,6 +10,7 @@ use moxcms::{
 };
 
 use super::container::Samples;
+use super::hdr::HighRange;
 
 /// Larger profiles are ignored. The profiles of printing presses, the largest in use, have 0.5 to
 /// 2.5 MB.
@@ -31,9 +32,39 @@ pub(super) enum ColourTag {
     },
 }
 
+/// What has to be done to reach sRGB.
+pub(super) enum Conversion {
+    /// Colours of an ordinary range.
+    Profile(Box<ColorProfile>),
+    /// Light of a larger range than a screen's white.
+    HighRange(HighRange),
+}
+
 impl ColourTag {
-    /// The profile to convert from; `None` when the pixels are to be taken as sRGB.
-    pub(super) fn profile(&self, samples: Samples) -> Option<ColorProfile> {
+    /// How to convert to sRGB; `None` when the pixels are to be taken as sRGB.
+    pub(super) fn conversion(&self, samples: Samples) -> Option<Conversion> {
+        if let Self::Cicp(code_points) = self
+            && let Some(range) = HighRange::from_code_points(*code_points)
+        {
+            return Some(Conversion::HighRange(range));
+        }
+        let profile = self.profile(samples)?;
+        // A profile says by the same code points that its curves are those of PQ or HLG (ICC.1:2022, 9.2.17).
+        let high = profile.cicp.as_ref().and_then(|cicp| {
+            HighRange::from_code_points([
+                cicp.color_primaries as u8,
+                cicp.transfer_characteristics as u8,
+                0,
+                1,
+            ])
+        });
+        Some(high.map_or_else(
+            || Conversion::Profile(Box::new(profile)),
+            Conversion::HighRange,
+        ))
+    }
+
+    fn profile(&self, samples: Samples) -> Option<ColorProfile> {
         let profile = match self {
             Self::Srgb => None,
             Self::Icc(bytes) => ColorProfile::new_from_slice_with_options(
@@ -93,9 +124,8 @@ fn is_srgb(profile: &ColorProfile) -> bool {
 
 fn from_code_points(code_points: [u8; 4]) -> Option<ColorProfile> {
     let [primaries, transfer, matrix, full_range] = code_points;
-    // PNG allows RGB (matrix 0) in full range only. PQ (16) and HLG (18) need tone mapping, which
-    // is a matter of taste; they are shown as they are.
-    if matrix != 0 || full_range != 1 || matches!(transfer, 16 | 18) {
+    // PNG allows RGB (matrix 0) only; the narrow range of video is told by nothing else than high range.
+    if matrix != 0 || full_range != 1 {
         return None;
     }
     let cicp = CicpProfile {

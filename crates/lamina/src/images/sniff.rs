@@ -1,7 +1,8 @@
 //! What a file is, by its first bytes.
 //!
 //! Never by its name or by what somebody declared. Formats that lamina does not take are
-//! recognised as well, so that the refusal can name them. Only the first kilobyte is looked at.
+//! recognised as well, so that the refusal can name them. Only the first kilobyte is looked
+//! at, and a TIFF's first directory.
 
 use super::error::{ACCEPTED, ImageError};
 use super::format::Format;
@@ -25,15 +26,16 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
 /// The name, with its article, of a known format that lamina does not accept.
 #[must_use]
 pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 19] = [
-        (b"\x00\x00\x00\x0CJXL \r\n\x87\n", "a JPEG XL image"),
-        (b"\xFF\x0A", "a JPEG XL image"),
+    const MAGIC: [(&[u8], &str); 22] = [
+        (b"\x00\x00\x00\x0CJXL \r\n\x87\n", JPEG_XL),
+        (b"\xFF\x0A", JPEG_XL),
         (b"\x00\x00\x00\x0CjP  \r\n\x87\n", "a JPEG 2000 image"),
         (b"\xFF\x4F\xFF\x51", "a JPEG 2000 image"),
-        (b"II\x2A\x00", "a TIFF image"),
-        (b"MM\x00\x2A", "a TIFF image"),
         (b"II\x2B\x00", "a BigTIFF image"),
         (b"MM\x00\x2B", "a BigTIFF image"),
+        (b"FUJIFILMCCD-RAW", RAW),
+        (b"IIRO", RAW),
+        (b"IIU\x00", RAW),
         (b"%PDF-", "a PDF document"),
         (b"8BPS", "a Photoshop (PSD) file"),
         (b"\x00\x00\x01\x00", "an ICO icon"),
@@ -44,6 +46,8 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
         (b"\x76\x2F\x31\x01", "an OpenEXR image"),
         (b"#?RADIANCE", "a Radiance HDR image"),
         (b"gimp xcf", "a GIMP (XCF) file"),
+        (b"\x8AMNG\r\n\x1A\n", "an MNG animation"),
+        (b"\x8BJNG\r\n\x1A\n", "a JNG image"),
         (
             b"PK\x03\x04",
             "a ZIP archive (perhaps an OpenRaster or office file)",
@@ -59,7 +63,33 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(b"BM") && matches!(bytes.get(14..18), Some([12..=124, 0, 0, 0])) {
         return Some("a BMP image");
     }
-    iso_media(bytes).or_else(|| markup(bytes))
+    tiff(bytes)
+        .or_else(|| iso_media(bytes))
+        .or_else(|| markup(bytes))
+}
+
+const HEIC: &str = "a HEIC image";
+const HEIF: &str = "a HEIF image";
+const AVIF: &str = "an AVIF image";
+const JPEG_XL: &str = "a JPEG XL image";
+const DNG: &str = "a raw photo (DNG)";
+const RAW: &str = "a camera's raw photo";
+const FILM: &str = "an MP4 or QuickTime video";
+
+/// What to do about a format that is not accepted. An app's user cannot convert a phone's photo; the app's developer can
+/// have the phone do it.
+fn advice(found: &'static str) -> &'static str {
+    match found {
+        HEIC | HEIF => {
+            "have the phone convert it (on iOS the photo picker does so when asked for a \
+             compatible representation or for JPEG; in the settings it is Camera > Formats > Most \
+             Compatible), or save it as JPEG, and send that"
+        }
+        AVIF | JPEG_XL => "save it as PNG, or as JPEG where nothing is transparent, and send that",
+        DNG | RAW => "send the JPEG that was taken with it, or develop it and export a JPEG",
+        FILM => "of a Live Photo or a film send the still picture",
+        _ => "convert it and send it again",
+    }
 }
 
 /// The error for bytes that [`sniff`] did not recognise.
@@ -67,6 +97,7 @@ pub(super) fn refusal(bytes: &[u8]) -> ImageError {
     match foreign_format(bytes) {
         Some(found) => ImageError::FormatUnsupported {
             found,
+            advice: advice(found),
             accepted: ACCEPTED,
         },
         None => ImageError::Unrecognised,
@@ -87,14 +118,51 @@ fn iso_media(bytes: &[u8]) -> Option<&'static str> {
             .any(|brand| names.iter().any(|name| name.as_slice() == brand))
     };
     if has(&[b"avif", b"avis"]) {
-        Some("an AVIF image")
+        Some(AVIF)
     } else if has(&[
-        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
     ]) {
-        Some("a HEIC image")
+        Some(HEIC)
+    } else if has(&[b"mif1", b"mif2", b"msf1", b"miaf", b"jpeg", b"unif"]) {
+        Some(HEIF)
+    } else if has(&[b"crx "]) {
+        Some(RAW)
     } else {
-        Some("an MP4 or QuickTime video")
+        Some(FILM)
     }
+}
+
+/// TIFF is also what most cameras wrap their raw data in; a tag of the first directory, or the maker's own letters behind
+/// the header, tell them apart (TIFF 6.0, section 2; DNG 1.7, DNGVersion).
+fn tiff(bytes: &[u8]) -> Option<&'static str> {
+    const DNG_VERSION: u16 = 0xC612;
+    let is_little = match bytes.get(..4)? {
+        b"II\x2A\x00" => true,
+        b"MM\x00\x2A" => false,
+        _ => return None,
+    };
+    if bytes.get(8..10) == Some(b"CR") {
+        return Some(RAW);
+    }
+    let number = |at: usize, length: usize| {
+        let field = bytes.get(at..at.checked_add(length)?)?;
+        let join = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if is_little {
+            field.iter().rev().fold(0, join)
+        } else {
+            field.iter().fold(0, join)
+        })
+    };
+    let is_dng = || {
+        let directory = number(4, 4)?;
+        let count = number(directory, 2)?;
+        (0..count).find(|entry| number(directory + 2 + entry * 12, 2) == Some(DNG_VERSION.into()))
+    };
+    Some(if is_dng().is_some() {
+        DNG
+    } else {
+        "a TIFF image"
+    })
 }
 
 /// Text that people send by mistake: an SVG, or the page that shows the image.

@@ -430,10 +430,10 @@ async fn a_picture_that_cannot_be_used_is_refused_with_its_field_and_leaves_noth
     insta::assert_snapshot!(answer.calm(), @r#"
     {
       "code": "image_format_unsupported",
-      "detail": "This is a HEIC image; lamina accepts JPEG, PNG, WebP and GIF: convert it and send it again.",
+      "detail": "This is a HEIC image; lamina accepts JPEG, PNG, WebP and GIF: have the phone convert it (on iOS the photo picker does so when asked for a compatible representation or for JPEG; in the settings it is Camera > Formats > Most Compatible), or save it as JPEG, and send that.",
       "errors": [
         {
-          "detail": "This is a HEIC image; lamina accepts JPEG, PNG, WebP and GIF: convert it and send it again.",
+          "detail": "This is a HEIC image; lamina accepts JPEG, PNG, WebP and GIF: have the phone convert it (on iOS the photo picker does so when asked for a compatible representation or for JPEG; in the settings it is Camera > Formats > Most Compatible), or save it as JPEG, and send that.",
           "pointer": "/image_base64"
         }
       ],

@@ -36,6 +36,8 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
                 kept.push(at..at + 1);
                 break;
             }
+            // A zero between blocks is a terminator too many, as some encoders write; it holds nothing.
+            Some(0x00) => at += 1,
             None if has_frame => break,
             None => return Err(TRUNCATED),
             Some(0x21) => {

@@ -10,6 +10,7 @@
 //! input where bytes were kept.
 
 pub(super) mod gif;
+mod idat;
 pub(super) mod jpeg;
 pub(super) mod png;
 pub(super) mod webp;
@@ -35,12 +36,27 @@ pub(super) enum Samples {
 }
 
 /// Which bytes make up the picture alone.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Clean {
     /// These ranges of the input, in order, never adjacent.
     Ranges(Vec<Range<usize>>),
     /// These chunks of a RIFF file, whose length and flags have to follow.
     Riff(Vec<Range<usize>>),
+    /// Ranges of a PNG, of which these are the compressed data of so many bytes.
+    Png {
+        kept: Vec<Range<usize>>,
+        data: Vec<Range<usize>>,
+        raw_bytes: u64,
+    },
+    /// What is left when every code was followed.
+    Jpeg(Box<jpeg::Jpeg>),
+}
+
+/// A file with the picture alone.
+pub(super) struct Cleaned {
+    pub(super) bytes: Bytes,
+    /// It has room for bytes that no decoder reads, so its pixels have to be encoded anew.
+    pub(super) loose: bool,
 }
 
 /// One walked file.
@@ -78,23 +94,44 @@ impl Container {
     }
 
     /// The file with the picture alone; the same buffer when nothing had to go.
-    pub(super) fn clean(&self, bytes: &Bytes) -> Bytes {
-        match &self.clean {
-            Clean::Riff(chunks) => webp::rebuilt(bytes, chunks),
-            Clean::Ranges(ranges) if is_whole(ranges, bytes.len()) => bytes.clone(),
-            Clean::Ranges(ranges) => {
-                let mut file = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
-                for range in ranges {
-                    file.extend_from_slice(&bytes[range.clone()]);
-                }
-                file.into()
+    ///
+    /// # Errors
+    /// [`ImageError::Truncated`] and [`ImageError::Corrupt`] for a JPEG that lacks a block.
+    pub(super) fn clean(&self, given: &Bytes) -> Result<Cleaned, ImageError> {
+        let mut loose = false;
+        let file = match &self.clean {
+            Clean::Riff(chunks) => webp::rebuilt(given, chunks),
+            Clean::Jpeg(jpeg) => {
+                let cleaned = jpeg.cleaned(given)?;
+                loose = cleaned.loose;
+                cleaned.file
             }
-        }
+            Clean::Png {
+                kept,
+                data,
+                raw_bytes,
+            } => {
+                // What is encoded anew has no room left anyway.
+                loose = !self.must_encode && !idat::is_tight(given, data, *raw_bytes);
+                joined(given, kept)
+            }
+            Clean::Ranges(ranges) => joined(given, ranges),
+        };
+        let bytes = if file == *given {
+            given.clone()
+        } else {
+            file.into()
+        };
+        Ok(Cleaned { bytes, loose })
     }
 }
 
-fn is_whole(ranges: &[Range<usize>], length: usize) -> bool {
-    matches!(ranges, [all] if *all == (0..length))
+fn joined(given: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {
+    let mut file = Vec::with_capacity(ranges.iter().map(ExactSizeIterator::len).sum());
+    for range in ranges {
+        file.extend_from_slice(&given[range.clone()]);
+    }
+    file
 }
 
 /// Ranges of the input that are kept, merged as they come.

@@ -20,6 +20,7 @@ struct Header {
     height: u32,
     bits: u8,
     colour_type: u8,
+    interlaced: bool,
 }
 
 #[derive(Default)]
@@ -38,7 +39,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     let mut header = None;
     let mut colour = ColourChunks::default();
     let mut orientation = None;
-    let mut has_data = false;
+    let mut data = Vec::new();
     loop {
         let length = u32_be(bytes, at).ok_or(TRUNCATED)? as usize;
         let kind = bytes.get(at + 4..at + 8).ok_or(TRUNCATED)?;
@@ -50,6 +51,12 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         if end > bytes.len() {
             return Err(TRUNCATED);
         }
+        if kind == b"CgBI" {
+            return Err(ImageError::VariantUnsupported {
+                format: Format::Png,
+                feature: "Apple's own variant of the format (CgBI), as Xcode packs into an app",
+            });
+        }
         if header.is_none() && kind != b"IHDR" {
             return Err(corrupt("its first chunk is not IHDR"));
         }
@@ -60,7 +67,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
             }
             b"IHDR" => return Err(corrupt("it has two IHDR chunks")),
             b"IDAT" => {
-                has_data = true;
+                data.push(at + 8..at + 8 + length);
                 kept.push(at..end);
             }
             // What is longer than it can be has room for more than the picture.
@@ -90,7 +97,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         at = end;
     }
     let header = header.ok_or_else(|| corrupt("it has no IHDR chunk"))?;
-    if !has_data {
+    if data.is_empty() {
         return Err(corrupt("it holds no picture data"));
     }
     Ok(Container {
@@ -107,12 +114,58 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         must_encode: header.bits == 16,
         heavy: header.bits == 16,
         short: false,
-        clean: Clean::Ranges(kept.into_ranges()),
+        clean: Clean::Png {
+            kept: kept.into_ranges(),
+            data,
+            raw_bytes: header.raw_bytes(),
+        },
     })
 }
 
+impl Header {
+    /// How many bytes the rows have before they are compressed, each with its filter (section 7.2 and 8).
+    fn raw_bytes(&self) -> u64 {
+        let channels: u64 = match self.colour_type {
+            2 => 3,
+            4 => 2,
+            6 => 4,
+            _ => 1,
+        };
+        let rows = |width: u32, height: u32| {
+            let row = (u64::from(width) * channels * u64::from(self.bits)).div_ceil(8) + 1;
+            if width == 0 {
+                0
+            } else {
+                row.saturating_mul(u64::from(height))
+            }
+        };
+        if !self.interlaced {
+            return rows(self.width, self.height);
+        }
+        // Adam7: where each pass begins, and its steps.
+        const PASSES: [[u32; 4]; 7] = [
+            [0, 0, 8, 8],
+            [4, 0, 8, 8],
+            [0, 4, 4, 8],
+            [2, 0, 4, 4],
+            [0, 2, 2, 4],
+            [1, 0, 2, 2],
+            [0, 1, 1, 2],
+        ];
+        PASSES
+            .iter()
+            .map(|[x, y, across, down]| {
+                rows(
+                    self.width.saturating_sub(*x).div_ceil(*across),
+                    self.height.saturating_sub(*y).div_ceil(*down),
+                )
+            })
+            .sum()
+    }
+}
+
 fn read_header(body: &[u8]) -> Result<Header, ImageError> {
-    let (Some(width), Some(height), Some(&[bits, colour_type, _, _, _])) =
+    let (Some(width), Some(height), Some(&[bits, colour_type, _, _, interlace])) =
         (u32_be(body, 0), u32_be(body, 4), body.get(8..))
     else {
         return Err(corrupt("its IHDR chunk has an impossible length"));
@@ -122,6 +175,7 @@ fn read_header(body: &[u8]) -> Result<Header, ImageError> {
         height,
         bits,
         colour_type,
+        interlaced: interlace != 0,
     })
 }
 

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use image::metadata::Orientation;
 
 use super::{Clean, Container, Kept, Samples, exif_orientation, u16_le, u32_le};
@@ -137,8 +136,8 @@ fn bitstream_size(kind: &[u8], body: &[u8]) -> Result<(u32, u32), ImageError> {
     size.ok_or_else(|| corrupt("its bitstream is too short"))
 }
 
-/// The RIFF file of the kept chunks; the given buffer when nothing had to go.
-pub(super) fn rebuilt(given: &Bytes, chunks: &[Range<usize>]) -> Bytes {
+/// The RIFF file of the kept chunks.
+pub(super) fn rebuilt(given: &[u8], chunks: &[Range<usize>]) -> Vec<u8> {
     let mut clean = given[..12].to_vec();
     let mut has_alpha = false;
     for range in chunks {
@@ -160,10 +159,7 @@ pub(super) fn rebuilt(given: &Bytes, chunks: &[Range<usize>]) -> Bytes {
     // Lengths fit: the result is never longer than the file, whose own length is 32 bits.
     let riff_size = u32::try_from(clean.len() - 8).unwrap_or(u32::MAX);
     clean[4..8].copy_from_slice(&riff_size.to_le_bytes());
-    if clean == *given {
-        return given.clone();
-    }
-    clean.into()
+    clean
 }
 
 fn corrupt(reason: &str) -> ImageError {

@@ -246,6 +246,11 @@ fn a_file_cut_anywhere_is_an_error_and_a_whole_one_is_not() {
                 assert_eq!(code(&missing, &limits), "ok");
                 continue;
             }
+            // A JPEG may lack the two bytes of its end marker: every block is there.
+            if format == Format::Jpeg && end + 2 >= file.len() {
+                assert_eq!(found, "ok");
+                continue;
+            }
             assert_eq!(
                 found,
                 "image_truncated",

@@ -2,10 +2,12 @@
 
 mod bytes_and_base64;
 mod colours;
+mod conformance;
 mod hostile;
 mod layers;
 mod mutations;
 mod normalised;
 mod orientations;
 mod pool;
+mod reports;
 mod samples;

@@ -91,8 +91,7 @@ fn a_jfif_thumbnail_goes_and_the_colours_stay() {
     let file = with_segment(&[&plain[..2], &plain[20..]].concat(), 0xE0, &jfif);
     let normal = normal(file);
     assert!(!contains(&normal.bytes, SECRET));
-    assert_eq!(normal.format, Format::Png);
-    assert_eq!(seen(normal.bytes), seen(plain));
+    assert_eq!(normal.bytes, plain);
 }
 
 #[test]
