@@ -90,6 +90,8 @@ def samplings(put):
         put(f"jpeg-sof{marker & 15}.jpg", file, file)
     file = p.file([[1], [2], [0]], typical_once=True)
     put("jpeg-tables-once.jpg", file, file)
+    file = p.progressive(REFINED, empty_tables=True)
+    put("jpeg-empty-tables.jpg", file, file)
     # Fill bytes may stand before any marker.
     file = p.file([[0, 1, 2]]).replace(b"\xff\xda", b"\xff\xff\xff\xda")
     put("jpeg-fill-bytes.jpg", file, file)

@@ -184,13 +184,17 @@ class Picture:
             body += self.scan(indexes, restart, tables=number == 0 or not typical_once, **more)
         return body + end
 
-    def progressive(self, script, header=JFIF, restart=0, end=b"\xff\xd9"):
-        """`script`: (component indexes, (first, last), (high, low)) for each scan."""
+    def progressive(self, script, header=JFIF, restart=0, end=b"\xff\xd9", empty_tables=False):
+        """`script`: (component indexes, (first, last), (high, low)) for each scan. A refinement of means needs no table;
+        with `empty_tables` it gets one without a code."""
         body = b"\xff\xd8" + header + self.quantisation() + self.frame(0xC2)
         if restart:
             body += segment(0xDD, restart.to_bytes(2, "big"))
         for indexes, band, bits in script:
-            body += self.scan(indexes, restart, band, bits, flat=True)
+            bare = empty_tables and band[0] == 0 and bits[0] > 0
+            if bare:
+                body += segment(0xC4, bytes(17))
+            body += self.scan(indexes, restart, band, bits, tables=not bare, flat=True)
         return body + end
 
 
