@@ -1,6 +1,8 @@
 //! Whether every block of a JPEG is there, and the file that holds nothing but them.
 
 use super::huffman::{Stop, Table};
+use std::collections::BTreeSet;
+
 use super::scan::{Known, Scan, ScanTables, follow};
 use super::tables::{Tables, read_table, typical};
 use super::{Jpeg, Step, TRUNCATED, corrupt, segment};
@@ -18,9 +20,15 @@ pub(in crate::images) struct Cleaned {
 enum Slot {
     #[default]
     Empty,
-    Typical(Table),
+    Typical(&'static [u8], Table),
     /// Step, part, and the table unless its codes do not fit.
     Read(usize, usize, Option<Table>),
+}
+
+/// A table that a scan uses: a typical one, or one of a step and part.
+enum Used {
+    Typical(&'static [u8]),
+    Read(usize, usize),
 }
 
 struct State<'a> {
@@ -34,8 +42,8 @@ struct State<'a> {
     known: Known,
     /// How many low bits of each coefficient are still missing; `None` before its first scan.
     missing: Vec<[Option<u8>; 64]>,
-    /// The typical tables that were used, as parts of a segment.
-    typical: Vec<u8>,
+    /// The typical tables that kept scans use, as parts of a segment.
+    typical: BTreeSet<&'static [u8]>,
     loose: bool,
 }
 
@@ -68,7 +76,16 @@ impl Jpeg {
             return Err(self.trouble.clone().unwrap_or(TRUNCATED));
         }
         Ok(Cleaned {
-            file: self.rebuilt(bytes, &scan_ends, &state.typical),
+            file: self.rebuilt(
+                bytes,
+                &scan_ends,
+                &state
+                    .typical
+                    .into_iter()
+                    .flatten()
+                    .copied()
+                    .collect::<Vec<_>>(),
+            ),
             loose: state.loose,
         })
     }
@@ -124,7 +141,7 @@ impl<'a> State<'a> {
             interval: 0,
             known,
             missing: vec![[None; 64]; frame.components.len()],
-            typical: Vec::new(),
+            typical: BTreeSet::new(),
             loose: false,
         }
     }
@@ -142,14 +159,14 @@ impl<'a> State<'a> {
         let mut used = Vec::new();
         for (index, means, rest) in &scan.parts {
             if scan.needs_means() {
-                used.extend(self.ready(0, *means)?);
+                used.push(self.ready(0, *means)?);
             }
             if scan.needs_rest() {
-                used.extend(self.ready(1, *rest)?);
+                used.push(self.ready(1, *rest)?);
             }
             let number = frame.components[*index].quantisation;
             match self.quantisation.get(usize::from(number)) {
-                Some(Some(place)) => used.push(*place),
+                Some(Some((step, part))) => used.push(Used::Read(*step, *part)),
                 _ => return Err(corrupt("a quantisation table is missing")),
             }
         }
@@ -184,8 +201,13 @@ impl<'a> State<'a> {
             return Err(TRUNCATED);
         }
         // Only a scan that is kept keeps its tables.
-        for (step, part) in used {
-            self.mark(step, part);
+        for table in used {
+            match table {
+                Used::Typical(part) => {
+                    self.typical.insert(part);
+                }
+                Used::Read(step, part) => self.mark(step, part),
+            }
         }
         self.loose |= whole.loose;
         for (index, _, _) in &scan.parts {
@@ -195,25 +217,24 @@ impl<'a> State<'a> {
         Ok(whole.end)
     }
 
-    /// Makes sure that a Huffman table can be used, and answers where it stands, unless that is nowhere.
-    fn ready(&mut self, class: u8, number: u8) -> Result<Option<(usize, usize)>, ImageError> {
+    /// Makes sure that a Huffman table can be used, and answers which it is.
+    fn ready(&mut self, class: u8, number: u8) -> Result<Used, ImageError> {
         let slot = &mut self.huffman[usize::from(class)][usize::from(number)];
         if matches!(slot, Slot::Empty)
             && !self.jpeg.frame.progressive
             && let Some(part) = typical(class, number)
             && let Some(table) = read_table(part)
         {
-            *slot = Slot::Typical(table);
-            self.typical.extend_from_slice(part);
+            *slot = Slot::Typical(part, table);
         }
         match &*slot {
             Slot::Empty => Err(corrupt("a Huffman table is missing")),
-            Slot::Typical(_) => Ok(None),
+            Slot::Typical(part, _) => Ok(Used::Typical(part)),
             Slot::Read(_, _, None) => Err(corrupt("a Huffman table is impossible")),
             Slot::Read(_, _, Some(table)) if class == 0 && !table.suits_means() => {
                 Err(corrupt("a Huffman table is impossible"))
             }
-            Slot::Read(step, part, Some(_)) => Ok(Some((*step, *part))),
+            Slot::Read(step, part, Some(_)) => Ok(Used::Read(*step, *part)),
         }
     }
 
@@ -244,7 +265,7 @@ impl Slot {
     fn table(&self) -> Option<&Table> {
         match self {
             Self::Empty => None,
-            Self::Typical(table) => Some(table),
+            Self::Typical(_, table) => Some(table),
             Self::Read(_, _, table) => table.as_ref(),
         }
     }
