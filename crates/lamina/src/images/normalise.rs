@@ -47,7 +47,8 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
     let keep = !container.must_encode
         && !clean.loose
         && conversion.is_none()
-        && container.orientation == Orientation::NoTransforms;
+        && container.orientation == Orientation::NoTransforms
+        && !container.goes_on(bytes);
     let had_alpha = !image.is_opaque();
     let (stored, format) = if keep {
         (clean.bytes, container.format)

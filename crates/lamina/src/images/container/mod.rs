@@ -106,15 +106,7 @@ impl Container {
                 loose = cleaned.loose;
                 cleaned.file
             }
-            Clean::Png {
-                kept,
-                data,
-                raw_bytes,
-            } => {
-                // What is encoded anew has no room left anyway.
-                loose = !self.must_encode && !idat::is_tight(given, data, *raw_bytes);
-                joined(given, kept)
-            }
+            Clean::Png { kept, .. } => joined(given, kept),
             Clean::Ranges(ranges) => joined(given, ranges),
         };
         let bytes = if file == *given {
@@ -123,6 +115,17 @@ impl Container {
             file.into()
         };
         Ok(Cleaned { bytes, loose })
+    }
+
+    /// Whether a PNG's compressed data goes on behind its last row. Costs as much as inflating it, so only what is to be
+    /// stored as it is gets asked.
+    pub(super) fn goes_on(&self, given: &[u8]) -> bool {
+        match &self.clean {
+            Clean::Png {
+                data, raw_bytes, ..
+            } => !idat::is_tight(given, data, *raw_bytes),
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Ranges(_) => false,
+        }
     }
 }
 
