@@ -2,6 +2,7 @@
 //! or a standard's formula sees in each. `tests/conformance/` of this crate writes it. No file may be taken for another
 //! picture, and none refused that the independent reader takes.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -29,13 +30,14 @@ fn python() -> Option<&'static str> {
 #[test]
 fn every_file_of_the_conformance_set_is_seen_as_independent_readers_see_it() {
     let Some(python) = python() else {
-        let text = "left out: the conformance set of pictures needs Python with Pillow";
+        let text = "the conformance set of pictures needs Python with Pillow";
         assert_ne!(
             std::env::var("LAMINA_REQUIRE_ALL").as_deref(),
             Ok("1"),
             "{text}"
         );
-        println!("{text}");
+        // Past the harness, which swallows what a passing test says.
+        let _ = writeln!(std::io::stderr(), "LEFT OUT: {text}");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
