@@ -69,6 +69,10 @@ pub(crate) enum Delivery {
     Drips,
     /// 500 so many more times.
     Failing(u32),
+    /// 404 so many more times.
+    MissingFor(u32),
+    /// A text so many more times.
+    GarbledFor(u32),
     /// The file, then zeros up to this length.
     Huge { bytes: u64, declared: bool },
     /// Half of the promised length.
@@ -182,7 +186,9 @@ impl Cdn {
             _ => {}
         }
         let delivery = file.delivery;
-        if let Delivery::Failing(left) = &mut file.delivery {
+        if let Delivery::Failing(left) | Delivery::MissingFor(left) | Delivery::GarbledFor(left) =
+            &mut file.delivery
+        {
             *left = left.saturating_sub(1);
         }
         Found::File {

@@ -82,9 +82,15 @@ pub struct Config {
     pub price_usd: f64,
     /// Default [`Clock::system`].
     pub clock: Clock,
-    /// How much faster than fal webhook retries follow each other (7 s doubling, ten times).
-    /// Default 100.
+    /// How much faster than fal webhook retries follow each other (7 s doubling to ten minutes, thirty
+    /// times). Default 100.
     pub webhook_speed: f64,
+    /// Whether webhooks to loopback and private addresses are dropped, as fal does. Default false: an
+    /// emulator's clients are on its own machine.
+    pub public_webhooks: bool,
+    /// Whether the list of requests names the tags of their submissions, which fal does not promise.
+    /// Default false.
+    pub list_tags: bool,
     /// Silence after which a status stream sends a comment. Default 15 s.
     pub ping_interval: Duration,
     /// Default 32 to 8192 pixels a side, 50 MB.
@@ -109,6 +115,8 @@ impl Default for Config {
             price_usd: 0.05,
             clock: Clock::system(),
             webhook_speed: 100.0,
+            public_webhooks: false,
+            list_tags: false,
             ping_interval: Duration::from_secs(15),
             image_limits: ImageLimits {
                 min_side: 32,

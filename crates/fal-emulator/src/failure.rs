@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::fault::{ModelError, RequestError};
+use crate::fault::{EchoShape, ModelError, RequestError};
 
 /// One error, ready to be answered.
 #[derive(Clone, Debug)]
@@ -58,7 +58,22 @@ impl Failure {
     pub(crate) fn model(kind: ModelError) -> Self {
         let mut item = Item::new(kind.name(), kind.field(), sentence(kind));
         item.context = kind.sample_context();
-        Self::items(kind.status(), vec![item])
+        let mut failure = Self::items(kind.status(), vec![item]);
+        if kind == ModelError::DownstreamServiceError {
+            // "Either" in fal's table, and no header says which.
+            failure.headers.clear();
+        }
+        failure
+    }
+
+    /// 422 that repeats `text`, in this shape, its header and its type.
+    pub(crate) fn echo(shape: EchoShape, text: &str) -> Self {
+        Self {
+            status: 422,
+            body: shape.body(text).unwrap_or_else(|| shape.bytes(text).into()),
+            headers: vec![("x-fal-error-type", text.to_owned())],
+            error_type: Some(text.to_owned()),
+        }
     }
 
     /// The caller's own `X-Fal-Request-Timeout` ran out.

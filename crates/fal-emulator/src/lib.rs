@@ -42,7 +42,7 @@ pub use config::{
     Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, ImageLimits, LayerSource, MODEL, SourceCheck,
 };
 pub use emulator::Emulator;
-pub use fault::{Fault, GatewayBody, ModelError, RequestError, Stage};
+pub use fault::{EchoAt, EchoShape, Fault, GatewayBody, ModelError, RequestError, Stage};
 pub use inspect::Submission;
 pub use queue::{Counters, WebhookDelivery};
 pub use uploads::Upload;

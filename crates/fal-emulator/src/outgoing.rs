@@ -1,8 +1,9 @@
 //! What the emulator sends by itself: downloads of source images and webhooks.
 //!
-//! Two clients, because reading the system's certificates takes longer than most tests: one for
+//! Two kinds of clients, because reading the system's certificates takes longer than most tests: one for
 //! this machine, which never needs them, and one for everywhere else, made at its first use.
-//! Neither takes proxies from the environment, neither sends credentials.
+//! None takes proxies from the environment, none sends credentials, and those of webhooks follow no
+//! redirect.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder, Error};
 use url::{Host, Url};
 
-/// Both clients.
+/// The clients.
 pub(crate) struct Outgoing {
     near: Client,
     far: OnceLock<Client>,
+    webhooks_near: Client,
+    webhooks_far: OnceLock<Client>,
 }
 
 impl Outgoing {
@@ -21,20 +24,45 @@ impl Outgoing {
         Ok(Self {
             near: builder().tls_certs_only([]).build()?,
             far: OnceLock::new(),
+            webhooks_near: webhook_builder().tls_certs_only([]).build()?,
+            webhooks_far: OnceLock::new(),
         })
     }
 
-    /// The client for this URL. Cloning is cheap.
+    /// The client for the download of this URL. Cloning is cheap.
     pub(crate) fn client_for(&self, url: &str) -> Result<Client, Error> {
-        if is_plain_loopback(url) {
-            return Ok(self.near.clone());
-        }
-        if let Some(far) = self.far.get() {
-            return Ok(far.clone());
-        }
-        let far = builder().build()?;
-        Ok(self.far.get_or_init(|| far).clone())
+        chosen(url, &self.near, &self.far, builder)
     }
+
+    /// The client for a webhook to this URL.
+    pub(crate) fn webhook_client_for(&self, url: &str) -> Result<Client, Error> {
+        chosen(
+            url,
+            &self.webhooks_near,
+            &self.webhooks_far,
+            webhook_builder,
+        )
+    }
+}
+
+fn chosen(
+    url: &str,
+    near: &Client,
+    far: &OnceLock<Client>,
+    builder: fn() -> ClientBuilder,
+) -> Result<Client, Error> {
+    if is_plain_loopback(url) {
+        return Ok(near.clone());
+    }
+    if let Some(far) = far.get() {
+        return Ok(far.clone());
+    }
+    let made = builder().build()?;
+    Ok(far.get_or_init(|| made).clone())
+}
+
+fn webhook_builder() -> ClientBuilder {
+    builder().redirect(reqwest::redirect::Policy::none())
 }
 
 fn builder() -> ClientBuilder {

@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::transport::Answer;
 use crate::{Client, Error, ModelId};
 
+/// The largest answer to a cancellation that is read.
+const MOST_CANCEL_BYTES: usize = 64 << 10;
+
 /// What became of a cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CancelOutcome {
@@ -36,7 +39,7 @@ impl Client {
                 .authorized(Method::PUT, url.clone())
                 // A PUT without a length is answered 411 by some proxies.
                 .header(CONTENT_LENGTH, "0");
-            let answer = self.exchange(request).await?;
+            let answer = self.exchange_up_to(request, MOST_CANCEL_BYTES).await?;
             match outcome(&answer) {
                 Some(outcome) => Ok(outcome),
                 None => Err(self.refusal(&answer)),

@@ -144,6 +144,12 @@ impl Client {
         Ok(under(&self.inner.config.platform_url, segments))
     }
 
+    /// The address of the platform's list of requests.
+    pub(crate) fn history_url(&self) -> Url {
+        let segments = ["models", "requests", "by-endpoint"];
+        under(&self.inner.config.platform_url, segments)
+    }
+
     /// The texts that no message may repeat: the keys, and their secret halves.
     pub(crate) fn secrets(&self) -> Vec<&str> {
         let keys = [&self.inner.config.key, &self.inner.config.admin_key];
@@ -174,7 +180,7 @@ fn header(key: &SecretString) -> Result<HeaderValue, ConfigError> {
 }
 
 /// An id becomes a part of an address.
-fn check_id(request_id: &str) -> Result<(), Error> {
+pub(crate) fn check_id(request_id: &str) -> Result<(), Error> {
     let harmless = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     if matches!(request_id, "" | "." | "..")
         || request_id.len() > 200

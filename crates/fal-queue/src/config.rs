@@ -25,7 +25,7 @@ pub struct Config {
     /// The public keys of webhook signatures. Default
     /// `https://rest.fal.ai/.well-known/jwks.json`.
     pub jwks_url: Url,
-    /// The platform's API, which deletes what fal keeps of a request. Default
+    /// The platform's API, which lists requests and deletes what fal keeps of one. Default
     /// `https://api.fal.ai/v1/`.
     pub platform_url: Url,
     /// A key of ADMIN scope, for that API alone.

@@ -1,7 +1,8 @@
 //! Everything that can go wrong in a call, and what to do about it.
 //!
 //! One enum says what happened, one function ([`Error::class`]) says what to do, by an exhaustive
-//! match. No variant holds an address with its query, a key, or an echo of the input.
+//! match. No message, and no `Debug`, holds a key, an address with its query, or any text of an
+//! answer, since that may repeat the input; [`Error::failure`] has what fal said.
 
 use std::time::Duration;
 
@@ -169,8 +170,12 @@ impl Error {
         self.failure()?.retry_after
     }
 
-    /// True when [`Client::result`](crate::Client::result) returned how the run ended, rather
-    /// than failing to fetch it: asking again gives the same, only a new submit can help.
+    /// True when the answer of [`Client::result`](crate::Client::result) reads as the way the run
+    /// ended, not as a failure to fetch it.
+    ///
+    /// A 4xx with a list of items is the model's own word. A 5xx, or a type of fal's infrastructure,
+    /// can also come from whatever stands before the result: it is the run's only if the status names
+    /// an error too ([`Status::Completed`](crate::Status::Completed)).
     #[must_use]
     pub fn describes_run(&self) -> bool {
         match self {
@@ -210,21 +215,31 @@ fn class_of(failure: &Failure) -> Class {
             Class::Permanent
         };
     }
+    let status = failure.status;
     // Several items: one that will never pass makes the whole hopeless.
     if let Detail::Items(items) = &failure.detail {
         let classes = items
             .iter()
-            .filter_map(|item| item.error_type.as_ref()?.class());
+            .filter_map(|item| class_of_type(item.error_type.as_ref()?, status));
         if let Some(worst) = classes.max_by_key(|class| *class != Class::Retryable) {
             return worst;
         }
     }
-    if let Some(class) = failure.error_type.as_ref().and_then(ErrorType::class) {
+    let by_type = |kind| class_of_type(kind, status);
+    if let Some(class) = failure.error_type.as_ref().and_then(by_type) {
         return class;
     }
-    match failure.status {
+    match status {
         408 | 409 | 425 | 500..=599 => Class::Retryable,
         _ => Class::Permanent,
+    }
+}
+
+/// The one type that comes with either kind of status is judged by it: a 4xx may be billed.
+fn class_of_type(kind: &ErrorType, status: u16) -> Option<Class> {
+    match kind {
+        ErrorType::DownstreamServiceError if status < 500 => Some(Class::Permanent),
+        kind => kind.class(),
     }
 }
 

@@ -13,8 +13,9 @@ use crate::Class;
 
 macro_rules! error_types {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal $(| $alias:literal)*, $status:literal, $class:ident;)+) => {
-        /// What went wrong, in fal's own word.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        /// What went wrong, in fal's own word. `Display` and `Debug` show a known type only: any
+        /// other is text of the answer, which may repeat the input.
+        #[derive(Clone, PartialEq, Eq, Hash)]
         pub enum ErrorType {
             $($(#[$doc])+ $variant,)+
             /// A type this crate does not know, cut to 100 characters.
@@ -70,8 +71,9 @@ error_types! {
     InternalServerError = "internal_server_error", 500, Retryable;
     /// The model took longer than it may.
     GenerationTimeout = "generation_timeout", 504, Retryable;
-    /// A service behind the model refused the request.
-    DownstreamServiceError = "downstream_service_error", 400, Permanent;
+    /// A service behind the model failed the request. Older documents give it 400, newer ones 500;
+    /// with a 400 it is the request that was refused, see `class_of`.
+    DownstreamServiceError = "downstream_service_error", 500, Retryable;
     /// A service behind the model is not reachable.
     DownstreamServiceUnavailable = "downstream_service_unavailable", 500, Retryable;
     /// A checker refused the input or the output.
@@ -166,7 +168,16 @@ error_types! {
 
 impl fmt::Display for ErrorType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(match self {
+            Self::Other(_) => "an unknown type",
+            known => known.as_str(),
+        })
+    }
+}
+
+impl fmt::Debug for ErrorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

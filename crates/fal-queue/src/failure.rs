@@ -23,8 +23,9 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// No list of model errors is kept longer than this.
 const MOST_ITEMS: usize = 32;
 
-/// What fal said when it said no.
-#[derive(Debug, Clone)]
+/// What fal said when it said no. `Display` and `Debug` show status and known types and no text of
+/// the answer: whatever answers may repeat the input, a prompt included.
+#[derive(Clone)]
 pub struct Failure {
     /// The HTTP status.
     pub status: u16,
@@ -45,8 +46,8 @@ pub struct Failure {
     pub request_id: Option<String>,
 }
 
-/// The body of a failure. Texts are excerpts of at most 300 characters.
-#[derive(Debug, Clone, PartialEq)]
+/// The body of a failure. Texts are excerpts of at most 300 characters; `Debug` does not show them.
+#[derive(Clone, PartialEq)]
 pub enum Detail {
     /// Model errors.
     Items(Vec<Item>),
@@ -56,8 +57,8 @@ pub enum Detail {
     Unreadable(String),
 }
 
-/// One model error.
-#[derive(Debug, Clone, PartialEq)]
+/// One model error. `Debug` shows its type alone.
+#[derive(Clone, PartialEq)]
 pub struct Item {
     /// Path of the field, beginning with `body`; empty when not given.
     pub loc: Vec<String>,
@@ -119,12 +120,13 @@ impl Failure {
         }
     }
 
-    /// The sentence of the body, or the sentences of its items; empty when there is none.
+    /// The sentence of the body, or the sentences of its items; empty when there is none. It is
+    /// fal's text and may repeat the input: for the eyes of whoever sent that, not for a log.
     #[must_use]
     pub fn message(&self) -> String {
         match &self.detail {
             Detail::Items(items) => {
-                let sentences: Vec<_> = items.iter().map(Item::to_string).collect();
+                let sentences: Vec<_> = items.iter().map(Item::sentence).collect();
                 sentences.join("; ")
             }
             Detail::Text(text) | Detail::Unreadable(text) => text.clone(),
@@ -242,31 +244,57 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.msg)?;
-        match (&self.error_type, self.loc.is_empty()) {
-            (Some(kind), false) => write!(f, " ({kind} at {})", self.loc.join(".")),
-            (Some(kind), true) => write!(f, " ({kind})"),
-            (None, false) => write!(f, " (at {})", self.loc.join(".")),
-            (None, true) => Ok(()),
+impl Item {
+    fn sentence(&self) -> String {
+        let msg = &self.msg;
+        let kind = self.error_type.as_ref().map(ErrorType::as_str);
+        match (kind, self.loc.is_empty()) {
+            (Some(kind), false) => format!("{msg} ({kind} at {})", self.loc.join(".")),
+            (Some(kind), true) => format!("{msg} ({kind})"),
+            (None, false) => format!("{msg} (at {})", self.loc.join(".")),
+            (None, true) => msg.clone(),
         }
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Item")
+            .field("error_type", &self.error_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Items(items) => f.debug_tuple("Items").field(items).finish(),
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Unreadable(text) => write!(f, "Unreadable({} bytes)", text.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("status", &self.status)
+            .field("detail", &self.detail)
+            .field("error_type", &self.error_type)
+            .field("retryable", &self.retryable)
+            .field("user_timeout", &self.user_timeout)
+            .field("retry_after", &self.retry_after)
+            .field("by_the_gateway", &self.request_id.is_some())
+            .finish()
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
-        if let (Some(kind), Detail::Text(_) | Detail::Unreadable(_)) =
-            (&self.error_type, &self.detail)
-        {
-            write!(f, " {kind}")?;
-        }
-        let message = self.message();
-        if message.is_empty() {
-            Ok(())
-        } else {
-            write!(f, ": {message}")
+        match &self.error_type {
+            Some(kind) => write!(f, ", {kind}"),
+            None => Ok(()),
         }
     }
 }

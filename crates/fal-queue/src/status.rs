@@ -4,6 +4,8 @@
 //! says 202 while it is pending and 200 when it is completed, but the body decides where it
 //! speaks. Missing, null or odd side fields never fail a status.
 
+use std::fmt;
+
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,8 +13,11 @@ use serde_json::Value;
 use crate::transport::Answer;
 use crate::{Client, Error, ErrorType, ModelId};
 
-/// Where a request is.
-#[derive(Debug, Clone, PartialEq)]
+/// The largest status that is read: all lines of a long run fit.
+const MOST_STATUS_BYTES: usize = 1 << 20;
+
+/// Where a request is. `Debug` shows no text of the answer.
+#[derive(Clone, PartialEq)]
 pub enum Status {
     /// Waiting.
     InQueue {
@@ -26,7 +31,7 @@ pub enum Status {
     },
     /// Over: the result can be fetched, and is an error when `error` is set.
     Completed {
-        /// Why it failed. Its absence does not prove success; the result does.
+        /// Why it failed, in fal's words. Its absence does not prove success; the result does.
         error: Option<String>,
         /// The type of the failure.
         error_type: Option<ErrorType>,
@@ -44,8 +49,8 @@ pub struct Metrics {
     pub inference_seconds: Option<f64>,
 }
 
-/// One line of a run's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One line of a run's log. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// The line.
     pub message: String,
@@ -87,8 +92,8 @@ impl Client {
         url.set_query(Some(if logs { "logs=1" } else { "logs=0" }));
         let call = || async {
             let request = self.authorized(Method::GET, url.clone());
-            let answer = self.success(self.exchange(request).await?)?;
-            self.read_status(&answer)
+            let answer = self.exchange_up_to(request, MOST_STATUS_BYTES).await?;
+            self.read_status(&self.success(answer)?)
         };
         self.config()
             .retry
@@ -112,10 +117,9 @@ impl Client {
                 logs: log_lines(&body.logs),
             }),
             None => Ok(completed(&body)),
-            Some(other) => Err(Error::Unexpected(format!(
-                "unknown status {}",
-                crate::excerpt::excerpt(other)
-            ))),
+            // What a 404 says as well.
+            Some("NOT_FOUND") => Err(Error::NotFound(self.failure(answer))),
+            Some(_) => Err(Error::Unexpected("a status of another name".to_owned())),
         }
     }
 }
@@ -150,4 +154,37 @@ fn log_lines(logs: &Value) -> Vec<LogLine> {
             })
         })
         .collect()
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InQueue { position } => {
+                let mut shown = f.debug_struct("InQueue");
+                shown.field("position", position).finish()
+            }
+            Self::InProgress { logs } => {
+                let mut shown = f.debug_struct("InProgress");
+                shown.field("logs", &logs.len()).finish()
+            }
+            Self::Completed {
+                error,
+                error_type,
+                logs,
+                metrics,
+            } => f
+                .debug_struct("Completed")
+                .field("failed", &error.is_some())
+                .field("error_type", error_type)
+                .field("logs", &logs.len())
+                .field("metrics", metrics)
+                .finish(),
+        }
+    }
+}
+
+impl fmt::Debug for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogLine({} bytes)", self.message.len())
+    }
 }

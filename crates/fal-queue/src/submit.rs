@@ -37,6 +37,12 @@ pub struct SubmitOptions {
     pub max_queue_length: Option<u32>,
     /// Ask for the runner of earlier requests with the same hint (`X-Fal-Runner-Hint`).
     pub runner_hint: Option<String>,
+    /// Labels of the request, kept beside it at fal (`X-Fal-Tags`). At most ten; a name is made of
+    /// lower-case letters, digits and `._-`, a value of printable ASCII without a comma.
+    pub tags: Vec<(String, String)>,
+    /// Keeps fal from running the request on an endpoint that it thinks equivalent
+    /// (`x-app-fal-disable-fallback`).
+    pub disable_fallback: bool,
 }
 
 /// Place in the queue of an endpoint.
@@ -263,8 +269,37 @@ impl SubmitOptions {
                 .map_err(|_| Error::Invalid("the runner hint cannot be a header".to_owned()))?;
             request = request.header("x-fal-runner-hint", hint);
         }
+        if self.disable_fallback {
+            request = request.header("x-app-fal-disable-fallback", "1");
+        }
+        if !self.tags.is_empty() {
+            request = request.header("x-fal-tags", tags(&self.tags)?);
+        }
         Ok(request)
     }
+}
+
+/// The header of tags. fal drops what breaks its rules without a word, so it is refused here.
+fn tags(tags: &[(String, String)]) -> Result<HeaderValue, Error> {
+    let name = |name: &str| {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+        (1..=64).contains(&name.len()) && name.bytes().all(letter) && !name.starts_with("fal.")
+    };
+    let value = |value: &str| {
+        let letter = |b: u8| (b' '..=b'~').contains(&b) && b != b',';
+        (1..=256).contains(&value.len()) && value.bytes().all(letter)
+    };
+    let pairs: Vec<String> = tags.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let header = pairs.join(",");
+    let good = tags.len() <= 10 && header.len() <= 1024;
+    if !good || !tags.iter().all(|(n, v)| name(n) && value(v)) {
+        return Err(Error::Invalid(
+            "a tag's name is a-z, 0-9 and ._-, its value ASCII without commas, ten at most"
+                .to_owned(),
+        ));
+    }
+    HeaderValue::from_str(&header)
+        .map_err(|_| Error::Invalid("the tags cannot be a header".to_owned()))
 }
 
 /// The JSON of a lifecycle header. fal takes zero for "never", so zero is refused here.

@@ -30,10 +30,21 @@ impl Client {
     /// Only while there is no head: [`Error::Invalid`], [`Error::Connect`], [`Error::Timeout`] or
     /// [`Error::Interrupted`].
     pub(crate) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Error> {
+        self.exchange_up_to(request, usize::MAX).await
+    }
+
+    /// The same, for an answer that is small: at most `limit` bytes of it are read, and never more
+    /// than [`Config::max_answer_bytes`](crate::Config::max_answer_bytes).
+    pub(crate) async fn exchange_up_to(
+        &self,
+        request: RequestBuilder,
+        limit: usize,
+    ) -> Result<Answer, Error> {
+        let limit = limit.min(self.config().max_answer_bytes);
         let mut response = request.send().await.map_err(error_of)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let (body, cut) = read(response, self.config().max_answer_bytes).await;
+        let (body, cut) = read(response, limit).await;
         Ok(Answer {
             status,
             headers,
@@ -65,17 +76,17 @@ impl Client {
         }
     }
 
-    /// Reads a body as JSON, telling "not whole JSON" from "another shape".
+    /// Reads a body as JSON, telling "not whole JSON" from "another shape". The parser's own message
+    /// may repeat a value, so only the place is told.
     pub(crate) fn json<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Error> {
         serde_json::from_slice(body).map_err(|error| {
-            let secrets = self.secrets();
-            let reason = excerpt(&without_secrets(&error.to_string(), &secrets));
+            let (line, column, length) = (error.line(), error.column(), body.len());
+            let place = format!("line {line} column {column} of {length} bytes");
             if error.is_data() {
-                return Error::Unexpected(reason);
+                Error::Unexpected(place)
+            } else {
+                Error::Malformed(place)
             }
-            let start = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-            let start = excerpt(&without_secrets(&start, &secrets));
-            Error::Malformed(format!("{reason}, in {} bytes: {start}", body.len()))
         })
     }
 }

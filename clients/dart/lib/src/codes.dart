@@ -406,6 +406,9 @@ extension type const FailureCode(String value) implements String {
   /// A layer could not be fetched, is not a picture, or has not the proportions of the others. Create the job again.
   static const engineBadLayer = FailureCode('engine_bad_layer');
 
+  /// The engine sent more or larger layers than are taken. Create the job again with fewer layers, or with a smaller picture.
+  static const engineOutputTooLarge = FailureCode('engine_output_too_large');
+
   /// What may be spent in a UTC day was used up before the picture was handed over. Nothing was paid for it. Create it again after midnight UTC. Operators: `SPEND_LIMIT_USD_PER_DAY`, `lamina keys limit`.
   static const spendLimitReached = FailureCode('spend_limit_reached');
 
@@ -475,6 +478,7 @@ extension type const FailureCode(String value) implements String {
     engineResultExpired,
     engineNoLayers,
     engineBadLayer,
+    engineOutputTooLarge,
     spendLimitReached,
     submissionUnknown,
     engineNotConfigured,

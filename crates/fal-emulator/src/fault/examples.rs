@@ -1,6 +1,6 @@
 //! Every fault by example, and the names they go by. Invariant: no two examples share a name.
 
-use super::{Fault, GatewayBody, ModelError, RequestError};
+use super::{EchoAt, EchoShape, Fault, GatewayBody, ModelError, RequestError};
 
 impl Fault {
     /// At least one example of every variant, and one per error kind.
@@ -37,14 +37,28 @@ impl Fault {
                 status: 503,
                 times: 2,
             },
+            Self::ResultLies {
+                kind: RequestError::InternalError,
+                times: 2,
+            },
             Self::ResultCut,
             Self::Forgotten,
             Self::ResultExpired,
             Self::CancelIgnored,
+            Self::CancelSuccess,
+            Self::HistoryLate { reads: 2 },
+            Self::HistoryMissing,
+            Self::HistoryErrors {
+                status: 503,
+                times: 2,
+            },
+            Self::HistoryTwo,
             Self::StartTimeout,
             Self::DetailString,
             Self::PlainDetail,
         ]);
+        let shape = EchoShape::Items;
+        all.extend(EchoAt::ALL.iter().map(|at| Self::Echo { at: *at, shape }));
         all.extend(ModelError::ALL.iter().map(|kind| Self::ModelError(*kind)));
         all.extend(
             RequestError::ALL
@@ -65,6 +79,8 @@ impl Fault {
             Self::LayerNotFound,
             Self::LayerDrips,
             Self::LayerErrors { times: 2 },
+            Self::LayerMissing { times: 2 },
+            Self::LayerGarbled { times: 2 },
             Self::LayerHuge {
                 bytes: 1 << 30,
                 declared: true,
@@ -105,6 +121,7 @@ impl Fault {
             Self::RateLimited {
                 retry_after: Some(_),
             } => "rate_limited_retry_after".to_owned(),
+            Self::Echo { at, shape } => format!("echo_{}_{}", at.name(), shape.name()),
             Self::LayerHuge { declared: true, .. } => "layer_huge_declared".to_owned(),
             other => match serde_json::to_value(other) {
                 Ok(serde_json::Value::String(name)) => name,

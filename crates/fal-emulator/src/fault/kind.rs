@@ -40,7 +40,7 @@ kinds! {
     ModelError {
         InternalServerError = "internal_server_error", 500;
         GenerationTimeout = "generation_timeout", 504;
-        DownstreamServiceError = "downstream_service_error", 400;
+        DownstreamServiceError = "downstream_service_error", 500;
         DownstreamServiceUnavailable = "downstream_service_unavailable", 500;
         ContentPolicyViolation = "content_policy_violation", 422;
         ImageTooSmall = "image_too_small", 422;

@@ -4,6 +4,7 @@
 //! A fault is data; the places that act on it ask for it by name. Invariant: [`Fault::all`] holds
 //! at least one example of every variant, so a suite that loops over it meets them all.
 
+mod echo;
 mod examples;
 mod kind;
 mod script;
@@ -11,6 +12,7 @@ mod stage;
 
 use serde::{Deserialize, Serialize};
 
+pub use echo::{EchoAt, EchoShape};
 pub use kind::{ModelError, RequestError};
 pub(crate) use script::Script;
 pub use stage::Stage;
@@ -84,6 +86,13 @@ pub enum Fault {
         /// How many fail before one succeeds.
         times: u32,
     },
+    /// Reading the result fails so many times in the words of a failed run, and the run is well.
+    ResultLies {
+        /// What the failing answers say.
+        kind: RequestError,
+        /// How many fail before one succeeds.
+        times: u32,
+    },
     /// The first read of the result closes the connection half-way through the body.
     ResultCut,
     /// 404 on status, result and cancellation: fal has forgotten the request.
@@ -92,6 +101,33 @@ pub enum Fault {
     ResultExpired,
     /// A cancellation is acknowledged and comes too late: the run goes on and is billed.
     CancelIgnored,
+    /// A cancellation works, and is answered as the generated description of the API says: 200 with
+    /// `{"success": true}`.
+    CancelSuccess,
+    /// The prompt comes back in every text of an answer.
+    Echo {
+        /// Which answer.
+        at: EchoAt,
+        /// What the answer looks like.
+        shape: EchoShape,
+    },
+
+    /// The request is listed only after the list was read so many times.
+    HistoryLate {
+        /// Reads that do not show it.
+        reads: u32,
+    },
+    /// The request is never listed.
+    HistoryMissing,
+    /// Reading the list fails so many times.
+    HistoryErrors {
+        /// Status of the failing answers.
+        status: u16,
+        /// How many fail before one succeeds.
+        times: u32,
+    },
+    /// Beside the request another one of the same time is listed, which nobody here made.
+    HistoryTwo,
 
     /// The caller's own time to start ran out: 504 with `X-Fal-Request-Timeout-Type: user`.
     StartTimeout,
@@ -137,6 +173,16 @@ pub enum Fault {
     LayerDrips,
     /// The last layer's file fails with 500 so many times.
     LayerErrors {
+        /// How many downloads fail before one succeeds.
+        times: u32,
+    },
+    /// The last layer's file is 404 so many times.
+    LayerMissing {
+        /// How many downloads fail before one succeeds.
+        times: u32,
+    },
+    /// The last layer's file is a text so many times.
+    LayerGarbled {
         /// How many downloads fail before one succeeds.
         times: u32,
     },

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Fault;
+use super::{EchoAt, Fault};
 
 /// The part of a request's life in which a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -42,10 +42,21 @@ impl Fault {
             Self::DropAfterEnqueue | Self::SubmitHeld | Self::SubmitGarbled => Stage::Answer,
             Self::StatusErrors { .. }
             | Self::ResultErrors { .. }
+            | Self::ResultLies { .. }
             | Self::ResultCut
             | Self::Forgotten
             | Self::ResultExpired
-            | Self::CancelIgnored => Stage::Polling,
+            | Self::CancelIgnored
+            | Self::CancelSuccess
+            | Self::HistoryLate { .. }
+            | Self::HistoryMissing
+            | Self::HistoryErrors { .. }
+            | Self::HistoryTwo => Stage::Polling,
+            Self::Echo { at, .. } => match at {
+                EchoAt::Submit => Stage::Refused,
+                EchoAt::Status | EchoAt::Result => Stage::Polling,
+                EchoAt::Run => Stage::Failure,
+            },
             Self::StartTimeout
             | Self::ModelError(_)
             | Self::RequestError(_)
@@ -64,6 +75,8 @@ impl Fault {
             | Self::LayerNotFound
             | Self::LayerDrips
             | Self::LayerErrors { .. }
+            | Self::LayerMissing { .. }
+            | Self::LayerGarbled { .. }
             | Self::LayerHuge { .. }
             | Self::LayerCut => Stage::Download,
             Self::WebhookFirst

@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::fault::GatewayBody;
+use crate::fault::{EchoShape, GatewayBody};
 use crate::queue::Outcome;
 
 /// What axum answers with.
@@ -104,6 +104,17 @@ pub(super) fn gateway(status: u16, body: GatewayBody) -> Answer {
         GatewayBody::Bare => with_type(status, "text/plain", Body::empty()),
     };
     answer.extensions_mut().insert(Anonymous);
+    answer
+}
+
+/// An answer that repeats `text`; `status` unless its shape is that of a success.
+pub(super) fn echo(shape: EchoShape, text: &str, status: u16) -> Answer {
+    let status = if shape.succeeds() { 200 } else { status };
+    let mut answer = with_type(status, "application/json", Body::from(shape.bytes(text)));
+    if let Ok(text) = HeaderValue::from_str(text) {
+        let name = HeaderName::from_static("x-fal-error-type");
+        answer.headers_mut().insert(name, text);
+    }
     answer
 }
 

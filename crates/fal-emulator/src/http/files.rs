@@ -38,7 +38,17 @@ pub(super) fn get(shared: &Arc<Shared>, call: &Call) -> Answer {
         Delivery::Failing(left) if left > 0 => {
             return answer::failed(&Failure::text(500, "Internal server error"));
         }
-        Delivery::Whole | Delivery::Failing(_) => (Some(body.len() as u64), Body::from(body)),
+        Delivery::MissingFor(left) if left > 0 => {
+            return answer::failed(&Failure::text(404, "File not found"));
+        }
+        Delivery::GarbledFor(left) if left > 0 => {
+            let text = "<html>moment</html>";
+            (Some(text.len() as u64), Body::from(text))
+        }
+        Delivery::Whole
+        | Delivery::Failing(_)
+        | Delivery::MissingFor(_)
+        | Delivery::GarbledFor(_) => (Some(body.len() as u64), Body::from(body)),
         Delivery::Drips => (None, drip(&body)),
         Delivery::Huge { bytes, declared } => (declared.then_some(bytes), huge(body, bytes)),
         Delivery::Cut => (Some(body.len() as u64), answer::half(&body)),

@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod control;
 mod files;
+mod history;
 mod path;
 mod platform;
 mod proxy;

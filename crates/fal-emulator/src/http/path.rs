@@ -34,7 +34,8 @@ pub(super) fn place(path: &str) -> Place {
     let rest = &parts[length..];
     let owned = |id: &&str| (*id).to_owned();
     match rest {
-        ["requests", id] => Place::Result { id: owned(id), app },
+        // The documents' example has the model's whole path and `/response` behind it.
+        ["requests", id] | [.., "requests", id, "response"] => Place::Result { id: owned(id), app },
         ["requests", id, "status"] => Place::Status { id: owned(id), app },
         ["requests", id, "status", "stream"] => Place::Stream { id: owned(id), app },
         ["requests", id, "cancel"] => Place::Cancel { id: owned(id), app },
@@ -78,6 +79,19 @@ mod tests {
             place("/fal-ai/qwen-image-layered/lora/requests/r1/status"),
             Place::Nowhere
         );
+        for path in [
+            "requests/r1",
+            "requests/r1/response",
+            "lora/requests/r1/response",
+        ] {
+            assert_eq!(
+                place(&format!("/fal-ai/qwen-image-layered/{path}")),
+                Place::Result {
+                    app: app(),
+                    id: "r1".into()
+                }
+            );
+        }
         assert_eq!(place("/lonely"), Place::Nowhere);
         assert_eq!(
             place("/workflows/me/flow/requests/r1"),

@@ -1,6 +1,7 @@
-//! The platform's API, as far as deleting a request's payloads goes.
+//! The platform's API, as far as listing an endpoint's requests (`history.rs`) and deleting a request's
+//! payloads go.
 //!
-//! It wants a key of ADMIN scope. The result and the files that the run made go at once; files that
+//! Deleting wants a key of ADMIN scope. The result and the files that the run made go at once; files that
 //! went in stay, as other requests may use them.
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::call::Call;
+use super::history;
 use crate::failure::Failure;
 use crate::queue::{Outcome, Phase};
 use crate::shared::Shared;
@@ -21,6 +23,9 @@ pub(super) fn answer(shared: &Arc<Shared>, method: &Method, call: &Call, parts: 
         (&Method::DELETE, [_, "models", "requests", id, "payloads"]) => call
             .authorize_admin(&shared.config)
             .and_then(|()| erase(shared, id)),
+        (&Method::GET, [_, "models", "requests", "by-endpoint"]) => call
+            .authorize(&shared.config)
+            .and_then(|()| history::list(shared, call)),
         _ => Err(Failure::text(404, "Not Found")),
     };
     answered.unwrap_or_else(|failure| failure.into_response())

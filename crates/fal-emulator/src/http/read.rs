@@ -13,6 +13,7 @@ use super::call::Call;
 use super::submit::troubled;
 use crate::clock::iso_micros;
 use crate::failure::Failure;
+use crate::fault::{EchoAt, Fault};
 use crate::queue::{self, Board, Cancellation, Job, LogLine, Outcome, Phase};
 use crate::shared::Shared;
 
@@ -21,7 +22,10 @@ pub(super) fn status(shared: &Arc<Shared>, call: &Call, app: &str, id: &str) -> 
     let mut board = shared.board();
     board.counters.status_reads += 1;
     if board.job(app, id).is_none() {
-        return unknown();
+        return unknown_status();
+    }
+    if let Some(echo) = echoed(&mut board, id, EchoAt::Status) {
+        return answer::for_request(echo, id);
     }
     let failing = board
         .job_mut(id)
@@ -35,9 +39,17 @@ pub(super) fn status(shared: &Arc<Shared>, call: &Call, app: &str, id: &str) -> 
     let answered = match (failing, found) {
         (Some(status), _) => troubled(status),
         (None, Some((body, done))) => answer::json(if done { 200 } else { 202 }, &body),
-        (None, None) => unknown(),
+        (None, None) => unknown_status(),
     };
     answer::for_request(answered, id)
+}
+
+/// An answer that repeats the prompt, if one is due.
+fn echoed(board: &mut Board, id: &str, at: EchoAt) -> Option<Answer> {
+    let job = board.job_mut(id)?;
+    let shape = job.ticket.echo(at).filter(|_| job.echoes > 0)?;
+    job.echoes -= 1;
+    Some(answer::echo(shape, job.ticket.prompt(), 500))
 }
 
 /// The JSON of a status. `logs` is what to show of them; `None` shows null.
@@ -87,6 +99,10 @@ pub(super) fn result(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
     if board.job(app, id).is_none() {
         return unknown();
     }
+    let done = board.job(app, id).is_some_and(Job::is_done);
+    if done && let Some(echo) = echoed(&mut board, id, EchoAt::Result) {
+        return answer::for_request(echo, id);
+    }
     let Some(job) = board.job_mut(id) else {
         return unknown();
     };
@@ -99,6 +115,10 @@ pub(super) fn result(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
         }
         Phase::Done(outcome) => {
             let whole = answer::outcome(outcome, job.billed_units);
+            if let Some(kind) = queue::spend(&mut job.result_lies) {
+                let text = format!("The request failed: {}", kind.name());
+                return answer::for_request(answer::failed(&Failure::request(kind, text)), id);
+            }
             match (queue::spend(&mut job.result_failures), job.result_cut_due) {
                 (Some(status), _) => troubled(status),
                 (None, true) => {
@@ -140,6 +160,12 @@ pub(super) fn cancel(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
         }
     };
     queue::pump(shared);
+    if let Some(Cancellation::Removed | Cancellation::Requested) = cancellation {
+        let bare = |job: &Job| job.ticket.meets(&Fault::CancelSuccess);
+        if shared.board().any_job(id).is_some_and(bare) {
+            return answer::for_request(answer::json(200, &json!({"success": true})), id);
+        }
+    }
     let (status, word) = match cancellation {
         Some(Cancellation::Removed) => (200, "OK"),
         Some(Cancellation::Requested) => (202, "CANCELLATION_REQUESTED"),
@@ -147,6 +173,11 @@ pub(super) fn cancel(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
         None => (404, "NOT_FOUND"),
     };
     answer::for_request(answer::json(status, &json!({"status": word})), id)
+}
+
+/// fal does not know the id, as its status says it.
+pub(super) fn unknown_status() -> Answer {
+    answer::json(404, &json!({"status": "NOT_FOUND"}))
 }
 
 /// fal does not know the id.

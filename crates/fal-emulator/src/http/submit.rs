@@ -17,7 +17,7 @@ use super::answer::{self, Answer};
 use super::call::{self, Call};
 use crate::cdn::Lifecycle;
 use crate::failure::{Failure, Item};
-use crate::fault::{Fault, GatewayBody, RequestError};
+use crate::fault::{EchoAt, Fault, GatewayBody, RequestError};
 use crate::queue::{self, Phase, Ticket};
 use crate::shared::Shared;
 
@@ -126,7 +126,14 @@ fn admit(
     let input: Option<Value> = serde_json::from_slice(&call.body).ok();
     let prompt = input.as_ref().and_then(|input| input["prompt"].as_str());
     let faults = shared.board().script.take_for(prompt.unwrap_or_default());
-    if let Some(refusal) = faults.iter().find_map(refusal) {
+    let echo = faults.iter().find_map(|fault| match fault {
+        Fault::Echo {
+            at: EchoAt::Submit,
+            shape,
+        } => Some(answer::echo(*shape, prompt.unwrap_or_default(), 422)),
+        _ => None,
+    });
+    if let Some(refusal) = echo.or_else(|| faults.iter().find_map(refusal)) {
         return Err(Box::new(refusal));
     }
     let Some(input) = input.filter(Value::is_object) else {

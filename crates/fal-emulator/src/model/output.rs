@@ -154,6 +154,8 @@ fn trouble(ticket: &Ticket, frame: &mut Frame, webp: bool) {
             Fault::LayerNotFound => frame.delivery = Delivery::Missing,
             Fault::LayerDrips => frame.delivery = Delivery::Drips,
             Fault::LayerErrors { times } => frame.delivery = Delivery::Failing(*times),
+            Fault::LayerMissing { times } => frame.delivery = Delivery::MissingFor(*times),
+            Fault::LayerGarbled { times } => frame.delivery = Delivery::GarbledFor(*times),
             Fault::LayerHuge { bytes, declared } => {
                 frame.delivery = Delivery::Huge {
                     bytes: *bytes,

@@ -30,6 +30,8 @@ pub struct Counters {
     pub status_reads: u64,
     /// Reads of a result.
     pub result_reads: u64,
+    /// Reads of the list of requests.
+    pub history_reads: u64,
     /// Downloads of files that were begun.
     pub downloads: u64,
     /// Files that were uploaded completely.
@@ -245,6 +247,11 @@ impl Board {
     /// All requests, oldest first.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.order.iter().filter_map(|id| self.jobs.get(id))
+    }
+
+    /// All requests, in no order, to be changed.
+    pub(crate) fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.jobs.values_mut()
     }
 
     /// Adds a line to the log of a request.

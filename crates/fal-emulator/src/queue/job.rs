@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cdn::Lifecycle;
 use crate::failure::Failure;
-use crate::fault::Fault;
+use crate::fault::{EchoAt, EchoShape, Fault, RequestError};
 
 /// What was submitted.
 #[derive(Debug)]
@@ -55,6 +55,19 @@ impl Ticket {
         } else {
             format!("{}/{}", self.app, self.path)
         }
+    }
+
+    /// The prompt; empty where there is none.
+    pub(crate) fn prompt(&self) -> &str {
+        self.input["prompt"].as_str().unwrap_or_default()
+    }
+
+    /// The shape in which this answer repeats the prompt, if it does.
+    pub(crate) fn echo(&self, wanted: EchoAt) -> Option<EchoShape> {
+        self.pick(|fault| match fault {
+            Fault::Echo { at, shape } if *at == wanted => Some(*shape),
+            _ => None,
+        })
     }
 
     /// Whether this very fault was scripted.
@@ -124,7 +137,15 @@ pub(crate) struct Job {
     pub(crate) result_bytes: usize,
     pub(crate) status_failures: Option<(u16, u32)>,
     pub(crate) result_failures: Option<(u16, u32)>,
+    pub(crate) result_lies: Option<(RequestError, u32)>,
     pub(crate) result_cut_due: bool,
+    /// Answers that still repeat the prompt.
+    pub(crate) echoes: u32,
+    /// Reads of the list that still do not show it.
+    pub(crate) unlisted: u32,
+    /// Whether the last read of the list showed it.
+    pub(crate) listed: bool,
+    pub(crate) history_failures: Option<(u16, u32)>,
     pub(crate) cancelled: bool,
     /// Its payloads were deleted over the platform's API.
     pub(crate) erased: bool,
@@ -141,6 +162,19 @@ impl Job {
         });
         let result_failures = ticket.pick(|fault| match fault {
             Fault::ResultErrors { status, times } => Some((*status, *times)),
+            _ => None,
+        });
+        let result_lies = ticket.pick(|fault| match fault {
+            Fault::ResultLies { kind, times } => Some((*kind, *times)),
+            _ => None,
+        });
+        let unlisted = ticket.pick(|fault| match fault {
+            Fault::HistoryLate { reads } => Some(*reads),
+            Fault::HistoryMissing => Some(u32::MAX),
+            _ => None,
+        });
+        let history_failures = ticket.pick(|fault| match fault {
+            Fault::HistoryErrors { status, times } => Some((*status, *times)),
             _ => None,
         });
         Self {
@@ -162,7 +196,12 @@ impl Job {
             result_bytes: 0,
             status_failures,
             result_failures,
+            result_lies,
             result_cut_due: ticket.meets(&Fault::ResultCut),
+            echoes: 2,
+            unlisted: unlisted.unwrap_or_default(),
+            listed: false,
+            history_failures,
             cancelled: false,
             erased: false,
             webhooks_sent: 0,
@@ -185,10 +224,11 @@ impl Job {
     }
 
     /// Whether the result can still be read: 30 days when it is stored, else an hour, or six
-    /// minutes from 10 KB on.
+    /// minutes from 10 KB on; what is larger than 1 MB is not stored.
     pub(crate) fn result_kept(&self, aged_ms: u64) -> bool {
         const MINUTE: u64 = 60_000;
-        let kept = match (self.ticket.forget_soon, self.result_bytes >= 10_000) {
+        let forget_soon = self.ticket.forget_soon || self.result_bytes > 1_000_000;
+        let kept = match (forget_soon, self.result_bytes >= 10_000) {
             (false, _) => 30 * 24 * 60 * MINUTE,
             (true, false) => 60 * MINUTE,
             (true, true) => 6 * MINUTE,
@@ -199,8 +239,8 @@ impl Job {
     }
 }
 
-/// Uses up one failure of a countdown and tells its status.
-pub(crate) fn spend(countdown: &mut Option<(u16, u32)>) -> Option<u16> {
+/// Uses up one failure of a countdown and tells what it says.
+pub(crate) fn spend<T: Copy>(countdown: &mut Option<(T, u32)>) -> Option<T> {
     match countdown {
         Some((status, left)) if *left > 0 => {
             *left -= 1;

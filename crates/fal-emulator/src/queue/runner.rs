@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::board::Board;
 use super::job::{Job, Outcome, Ticket};
 use crate::failure::{Failure, Item};
-use crate::fault::Fault;
+use crate::fault::{EchoAt, Fault};
 use crate::model;
 use crate::shared::Shared;
 use crate::webhook;
@@ -128,6 +128,7 @@ async fn infer(
             Some(_) => Ok(Vec::new()),
         }
     };
+    report_prompt(shared, ticket);
     // The engine works while the steps are told; whichever takes longer sets the pace.
     let steps = input.num_inference_steps;
     let (frames, ()) = tokio::join!(drawing, pace(shared, ticket, steps, started));
@@ -155,6 +156,16 @@ async fn pace(shared: &Shared, ticket: &Ticket, steps: u32, started: Instant) {
     gate(shared, ticket).await;
 }
 
+/// Models print what they were asked.
+fn report_prompt(shared: &Shared, ticket: &Ticket) {
+    if ticket.echo(EchoAt::Status).is_some() {
+        let now_ms = shared.config.clock.now_ms();
+        let line = format!("prompt: {}", ticket.prompt());
+        shared.board().log(&ticket.id, now_ms, line);
+        shared.changed();
+    }
+}
+
 fn report_step(shared: &Shared, ticket: &Ticket, step: u32, steps: u32) {
     let now_ms = shared.config.clock.now_ms();
     let line = format!("step {step}/{steps}");
@@ -176,6 +187,10 @@ fn scripted_failure(ticket: &Ticket) -> Option<Failure> {
                 422,
                 vec![Item::new("value_error", "image_url", "Value error").plain()],
             ),
+            Fault::Echo {
+                at: EchoAt::Run,
+                shape,
+            } => Failure::echo(*shape, ticket.prompt()),
             _ => return None,
         })
     })

@@ -1,5 +1,7 @@
-//! Delivery of webhooks: one POST, then up to ten more while the answer is not 2xx, 7 s after the
-//! first and twice as long each time (about two hours in all), 15 s for each answer.
+//! Delivery of webhooks: one POST, then up to thirty more while the answer is not 2xx and the result
+//! is still kept: 7 s after the first, twice as long each time up to ten minutes; 15 s for the first
+//! answer, 120 s for later ones. A redirect is not followed and ends the delivery; so does, where the
+//! configuration says so, a private address.
 //!
 //! Faults of webhooks act here. Invariant: every try that ends is on the board's list.
 
@@ -14,9 +16,11 @@ use crate::fault::Fault;
 use crate::queue::{Outcome, Ticket, WebhookDelivery};
 use crate::shared::Shared;
 
-const RETRIES: u32 = 10;
+const RETRIES: u32 = 30;
 const FIRST_DELAY: Duration = Duration::from_secs(7);
-const ANSWER_TIME: Duration = Duration::from_secs(15);
+const LONGEST_DELAY: Duration = Duration::from_secs(600);
+const FIRST_ANSWER_TIME: Duration = Duration::from_secs(15);
+const LATER_ANSWER_TIME: Duration = Duration::from_secs(120);
 const STALE_SECONDS: u64 = 600;
 
 /// Tells the caller how the request ended, as often as scripted.
@@ -59,14 +63,38 @@ async fn send_unknown(shared: &Arc<Shared>, ticket: &Ticket, url: &str, outcome:
 
 /// Tries until the answer is 2xx or the tries are used up.
 async fn insist(shared: &Arc<Shared>, ticket: &Ticket, url: &str, bytes: &[u8]) {
-    let mut delay = FIRST_DELAY.div_f64(shared.config.webhook_speed.max(0.001));
+    if shared.config.public_webhooks && is_private(url) {
+        return;
+    }
+    let speed = shared.config.webhook_speed.max(0.001);
+    let (mut delay, longest) = (FIRST_DELAY.div_f64(speed), LONGEST_DELAY.div_f64(speed));
     for attempt in 1..=RETRIES + 1 {
         let status = post(shared, ticket, &ticket.id, url, bytes, attempt).await;
-        if status.is_some_and(|status| (200..300).contains(&status)) || attempt > RETRIES {
+        // A redirect is as final as a success.
+        let ended = status.is_some_and(|status| (200..400).contains(&status));
+        if ended || attempt > RETRIES || !kept(shared, ticket) {
             return;
         }
         sleep_until(Instant::now() + delay).await;
-        delay *= 2;
+        delay = (delay * 2).min(longest);
+    }
+}
+
+fn kept(shared: &Arc<Shared>, ticket: &Ticket) -> bool {
+    let aged_ms = shared.config.clock.aged_ms();
+    let board = shared.board();
+    board
+        .any_job(&ticket.id)
+        .is_some_and(|job| job.result_kept(aged_ms))
+}
+
+/// Whether the address is one that is not on the public internet, as far as it is written there.
+fn is_private(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => true,
     }
 }
 
@@ -79,7 +107,12 @@ async fn post(
     bytes: &[u8],
     attempt: u32,
 ) -> Option<u16> {
-    let status = send(shared, ticket, about, url, bytes).await;
+    let answer_time = if attempt == 1 {
+        FIRST_ANSWER_TIME
+    } else {
+        LATER_ANSWER_TIME
+    };
+    let status = send(shared, ticket, about, url, bytes, answer_time).await;
     {
         let mut board = shared.board();
         board.counters.webhooks += 1;
@@ -106,6 +139,7 @@ async fn send(
     about: &str,
     url: &str,
     bytes: &[u8],
+    answer_time: Duration,
 ) -> Option<u16> {
     let mut seconds = shared.config.clock.now_ms() / 1000;
     if ticket.meets(&Fault::WebhookStale) {
@@ -113,10 +147,10 @@ async fn send(
     }
     let forged = ticket.meets(&Fault::WebhookForged);
     let signed = shared.signing.sign(about, seconds, bytes, forged);
-    let client = shared.outgoing.client_for(url).ok()?;
+    let client = shared.outgoing.webhook_client_for(url).ok()?;
     let mut request = client
         .post(url)
-        .timeout(ANSWER_TIME)
+        .timeout(answer_time)
         .header("content-type", "application/json")
         .body(bytes.to_vec());
     if !ticket.meets(&Fault::WebhookUnsigned) {

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use fal_emulator::{Config, Fault, GatewayBody, MODEL, ModelError, RequestError, Stage};
+use fal_emulator::{
+    Config, EchoAt, EchoShape, Fault, GatewayBody, MODEL, ModelError, RequestError, Stage,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -69,7 +71,7 @@ async fn refusing_faults_enqueue_nothing_and_bill_nothing() {
             Fault::Locked => 403,
             Fault::ApplicationNotFound => 404,
             Fault::RateLimited { .. } => 429,
-            Fault::RejectedAtSubmit => 422,
+            Fault::RejectedAtSubmit | Fault::Echo { .. } => 422,
             Fault::ServerError => 500,
             Fault::Gateway { status, .. } => *status,
             Fault::DropBeforeEnqueue => {
@@ -105,7 +107,7 @@ async fn failing_faults_end_as_completed_with_an_error() {
         .collect();
     assert_eq!(
         failing.len(),
-        3 + ModelError::ALL.len() + RequestError::ALL.len()
+        4 + ModelError::ALL.len() + RequestError::ALL.len()
     );
     for fault in failing {
         bench.emulator.script(fault.clone());
@@ -143,6 +145,7 @@ async fn failing_faults_end_as_completed_with_an_error() {
                 assert_eq!(code, 422);
                 assert!(told["detail"].is_string());
             }
+            Fault::Echo { .. } => assert_eq!(code, 422),
             Fault::PlainDetail => {
                 assert_eq!(code, 422);
                 assert_eq!(told["detail"][0].get("url"), None);
@@ -184,6 +187,80 @@ async fn reading_can_fail_a_few_times() {
             .map(Vec::len),
         Some(4)
     );
+}
+
+#[tokio::test]
+async fn a_result_can_lie_and_a_file_can_come_late() {
+    let bench = Bench::start().await;
+    bench.emulator.script_together([
+        Fault::ResultLies {
+            kind: RequestError::InternalError,
+            times: 1,
+        },
+        Fault::LayerMissing { times: 1 },
+        Fault::LayerGarbled { times: 1 },
+    ]);
+    let submitted = bench.submit(&input()).await;
+    bench.emulator.wait_for_completed(1).await;
+    let path = request_path(&submitted);
+    let status = body(bench.get(&format!("{path}/status")).await).await;
+    assert!(status.get("error").is_none(), "{status}");
+    let lie = bench.get(&path).await;
+    assert_eq!(lie.status(), 500);
+    assert_eq!(body(lie).await["error_type"], "internal_error");
+    let output = body(bench.get(&path).await).await;
+    let last = output["images"][3]["url"].as_str().expect("a URL");
+    // The later fault of the two is the one that counts.
+    let garbled = bench.get(last).await;
+    assert_eq!(garbled.status(), 200);
+    assert!(garbled.text().await.expect("a text").contains("moment"));
+    assert_eq!(bench.get(last).await.headers()["content-type"], "image/png");
+}
+
+#[tokio::test]
+async fn every_answer_can_repeat_the_prompt_in_every_shape() {
+    let bench = Bench::start().await;
+    for shape in EchoShape::ALL {
+        for at in EchoAt::ALL {
+            let (at, shape) = (*at, *shape);
+            bench.emulator.script(Fault::Echo { at, shape });
+            let call = bench.call(Method::POST, &format!("/{MODEL}"));
+            let answered = call.json(&prompted("lighthouse")).send().await;
+            let answered = answered.expect("an answer");
+            let said = if at == EchoAt::Submit {
+                answered.text().await.expect("a text")
+            } else {
+                let submitted = body(answered).await;
+                let id = submitted["request_id"].as_str().expect("an id");
+                bench.emulator.complete(id).await;
+                let path = request_path(&submitted);
+                let status = bench.get(&format!("{path}/status?logs=1")).await;
+                let result = bench.get(&path).await;
+                let mut said = status.text().await.expect("a text");
+                if at != EchoAt::Status {
+                    said = result.text().await.expect("a text");
+                }
+                said
+            };
+            assert!(said.contains("lighthouse"), "{at:?} {shape:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_can_be_answered_as_the_generated_description_says() {
+    let bench = Bench::with(Config {
+        hold: true,
+        ..Config::default()
+    });
+    let bench = bench.await;
+    bench.emulator.script(Fault::CancelSuccess);
+    let submitted = bench.submit(&input()).await;
+    let path = format!("{}/cancel", request_path(&submitted));
+    let answered = bench.put(&path).await;
+    assert_eq!(answered.status(), 200);
+    assert_eq!(body(answered).await, json!({"success": true}));
+    assert_eq!(bench.put(&path).await.status(), 400);
 }
 
 #[tokio::test]

@@ -93,32 +93,62 @@ async fn a_delivery_is_repeated_until_it_is_answered_with_2xx() {
         ..Config::default()
     });
     let bench = bench.await;
-    let receiver = Receiver::start(&[500, 404, 302]).await;
+    let receiver = Receiver::start(&[500, 404]).await;
     submit(&bench, &receiver, &input()).await;
-    let sent = bench.emulator.wait_for_webhooks(4).await;
+    let sent = bench.emulator.wait_for_webhooks(3).await;
     let statuses: Vec<_> = sent.iter().map(|one| one.status).collect();
-    assert_eq!(statuses, [Some(500), Some(404), Some(302), Some(200)]);
+    assert_eq!(statuses, [Some(500), Some(404), Some(200)]);
     let bodies: Vec<_> = receiver
         .deliveries()
         .iter()
         .map(|one| one.body.clone())
         .collect();
-    assert_eq!(bodies.len(), 4);
+    assert_eq!(bodies.len(), 3);
     assert!(bodies.iter().all(|one| *one == bodies[0]));
 }
 
 #[tokio::test]
-async fn a_delivery_is_given_up_after_ten_retries() {
+async fn a_redirect_is_not_followed_and_ends_the_delivery() {
     let bench = Bench::with(Config {
         webhook_speed: 1e6,
         ..Config::default()
     });
     let bench = bench.await;
-    let receiver = Receiver::start(&[500; 20]).await;
+    let receiver = Receiver::start(&[307]).await;
     submit(&bench, &receiver, &input()).await;
-    bench.emulator.wait_for_webhooks(11).await;
+    let sent = bench.emulator.wait_for_webhooks(1).await;
+    assert_eq!(sent[0].status, Some(307));
+    // Nothing of this delivery is left when all tasks have ended.
     bench.emulator.stop().await;
-    assert_eq!(receiver.deliveries().len(), 11);
+    assert_eq!(receiver.deliveries().len(), 1);
+}
+
+#[tokio::test]
+async fn a_private_address_gets_no_webhook_where_fal_would_send_none() {
+    let bench = Bench::with(Config {
+        public_webhooks: true,
+        ..Config::default()
+    });
+    let bench = bench.await;
+    let receiver = Receiver::start(&[]).await;
+    submit(&bench, &receiver, &input()).await;
+    bench.emulator.wait_for_completed(1).await;
+    bench.emulator.stop().await;
+    assert!(receiver.deliveries().is_empty());
+}
+
+#[tokio::test]
+async fn a_delivery_is_given_up_after_thirty_retries() {
+    let bench = Bench::with(Config {
+        webhook_speed: 1e6,
+        ..Config::default()
+    });
+    let bench = bench.await;
+    let receiver = Receiver::start(&[500; 40]).await;
+    submit(&bench, &receiver, &input()).await;
+    bench.emulator.wait_for_webhooks(31).await;
+    bench.emulator.stop().await;
+    assert_eq!(receiver.deliveries().len(), 31);
 }
 
 #[tokio::test]

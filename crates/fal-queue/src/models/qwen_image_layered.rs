@@ -7,17 +7,18 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 /// The model's id.
 pub const MODEL: &str = "fal-ai/qwen-image-layered";
 
-/// US dollars per request, whatever the number of layers. Source: the model page says "$0.05 per
+/// Millionths of a US dollar per request, whatever the number of layers. Source: the model page says "$0.05 per
 /// image", fal's guide "about $0.05 per decomposition"; that this is one request is a reading of
 /// the two. Runs that end in a 5xx are not billed.
-pub const PRICE_USD_PER_REQUEST: f64 = 0.05;
+pub const PRICE_MICROUSD_PER_REQUEST: u64 = 50_000;
 
 /// The model's input. `Debug` shortens a data URI.
 #[derive(Clone, PartialEq, Serialize)]
@@ -99,11 +100,16 @@ impl Input {
     }
 }
 
-/// The model's output.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// How many images of an output are kept; what is beyond is read and dropped. The model makes ten at
+/// the most, and no number that a server sends may decide how much memory is taken.
+pub const MOST_IMAGES: usize = 64;
+
+/// The model's output. `Debug` does not show the prompt.
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct Output {
     /// The layers, bottom first in practice. Their count may differ from what was asked for, and
-    /// their size follows the model, not the input.
+    /// their size follows the model, not the input. At most [`MOST_IMAGES`].
+    #[serde(deserialize_with = "first_images")]
     pub images: Vec<Image>,
     /// The seed that was used; it needs all 64 bits.
     #[serde(default, deserialize_with = "lenient")]
@@ -149,6 +155,31 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(serde_json::from_value(value).ok())
 }
 
+/// The first [`MOST_IMAGES`] of a list.
+fn first_images<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Image>, D::Error> {
+    struct First;
+    impl<'de> Visitor<'de> for First {
+        type Value = Vec<Image>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of images")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Image>, A::Error> {
+            let mut images = Vec::new();
+            while images.len() < MOST_IMAGES {
+                let Some(image) = list.next_element()? else {
+                    return Ok(images);
+                };
+                images.push(image);
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(images)
+        }
+    }
+    deserializer.deserialize_seq(First)
+}
+
 /// An address fit for a log: a data URI without its data, a link without its query.
 fn shortened(url: &str) -> &str {
     let end = if url.starts_with("data:") {
@@ -171,11 +202,24 @@ impl fmt::Debug for Input {
 
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The path of an address, and a name, may be made of the prompt.
+        let host = Url::parse(&self.url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
         f.debug_struct("Image")
-            .field("url", &shortened(&self.url))
-            .field("content_type", &self.content_type)
+            .field("host", &host)
             .field("width", &self.width)
             .field("height", &self.height)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("images", &self.images)
+            .field("seed", &self.seed)
+            .field("has_nsfw_concepts", &self.has_nsfw_concepts)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! The body of a webhook, read after its signature was checked.
 //!
 //! The payload stays unparsed text, because it is the model's output on success and an error body
-//! otherwise. `Debug` does not print it: it may hold images.
+//! otherwise. `Debug` prints neither it nor a sentence of fal's: they may hold images and prompts.
 
 use std::fmt;
 
@@ -88,8 +88,8 @@ impl fmt::Debug for WebhookBody {
                 "payload_bytes",
                 &self.payload.as_ref().map(|raw| raw.get().len()),
             )
-            .field("error", &self.error)
-            .field("payload_error", &self.payload_error)
+            .field("error", &self.error.is_some())
+            .field("payload_error", &self.payload_error.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -37,7 +37,7 @@ async fn failed(answer: Reply) -> Error {
 const MODEL: &[(&str, u16, bool)] = &[
     ("internal_server_error", 500, true),
     ("generation_timeout", 504, true),
-    ("downstream_service_error", 400, false),
+    ("downstream_service_error", 500, true),
     ("downstream_service_unavailable", 500, true),
     ("content_policy_violation", 422, false),
     ("image_too_small", 422, false),
@@ -180,11 +180,14 @@ async fn items_keep_what_helps_and_lose_the_echo() {
     assert_eq!(items[0].ctx["min_height"], json!(256));
     assert_eq!(items[1].error_type, Some(ErrorType::LessThanEqual));
     assert!(format!("{error:?}").len() < 1500, "{error:?}");
-    assert!(!format!("{error:?}").contains("iVBOR"));
     assert_eq!(
         error.to_string(),
-        "the model failed (HTTP 422: too small (image_too_small at body.images.0.url); \
-         too many (less_than_equal at body.num_layers))"
+        "the model failed (HTTP 422, image_too_small)"
+    );
+    assert_eq!(
+        error.failure().unwrap().message(),
+        "too small (image_too_small at body.images.0.url); \
+         too many (less_than_equal at body.num_layers)"
     );
 }
 
@@ -221,6 +224,16 @@ async fn plain_framework_items_are_read_too() {
         Class::Retryable,
         "an unknown type leaves the decision to the status"
     );
+}
+
+#[tokio::test]
+async fn a_service_behind_the_model_is_judged_by_its_status() {
+    let asked = Asked::start().await;
+    let body = json!({"detail": [{"loc": [], "msg": "m", "type": "downstream_service_error"}]});
+    for (status, class) in [(400, Class::Permanent), (500, Class::Retryable)] {
+        let error = asked.failed(reply(status, &body)).await;
+        assert_eq!(error.class(), class, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod calls;
 mod erase;
 mod errors;
+mod history;
 mod raw;
 mod repeat;
 mod secrets;

@@ -95,6 +95,11 @@ async fn every_option_reaches_its_header_or_query() {
         object_lifetime: Some(Duration::from_secs(3600)),
         max_queue_length: Some(7),
         runner_hint: Some("h1".into()),
+        tags: vec![
+            ("lamina-job".into(), "a b".into()),
+            ("x".into(), "1".into()),
+        ],
+        disable_fallback: true,
     };
     // The base may have a path of its own, with or without a slash at its end.
     let base = server.url.join("base/").unwrap();
@@ -128,8 +133,40 @@ async fn every_option_reaches_its_header_or_query() {
             r#"{"expiration_duration_seconds":3600}"#,
         ),
         ("x-fal-runner-hint", "h1"),
+        ("x-fal-tags", "lamina-job=a b,x=1"),
+        ("x-app-fal-disable-fallback", "1"),
     ] {
         assert_eq!(seen.header(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn tags_that_fal_would_drop_are_refused_before_anything_is_sent() {
+    let client = client(&nobody().await);
+    let long = "x".repeat(257);
+    let many = vec![("a", "b"); 11];
+    let large = vec![("a", &long[..200]); 6];
+    for tags in [
+        vec![("Upper", "x")],
+        vec![("fal.x", "x")],
+        vec![("", "x")],
+        vec![("a", "")],
+        vec![("a", "b,c")],
+        vec![("a", "é")],
+        vec![("a", "b\n")],
+        vec![("a", &*long)],
+        many,
+        large,
+    ] {
+        let tags = tags.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let options = SubmitOptions {
+            tags: tags.collect(),
+            ..Default::default()
+        };
+        let error = client.submit(&model(), &json!({}), &options).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.delivery, Delivery::NotSent);
+        assert!(matches!(error.error, Error::Invalid(_)), "{error}");
     }
 }
 

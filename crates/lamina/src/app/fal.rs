@@ -13,6 +13,10 @@ use crate::engines::FalSettings;
 use crate::tls;
 use crate::trace;
 
+/// A result names its layers in a few kilobytes. Only where they come inside it, which lamina does not
+/// ask for, is it larger; one is read for each job that waits, so it is bounded for a whole service.
+const MOST_ANSWER_BYTES: usize = 8 << 20;
+
 /// A client of fal that repeats nothing by itself.
 pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue::ConfigError> {
     fal_queue::Client::new(fal_queue::Config {
@@ -24,6 +28,7 @@ pub(crate) fn fal_client(fal: &FalConfig) -> Result<fal_queue::Client, fal_queue
         admin_key: fal.admin_key.clone(),
         // The worker retries durably; two schedules on top of each other would multiply.
         retry: fal_queue::Retry::off(),
+        max_answer_bytes: MOST_ANSWER_BYTES,
         tls: tls::client_config().ok(),
         trace_parent: Some(trace::parent_header),
         ..fal_queue::Config::default()

@@ -75,6 +75,9 @@ fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
     if let Some(fal) = config.fal.as_ref().filter(|_| usable) {
         let way = runtime.block_on(reach::way(config, fal, serving));
         tell("way to fal", way);
+        if let Some(public) = config.public_url.as_ref().filter(|_| fal.webhooks) {
+            tell("callbacks", runtime.block_on(reach::callbacks(public)));
+        }
     }
 }
 

@@ -210,6 +210,30 @@ async fn by_link(config: &Config, fal: &FalConfig, public: &Url, serving: bool) 
     }
 }
 
+/// Where fal calls back. It follows no redirect, and takes one for the end of a delivery.
+pub(super) async fn callbacks(public: &Url) -> Found {
+    let base = public.as_str().trim_end_matches('/');
+    let Ok(url) = Url::parse(&format!("{base}/healthz")) else {
+        return Found::Bad("no address can be made of PUBLIC_URL".into());
+    };
+    match fetch(url).await {
+        Fetched::Other(status) if status.is_redirection() => Found::Bad(format!(
+            "PUBLIC_URL was answered {}, a redirect, which fal's webhooks do not follow; set it to the address that it leads to",
+            status.as_u16()
+        )),
+        Fetched::Other(StatusCode::OK) | Fetched::Same { .. } => {
+            Found::Good("fal calls back under PUBLIC_URL, which answers here".into())
+        }
+        Fetched::Other(status) => Found::Unsure(format!(
+            "fal calls back under PUBLIC_URL, which was answered {} here; not proven",
+            status.as_u16()
+        )),
+        Fetched::Nothing(why) => Found::Unsure(format!(
+            "fal calls back under PUBLIC_URL; not proven from here ({why})"
+        )),
+    }
+}
+
 async fn by_upload(fal: &FalConfig) -> Found {
     let client = match app::fal_client(fal) {
         Ok(client) => client,

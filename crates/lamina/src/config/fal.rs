@@ -5,7 +5,11 @@ use url::Url;
 
 use super::reader::Reader;
 use super::{FalConfig, StorageConfig};
+use crate::access::parse_usd;
 use crate::engines::ImageWay;
+
+/// No request costs as much; a price that does is a slip of the pen.
+const MOST_MICROUSD: u64 = 1_000_000_000;
 
 impl Reader<'_> {
     /// fal's own options are checked even without a key, so that a typo shows before the key comes.
@@ -56,24 +60,12 @@ impl Reader<'_> {
             );
         }
         let model = self.parse("FAL_MODEL", "a model such as fal-ai/qwen-image-layered");
-        let price: f64 = self.parse("FAL_PRICE_USD", "a number of US dollars");
-        if !(0.0..1000.0).contains(&price) {
-            self.wrong(
-                "FAL_PRICE_USD",
-                format!("expected a number of US dollars from 0 to 1000, got {price}"),
-            );
-        }
+        let price_microusd = self.fal_price();
         let (queue_url, rest_url) = (self.fal_url("FAL_QUEUE_URL"), self.fal_url("FAL_REST_URL"));
         let jwks_url = self.fal_url("FAL_JWKS_URL");
         let platform_url = self.fal_url("FAL_PLATFORM_URL");
         let admin_key = self.admin_key();
         let key = SecretString::from(self.text(given?));
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be 0 to 1000 dollars"
-        )]
-        let price_microusd = (price * 1e6).round() as u64;
         Some(FalConfig {
             key,
             admin_key,
@@ -86,6 +78,19 @@ impl Reader<'_> {
             platform_url,
             jwks_url,
         })
+    }
+
+    /// In millionths of a US dollar, read digit by digit: what is summed is exact.
+    fn fal_price(&mut self) -> u64 {
+        let text = self.text("FAL_PRICE_USD");
+        let price = parse_usd(text).filter(|price| *price < MOST_MICROUSD);
+        if price.is_none() {
+            self.wrong(
+                "FAL_PRICE_USD",
+                format!("expected US dollars such as 0.05, from 0 to less than 1000 with at most six decimals, got {text:?}"),
+            );
+        }
+        price.unwrap_or_default()
     }
 
     fn admin_key(&mut self) -> Option<SecretString> {

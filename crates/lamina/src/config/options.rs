@@ -216,7 +216,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "FAL_PLATFORM_URL",
         "https://api.fal.ai/v1",
-        "fal's platform API, which deletes; the emulator's in development.",
+        "fal's platform API, which lists requests and deletes; the emulator's in development.",
     ),
     option(
         "SUBMIT_UNKNOWN",
@@ -226,7 +226,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "SUBMIT_UNKNOWN_GRACE",
         "2m",
-        "How long to wait for the webhook that would tell.",
+        "How long to wait for the webhook that would tell, before fal's list of requests is asked.",
     ),
     option(
         "ENGINE_TIMEOUT",

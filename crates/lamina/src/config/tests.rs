@@ -55,6 +55,51 @@ fn a_fal_key_makes_fal_the_engine() {
 }
 
 #[test]
+fn a_price_is_read_digit_by_digit() {
+    let price = |text| {
+        Config::from_pairs([
+            ("FAL_KEY", "id-1234:0123456789abcdef"),
+            ("FAL_PRICE_USD", text),
+        ])
+    };
+    for (text, microusd) in [
+        ("0", 0),
+        ("0.05", 50_000),
+        ("0.000001", 1),
+        ("0.29", 290_000),
+        ("1.005", 1_005_000),
+        ("999.999999", 999_999_999),
+    ] {
+        assert_eq!(
+            price(text).unwrap().fal.unwrap().price_microusd,
+            microusd,
+            "{text}"
+        );
+    }
+    for text in [
+        "-0.05",
+        "NaN",
+        "inf",
+        "1e-2",
+        "5e2",
+        "1000",
+        "0.0000001",
+        "0,05",
+        "$0.05",
+        "0.05 ",
+        ".5",
+        "5.",
+        "+1",
+    ] {
+        let said = errors(&[("FAL_PRICE_USD", text)]);
+        assert!(
+            said.starts_with("FAL_PRICE_USD: expected US dollars"),
+            "{text}: {said}"
+        );
+    }
+}
+
+#[test]
 fn every_wrong_option_is_named_with_what_it_wants() {
     insta::assert_snapshot!(errors(&[
         ("HOST", "localhost"),

@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Accepted, Check, Engine, EngineError, EngineFacts, Order, SubmitError};
-use crate::jobs::{FailureCode, RequestId};
+use super::{
+    Accepted, Check, Engine, EngineError, EngineFacts, History, Input, Order, SubmitError,
+};
+use crate::jobs::{FailureCode, JobId, Nonce, RequestId, UnixMs};
 use crate::metrics::{EngineCall, EngineMetrics};
 use crate::trace::{self, Scope};
 
@@ -39,6 +41,14 @@ impl Engine for Measured {
         self.engine.facts()
     }
 
+    async fn input(&self, order: &Order) -> Result<Input, EngineError> {
+        let (since, span) = (Instant::now(), trace::child("engine input"));
+        let answer = span.run(self.engine.input(order)).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::Input, since, failed, &span);
+        answer
+    }
+
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
         let (since, span) = (Instant::now(), trace::child("engine submit"));
         let answer = span.run(self.engine.submit(order)).await;
@@ -62,6 +72,23 @@ impl Engine for Measured {
             let kind = self.engine.facts().kind;
             self.metrics.failed(kind, EngineCall::Run, code);
         }
+        answer
+    }
+
+    fn lists(&self) -> bool {
+        self.engine.lists()
+    }
+
+    async fn history(
+        &self,
+        job: JobId,
+        nonce: &Nonce,
+        since: UnixMs,
+    ) -> Result<History, EngineError> {
+        let (begun, span) = (Instant::now(), trace::child("engine history"));
+        let answer = span.run(self.engine.history(job, nonce, since)).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::History, begun, failed, &span);
         answer
     }
 

@@ -3,6 +3,8 @@
 
 mod error;
 mod fal;
+mod history;
+mod input;
 mod local;
 mod measured;
 
@@ -17,6 +19,8 @@ use url::Url;
 
 pub use error::{Delivery, EngineError, SubmitError};
 pub use fal::{Fal, FalSettings, ImageWay};
+pub use history::{History, Listed};
+pub use input::Input;
 pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
@@ -55,6 +59,9 @@ pub struct Order {
     pub nonce: Nonce,
     /// The picture, within the engine's `max_side`.
     pub source: BlobKey,
+    /// How the engine reaches it, as [`Engine::input`] says. What is here before that is what an
+    /// earlier call for this job came to.
+    pub input: Option<Input>,
     /// What is wanted.
     pub params: Params,
     /// When the job ends; nothing needs to be kept longer.
@@ -102,11 +109,20 @@ pub struct LayerSource {
     pub content: LayerContent,
 }
 
+/// What an engine says of a file before it is fetched; not to be trusted, but to be held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// Width by height.
+    pub pixels: Option<u64>,
+}
+
 /// The bytes of a layer, or where to get them.
 #[derive(Clone, PartialEq)]
 pub enum LayerContent {
     /// To be fetched.
-    Url(Url),
+    Url(Url, Declared),
     /// At hand.
     Bytes(Bytes),
 }
@@ -114,7 +130,7 @@ pub enum LayerContent {
 impl std::fmt::Debug for LayerContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Url(url) => write!(f, "Url({})", url.host_str().unwrap_or_default()),
+            Self::Url(url, _) => write!(f, "Url({})", url.host_str().unwrap_or_default()),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
         }
     }
@@ -126,11 +142,34 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
     /// What never changes about it.
     fn facts(&self) -> EngineFacts;
 
-    /// Hands a source over, once. Dropping the future leaves the fate of the submission unknown.
+    /// Makes the source reachable for the engine, before a submission is opened: reads it, makes a
+    /// link, or uploads it. It costs nothing, and `order.input` is used again where it is still good.
+    async fn input(&self, _order: &Order) -> Result<Input, EngineError> {
+        Ok(Input::direct())
+    }
+
+    /// Hands a source over, once, with `order.input` as [`Engine::input`] made it. Dropping the
+    /// future leaves the fate of the submission unknown.
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError>;
 
     /// Where a request stands. An error says that it could not be asked.
     async fn check(&self, request: &RequestId) -> Result<Check, EngineError>;
+
+    /// Whether [`Engine::history`] may know something.
+    fn lists(&self) -> bool {
+        false
+    }
+
+    /// What the engine lists of the requests that it took since then: how the fate of a submission
+    /// is learnt whose answer was lost. Those that surely are this submission's are marked.
+    async fn history(
+        &self,
+        _job: JobId,
+        _nonce: &Nonce,
+        _since: UnixMs,
+    ) -> Result<History, EngineError> {
+        Ok(History::default())
+    }
 
     /// Asks the engine to stop. A request that is done or unknown is no error.
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError>;

@@ -36,6 +36,8 @@ pub enum FailureCode {
     /// A layer that the engine named could not be fetched, is not a picture, or has other
     /// proportions than the others.
     EngineBadLayer,
+    /// The engine's result has more or larger layers than lamina takes.
+    EngineOutputTooLarge,
     /// It is not known whether the engine accepted the picture, and the policy is not to pay twice.
     SubmissionUnknown,
     /// The day's cap on spending left nothing for this job.
@@ -56,7 +58,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::ContentRefused,
         Self::EngineRejectedImage,
         Self::EngineRejectedInput,
@@ -71,6 +73,7 @@ impl FailureCode {
         Self::EngineResultExpired,
         Self::EngineNoLayers,
         Self::EngineBadLayer,
+        Self::EngineOutputTooLarge,
         Self::SubmissionUnknown,
         Self::SpendLimitReached,
         Self::EngineNotConfigured,
@@ -99,6 +102,7 @@ impl FailureCode {
             Self::EngineResultExpired => "engine_result_expired",
             Self::EngineNoLayers => "engine_no_layers",
             Self::EngineBadLayer => "engine_bad_layer",
+            Self::EngineOutputTooLarge => "engine_output_too_large",
             Self::SubmissionUnknown => "submission_unknown",
             Self::SpendLimitReached => "spend_limit_reached",
             Self::EngineNotConfigured => "engine_not_configured",
@@ -153,6 +157,9 @@ impl FailureCode {
             }
             Self::EngineBadLayer => {
                 "A layer could not be fetched from the layering service, is not a picture, or has not the proportions of the others. Create the job again."
+            }
+            Self::EngineOutputTooLarge => {
+                "The layering service sent more or larger layers than this server takes. Create the job again with fewer layers, or with a smaller picture."
             }
             Self::SubmissionUnknown => {
                 "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that."

@@ -14,10 +14,14 @@ type Label<const N: usize> = [(&'static str, &'static str); N];
 /// What an engine was asked, or did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineCall {
-    /// Handing a picture over, with its upload where that is the way.
+    /// Making a picture reachable: its upload where that is the way.
+    Input,
+    /// Handing a picture over.
     Submit,
     /// Asking where a request stands, and for its result.
     Check,
+    /// Asking what the engine took, after an answer was lost.
+    History,
     /// Stopping a request.
     Cancel,
     /// Deleting what the engine keeps.
@@ -29,8 +33,10 @@ pub enum EngineCall {
 impl EngineCall {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Input => "input",
             Self::Submit => "submit",
             Self::Check => "check",
+            Self::History => "history",
             Self::Cancel => "cancel",
             Self::Erase => "erase",
             Self::Run => "run",
@@ -69,7 +75,12 @@ impl Default for EngineMetrics {
         // What alerts look for exists before it happens: a series that begins with its first event
         // hides that event from increase() and rate().
         for engine in EngineKind::ALL {
-            for call in [EngineCall::Submit, EngineCall::Check, EngineCall::Run] {
+            for call in [
+                EngineCall::Input,
+                EngineCall::Submit,
+                EngineCall::Check,
+                EngineCall::Run,
+            ] {
                 for code in ALARMING {
                     let _ = metrics.errors_of(engine, call, code);
                 }
@@ -106,7 +117,7 @@ impl EngineMetrics {
             histogram(
                 "lamina_engine_call_duration_seconds",
                 &["engine", "call"],
-                "Time of a call to an engine, failed ones too: submit (with the upload of the picture), check, cancel or erase",
+                "Time of a call to an engine, failed ones too: input (the upload of the picture), submit, check, history, cancel or erase",
             ),
             self.calls.clone(),
         );

@@ -48,7 +48,10 @@ pub(super) use queue::{
     turns_go_round_where_every_owner_holds_the_same,
 };
 pub(super) use submissions::{
-    a_callback_proves_that_an_open_submission_was_taken, a_submission_of_unknown_fate_is_counted,
+    a_callback_proves_that_an_open_submission_was_taken,
+    a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,
+    a_lost_call_is_told_from_those_that_are_known, a_submission_of_unknown_fate_is_counted,
+    open_submissions_of_jobs_that_ended_are_closed_as_unknown,
     the_account_follows_every_submission_through_its_states,
     what_a_step_learns_is_written_with_its_change,
 };
@@ -57,9 +60,9 @@ pub(super) use uploads::{
 };
 
 use super::{
-    AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Facts, Gone,
-    IdempotencyKey, Incoming, Lookup, NewJob, NewUpload, Opening, PhaseStanding, Settled,
-    SourceFacts, Store, StoredSource, SubmissionState, Want,
+    Abandoned, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Facts, Gone,
+    IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
+    Settled, SourceFacts, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -234,6 +237,9 @@ macro_rules! for_each_case {
             a_wake_up_during_a_step_is_not_lost,
             a_callback_proves_that_an_open_submission_was_taken,
             a_submission_of_unknown_fate_is_counted,
+            a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,
+            a_lost_call_is_told_from_those_that_are_known,
+            open_submissions_of_jobs_that_ended_are_closed_as_unknown,
             a_deleted_job_takes_the_lease_and_is_erased_then_forgotten,
             the_account_follows_every_submission_through_its_states,
             the_queue_tells_what_is_due_and_for_how_long,

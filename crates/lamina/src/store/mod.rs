@@ -23,11 +23,11 @@ pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
-    Account, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts,
-    Gone, IdempotencyKey, Incoming, JobRecord, KeptKind, LAYERS_BYTES, Lease, Lookup, NewJob,
-    NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded, Settled, SourceFacts,
-    StorageBound, StorageStanding, StoredSource, Submission, SubmissionState, UploadRecord,
-    WaitCounts, Want,
+    Abandoned, Account, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended,
+    Erasable, Facts, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
+    Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded,
+    Settled, SourceFacts, StorageBound, StorageStanding, StoredSource, Submission, SubmissionState,
+    UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -142,6 +142,43 @@ pub trait Store: Accounts + Oversight + KeptBytes {
         caps: SpendCaps,
         moment: Moment,
     ) -> Result<Opening, StoreError>;
+    /// Whether the day's caps leave room for such a submission now. A hint, for what is done before
+    /// one is opened; [`Store::submission_open`] decides.
+    async fn submission_affordable(
+        &self,
+        owner: &OwnerId,
+        price_microusd: u64,
+        caps: SpendCaps,
+        wall: UnixMs,
+    ) -> Result<bool, StoreError>;
+    /// Notes, fenced, where the engine keeps a copy of the job's source. It is forgotten when the
+    /// job leaves the phase that needs it.
+    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<Settled, StoreError>;
+    /// Records that the engine's list was asked for an open submission, and what it pointed to.
+    async fn submission_asked(
+        &self,
+        nonce: &Nonce,
+        found: Option<&RequestId>,
+    ) -> Result<(), StoreError>;
+    /// Which of these requests belong to a submission of any job.
+    async fn submission_known(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError>;
+    /// How many other submissions to the engine, opened between these times of the machine's clock, have no request yet
+    /// and may have one.
+    async fn submission_rivals(
+        &self,
+        engine: EngineKind,
+        nonce: &Nonce,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Result<u64, StoreError>;
+    /// Closes as unknown, at `wall`, what is open, was opened before then, and belongs to a job that has ended
+    /// or is forgotten. Returns at most `limit`.
+    async fn submission_abandon(
+        &self,
+        before: UnixMs,
+        wall: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Abandoned>, StoreError>;
     /// Records what became of a submission whose answer is known. Not fenced: a fact stays a fact
     /// when the lease is lost. An accepted one is never overwritten.
     async fn submission_close(

@@ -4,10 +4,13 @@
 //! One of other proportions has no place on the canvas; no guess is made, and the job fails.
 
 use super::Worker;
-use super::collect::{Checked, bad_layer, on_pool};
+use super::collect::{Checked, bad_layer, on_pool, store};
+use super::layers::Stored;
+use super::prepare::storage_trouble;
 use super::step::{Report, Stumble};
+use crate::blobs::BlobKey;
 use crate::images;
-use crate::jobs::FailureCode;
+use crate::jobs::{FailureCode, Layer};
 use crate::store::Claimed;
 
 /// Sides may differ in proportion by this much: what rounding to whole pixels, or to a multiple of
@@ -16,36 +19,48 @@ const ROUNDING: f64 = 0.05;
 
 type Size = (u32, u32);
 
-/// The layers, all of one size.
+/// The layers, all of one size. They are stored; one that is scaled is read, and written again.
 pub(super) async fn fit(
     worker: &Worker,
     job: &Claimed,
-    mut layers: Vec<Checked>,
-) -> Result<Vec<Checked>, Stumble> {
+    mut layers: Vec<Layer>,
+    stored: &Stored,
+) -> Result<Vec<Layer>, Stumble> {
     let sizes: Vec<Size> = layers.iter().map(size).collect();
     let Some(canvas) = most_common(&sizes) else {
         return Ok(layers);
     };
+    let id = job.lease.job;
     for layer in layers.iter_mut().filter(|layer| size(layer) != canvas) {
         let (width, height) = size(layer);
-        tracing::warn!(job = %job.lease.job, width, height, canvas_width = canvas.0, canvas_height = canvas.1, "the engine gave a layer of another size");
+        tracing::warn!(job = %id, width, height, canvas_width = canvas.0, canvas_height = canvas.1, "the engine gave a layer of another size");
         if !alike(size(layer), canvas) {
             return Err(Report::give_up(FailureCode::EngineBadLayer).into());
         }
-        let bytes = layer.bytes.clone();
+        let key = BlobKey::Layer(id, layer.order, layer.media_type);
+        let bytes = worker.parts.blobs.get(&key).await;
+        let bytes = bytes.map_err(|error| storage_trouble(worker, id, &error))?;
         let limits = worker.parts.layer_limits;
         let scale =
             move |bytes: &[u8], limits: &images::Limits| images::fit_layer(bytes, limits, canvas);
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
         let (facts, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
-        layer.facts = facts;
-        layer.bytes = png.into();
+        let scaled = Checked {
+            name: layer.name.take(),
+            bytes: png.into(),
+            facts,
+        };
+        *layer = store(worker, id, layer.order, scaled, stored).await?;
+        if BlobKey::Layer(id, layer.order, layer.media_type) != key {
+            let removed = worker.parts.blobs.remove(&key).await;
+            removed.map_err(|error| storage_trouble(worker, id, &error))?;
+        }
     }
     Ok(layers)
 }
 
-fn size(layer: &Checked) -> Size {
-    (layer.facts.width, layer.facts.height)
+fn size(layer: &Layer) -> Size {
+    (layer.width, layer.height)
 }
 
 /// The size that most layers have; of several, the one that comes first from below.

@@ -1,7 +1,10 @@
 //! collect: fetches every layer, verifies that it decodes, measures and stores it, and only then
 //! completes the job. Bytes are kept as the engine made them, but for a layer of another size
-//! (`canvas.rs`). Repeatable: it overwrites its own
-//! blobs. A frame that shows the whole source again is recognised and dropped.
+//! (`canvas.rs`). A frame that shows the whole source again is recognised and dropped.
+//!
+//! How many layers there are and how large they are is the engine's choice; how many are taken is
+//! not (`layers.rs`). Invariant: no more than [`AT_ONCE`] layers are in memory. Repeatable: it
+//! overwrites its own blobs, and takes back what it stored when it cannot store all.
 
 use std::fmt::Write as _;
 
@@ -9,18 +12,19 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::layers::{Bounds, Stored};
 use super::prepare::{self, media_type, storage_trouble};
 use super::step::{Report, StepResult, Stumble, image_refused};
 use super::{Worker, canvas, crash, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
-use crate::fetch::FetchClass;
+use crate::fetch::{FetchClass, FetchError};
 use crate::images::{self, ImageError, LayerFacts, Limits};
 use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, NumLayers};
 use crate::store::{Claimed, Facts, StoredSource};
 
-/// Layers fetched and decoded at once for one job.
-const AT_ONCE: usize = 4;
+/// Layers fetched, decoded and stored at once for one job.
+const AT_ONCE: usize = 2;
 
 /// A layer that was fetched and found good.
 pub(super) struct Checked {
@@ -42,23 +46,59 @@ pub(super) async fn run(
             Err(report) => return Ok(report),
         },
     };
-    let mut checked: Vec<Checked> = stream::iter(sources)
-        .map(|source| check(worker, job, source))
+    // What is free to repeat runs in this process, and its own code bounds it.
+    let bounds = Bounds::of(&sources, engine.facts().repeatable)?;
+    let gathered = gather(worker, job, sources, &bounds).await;
+    crash::point("after_blobs");
+    Ok(Report::done(Event::Collected, worker.parts.clock.now()).with(Facts::Layers(gathered?)))
+}
+
+/// The layers, checked and stored, bottom first.
+async fn gather(
+    worker: &Worker,
+    job: &Claimed,
+    sources: Vec<LayerSource>,
+    bounds: &Bounds,
+) -> Result<Vec<Layer>, Stumble> {
+    let count = sources.len();
+    let mut sources = sources.into_iter();
+    let mut first: Vec<Checked> = stream::iter(sources.by_ref().take(2))
+        .map(|source| check(worker, job, source, bounds))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    if shows_the_source_first(worker, job, &checked).await? {
-        checked.remove(0);
+    if shows_the_source_first(worker, job, &first, count).await? {
+        first.remove(0);
     }
-    let checked = canvas::fit(worker, job, checked).await?;
     crash::point("before_blobs");
-    let (id, stored) = (job.lease.job, checked.into_iter().zip(0..));
-    let stored = stream::iter(stored)
-        .map(|(layer, order)| store(worker, id, order, layer))
-        .buffered(AT_ONCE);
-    let layers: Vec<Layer> = stored.try_collect().await?;
-    crash::point("after_blobs");
-    Ok(Report::done(Event::Collected, worker.parts.clock.now()).with(Facts::Layers(layers)))
+    let stored = Stored::default();
+    let checked = first.into_iter().map(Fetched::Checked);
+    let all = checked.chain(sources.map(Fetched::Not)).zip(0..);
+    let layers = stream::iter(all)
+        .map(|(layer, order)| {
+            let stored = &stored;
+            async move {
+                let layer = match layer {
+                    Fetched::Checked(layer) => layer,
+                    Fetched::Not(source) => check(worker, job, source, bounds).await?,
+                };
+                store(worker, job.lease.job, order, layer, stored).await
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect();
+    let fitted = async { canvas::fit(worker, job, layers.await?, &stored).await };
+    let fitted = fitted.await;
+    if fitted.is_err() {
+        stored.take_back(worker, job.lease.job).await;
+    }
+    fitted
+}
+
+/// A layer on its way into the store.
+enum Fetched {
+    Checked(Checked),
+    Not(LayerSource),
 }
 
 /// After a restart the layers' addresses are asked for again.
@@ -73,39 +113,31 @@ async fn ask_again(
     let check = match engine.check(request).await {
         Ok(check) => check,
         Err(error) => {
-            return Ok(Err(wait::try_again_while_paid(
-                worker,
-                job,
-                error.code,
-                error.retry_after,
-            )));
+            return Ok(Err(wait::not_asked(worker, job, &error)));
         }
     };
     let mut report = wait::standing(worker, job, engine, nonce, check).await?;
     Ok(report.layers.take().ok_or(report))
 }
 
-async fn check(worker: &Worker, job: &Claimed, source: LayerSource) -> Result<Checked, Stumble> {
+async fn check(
+    worker: &Worker,
+    job: &Claimed,
+    source: LayerSource,
+    bounds: &Bounds,
+) -> Result<Checked, Stumble> {
     let bytes = match source.content {
         LayerContent::Bytes(bytes) => bytes,
-        LayerContent::Url(url) => match worker.parts.layers.fetch(&url).await {
-            Ok(fetched) => fetched.bytes,
-            Err(error) => {
-                tracing::warn!(job = %job.lease.job, code = error.code(), "a layer could not be fetched");
-                return Err(match error.class() {
-                    FetchClass::Refused | FetchClass::Permanent => {
-                        Report::give_up(FailureCode::EngineBadLayer)
-                    }
-                    FetchClass::Retryable => wait::try_again_while_paid(
-                        worker,
-                        job,
-                        FailureCode::EngineBadLayer,
-                        error.retry_after(),
-                    ),
-                }
-                .into());
-            }
-        },
+        LayerContent::Url(url, declared) => {
+            let policy = worker.parts.layers.policy();
+            bounds.declared(declared, policy.max_bytes, &worker.parts.layer_limits)?;
+            let fetched = worker.parts.layers.fetch(&url).await;
+            let bytes = fetched
+                .map_err(|error| not_fetched(worker, job, &error))?
+                .bytes;
+            bounds.fetched(bytes.len())?;
+            bytes
+        }
     };
     let limits = worker.parts.layer_limits;
     let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
@@ -117,12 +149,34 @@ async fn check(worker: &Worker, job: &Claimed, source: LayerSource) -> Result<Ch
     })
 }
 
+/// The layer is paid for: a host that fails, and a file that is not there or is no picture, are asked
+/// again. Only what lamina does not open, or not as large, stays so.
+fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> Stumble {
+    tracing::warn!(job = %job.lease.job, code = error.code(), "a layer could not be fetched");
+    let code = FailureCode::EngineBadLayer;
+    match (error, error.class()) {
+        (FetchError::TooManyBytes { .. }, _) => Report::give_up(FailureCode::EngineOutputTooLarge),
+        (_, FetchClass::Refused) => Report::give_up(code),
+        (_, FetchClass::Permanent) => Report::retry(code, None),
+        (_, FetchClass::Retryable) => {
+            wait::try_again_while_paid(worker, job, code, error.retry_after())
+        }
+    }
+    .into()
+}
+
 pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> Stumble {
     if error.is_retryable() {
         return Report::of(image_refused(error, worker.parts.clock.now())).into();
     }
     tracing::warn!(job = %job.lease.job, code = error.code(), "the engine gave a layer that is not a picture");
-    Report::give_up(FailureCode::EngineBadLayer).into()
+    match error {
+        ImageError::TooManyBytes { .. } | ImageError::TooLarge { .. } => {
+            Report::give_up(FailureCode::EngineOutputTooLarge)
+        }
+        _ => Report::retry(FailureCode::EngineBadLayer, None),
+    }
+    .into()
 }
 
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
@@ -157,15 +211,16 @@ async fn shows_the_source_first(
     worker: &Worker,
     job: &Claimed,
     layers: &[Checked],
+    count: usize,
 ) -> Result<bool, Stumble> {
-    let [first, second, ..] = layers else {
+    let [first, second] = layers else {
         return Ok(false);
     };
     let wanted = match job.params.num_layers {
         Some(NumLayers::Count(count)) => usize::from(count),
         Some(NumLayers::Auto) | None => 4,
     };
-    let one_too_many = layers.len() > wanted || second.facts.opaque;
+    let one_too_many = count > wanted || second.facts.opaque;
     if !first.facts.opaque || !one_too_many || job.engine == crate::jobs::EngineKind::Local {
         return Ok(false);
     }
@@ -190,10 +245,16 @@ async fn shows_the_source_first(
     same.map_err(|error| bad_layer(worker, job, &error))
 }
 
-async fn store(worker: &Worker, job: JobId, order: u32, layer: Checked) -> Result<Layer, Stumble> {
+pub(super) async fn store(
+    worker: &Worker,
+    job: JobId,
+    order: u32,
+    layer: Checked,
+    stored: &Stored,
+) -> Result<Layer, Stumble> {
     let media_type = media_type(layer.facts.format);
     let facts = layer.facts;
-    let stored = Layer {
+    let row = Layer {
         order,
         name: layer.name,
         media_type,
@@ -209,13 +270,11 @@ async fn store(worker: &Worker, job: JobId, order: u32, layer: Checked) -> Resul
         }),
         coverage: facts.coverage,
     };
-    let written = worker
-        .parts
-        .blobs
-        .put(&BlobKey::Layer(job, order, media_type), layer.bytes)
-        .await;
+    let key = BlobKey::Layer(job, order, media_type);
+    stored.note(key);
+    let written = worker.parts.blobs.put(&key, layer.bytes).await;
     written.map_err(|error| storage_trouble(worker, job, &error))?;
-    Ok(stored)
+    Ok(row)
 }
 
 fn hex(bytes: &[u8]) -> String {

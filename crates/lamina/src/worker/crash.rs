@@ -3,9 +3,11 @@
 
 /// Where a process may be told to die, in the order of a job's life. `before_settle_*` and
 /// `after_settle_*` stand around the commit that enters the phase they name.
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 16] = [
     "before_settle_submit",
     "after_settle_submit",
+    "before_input_noted",
+    "after_input_noted",
     "before_intent",
     "after_intent",
     "before_call",

@@ -2,13 +2,16 @@
 //! up behind them. It forms no HTTP answer and holds no SQL. Waiting for an engine holds nothing
 //! here: it is a row with `run_at` in the future.
 
+mod abandoned;
 mod canvas;
 mod claim;
 mod clock_watch;
 mod collect;
 pub mod crash;
 mod janitor;
+mod layers;
 mod prepare;
+mod resolve;
 mod run;
 mod slots;
 mod step;
@@ -60,8 +63,11 @@ pub struct WorkerSettings {
     pub backoff: Backoff,
     /// How often a job may be submitted anew after runs that failed.
     pub max_runs: u32,
-    /// How long to wait for the callback of a submission of unknown fate.
+    /// How long to wait for the callback of a submission of unknown fate, before its engine's list
+    /// is asked.
     pub unknown_grace: Duration,
+    /// The first pause between two looks at that list; each further one is twice as long.
+    pub unknown_pause: Duration,
     /// What then.
     pub unknown_policy: UnknownPolicy,
     /// Caps on what engines may cost in a day.
@@ -89,6 +95,7 @@ impl Default for WorkerSettings {
             backoff: Backoff::default(),
             max_runs: 3,
             unknown_grace: Duration::from_secs(120),
+            unknown_pause: Duration::from_secs(1),
             unknown_policy: UnknownPolicy::Fail,
             spend: SpendCaps::default(),
             engine_timeout: Duration::from_secs(30 * 60),
@@ -182,6 +189,7 @@ impl Worker {
             Arc::clone(&self).wake_loop(wakes, stop.clone()),
             janitor::run(&self, stop.clone()),
             clock_watch::run(&self, stop.clone()),
+            abandoned::run(&self, stop.clone()),
         );
         self.steps.close();
         if tokio::time::timeout(self.settings.stop_grace, self.steps.wait())

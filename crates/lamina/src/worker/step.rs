@@ -40,6 +40,15 @@ impl Report {
         Self::of(Outcome::GiveUp(failure.into()))
     }
 
+    /// The same again after a pause; counts an attempt, and the last one fails with `code`.
+    pub(super) fn retry(code: FailureCode, after: Option<Duration>) -> Self {
+        Self::of(Outcome::Retry {
+            after,
+            failure: code.into(),
+            event: None,
+        })
+    }
+
     pub(super) fn snooze(until: UnixMs) -> Self {
         Self::of(Outcome::Snooze { until })
     }

@@ -1,39 +1,47 @@
-//! submit: hands the source to the engine, paying at most once. The intent is durable before the
-//! call; if its answer was never seen, the submission is "unknown" and only a callback, or the
-//! operator's policy after a grace time, resolves it.
+//! submit: hands the source to the engine, paying at most once. Everything that can fail or take long
+//! (the upload of the picture above all) is done before the intent; the intent is durable before the
+//! call; so what is left whose fate can be unknown is the call itself. `resolve.rs` learns that fate.
 
 use std::time::Duration;
 
+use super::resolve::{self, Resolved};
 use super::step::{Report, StepResult, Stumble, engine_failed};
-use super::{UnknownPolicy, Worker, crash, prepare};
-use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Order};
+use super::{Worker, crash, prepare};
+use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
-    Claimed, Facts, LAYERS_BYTES, Opening, StoredSource, Submission, SubmissionState,
+    Claimed, Facts, KeptInput, LAYERS_BYTES, Opening, Settled, StoredSource, Submission,
+    SubmissionState,
 };
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let facts = engine.facts();
-    if let Some(submission) = &job.submission {
-        match (submission.state, &submission.request) {
-            // A callback proved it while the answer to the call was lost.
-            (SubmissionState::Accepted, Some(request)) => {
-                let taken = Accepted {
-                    request: request.clone(),
-                    queue_position: None,
-                };
-                return accepted(worker, &facts, submission.nonce.clone(), taken).await;
-            }
-            (SubmissionState::Open, _) => resolve(worker, job, &facts, submission).await?,
-            (SubmissionState::Accepted | SubmissionState::Failed, _)
-            | (SubmissionState::Refused | SubmissionState::Unknown, _) => {}
-        }
+    if let Some(submission) = &job.submission
+        && let Some(taken) = earlier(worker, job, engine, submission).await?
+    {
+        return accepted(worker, &facts, submission.nonce.clone(), taken).await;
     }
     // What the layers come to is known only when they are there, and paid.
     if let Some(refused) = prepare::no_room(worker, job, LAYERS_BYTES).await {
         return Ok(refused);
     }
-    let nonce = Nonce::random();
+    let StoredSource::Stored(source) = &job.source else {
+        return Ok(Report::give_up(FailureCode::SourceLost));
+    };
+    let mut order = Order {
+        job: job.lease.job,
+        owner: job.owner.clone(),
+        suspect: job.suspect,
+        nonce: Nonce::random(),
+        source: prepare::engine_input(job.lease.job, source, facts.max_side),
+        input: job.input.clone().map(|kept| Input {
+            address: kept.address,
+            kept_until: Some(kept.until),
+        }),
+        params: job.params.clone(),
+        expires_at: job.expires_at,
+    };
+    make_input(worker, job, engine, &mut order).await?;
     let moment = worker.parts.clock.moment();
     crash::point("before_intent");
     match worker
@@ -41,7 +49,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         .store
         .submission_open(
             &job.lease,
-            &nonce,
+            &order.nonce,
             facts.price_microusd,
             worker.settings.spend,
             moment,
@@ -50,83 +58,102 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     {
         Opening::Opened => {}
         Opening::LostLease => return Err(Stumble::LostLease),
-        Opening::CapReached => {
-            // Whoever waits for the job is told at once. Held back until midnight, a day's jobs
-            // would spend the next day's money on pictures that nobody waits for any more.
-            tracing::warn!(job = %job.lease.job, owner = %job.owner, "a job was not submitted because a cap on spending is reached");
-            return Ok(Report::give_up(FailureCode::SpendLimitReached));
-        }
+        Opening::CapReached => return Ok(cap_reached(job)),
     }
     crash::point("after_intent");
-    call(worker, job, engine, nonce, moment.now).await
+    call(worker, job, engine, &order, moment.now).await
 }
 
-/// Ends the submission whose answer was never seen, or leaves with what to wait for.
-async fn resolve(
+/// What became of the last call for this job; none where the engine surely does not have it.
+async fn earlier(
     worker: &Worker,
     job: &Claimed,
-    engine: &EngineFacts,
+    engine: &dyn Engine,
     submission: &Submission,
+) -> Result<Option<Accepted>, Stumble> {
+    let request = match (submission.state, &submission.request) {
+        // A callback proved it while the answer to the call was lost.
+        (SubmissionState::Accepted, Some(request)) => request.clone(),
+        (SubmissionState::Open, _) => match resolve::run(worker, job, engine, submission).await? {
+            Resolved::Taken(request) => request,
+            Resolved::Over => return Ok(None),
+        },
+        (SubmissionState::Accepted | SubmissionState::Failed, _)
+        | (SubmissionState::Refused | SubmissionState::Unknown, _) => return Ok(None),
+    };
+    Ok(Some(Accepted {
+        request,
+        queue_position: None,
+    }))
+}
+
+/// Whoever waits for the job is told at once. Held back until midnight, a day's jobs would spend the
+/// next day's money on pictures that no one waits for any more.
+fn cap_reached(job: &Claimed) -> Report {
+    tracing::warn!(job = %job.lease.job, owner = %job.owner, "a job was not submitted because a cap on spending is reached");
+    Report::give_up(FailureCode::SpendLimitReached)
+}
+
+/// Makes the source reachable for the engine. A copy that the engine keeps is noted before it is
+/// used, so that another try of this step, in this process or the next, finds it.
+async fn make_input(
+    worker: &Worker,
+    job: &Claimed,
+    engine: &dyn Engine,
+    order: &mut Order,
 ) -> Result<(), Stumble> {
-    let (store, now) = (&worker.parts.store, worker.parts.clock.now());
-    if engine.repeatable {
-        store
-            .submission_close(&submission.nonce, SubmissionState::Refused, None, now)
-            .await?;
-        return Ok(());
+    let (store, wall) = (&worker.parts.store, worker.parts.clock.wall());
+    let (price, caps) = (engine.facts().price_microusd, worker.settings.spend);
+    // A picture that will not be submitted has no business at the engine.
+    if !store
+        .submission_affordable(&job.owner, price, caps, wall)
+        .await?
+    {
+        return Err(cap_reached(job).into());
     }
-    // While this process was away it could hear no callback, so its absence does not count.
-    let heard_since = submission.opened_at.max(worker.started_at);
-    let deadline = heard_since.plus(worker.settings.unknown_grace);
-    if engine.calls_back && now < deadline {
-        return Err(Report::snooze(deadline).into());
+    let input = engine.input(order).await.map_err(|error| {
+        tracing::warn!(job = %job.lease.job, code = error.code.as_str(), %error, "a picture could not be made reachable for the engine");
+        let pause = worker.settings.storage_pause;
+        Report::of(engine_failed(&error, worker.parts.clock.now(), pause))
+    })?;
+    if let Some(until) = input
+        .kept_until
+        .filter(|_| order.input.as_ref() != Some(&input))
+    {
+        crash::point("before_input_noted");
+        let address = input.address.clone();
+        let kept = KeptInput { address, until };
+        if store.input_keep(&job.lease, kept).await? == Settled::LostLease {
+            return Err(Stumble::LostLease);
+        }
+        crash::point("after_input_noted");
     }
-    store
-        .submission_close(&submission.nonce, SubmissionState::Unknown, None, now)
-        .await?;
-    let (id, policy) = (job.lease.job, worker.settings.unknown_policy);
-    worker.parts.metrics.submission_unknown(job.engine);
-    tracing::error!(job = %id, owner = %job.owner, engine = job.engine.as_str(), ?policy, "it is not known whether the engine took a submission; it may have been paid");
-    match policy {
-        UnknownPolicy::Retry => Ok(()),
-        UnknownPolicy::Fail => Err(Report::give_up(FailureCode::SubmissionUnknown).into()),
-    }
+    order.input = Some(input);
+    Ok(())
 }
 
 async fn call(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,
-    nonce: Nonce,
+    order: &Order,
     opened_at: UnixMs,
 ) -> StepResult {
     let facts = engine.facts();
-    let StoredSource::Stored(source) = &job.source else {
-        return Ok(Report::give_up(FailureCode::SourceLost));
-    };
-    let order = Order {
-        job: job.lease.job,
-        owner: job.owner.clone(),
-        suspect: job.suspect,
-        nonce: nonce.clone(),
-        source: prepare::engine_input(job.lease.job, source, facts.max_side),
-        params: job.params.clone(),
-        expires_at: job.expires_at,
-    };
     crash::point("before_call");
-    let answer = engine.submit(&order).await;
+    let answer = engine.submit(order).await;
     crash::point("after_call");
     let failed = match answer {
-        Ok(taken) => return accepted(worker, &facts, nonce, taken).await,
+        Ok(taken) => return accepted(worker, &facts, order.nonce.clone(), taken).await,
         Err(failed) => failed,
     };
-    let id = job.lease.job;
-    tracing::warn!(job = %id, delivery = ?failed.delivery, error = %failed.error, "the engine did not accept a job");
+    let (id, code) = (job.lease.job, failed.error.code.as_str());
+    tracing::warn!(job = %id, delivery = ?failed.delivery, code, error = %failed.error, "the engine did not accept a job");
     match failed.delivery {
         Delivery::NotTaken => {
             let close = || {
                 let (store, wall) = (&worker.parts.store, worker.parts.clock.wall());
-                store.submission_close(&nonce, SubmissionState::Refused, None, wall)
+                store.submission_close(&order.nonce, SubmissionState::Refused, None, wall)
             };
             // Else it would count as perhaps paid.
             worker.persist(job, "a refused submission", close).await?;
@@ -135,7 +162,7 @@ async fn call(
             Ok(Report::of(engine_failed(&failed.error, now, pause)))
         }
         // The row stays open; the next run of this step resolves it.
-        Delivery::Unknown if facts.calls_back => Ok(Report::snooze(
+        Delivery::Unknown if facts.calls_back || engine.lists() => Ok(Report::snooze(
             opened_at.plus(worker.settings.unknown_grace),
         )),
         Delivery::Unknown => Ok(Report::snooze(opened_at)),

@@ -54,7 +54,8 @@ pub(super) async fn standing(
         }
         Check::Failed(error) => return Ok(run_failed(worker, job, nonce, &error)),
         Check::Lost => return Ok(lost(worker, engine, nonce)),
-        Check::ResultGone => return Ok(Report::give_up(FailureCode::EngineResultExpired)),
+        // Said once, it may be a slip; said again and again, the result is gone.
+        Check::ResultGone => return Ok(Report::retry(FailureCode::EngineResultExpired, None)),
     };
     let now = worker.parts.clock.now();
     let waited = waited(worker, job);
@@ -75,7 +76,7 @@ pub(super) async fn standing(
 
 fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
     let id = job.lease.job;
-    tracing::warn!(job = %id, runs = job.runs, %error, "the engine's run failed");
+    tracing::warn!(job = %id, runs = job.runs, code = error.code.as_str(), %error, "the engine's run failed");
     if error.is_storage() {
         // Nothing was done, and nothing is wrong with the job: it is handed over again, and waits
         // before that until its picture can be read.
@@ -102,7 +103,7 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
 /// the process ended, and who ended it is found out elsewhere (`compute_log.rs`).
 fn lost(worker: &Worker, engine: &dyn Engine, nonce: &Nonce) -> Report {
     if !engine.facts().repeatable {
-        return Report::give_up(FailureCode::EngineLostRequest);
+        return Report::retry(FailureCode::EngineLostRequest, None);
     }
     Report::done(Event::Resubmit, worker.parts.clock.now()).with(Facts::RunFailed(nonce.clone()))
 }
@@ -115,19 +116,27 @@ fn waited(worker: &Worker, job: &Claimed) -> Duration {
         .since(job.accepted_at.unwrap_or(job.created_at))
 }
 
-fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> Report {
-    tracing::warn!(job = %job.lease.job, %error, "the engine could not be asked");
+/// An answer that makes no sense, or refuses, is asked for again as well, but counted: the request
+/// may be paid, and one odd answer is no reason to drop it.
+pub(super) fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> Report {
+    let (id, code) = (job.lease.job, error.code.as_str());
+    tracing::warn!(job = %id, code, %error, "the engine could not be asked");
     let operator_may_help = matches!(
         error.code,
         FailureCode::EngineAuth | FailureCode::EngineAccountLocked
     );
-    if !error.retryable && !operator_may_help {
-        return Report::give_up(error.code);
+    match error.code {
+        FailureCode::EngineOutputTooLarge => Report::give_up(error.code),
+        code if error.retryable || operator_may_help => {
+            try_again_while_paid(worker, job, code, error.retry_after)
+        }
+        code => Report::retry(code, error.retry_after),
     }
-    try_again_while_paid(worker, job, error.code, error.retry_after)
 }
 
-/// Looks again soon, without counting, until the engine's time is over; then fails with `code`.
+/// Looks again soon, without counting, until the engine's time is over. From then on each look counts
+/// an attempt, so that a process that was away for longer still asks more than once; the last one
+/// fails with `code`.
 pub(super) fn try_again_while_paid(
     worker: &Worker,
     job: &Claimed,
@@ -136,7 +145,7 @@ pub(super) fn try_again_while_paid(
 ) -> Report {
     let waited = waited(worker, job);
     if waited >= worker.settings.engine_timeout {
-        return Report::give_up(code);
+        return Report::retry(code, after);
     }
     // A tenth of the time that passed already: quick after a hiccup, patient in an outage.
     let pause = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(30));

@@ -18,6 +18,7 @@ const CLIENTS: usize = 6;
 fn options(folder: &TempDir, emulator: &Emulator) -> Vec<(&'static str, String)> {
     let database = folder.path().join("lamina.db").display().to_string();
     let mut options = vec![("DATABASE_PATH", database), ("PORT", "0".to_owned())];
+    options.push(("SUBMIT_UNKNOWN_GRACE", "1s".to_owned()));
     options.extend(fal_options(emulator));
     options
 }

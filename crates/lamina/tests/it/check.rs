@@ -131,6 +131,34 @@ async fn a_link_under_the_public_address_is_proven_while_lamina_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_address_that_redirects_is_refused() {
+    let emulator = emulator().await;
+    let moved = axum::Router::new().fallback(async || {
+        (
+            axum::http::StatusCode::MOVED_PERMANENTLY,
+            [("location", "/x")],
+        )
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move { axum::serve(listener, moved).await });
+    // fal calls back there, however the picture goes; whether a lamina runs now makes no difference.
+    for way in ["link", "upload", "data"] {
+        let case = Case::new()
+            .with(fal_options(&emulator))
+            .set("PUBLIC_URL", &url)
+            .set("FAL_IMAGE", way);
+        let (line, good) = case.line("callbacks").await;
+        assert!(
+            !good && line.starts_with("BAD") && line.contains("redirect"),
+            "{way}: {line}"
+        );
+    }
+    served.abort();
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_proves_the_key_as_well() {
     let emulator = emulator().await;
     let case = Case::new().with(fal_options(&emulator));

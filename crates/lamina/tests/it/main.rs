@@ -23,6 +23,7 @@ mod keys;
 mod kill;
 mod log;
 mod metrics;
+mod money;
 mod notices;
 mod operator;
 mod privacy;

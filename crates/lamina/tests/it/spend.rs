@@ -90,7 +90,7 @@ async fn a_cap_lets_through_what_it_pays_for_and_the_rest_is_told() {
 async fn a_retry_pays_again_only_when_it_is_told_to() {
     let emulator = emulator().await;
     let app = TestApp::start_with(setup(), Some(&emulator)).await;
-    emulator.script(Fault::DropAfterEnqueue);
+    emulator.script_together([Fault::DropAfterEnqueue, Fault::HistoryMissing]);
     let job = app.split(json!({})).await;
     assert_eq!(job["error_code"], "submission_unknown");
     let id = job["job_id"].as_str().unwrap();

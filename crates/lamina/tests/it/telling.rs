@@ -1,6 +1,7 @@
 //! What a full run says, in its log and its spans: one line for each request and each change of a
 //! job's state, and no secret anywhere, however much is asked for.
 
+use fal_emulator::{EchoAt, EchoShape, Fault};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
@@ -190,5 +191,70 @@ async fn no_secret_is_told_however_much_is_asked_for() {
             assert_eq!(line, None, "{secret} is in the log at {level}");
             assert!(!spans.contains(secret), "{secret} is in a span");
         }
+    }
+}
+
+/// Every shape of an answer that repeats the prompt, at every place, by polling and by webhooks. The
+/// log at its loudest, the spans and what the owner is told hold nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fal_says_is_never_told_on() {
+    const ECHOED: &str = "lighthouse-of-a-stranger";
+    for webhooks in [false, true] {
+        let (collector, emulator) = (Collector::start().await, emulator().await);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lamina.db").display().to_string();
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let mut options = fal_options(&emulator);
+        for (name, value) in [
+            ("DATABASE_PATH", path.as_str()),
+            ("PORT", &port),
+            ("LOG", "trace"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint),
+            ("SUBMIT_UNKNOWN_GRACE", "1s"),
+        ] {
+            options.push((name, value.to_owned()));
+        }
+        if webhooks {
+            options.push(("PUBLIC_URL", format!("http://127.0.0.1:{port}")));
+            options.push(("FAL_IMAGE", "upload".to_owned()));
+        }
+        let options: Vec<(&str, &str)> = options.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let process = Process::start(&options).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let image = png_base64(&picture(64, 48));
+        let mut urls = Vec::new();
+        for at in EchoAt::ALL {
+            for shape in EchoShape::ALL {
+                let (at, shape) = (*at, *shape);
+                let prompt = format!("{ECHOED} {at:?} {shape:?}.");
+                emulator.script_once_for_prompt(&prompt, Fault::Echo { at, shape });
+                let body = json!({ "image_base64": image, "num_layers": 2, "prompt": prompt });
+                let create = client
+                    .post(format!("{}/api/jobs", process.base))
+                    .json(&body);
+                let made = json_of(create.send().await.unwrap()).await;
+                let id = made["job_id"].as_str().unwrap();
+                urls.push(format!("{}/api/jobs/{id}", process.base));
+            }
+        }
+        for url in &urls {
+            let shown = until("the job's end", || async {
+                let job = json_of(client.get(url).send().await.unwrap()).await;
+                let ended = job["status"] == "completed" || job["status"] == "failed";
+                ended.then_some(job)
+            })
+            .await;
+            let told = format!("{} {}", shown["error"], shown["error_code"]);
+            assert!(!told.contains(ECHOED), "{told}");
+        }
+        let (status, log) = process.terminate().await;
+        assert!(status.success());
+        let line = log.lines().find(|line| line.contains(ECHOED));
+        assert_eq!(line, None, "webhooks {webhooks}");
+        let spans = format!("{:?}", collector.requests());
+        assert!(spans.contains("engine submit") && !spans.contains(ECHOED));
+        emulator.stop().await;
     }
 }

@@ -22,15 +22,16 @@ const CALLER_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER_SPAN: &str = "00f067aa0ba902b7";
 
 /// Each name of a part of a job with the only names that its parent may have.
-const UNDER: [(&str, &[&str]); 9] = [
+const UNDER: [(&str, &[&str]); 10] = [
     ("prepare", &["job"]),
     ("submit", &["job"]),
     ("wait", &["job"]),
     ("collect", &["job"]),
+    ("engine input", &["submit"]),
     ("engine submit", &["submit"]),
     ("engine check", &["wait", "collect"]),
-    ("blob get", &["prepare", "engine submit"]),
-    ("blob open", &["prepare", "engine submit"]),
+    ("blob get", &["prepare", "engine input", "engine submit"]),
+    ("blob open", &["prepare", "engine input", "engine submit"]),
     ("blob put", &["prepare", "collect"]),
 ];
 

@@ -222,3 +222,125 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
     let next = store.account(T0.plus(DAY)).await.unwrap();
     assert_eq!(next.today_microusd, 0);
 }
+
+/// A job in submit, still leased, with an open submission.
+async fn calling(store: &dyn Store, now: UnixMs) -> (Claimed, Nonce) {
+    create(store, now).await;
+    let mut job = claim(store, Phase::Prepare, now).await.unwrap();
+    let submit = change(Phase::Submit, now);
+    let kept = store
+        .job_settle(&job.lease, submit, Facts::None, true, now.into())
+        .await
+        .unwrap();
+    assert_eq!(kept, Settled::Applied);
+    job.phase = Phase::Submit;
+    let nonce = Nonce::random();
+    let opened = store
+        .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now.into())
+        .await
+        .unwrap();
+    assert_eq!(opened, Opening::Opened);
+    (job, nonce)
+}
+
+pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over(
+    store: Arc<dyn Store>,
+) {
+    let (job, nonce) = calling(&*store, T0).await;
+    let copy = KeptInput {
+        address: "https://media.test/a.png".into(),
+        until: at(900),
+    };
+    assert!(!format!("{copy:?}").contains("media.test"));
+    let kept = store.input_keep(&job.lease, copy.clone()).await.unwrap();
+    assert_eq!(kept, Settled::Applied);
+    let again = change(Phase::Submit, at(1));
+    let settled = store
+        .job_settle(&job.lease, again, Facts::None, false, T0.into())
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Applied);
+    // The lease is over, and with it the right to write.
+    let late = store.input_keep(&job.lease, copy.clone()).await.unwrap();
+    assert_eq!(late, Settled::LostLease);
+
+    let job = claim(&*store, Phase::Submit, at(1)).await.unwrap();
+    assert_eq!(job.input, Some(copy));
+    let facts = Facts::Accepted {
+        nonce,
+        request: RequestId("r1".into()),
+        queue_position: None,
+        expected: Duration::from_secs(20),
+    };
+    let wait = change(Phase::Wait, at(2));
+    let settled = store
+        .job_settle(&job.lease, wait, facts, false, at(1).into())
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Applied);
+    let job = claim(&*store, Phase::Wait, at(2)).await.unwrap();
+    assert_eq!(job.input, None);
+}
+
+pub(in crate::store) async fn a_lost_call_is_told_from_those_that_are_known(store: Arc<dyn Store>) {
+    let (_, known) = accepted(&*store, T0).await;
+    let (job, lost) = calling(&*store, at(10)).await;
+    let requests = ["r1", "r2"].map(|id| RequestId(id.into()));
+    assert_eq!(
+        store.submission_known(&requests).await.unwrap(),
+        [RequestId("r1".into())]
+    );
+    let rivals = async |nonce: &Nonce, from, to| {
+        store
+            .submission_rivals(EngineKind::Fal, nonce, from, to)
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        rivals(&lost, T0, at(20)).await,
+        0,
+        "{known:?} is accounted for"
+    );
+    assert_eq!(rivals(&known, T0, at(20)).await, 1);
+    assert_eq!(rivals(&known, T0, at(9)).await, 0);
+
+    let found = RequestId("r2".into());
+    store.submission_asked(&lost, None).await.unwrap();
+    store.submission_asked(&lost, Some(&found)).await.unwrap();
+    assert_eq!(
+        store.lease_release(&job.lease).await.unwrap(),
+        Settled::Applied
+    );
+    let job = claim(&*store, Phase::Submit, at(30)).await.unwrap();
+    let submission = job.submission.unwrap();
+    assert_eq!((submission.asked, submission.found), (2, Some(found)));
+    // Given up on, it may still be the one that a later look finds.
+    let unknown = SubmissionState::Unknown;
+    store
+        .submission_close(&lost, unknown, None, at(31))
+        .await
+        .unwrap();
+    assert_eq!(rivals(&known, T0, at(20)).await, 1);
+}
+
+pub(in crate::store) async fn open_submissions_of_jobs_that_ended_are_closed_as_unknown(
+    store: Arc<dyn Store>,
+) {
+    let (gone, _) = calling(&*store, T0).await;
+    let (alive, _) = calling(&*store, at(1)).await;
+    let deleted = store
+        .job_delete(&owner("a"), gone.lease.job, at(2))
+        .await
+        .unwrap();
+    assert!(matches!(deleted, Deletion::Done(_)));
+    let abandon = async |before| store.submission_abandon(before, at(9), 10).await.unwrap();
+    assert_eq!(abandon(T0).await, [], "too young: a call may be on its way");
+    let closed = Abandoned {
+        job: gone.lease.job,
+        owner: owner("a"),
+        engine: EngineKind::Fal,
+    };
+    assert_eq!(abandon(at(5)).await, [closed]);
+    assert_eq!(abandon(at(5)).await, [], "{} lives", alive.lease.job);
+    assert_eq!(store.submission_unknown_count().await.unwrap(), 1);
+}

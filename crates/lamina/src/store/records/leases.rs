@@ -80,6 +80,8 @@ pub struct Claimed {
     pub accepted_at: Option<UnixMs>,
     /// Whether a process died while this job was being computed: it is computed alone then.
     pub suspect: bool,
+    /// The copy of its source that its engine keeps.
+    pub input: Option<KeptInput>,
     /// The latest submission.
     pub submission: Option<Submission>,
     /// How many submissions the engine took.
@@ -100,6 +102,23 @@ impl Claimed {
             StoredSource::Url(url) => url.host_str(),
             StoredSource::Stored(_) => None,
         }
+    }
+}
+
+/// A copy of a source at an engine. Who has the address sees the picture, so `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptInput {
+    /// Where it is.
+    pub address: String,
+    /// Until when.
+    pub until: UnixMs,
+}
+
+impl std::fmt::Debug for KeptInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptInput")
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ pub use jobs::{
     SourceFacts, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};
-pub use leases::{Claimed, ClockSeen, Facts, Lease, Settled, Want};
+pub use leases::{Claimed, ClockSeen, Facts, KeptInput, Lease, Settled, Want};
 pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
-pub use submissions::{Opening, Submission, SubmissionState};
+pub use submissions::{Abandoned, Opening, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

@@ -1,6 +1,6 @@
 //! Calls to an engine, recorded before they are made.
 
-use crate::jobs::{Nonce, RequestId, UnixMs};
+use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, RequestId, UnixMs};
 
 /// What became of one call to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,24 @@ pub struct Submission {
     pub request: Option<RequestId>,
     /// When the intent was written.
     pub opened_at: UnixMs,
+    /// The same by the machine's clock, as an engine would see it.
+    pub called_at: UnixMs,
+    /// How often the engine's list was asked for it, since its answer was lost.
+    pub asked: u32,
+    /// The request that the last list pointed to, or an empty id where it showed that there is none;
+    /// `None` where it showed neither.
+    pub found: Option<RequestId>,
+}
+
+/// A submission that nobody will close any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The job it was for.
+    pub job: JobId,
+    /// Whose that was.
+    pub owner: OwnerId,
+    /// The engine that may have taken it.
+    pub engine: EngineKind,
 }
 
 /// What became of the intent to submit.

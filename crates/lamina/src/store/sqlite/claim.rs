@@ -15,7 +15,7 @@ use url::Url;
 use super::rows::{self, id_list, time};
 use super::submissions;
 use crate::jobs::{OwnerId, Stage, UnixMs};
-use crate::store::{Claimed, Lease, StoredSource, Want};
+use crate::store::{Claimed, KeptInput, Lease, StoredSource, Want};
 
 /// Due jobs of a stage that are read whole. More than any stage has slots.
 const WINDOW: usize = 256;
@@ -175,7 +175,7 @@ fn take(
         "update jobs set lease_owner = :worker, lease_token = lease_token + 1, lease_until = :until, woken = 0
          where id in (select value from json_each(:ids)) and lease_owner is null
          returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
-                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, run_at, suspect",
+                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, run_at, suspect, input_address, input_until",
     )?;
     let bound = named_params! { ":worker": worker, ":until": until.0, ":ids": id_list(ids) };
     let mut batch = statement
@@ -206,9 +206,18 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         expires_at: UnixMs(row.get("expires_at")?),
         accepted_at: time(row, "accepted_at")?,
         suspect: row.get("suspect")?,
+        input: kept_input(row)?,
         submission: None,
         runs: 0,
     })
+}
+
+fn kept_input(row: &Row<'_>) -> rusqlite::Result<Option<KeptInput>> {
+    let address: Option<String> = row.get("input_address")?;
+    let until = time(row, "input_until")?;
+    Ok(address
+        .zip(until)
+        .map(|(address, until)| KeptInput { address, until }))
 }
 
 /// How many jobs of each stage could be claimed now, up to `most` of each.

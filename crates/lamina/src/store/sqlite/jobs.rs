@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
-pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, \
+pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, input_address = null, input_until = null, \
      lease_owner = null, lease_until = null, lease_token = lease_token + 1";
 
 pub(super) fn create(

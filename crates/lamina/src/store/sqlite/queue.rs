@@ -8,7 +8,25 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::rows::{self, id_list, text};
 use super::settle::settled;
 use crate::jobs::{JobId, Moment, UnixMs, whole_ms};
-use crate::store::{ClockSeen, Ended, Lease, Settled};
+use crate::store::{ClockSeen, Ended, KeptInput, Lease, Settled};
+
+/// Notes an input with the job, under its lease.
+pub(super) fn keep_input(
+    connection: &Connection,
+    lease: &Lease,
+    input: &KeptInput,
+) -> rusqlite::Result<Settled> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set input_address = ?3, input_until = ?4
+         where id = ?1 and lease_token = ?2 and lease_owner is not null",
+    )?;
+    Ok(settled(statement.execute(params![
+        text(lease.job),
+        lease.token,
+        input.address,
+        input.until.0
+    ])?))
+}
 
 pub(super) fn renew(
     connection: &Connection,

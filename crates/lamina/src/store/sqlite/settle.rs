@@ -54,7 +54,9 @@ pub(super) fn settle(
                  progress_floor = max(progress_floor, coalesce(:floor, 0)),
                  queue_position = :position,
                  suspect = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else suspect end,
-                 rescues = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else rescues end
+                 rescues = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else rescues end,
+                 input_address = case when :phase = 'submit' and :keeps_input then input_address end,
+                 input_until = case when :phase = 'submit' and :keeps_input then input_until end
              where id = :id and lease_token = :token and lease_owner is not null",
         )?
         .execute(named_params! {
@@ -70,6 +72,8 @@ pub(super) fn settle(
             ":accepted": matches!(facts, Facts::Accepted { .. }),
             ":fraction": fraction(facts), ":expected": expected(facts), ":position": position(facts),
             ":floor": floor,
+            // A run that failed may have failed for its input.
+            ":keeps_input": !matches!(facts, Facts::RunFailed(_)),
         })?;
     // A submission that was accepted stays accepted, whoever holds the lease now.
     if let Facts::Accepted { nonce, request, .. } = facts {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::text;
 use crate::access::{SpendCaps, UtcDay};
-use crate::jobs::{Moment, Nonce, OwnerId};
+use crate::jobs::{Moment, Nonce, OwnerId, UnixMs};
 use crate::store::{Lease, Opening, OwnerStanding};
 
 /// Opens a submission, if its lease holds and both caps leave room for its price. Whoever runs this
@@ -52,6 +52,29 @@ pub(super) fn open(
         .query_row(params![text(lease.job), lease.token], |row| row.get(0))
         .optional()?;
     Ok(leased.map_or(Opening::LostLease, |_| Opening::CapReached))
+}
+
+/// Whether [`open`] would leave room for such a price now.
+pub(super) fn affordable(
+    connection: &Connection,
+    owner: &OwnerId,
+    price_microusd: u64,
+    caps: SpendCaps,
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    let day = UtcDay::of(now);
+    let spent = standing(connection, owner, day)?;
+    let own_cap: Option<u64> = connection
+        .prepare_cached("select daily_microusd from owners where name = ?1")?
+        .query_row([owner.as_str()], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let fits = |spent: u64, cap: Option<u64>| {
+        cap.is_none_or(|cap| spent.saturating_add(price_microusd) <= cap)
+    };
+    Ok(price_microusd == 0
+        || (fits(spent.total_microusd, caps.total_microusd)
+            && fits(spent.owner_microusd, own_cap.or(caps.owner_microusd))))
 }
 
 pub(super) fn standing(

@@ -16,9 +16,10 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Account, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts, IdempotencyKey,
-    Incoming, JobRecord, KeptBytes as _, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding,
-    Settled, Signal, Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
+    Abandoned, Account, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts,
+    IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease, Lookup, NewJob,
+    NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError, SubmissionState,
+    UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -182,6 +183,61 @@ impl Store for SqliteStore {
     ) -> Result<Opening, StoreError> {
         let (lease, nonce) = (lease.clone(), nonce.clone());
         self.write(move |db| spending::open(db, &lease, &nonce, price_microusd, caps, moment))
+            .await
+    }
+
+    async fn submission_affordable(
+        &self,
+        owner: &OwnerId,
+        price_microusd: u64,
+        caps: SpendCaps,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| spending::affordable(db, &owner, price_microusd, caps, now))
+            .await
+    }
+
+    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<Settled, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| queue::keep_input(db, &lease, &input))
+            .await
+    }
+
+    async fn submission_asked(
+        &self,
+        nonce: &Nonce,
+        found: Option<&RequestId>,
+    ) -> Result<(), StoreError> {
+        let (nonce, found) = (nonce.clone(), found.cloned());
+        self.write(move |db| submissions::asked(db, &nonce, found.as_ref()))
+            .await
+    }
+
+    async fn submission_known(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError> {
+        let requests = requests.to_vec();
+        self.read(move |db| submissions::known(db, &requests)).await
+    }
+
+    async fn submission_rivals(
+        &self,
+        engine: EngineKind,
+        nonce: &Nonce,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Result<u64, StoreError> {
+        let nonce = nonce.clone();
+        self.read(move |db| submissions::rivals(db, engine, &nonce, from, to))
+            .await
+    }
+
+    async fn submission_abandon(
+        &self,
+        before: UnixMs,
+        now: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Abandoned>, StoreError> {
+        self.write(move |db| submissions::abandon(db, before, now, limit))
             .await
     }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rows::{self, text};
-use crate::jobs::{EngineKind, JobId, Nonce, RequestId, UnixMs};
-use crate::store::{Submission, SubmissionState};
+use super::rows::{self, id_list, text};
+use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, RequestId, UnixMs};
+use crate::store::{Abandoned, Submission, SubmissionState};
 
 pub(super) fn close(
     connection: &Connection,
@@ -84,6 +84,78 @@ pub(super) fn exists(connection: &Connection, id: JobId, nonce: &Nonce) -> rusql
         .query_row(params![nonce.as_str(), text(id)], |row| row.get(0))
 }
 
+pub(super) fn asked(
+    connection: &Connection,
+    nonce: &Nonce,
+    found: Option<&RequestId>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "update submissions set asked = asked + 1, found = ?2 where nonce = ?1 and state = 'open'",
+        )?
+        .execute(params![nonce.as_str(), found.map(|request| &request.0)])?;
+    Ok(())
+}
+
+pub(super) fn known(
+    connection: &Connection,
+    requests: &[RequestId],
+) -> rusqlite::Result<Vec<RequestId>> {
+    let ids: Vec<&str> = requests.iter().map(|request| request.0.as_str()).collect();
+    connection
+        .prepare_cached(
+            "select distinct request_id from submissions where request_id in (select value from json_each(?1))",
+        )?
+        .query_map([id_list(&ids)], |row| row.get(0).map(RequestId))?
+        .collect()
+}
+
+pub(super) fn rivals(
+    connection: &Connection,
+    engine: EngineKind,
+    nonce: &Nonce,
+    from: UnixMs,
+    to: UnixMs,
+) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "select (select count(*) from submissions where state = 'open'
+                     and engine = ?1 and nonce <> ?2 and opened_at between ?3 and ?4)
+                  + (select count(*) from submissions where state = 'unknown'
+                     and engine = ?1 and nonce <> ?2 and opened_at between ?3 and ?4)",
+        )?
+        .query_row(
+            params![engine.as_str(), nonce.as_str(), from.0, to.0],
+            |row| row.get(0),
+        )
+}
+
+pub(super) fn abandon(
+    connection: &Connection,
+    before: UnixMs,
+    now: UnixMs,
+    limit: u32,
+) -> rusqlite::Result<Vec<Abandoned>> {
+    connection
+        .prepare_cached(
+            "update submissions set state = 'unknown', closed_at = ?2
+             where nonce in
+                 (select s.nonce from submissions s left join jobs j on j.id = s.job_id
+                  where s.state = 'open' and coalesce(s.waits_since, s.opened_at) < ?1
+                    and coalesce(j.phase, '') not in ('prepare', 'submit', 'wait', 'collect')
+                  order by s.opened_at limit ?3)
+             returning job_id, owner, engine",
+        )?
+        .query_map(params![before.0, now.0, limit], |row| {
+            Ok(Abandoned {
+                job: rows::parsed(row, "job_id")?,
+                owner: OwnerId::named(row.get_ref("owner")?.as_str()?),
+                engine: rows::engine(row)?,
+            })
+        })?
+        .collect()
+}
+
 /// The newest submission of a job, and how many the engine took.
 pub(super) fn latest(
     connection: &Connection,
@@ -91,7 +163,7 @@ pub(super) fn latest(
 ) -> rusqlite::Result<(Option<Submission>, u32)> {
     let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, coalesce(waits_since, opened_at) as opened_at, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
+            "select nonce, state, request_id, coalesce(waits_since, opened_at) as waits_since, opened_at, asked, found, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
              where job_id = ?1 order by opened_at desc, rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {
@@ -103,7 +175,10 @@ pub(super) fn latest(
                         .find(|state| state.as_str() == word)
                 })?,
                 request: row.get::<_, Option<String>>("request_id")?.map(RequestId),
-                opened_at: UnixMs(row.get("opened_at")?),
+                opened_at: UnixMs(row.get("waits_since")?),
+                called_at: UnixMs(row.get("opened_at")?),
+                asked: row.get("asked")?,
+                found: row.get::<_, Option<String>>("found")?.map(RequestId),
             };
             Ok((submission, row.get("count")?))
         })

@@ -1,7 +1,7 @@
 //! What each fault must come to. The match has no wildcard: a new fault without a row does not
 //! compile.
 
-use fal_emulator::{Fault, GatewayBody, ModelError, RequestError};
+use fal_emulator::{EchoAt, Fault, GatewayBody, ModelError, RequestError};
 
 /// How a job meets its fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,10 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         Fault::Unauthorized | Fault::MalformedKey => failed("engine_auth", "refused", 0),
         Fault::Locked => failed("engine_account_locked", "refused", 0),
         Fault::ApplicationNotFound => failed("engine_model_not_found", "refused", 0),
-        Fault::RejectedAtSubmit => failed("engine_rejected_input", "refused", 0),
+        Fault::RejectedAtSubmit
+        | Fault::Echo {
+            at: EchoAt::Submit, ..
+        } => failed("engine_rejected_input", "refused", 0),
         Fault::RateLimited { .. } => refused_for_now(course, "engine_busy"),
         Fault::Gateway {
             status: 503,
@@ -105,7 +108,9 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         Fault::ModelError(kind) => of_model(*kind, course),
         Fault::RequestError(kind) => of_request(*kind, course),
         Fault::StartTimeout => failed("engine_failed", "accepted", 0),
-        Fault::DetailString | Fault::PlainDetail => failed("engine_rejected_input", "accepted", 0),
+        Fault::DetailString
+        | Fault::PlainDetail
+        | Fault::Echo { at: EchoAt::Run, .. } => failed("engine_rejected_input", "accepted", 0),
 
         Fault::EmptyImages => failed("engine_no_layers", "accepted", 1),
         Fault::NullOutput => failed("engine_failed", "accepted", 1),
@@ -115,10 +120,10 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         // Scaled to the others' size: it is paid for.
         Fault::LayerWrongSize => completed(),
 
+        Fault::LayerHuge { .. } => failed("engine_output_too_large", "accepted", 1),
         Fault::LayerNotAnImage
         | Fault::LayerNotFound
         | Fault::LayerDrips
-        | Fault::LayerHuge { .. }
         | Fault::LayerCut => failed("engine_bad_layer", "accepted", 1),
 
         // Nothing of these is to be seen in the end: asked again, or asked instead of told.
@@ -126,13 +131,26 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         | Fault::SubmitHeld
         | Fault::StatusErrors { .. }
         | Fault::ResultErrors { .. }
+        | Fault::ResultLies { .. }
         | Fault::ResultCut
+        | Fault::Echo {
+            at: EchoAt::Status | EchoAt::Result,
+            ..
+        }
         // Comes into play when a job is deleted; see the test beside the table's.
         | Fault::CancelIgnored
+        | Fault::CancelSuccess
+        // Comes into play when an answer is lost; see `money.rs`.
+        | Fault::HistoryLate { .. }
+        | Fault::HistoryMissing
+        | Fault::HistoryErrors { .. }
+        | Fault::HistoryTwo
         | Fault::SourceFrameFirst
         | Fault::MissingFileFields
         | Fault::DataUris
         | Fault::LayerErrors { .. }
+        | Fault::LayerMissing { .. }
+        | Fault::LayerGarbled { .. }
         | Fault::WebhookFirst
         | Fault::WebhookTwice
         | Fault::WebhookForged
@@ -151,6 +169,8 @@ fn of_model(kind: ModelError, course: Course) -> End {
     let code = match kind {
         // fal fetched a link of ours and failed: that says nothing about the picture.
         M::FileDownloadError if course == Course::Webhooks => return after("failed"),
+        // No header says whether it is worth another run, and a 5xx is not billed.
+        M::DownstreamServiceError => return failed_run(course),
         M::ContentPolicyViolation => "content_refused",
         M::NoMediaGenerated => "engine_no_layers",
         M::ImageTooSmall
@@ -160,10 +180,9 @@ fn of_model(kind: ModelError, course: Course) -> End {
         | M::FaceDetectionError
         | M::FileTooLarge
         | M::UnsupportedImageFormat => "engine_rejected_image",
-        M::InternalServerError
-        | M::GenerationTimeout
-        | M::DownstreamServiceError
-        | M::DownstreamServiceUnavailable => "engine_failed",
+        M::InternalServerError | M::GenerationTimeout | M::DownstreamServiceUnavailable => {
+            "engine_failed"
+        }
         M::GreaterThan
         | M::GreaterThanEqual
         | M::LessThan
@@ -188,10 +207,18 @@ fn of_model(kind: ModelError, course: Course) -> End {
     failed(code, "accepted", 0)
 }
 
+/// Not billed and likely to pass: run again, three times in all.
+fn failed_run(course: Course) -> End {
+    if course == Course::Always {
+        failed("engine_failed", "failed failed accepted", 0)
+    } else {
+        after("failed")
+    }
+}
+
 fn of_request(kind: RequestError, course: Course) -> End {
     use RequestError as R;
     match kind {
-        // Not billed and likely to pass: run again, three times in all.
         R::RequestTimeout
         | R::StartupTimeout
         | R::RunnerSchedulingFailure
@@ -201,13 +228,7 @@ fn of_request(kind: RequestError, course: Course) -> End {
         | R::RunnerConnectionError
         | R::RunnerIncompleteResponse
         | R::RunnerServerError
-        | R::InternalError => {
-            if course == Course::Always {
-                failed("engine_failed", "failed failed accepted", 0)
-            } else {
-                after("failed")
-            }
-        }
+        | R::InternalError => failed_run(course),
         R::ClientDisconnected | R::ClientCancelled => failed("engine_failed", "accepted", 0),
         R::BadRequest => failed("engine_rejected_input", "accepted", 0),
     }

@@ -22,6 +22,8 @@ async fn a_kill_after_the_call_shows_as_a_rescue_and_as_money_at_risk() {
     options.push(("DATABASE_PATH", database));
     options.push(("PORT", "0".to_owned()));
     options.push(("METRICS_LISTEN", scraped.clone()));
+    options.push(("SUBMIT_UNKNOWN_GRACE", "1s".to_owned()));
+    emulator.script(fal_emulator::Fault::HistoryMissing);
     let pairs: Vec<(&str, &str)> = options.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 

@@ -71,6 +71,7 @@ fn quick() -> Tuning {
         worker: WorkerSettings {
             backoff,
             storage_pause: Duration::from_millis(100),
+            unknown_pause: Duration::from_millis(10),
             ..WorkerSettings::default()
         },
         fetch_total: Some(Duration::from_secs(2)),
@@ -117,6 +118,9 @@ impl TestApp {
         }
         if setup.way == Way::FalWebhooks {
             options.push(("PUBLIC_URL", base.clone()));
+        } else {
+            // No callback is waited for; this is the time before fal's list is asked.
+            options.push(("SUBMIT_UNKNOWN_GRACE", "200ms".into()));
         }
         options.extend(setup.options);
         let pairs = options.iter().map(|(name, value)| (*name, value.as_str()));

@@ -1,31 +1,42 @@
 //! fal.ai's `qwen-image-layered` over the `fal-queue` crate: how a picture reaches fal, what its
 //! answers mean. It does not retry and does not remember: the worker and the store do.
+//!
+//! No text of fal's leaves this folder: errors carry a code, and a sentence of `fal-queue`'s or ours.
+
+mod failure;
+mod output;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fal_queue::models::qwen_image_layered::{Input, Output};
+use fal_queue::models::qwen_image_layered as model;
 use fal_queue::{Class, Client, ErrorType, ModelId, Status, SubmitOptions};
 use url::Url;
 
+use self::failure::{engine_error, owned_by_the_run, submit_error};
 use super::{
-    Accepted, Check, Delivery, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
+    Accepted, Check, Delivery, Engine, EngineError, EngineFacts, History, Input, Listed, Order,
     SubmitError,
 };
 use crate::blobs::{Blobs, LinkSigner};
 use crate::clock::Clock;
-use crate::jobs::{EngineKind, FailureCode, NumLayers, RequestId};
+use crate::jobs::{EngineKind, FailureCode, JobId, Nonce, NumLayers, RequestId, UnixMs};
 
 /// fal needs a number; this is its own default.
 const DEFAULT_LAYERS: u32 = 4;
 /// The model works on an area of 640² or 1024²; more than this on a side only costs transfer.
 const MAX_SIDE: u32 = 1536;
 
-/// Between the upload of a picture and the answer to its submission, at the most.
+/// How long after its upload a picture may still be submitted: it outlives the run by this.
 const INPUT_SPARE: Duration = Duration::from_secs(5 * 60);
+
+/// The tags of a submission. fal's list does not promise to name them; where it does, they decide.
+const JOB_TAG: &str = "lamina-job";
+const NONCE_TAG: &str = "lamina-nonce";
 
 /// How a picture reaches fal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,25 +97,30 @@ impl Fal {
         }
     }
 
-    async fn image_url(&self, order: &Order) -> Result<String, EngineError> {
-        let media = order.source.content_type();
-        if let Some(link) = self.link(order)? {
-            // fal would be paid for finding out that the picture cannot be read now.
-            self.blobs.size(&order.source).await?;
-            return Ok(link.into());
+    /// An input that was uploaded before, if it is there for as long as a run may take.
+    fn kept(&self, order: &Order) -> Option<Input> {
+        let needed = self.clock.wall().plus(self.settings.engine_timeout);
+        let until_the_end = needed.0.min(order.expires_at.0);
+        let kept = order.input.clone()?;
+        let good = |until: UnixMs| until.0 >= until_the_end && until > self.clock.wall();
+        kept.kept_until.is_some_and(good).then_some(kept)
+    }
+
+    async fn upload(&self, order: &Order) -> Result<Input, EngineError> {
+        if let Some(kept) = self.kept(order) {
+            return Ok(kept);
         }
         let bytes = self.blobs.get(&order.source).await?;
-        if self.settings.way == ImageWay::DataUri {
-            return Ok(format!("data:{};base64,{}", media, STANDARD.encode(bytes)));
-        }
+        let (media, name) = (order.source.content_type(), order.source.file_name());
         let lifetime = self.input_lifetime(order);
-        let uploaded = self
-            .client
-            .upload(bytes, media, &order.source.file_name(), Some(lifetime))
-            .await;
-        uploaded
-            .map(String::from)
-            .map_err(|error| engine_error(&error))
+        // Counted from before the upload, so that fal never ends it earlier.
+        let kept_until = self.clock.wall().plus(lifetime);
+        let uploaded = self.client.upload(bytes, media, &name, Some(lifetime));
+        let address = uploaded.await.map_err(|error| engine_error(&error))?;
+        Ok(Input {
+            address: address.into(),
+            kept_until: Some(kept_until),
+        })
     }
 
     /// The address where fal fetches the picture itself, if that is the way.
@@ -160,19 +176,24 @@ impl Fal {
         }
     }
 
-    async fn result(&self, request: &RequestId) -> Result<Check, EngineError> {
+    /// `failed` is whether the status named an error. Only then, or in the model's own words, is an
+    /// answer that is no success taken for the run's end; any other is a failure to read the result,
+    /// which is there and paid for, and may be read a moment later.
+    async fn result(&self, request: &RequestId, failed: bool) -> Result<Check, EngineError> {
         match self
             .client
-            .result::<Output>(&self.settings.model, &request.0)
+            .result::<model::Output>(&self.settings.model, &request.0)
             .await
         {
-            Ok(output) if blanked(&output.value) => {
+            Ok(answer) if output::blanked(&answer.value) => {
                 let text = "fal's safety checker flagged every layer";
                 let refused = EngineError::permanent(FailureCode::ContentRefused, text);
                 Ok(Check::Failed(refused))
             }
-            Ok(output) => layers(&output.value).map(Check::Ready),
-            Err(error) if error.describes_run() => Ok(Check::Failed(self.run_error(&error))),
+            Ok(answer) => output::layers(&answer.value).map(Check::Ready),
+            Err(error) if owned_by_the_run(&error, failed) => {
+                Ok(Check::Failed(self.run_error(&error)))
+            }
             Err(error) => match error.class() {
                 Class::NotFound => Ok(Check::ResultGone),
                 Class::NotReady => Ok(Check::Running { fraction: None }),
@@ -184,6 +205,21 @@ impl Fal {
                 | Class::Cancelled => Err(engine_error(&error)),
             },
         }
+    }
+
+    fn model_input(order: &Order, address: String) -> model::Input {
+        let mut input = model::Input::new(address);
+        let params = &order.params;
+        input.prompt.clone_from(&params.prompt);
+        input.negative_prompt.clone_from(&params.negative_prompt);
+        input.seed = params.seed;
+        input.num_inference_steps = params.num_inference_steps.map(u32::from);
+        input.guidance_scale = params.guidance_scale.map(f64::from);
+        input.num_layers = Some(match params.num_layers {
+            Some(NumLayers::Count(count)) => u32::from(count),
+            Some(NumLayers::Auto) | None => DEFAULT_LAYERS,
+        });
+        input
     }
 }
 
@@ -200,24 +236,37 @@ impl Engine for Fal {
         }
     }
 
+    async fn input(&self, order: &Order) -> Result<Input, EngineError> {
+        if let Some(link) = self.link(order)? {
+            // fal would be paid for finding out that the picture cannot be read now.
+            self.blobs.size(&order.source).await?;
+            return Ok(Input::at(link.into()));
+        }
+        if self.settings.way == ImageWay::DataUri {
+            let bytes = self.blobs.get(&order.source).await?;
+            let media = order.source.content_type();
+            let uri = format!("data:{media};base64,{}", STANDARD.encode(bytes));
+            return Ok(Input::at(uri));
+        }
+        self.upload(order).await
+    }
+
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
-        let mut input = Input::new(
-            self.image_url(order)
-                .await
-                .map_err(SubmitError::not_taken)?,
-        );
-        let params = &order.params;
-        input.prompt.clone_from(&params.prompt);
-        input.negative_prompt.clone_from(&params.negative_prompt);
-        input.seed = params.seed;
-        input.num_inference_steps = params.num_inference_steps.map(u32::from);
-        input.guidance_scale = params.guidance_scale.map(f64::from);
-        input.num_layers = Some(match params.num_layers {
-            Some(NumLayers::Count(count)) => u32::from(count),
-            Some(NumLayers::Auto) | None => DEFAULT_LAYERS,
-        });
+        let no_input = || {
+            let text = "a submission without an input";
+            SubmitError::not_taken(EngineError::permanent(FailureCode::Internal, text))
+        };
+        let address = order.input.clone().ok_or_else(no_input)?.address;
+        let input = Self::model_input(order, address);
+        let tags = [
+            (JOB_TAG, order.job.to_string()),
+            (NONCE_TAG, nonce_tag(&order.nonce)),
+        ];
         let options = SubmitOptions {
             webhook_url: self.webhook_url(order).map_err(SubmitError::not_taken)?,
+            tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
+            // Another endpoint would have another price and other layers, and no place in the list.
+            disable_fallback: true,
             // fal would repeat a failed run by itself, up to ten times; lamina counts its runs.
             no_retry: true,
             // Else fal would keep the input, a picture inside it too, and the output for a month.
@@ -261,13 +310,44 @@ impl Engine for Fal {
                 let fraction = logs
                     .iter()
                     .rev()
-                    .find_map(|line| step_fraction(&line.message));
+                    .find_map(|line| output::step_fraction(&line.message));
                 Ok(Check::Running { fraction })
             }
-            Ok(Status::Completed { .. }) => self.result(request).await,
+            Ok(Status::Completed {
+                error, error_type, ..
+            }) => {
+                let failed = error.is_some() || error_type.is_some();
+                self.result(request, failed).await
+            }
             Err(error) if error.class() == Class::NotFound => Ok(Check::Lost),
             Err(error) => Err(engine_error(&error)),
         }
+    }
+
+    fn lists(&self) -> bool {
+        true
+    }
+
+    async fn history(
+        &self,
+        job: JobId,
+        nonce: &Nonce,
+        since: UnixMs,
+    ) -> Result<History, EngineError> {
+        let found = self.client.history(&self.settings.model, since.0).await;
+        let found = found.map_err(|error| engine_error(&error))?;
+        // Times are fal's; what the two clocks differ by is taken out.
+        let ahead = found.server_ms.map_or(0, |ms| ms - self.clock.wall().0);
+        let (job, nonce) = (job.to_string(), nonce_tag(nonce));
+        let listed = |request: fal_queue::ListedRequest| Listed {
+            sent_at: UnixMs(request.sent_ms.saturating_sub(ahead)),
+            ours: ours(&request.tags, &job, &nonce),
+            request: RequestId(request.request_id),
+        };
+        Ok(History {
+            requests: found.requests.into_iter().map(listed).collect(),
+            complete: found.complete,
+        })
     }
 
     async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
@@ -292,157 +372,23 @@ fn join(public: &Url, path: &str) -> Result<Url, EngineError> {
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))
 }
 
-/// The checker blanks what it flags: a stack of nothing but black frames is no result. One flag
-/// among others may be a mistake, and the rest of the stack is paid for.
-fn blanked(output: &Output) -> bool {
-    let flags = output.has_nsfw_concepts.as_deref().unwrap_or_default();
-    !flags.is_empty() && flags.iter().all(|flagged| *flagged)
+/// The nonce opens the webhook's address, so only its digest is told to whoever can read tags.
+fn nonce_tag(nonce: &Nonce) -> String {
+    let digest = digest::digest(&digest::SHA256, nonce.as_str().as_bytes());
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest.as_ref()[..16]);
+    format!("{:032x}", u128::from_be_bytes(half))
 }
 
-fn layers(output: &Output) -> Result<Vec<LayerSource>, EngineError> {
-    let bad = |text: String| EngineError::permanent(FailureCode::EngineBadLayer, text);
-    let content = |text: &str| {
-        if let Some(data) = text.strip_prefix("data:") {
-            let base64 = data.split_once(";base64,").map(|(_, base64)| base64);
-            let bytes = base64.and_then(|base64| STANDARD.decode(base64).ok());
-            return bytes
-                .map(|bytes| LayerContent::Bytes(bytes.into()))
-                .ok_or_else(|| bad("a broken data URI".into()));
-        }
-        Url::parse(text)
-            .map(LayerContent::Url)
-            .map_err(|error| bad(format!("a layer's address: {error}")))
+/// Whether the tags are those of this submission; `None` where they do not say.
+fn ours(tags: &[(String, String)], job: &str, nonce: &str) -> Option<bool> {
+    let value = |wanted| {
+        let mut named = tags.iter().filter(|(name, _)| name == wanted);
+        named.next().map(|(_, value)| value.as_str())
     };
-    output
-        .images
-        .iter()
-        .map(|image| {
-            Ok(LayerSource {
-                name: None,
-                content: content(&image.url)?,
-            })
-        })
-        .collect()
-}
-
-/// "step 7/28" or a progress bar's "7/28" in a log line, as a fraction.
-fn step_fraction(line: &str) -> Option<f32> {
-    let (before, after) = line.split_once('/')?;
-    let done: String = before
-        .chars()
-        .rev()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    let done: f32 = done.chars().rev().collect::<String>().parse().ok()?;
-    let all: f32 = after
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect::<String>()
-        .parse()
-        .ok()?;
-    (all > 0.0 && done <= all).then_some(done / all)
-}
-
-fn engine_error(error: &fal_queue::Error) -> EngineError {
-    let (code, retryable) = match error.class() {
-        Class::Retryable if error.describes_run() => (FailureCode::EngineFailed, true),
-        Class::Retryable => (FailureCode::EngineUnavailable, true),
-        Class::RateLimited => (FailureCode::EngineBusy, true),
-        Class::Auth => (FailureCode::EngineAuth, false),
-        Class::Locked => (FailureCode::EngineAccountLocked, false),
-        Class::Permanent => (permanent_code(error), false),
-        Class::NotFound | Class::NotReady | Class::Cancelled => (FailureCode::EngineFailed, false),
-    };
-    EngineError {
-        code,
-        sentence: Some(code)
-            .filter(|code| *code == FailureCode::EngineRejectedImage)
-            .and(error.error_type())
-            .and_then(rejected_image),
-        retryable,
-        retry_after: error.retry_after(),
-        text: error.to_string(),
-    }
-}
-
-/// To a submission, "not found" means the model.
-fn submit_error(error: &fal_queue::Error) -> EngineError {
-    let failed = engine_error(error);
-    if error.class() == Class::NotFound {
-        return EngineError {
-            code: FailureCode::EngineModelNotFound,
-            ..failed
-        };
-    }
-    failed
-}
-
-/// What is wrong with a picture that fal refused, and what to send instead.
-fn rejected_image(why: &ErrorType) -> Option<&'static str> {
-    Some(match why {
-        ErrorType::ImageTooLarge => {
-            "The picture has too many pixels for the layering service. Send a smaller one."
-        }
-        ErrorType::ImageTooSmall => {
-            "The picture has too few pixels for the layering service. Send a larger one."
-        }
-        ErrorType::FileTooLarge => {
-            "The picture's file is too large for the layering service. Send a smaller one."
-        }
-        ErrorType::ImageLoadError => {
-            "The layering service could not decode this picture. Save it anew as a JPEG or PNG and send that."
-        }
-        ErrorType::UnsupportedImageFormat => {
-            "The layering service does not take pictures of this format. Send a JPEG or PNG."
-        }
-        ErrorType::FileDownloadError => {
-            "The layering service could not download the picture. Create the job again; if it fails twice, ask the operator."
-        }
-        ErrorType::FaceDetectionError => {
-            "The layering service found no face in this picture and wants one. Send another picture."
-        }
-        _ => return None,
-    })
-}
-
-fn permanent_code(error: &fal_queue::Error) -> FailureCode {
-    match error.error_type() {
-        Some(ErrorType::ContentPolicyViolation) => FailureCode::ContentRefused,
-        Some(ErrorType::NoMediaGenerated) => FailureCode::EngineNoLayers,
-        // A 400, and no parameter's fault.
-        Some(ErrorType::DownstreamServiceError) => FailureCode::EngineFailed,
-        Some(
-            ErrorType::ImageTooSmall
-            | ErrorType::ImageTooLarge
-            | ErrorType::ImageLoadError
-            | ErrorType::FileDownloadError
-            | ErrorType::FileTooLarge
-            | ErrorType::FaceDetectionError
-            | ErrorType::UnsupportedImageFormat,
-        ) => FailureCode::EngineRejectedImage,
-        _ if error
-            .failure()
-            .is_some_and(|failure| failure.status == 422 || failure.status == 400) =>
-        {
-            FailureCode::EngineRejectedInput
-        }
-        _ => FailureCode::EngineFailed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_count_in_a_log_line_is_a_fraction() {
-        assert_eq!(step_fraction("step 7/28"), Some(0.25));
-        assert_eq!(
-            step_fraction(" 50%|█████     | 14/28 [00:07<00:07]"),
-            Some(0.5)
-        );
-        assert_eq!(step_fraction("https://example.com"), None);
-        assert_eq!(step_fraction("9/0"), None);
-        assert_eq!(step_fraction("29/28"), None);
+    match (value(JOB_TAG), value(NONCE_TAG)) {
+        (_, Some(tag)) => Some(tag == nonce),
+        (Some(tag), None) if tag != job => Some(false),
+        (Some(_) | None, None) => None,
     }
 }

@@ -1,0 +1,95 @@
+//! How many layers of an engine are taken, and how large ones: fixed before anything is read, and held
+//! to while it is read. And which of them are in the store, so that a half stack can be taken back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Worker;
+use super::step::{Report, Stumble};
+use crate::blobs::BlobKey;
+use crate::engines::{Declared, LayerSource};
+use crate::images::Limits;
+use crate::jobs::{FailureCode, JobId};
+
+/// Most layers of a job: ten can be asked for; the rest is slack for the whole picture as a frame of
+/// its own, and for a model that makes one or two more than it was asked.
+const MOST_LAYERS: usize = 14;
+/// Most bytes of all layers of a job that are fetched: four times what ten of a usual model have.
+const MOST_FETCHED_BYTES: u64 = 128 << 20;
+
+/// What is left of the bounds of one job.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    fetched: AtomicU64,
+}
+
+impl Bounds {
+    /// Of an engine of our own, any number is taken.
+    pub(super) fn of(layers: &[LayerSource], own: bool) -> Result<Self, Stumble> {
+        if layers.len() > MOST_LAYERS && !own {
+            return Err(too_large("layers", layers.len() as u64));
+        }
+        Ok(Self {
+            fetched: AtomicU64::new(0),
+        })
+    }
+
+    /// What the engine says of a layer, before a byte of it is read.
+    pub(super) fn declared(
+        &self,
+        declared: Declared,
+        max_bytes: u64,
+        limits: &Limits,
+    ) -> Result<(), Stumble> {
+        let beyond = |size: Option<u64>, most: u64| size.filter(|size| *size > most);
+        if let Some(bytes) = beyond(declared.bytes, max_bytes) {
+            return Err(too_large("bytes", bytes));
+        }
+        match beyond(declared.pixels, limits.max_pixels) {
+            Some(pixels) => Err(too_large("pixels", pixels)),
+            None => Ok(()),
+        }
+    }
+
+    /// So many bytes more.
+    pub(super) fn fetched(&self, bytes: usize) -> Result<(), Stumble> {
+        let bytes = bytes as u64;
+        let before = self.fetched.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > MOST_FETCHED_BYTES {
+            return Err(too_large("bytes in all", before + bytes));
+        }
+        Ok(())
+    }
+}
+
+fn too_large(what: &'static str, found: u64) -> Stumble {
+    tracing::warn!(
+        what,
+        found,
+        "an engine's result is larger than what is taken"
+    );
+    Report::give_up(FailureCode::EngineOutputTooLarge).into()
+}
+
+/// The layers that were written, or were about to be.
+#[derive(Debug, Default)]
+pub(super) struct Stored(Mutex<Vec<BlobKey>>);
+
+impl Stored {
+    pub(super) fn note(&self, key: BlobKey) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key);
+    }
+
+    /// A job that is not complete has no layers.
+    pub(super) async fn take_back(&self, worker: &Worker, job: JobId) {
+        let keys = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for key in keys {
+            if let Err(error) = worker.parts.blobs.remove(&key).await {
+                tracing::warn!(%job, %error, "a layer of a stack that is not whole could not be removed; it goes with its job");
+            }
+        }
+    }
+}
