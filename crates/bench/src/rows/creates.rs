@@ -1,18 +1,16 @@
 //! Durable creates a second: a picture of 30 kB as base64 in JSON, 64 at a time.
 //!
-//! The worker is kept from working, so that what is measured is the create alone: its one slot for
-//! preparing is taken by a job whose source never arrives.
+//! The worker is kept from working, so that what is measured is the create alone: it has no
+//! slots.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lamina::app::Tuning;
 use lamina::worker::WorkerSettings;
-use serde_json::json;
-use tokio::net::TcpListener;
 
 use crate::bare::{self, Bare};
-use crate::client::{Connection, post};
+use crate::client::post;
 use crate::load::{Load, Measured};
 use crate::service::{Service, Way};
 use crate::stage::Stage;
@@ -21,7 +19,6 @@ use crate::{picture, plain, report};
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 3;
-/// Shorter than the ten seconds for which a silent source is waited for.
 const WINDOW: Duration = Duration::from_secs(4);
 
 pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
@@ -83,21 +80,13 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
 fn creates(stage: &Stage, like: &Load, request: &Arc<[u8]>) -> anyhow::Result<Measured> {
     let tuning = Tuning {
         worker: WorkerSettings {
-            concurrency: [1; 4],
+            concurrency: [0; 5],
             ..WorkerSettings::default()
         },
         ..Tuning::default()
     };
     let service = Service::start(stage, Way::Polling, false, tuning)?;
     let measured = stage.client.block_on(async {
-        let silent = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/never.png", silent.local_addr()?);
-        let never = post("/api/jobs", &json!({ "image_url": url }));
-        Connection::open(service.address)
-            .await?
-            .expect(&never, 202)
-            .await?;
-        let _taken = silent.accept().await?;
         let load = Load {
             address: service.address,
             request: Arc::clone(request),

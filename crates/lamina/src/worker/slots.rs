@@ -47,8 +47,8 @@ impl Slots {
     /// So many places for each stage, in the order of [`Stage::ALL`].
     pub(super) fn of(places: [usize; Stage::ALL.len()]) -> Self {
         let stages = places.map(|places| Places {
-            owners: Shares::of(places.max(1)),
-            hosts: Shares::of(places.max(1)),
+            owners: Shares::of(places),
+            hosts: Shares::of(places),
             reserved: 0,
         });
         Self(Arc::new(Inner {
