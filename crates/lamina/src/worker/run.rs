@@ -72,7 +72,10 @@ impl Worker {
     fn next_slot(&self, job: &Claimed, change: &Change) -> Option<Slot> {
         let another =
             change.phase != job.phase && change.phase != Phase::Wait && !change.phase.is_terminal();
-        if !another || change.run_at > self.parts.clock.now() {
+        // A job that is handed over anew is claimed anew: what this claim knows of its submission is
+        // over.
+        let anew = change.phase == Phase::Submit && job.phase != Phase::Prepare;
+        if !another || anew || change.run_at > self.parts.clock.now() {
             return None;
         }
         // The source is stored once a job has left prepare.
