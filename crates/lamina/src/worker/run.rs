@@ -290,6 +290,10 @@ impl Worker {
             if let Err(error) = engine.cancel(request).await {
                 tracing::warn!(job = %id, %error, "a request of a job that is gone could not be cancelled");
             }
+            // A short run may be done already; then there are copies to delete.
+            if let Err(error) = engine.erase(request).await {
+                tracing::warn!(job = %id, %error, "the engine could not be asked to delete its copies; they go by their lifetime");
+            }
         }
         if let Err(error) = self.parts.blobs.erase_job(id).await {
             tracing::warn!(job = %id, %error, "bytes of a job that is gone are left to the sweep");

@@ -165,9 +165,12 @@ async fn expire(mut setup: Setup, bucket: Option<&S3>) {
     let folder = app.stop().await;
     clock.advance(Duration::from_secs(23 * 3600));
     let app = TestApp::start_in(folder, setup, None).await;
-    // So long an absence could be a clock that leapt: it has to run on for an hour.
-    clock.advance(Duration::from_secs(3601));
-    until("the beginning to go", || async { swept(&app, 0) }).await;
+    // So long an absence could be a clock that leapt: it has to run on for an hour from the start.
+    until("the beginning to go", || async {
+        clock.advance(Duration::from_secs(3601));
+        swept(&app, 0)
+    })
+    .await;
     let id: UploadId = filled["upload_id"].as_str().unwrap().parse().unwrap();
     assert!(app.store.upload_existing(&[id]).await.unwrap().is_empty());
     app.stop().await;
