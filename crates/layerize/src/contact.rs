@@ -93,6 +93,7 @@ pub(crate) fn cut(shade: &Gray, sure: f32) -> Option<Cut> {
         kind: LayerKind::Shadow,
         confidence: sure * 0.8,
         name: String::new(),
+        words: None,
         rect,
         alpha: shade.crop(rect),
         paint: Plane::filled(rect.w, rect.h, [0.0; 3]),

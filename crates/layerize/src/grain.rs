@@ -4,7 +4,8 @@
 //! lively as the rim of the hole, so no object of the surroundings can turn up in it. Square
 //! pieces are chosen to continue what is beside them (after Efros and Leung 1999 and the quilting
 //! of Efros and Freeman 2001), and blended so that the contrast stays (Heitz and Neyret 2018).
-//! Rims that are smooth, or of several kinds, get nothing. Invariant: known pixels stay as they
+//! Rims that are smooth, of several kinds, or crossed by edges rather than textured get nothing: a
+//! piece of an edge is worse than a blur. Invariant: known pixels stay as they
 //! were.
 
 use crate::Error;
@@ -32,6 +33,16 @@ const LIVELY: f32 = 0.02;
 const ALIKE: f32 = 1.8;
 /// Least share of the rim that must be alike, or there are several kinds of surroundings.
 const ONE_KIND: f32 = 0.5;
+/// Side of the windows a rim is looked at in.
+const WINDOW: usize = 24;
+/// How many times livelier the livelier quarter of them may be than the calmer quarter.
+const EVEN: f32 = 3.0;
+/// Largest kurtosis of the detail: 3 for noise, far more for a few edges among little.
+const TAILS: f32 = 8.0;
+/// Share of the detail's energy that must not change its direction from window to window; windows
+/// count that have one.
+const DIRECTED: f32 = 0.45;
+const ONE_WAY: f32 = 0.6;
 /// Largest change of lightness one pixel of grain makes.
 const MOST: f32 = 0.5;
 
@@ -70,6 +81,10 @@ pub(crate) fn lay(
     let fine = life_of(&finest, &seen);
     ctx.check()?;
     let sources = sources(&life, &fine, &known, &seen, ctx)?;
+    ctx.check()?;
+    if !stationary(&detail, &known, &seen) {
+        return Ok(());
+    }
     ctx.check()?;
     if sources.len() < SIDE {
         return Ok(());
@@ -201,6 +216,66 @@ fn sources(
         }
     }
     Ok(found)
+}
+
+/// Whether the rim has a texture that is alike everywhere: windows of it are about as lively as each
+/// other, no few strong values stand among many weak ones, and what runs in a direction runs in
+/// one.
+fn stationary(detail: &Gray, known: &Gray, seen: &Gray) -> bool {
+    let (w, h) = (detail.w, detail.h);
+    let near = box_blur(&known.map(|k| 1.0 - k), SIDE);
+    let rim = |at: usize| seen.data[at] > 0.0 && near.data[at] > 0.0;
+    let mut lives = Vec::new();
+    let (mut ways, mut turned) = (0.0_f32, [0.0_f32; 2]);
+    let (mut squares, mut fourths, mut count) = (0.0_f64, 0.0_f64, 0_usize);
+    for top in (1..h.saturating_sub(WINDOW)).step_by(WINDOW) {
+        for left in (1..w.saturating_sub(WINDOW)).step_by(WINDOW) {
+            let (mut own, mut sum, mut tensor) = (0_usize, 0.0_f32, [0.0_f32; 3]);
+            let (mut square, mut fourth) = (0.0_f64, 0.0_f64);
+            for y in top..top + WINDOW {
+                for at in (y * w + left..y * w + left + WINDOW).filter(|&at| rim(at)) {
+                    let value = detail.data[at];
+                    own += 1;
+                    sum += value * value;
+                    square += f64::from(value * value);
+                    fourth += f64::from(value * value).powi(2);
+                    if seen.data[at - 1] > 0.0 && seen.data[at - w] > 0.0 {
+                        let (dx, dy) = (value - detail.data[at - 1], value - detail.data[at - w]);
+                        tensor[0] += dx * dx;
+                        tensor[1] += dy * dy;
+                        tensor[2] += dx * dy;
+                    }
+                }
+            }
+            if own * 3 < WINDOW * WINDOW {
+                continue;
+            }
+            lives.push((sum / own as f32).sqrt());
+            squares += square;
+            fourths += fourth;
+            count += own;
+            let [xx, yy, xy] = tensor;
+            let way = [
+                (xx - yy) / (xx + yy).max(1e-9),
+                2.0 * xy / (xx + yy).max(1e-9),
+            ];
+            let directed = way[0].hypot(way[1]);
+            if directed > DIRECTED {
+                ways += directed;
+                turned = [turned[0] + way[0], turned[1] + way[1]];
+            }
+        }
+    }
+    if lives.len() < 4 {
+        return false;
+    }
+    lives.sort_by(f32::total_cmp);
+    let quarter = lives.len() / 4;
+    let even = lives[lives.len() - 1 - quarter] <= EVEN * lives[quarter].max(1e-4);
+    let variance = squares / count as f64;
+    let tails = (fourths / count as f64) / (variance * variance).max(1e-12);
+    let one_way = turned[0].hypot(turned[1]) >= ONE_WAY * ways;
+    even && tails <= f64::from(TAILS) && one_way
 }
 
 /// Detail laid so far: weighted sums and sums of squared weights.

@@ -10,6 +10,9 @@ use crate::{Error, linear, push_pull};
 
 /// Least trim, in levels: quantisation and JPEG blocks stay below.
 const TRIM: f32 = 2.5;
+/// How far beyond the levels seen a hidden ground may go, in levels or as a share of their range.
+const BEYOND: f32 = 6.0;
+const BEYOND_SHARE: f32 = 0.15;
 
 /// The colour of the ground everywhere, fitted to `picture` where `seed` is true; `None` when there
 /// is too little of it.
@@ -49,7 +52,29 @@ pub(crate) fn fit(picture: &Rgb, seed: &[bool], ctx: &Context<'_>) -> Result<Opt
         rough = off.iter().sum::<f32>() / off.len().max(1) as f32;
     }
     let limit = (3.0 * rough).max(TRIM) + 1.0;
-    carry_on(picture, seed, &surface, limit, rough, ctx).map(Some)
+    let mut model = carry_on(picture, seed, &surface, limit, rough, ctx)?;
+    ctx.check()?;
+    let range = seen_range(picture, &places);
+    for colour in &mut model.data {
+        for (value, (low, high)) in colour.iter_mut().zip(range) {
+            *value = value.clamp(low, high);
+        }
+    }
+    Ok(Some(model))
+}
+
+/// For each channel the levels a ground may have where it is hidden: those that were seen of it, and
+/// a little beyond, as a gradient goes on. A surface left to itself runs away where nothing holds
+/// it.
+fn seen_range(picture: &Rgb, places: &[usize]) -> [(f32, f32); 3] {
+    [0, 1, 2].map(|c| {
+        let mut values: Vec<f32> = places.iter().map(|&at| picture.data[at][c]).collect();
+        values.sort_unstable_by(f32::total_cmp);
+        let few = values.len() / 200;
+        let (low, high) = (values[few], values[values.len() - 1 - few]);
+        let beyond = (BEYOND_SHARE * (high - low)).max(BEYOND);
+        ((low - beyond).max(0.0), (high + beyond).min(255.0))
+    })
 }
 
 /// The surface plus what it leaves, at a quarter of the size and therefore smooth.
@@ -165,6 +190,30 @@ fn basis(picture: &Rgb, at: usize) -> [f32; 7] {
 mod tests {
     use super::*;
     use crate::{Cancel, Options};
+
+    #[test]
+    fn what_is_hidden_never_leaves_the_colours_seen() {
+        // A ground that is bent at one side alone, most of it under a lump.
+        let (w, h) = (90, 60);
+        let mut picture = Plane::filled(w, h, [0.0; 3]);
+        let mut seed = vec![false; w * h];
+        for y in 0..h {
+            for x in 0..w {
+                let bent = (x as f32 - 12.0).max(0.0).powi(2);
+                picture.set(x, y, [90.0 + bent, 120.0 - 0.7 * bent, 60.0]);
+                seed[y * w + x] = x < 20;
+            }
+        }
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let ground = fit(&picture, &seed, &ctx).expect("not cancelled");
+        let ground = ground.expect("enough of it");
+        for colour in &ground.data {
+            assert!((80.0..155.0).contains(&colour[0]), "{colour:?}");
+            assert!((70.0..135.0).contains(&colour[1]), "{colour:?}");
+        }
+    }
 
     #[test]
     fn a_gradient_is_continued_under_a_disc_and_past_a_shadow() {

@@ -71,7 +71,7 @@ impl Hole {
         };
         ctx.check()?;
         // The rim of a thing still holds some of its colour.
-        let near = matte::dilate(&self.covered, 2 + w.max(h) / 200);
+        let near = matte::dilate(&self.covered, rim(w, h));
         let pairs = near.data.iter().zip(&self.shade.data);
         let seen = |(&near, &shade): (&f32, &f32)| near <= 0.0 && shade <= GUESSED;
         let known = Plane {
@@ -84,6 +84,11 @@ impl Hole {
         ctx.check()?;
         Ok(Smooth { lit, known, under })
     }
+}
+
+/// How far beyond its coverage a thing may still be seen, in pixels of a canvas `w` by `h`.
+pub(crate) fn rim(w: usize, h: usize) -> usize {
+    2 + w.max(h) / 200
 }
 
 fn raise(values: &mut Gray, by: &Gray) {

@@ -44,8 +44,12 @@ impl fmt::Display for LayerKind {
 pub struct Layer {
     /// What it shows.
     pub kind: LayerKind,
-    /// A short name for people, such as `text 2`.
+    /// A short name for people, such as `title` or `blue shape`; of text, its words.
     pub name: String,
+    /// The words of a text, lines apart, where they were read; no other layer has any.
+    pub text: Option<String>,
+    /// How sure the engine is of these words, 0.0 to 1.0.
+    pub text_confidence: Option<f32>,
     /// How sure the engine is of this cut, 0.0 to 1.0.
     pub confidence: f32,
     /// Left edge on the canvas, in pixels.
@@ -135,6 +139,8 @@ mod tests {
         Layer {
             kind: LayerKind::Shape,
             name: "dot".into(),
+            text: None,
+            text_confidence: None,
             confidence: 1.0,
             x,
             y: 0,

@@ -13,13 +13,16 @@ mod context;
 mod denoise;
 mod ellipse;
 mod finder;
+mod flatness;
 mod grain;
 mod ground;
 mod guided;
 mod hole;
 mod image;
 mod ink;
+mod inks;
 mod layer;
+mod left;
 mod linear;
 mod matte;
 mod net;
@@ -48,7 +51,7 @@ use crate::scene::Scene;
 pub use crate::image::RgbaImage;
 pub use crate::layer::{Layer, LayerKind, composite};
 pub use crate::net::Networks;
-pub use crate::options::{Cancel, Error, Options, Progress, TextLayers};
+pub use crate::options::{Cancel, Error, Options, Progress, TextLayers, USUAL_LAYERS};
 pub use crate::report::{PassTime, Report};
 
 /// The passes that [`Options::skip`] may leave out, in the order they run: one that runs twice is

@@ -74,6 +74,11 @@ pub(crate) fn contrast(alpha: f32) -> f32 {
     ((alpha - 0.08) / 0.84).clamp(0.0, 1.0)
 }
 
+/// What [`contrast`] makes `alpha` of.
+pub(crate) fn spread(alpha: f32) -> f32 {
+    alpha * 0.84 + 0.08
+}
+
 /// Colours of the solid part carried on into the soft edge.
 pub(crate) fn pure_paint(picture: &Rgb, alpha: &Gray, ctx: &Context<'_>) -> Result<Rgb, Error> {
     let known = alpha.map(|a| if a > 0.97 { 1.0 } else { 0.0 });

@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 
 use crate::net::Networks;
 
+/// The most layers a caller without a wish gets, background included: what a person reads in a list
+/// without scrolling.
+pub const USUAL_LAYERS: u8 = 12;
+
 /// How to split.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The most layers to return, background included; `None`, the default, lets the picture
-    /// decide, and 0 counts as 1. A limit merges the least important neighbours; it never adds.
+    /// decide up to [`USUAL_LAYERS`], and 0 counts as 1. A limit merges the least important
+    /// neighbours; it never adds.
     pub max_layers: Option<u8>,
     /// Threads for inference and filters; `None` uses as many as the machine has cores.
     pub threads: Option<usize>,
@@ -66,9 +71,9 @@ impl Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TextLayers {
     /// One layer a line.
-    #[default]
     Lines,
     /// Lines that stand under each other in one style share a layer.
+    #[default]
     Blocks,
 }
 

@@ -70,6 +70,7 @@ mod tests {
                 kind: LayerKind::Text,
                 confidence: 1.0,
                 name: String::new(),
+                words: None,
                 rect,
                 alpha: Plane::filled(w, h, 1.0),
                 paint: Plane::filled(w, h, [0.0; 3]),

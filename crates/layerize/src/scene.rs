@@ -8,8 +8,10 @@
 
 use fast_image_resize as fir;
 
+use crate::blob::Blob;
 use crate::context::Context;
 use crate::hole::Hole;
+use crate::net::words::Words;
 use crate::plane::{Gray, Plane, Rect, Rgb, mix};
 use crate::{Error, LayerKind, RgbaImage};
 
@@ -25,6 +27,8 @@ pub(crate) struct Cut {
     pub(crate) kind: LayerKind,
     pub(crate) confidence: f32,
     pub(crate) name: String,
+    /// What is written there, if it is text and was read.
+    pub(crate) words: Option<Words>,
     /// Place of `alpha` and `paint` on the work canvas.
     pub(crate) rect: Rect,
     /// Coverage, hidden parts included.
@@ -45,6 +49,15 @@ pub(crate) enum Edge {
     Guided(Plane<[f32; 3]>, Gray),
 }
 
+/// Pieces on a plain ground that are photographed.
+pub(crate) struct Photographed {
+    pub(crate) pieces: Vec<Blob>,
+    /// The ground as it would look without them.
+    pub(crate) plain: Rgb,
+    /// Whether there is nothing else: the picture is a photo.
+    pub(crate) alone: bool,
+}
+
 /// The picture at work size and what is known about it.
 pub(crate) struct Scene {
     /// Width and height of the picture itself.
@@ -55,10 +68,12 @@ pub(crate) struct Scene {
     pub(crate) work: Rgb,
     /// The picture with everything found painted out.
     pub(crate) rest: Rgb,
-    /// Whether the picture is a design with a plain ground.
+    /// Whether the picture is a design with a plain ground, and nothing in it is photographed.
     pub(crate) plain: bool,
     /// 1 where `rest` was painted rather than seen.
     pub(crate) painted: Gray,
+    /// What lies on a plain ground but is no drawing, if anything.
+    pub(crate) photographed: Option<Photographed>,
     /// What was cut and is still seen in `rest`, if anything.
     pub(crate) hole: Option<Hole>,
     pub(crate) cuts: Vec<Cut>,
@@ -79,6 +94,7 @@ impl Scene {
             painted: Plane::filled(work.w, work.h, 0.0),
             work,
             plain: false,
+            photographed: None,
             hole: None,
             cuts: Vec::new(),
             merged: 0,
@@ -145,6 +161,7 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
         kind: main.kind,
         confidence: bottom.confidence.min(top.confidence),
         name: String::new(),
+        words: joined(bottom, top),
         rect,
         alpha,
         paint,
@@ -153,6 +170,24 @@ pub(crate) fn join(bottom: &Cut, top: &Cut) -> Cut {
             _ => Edge::Soft,
         },
     }
+}
+
+/// The words of two cuts, the upper or left one's first; none if there is more to it than words.
+fn joined(one: &Cut, other: &Cut) -> Option<Words> {
+    let (one_words, other_words) = (one.words.clone()?, other.words.clone()?);
+    let middle = |cut: &Cut| cut.rect.y + cut.rect.h / 2;
+    let beside = middle(one).abs_diff(middle(other)) * 2 < one.rect.h.min(other.rect.h);
+    let first = if beside {
+        one.rect.x <= other.rect.x
+    } else {
+        middle(one) <= middle(other)
+    };
+    let between = if beside { " " } else { "\n" };
+    Some(if first {
+        one_words.joined(other_words, between)
+    } else {
+        other_words.joined(one_words, between)
+    })
 }
 
 /// The source at work size and how opaque it is there; transparent pixels mixed onto a grey that stands off from the rest.

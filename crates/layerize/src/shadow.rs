@@ -5,6 +5,7 @@
 //! ground's own smooth region count, so a hard-edged shape is never taken for a shadow.
 
 use crate::blob::Blob;
+use crate::components::{self, Components};
 use crate::context::Context;
 use crate::plane::{Gray, Plane, Rect, Rgb, max_difference};
 use crate::scene::{Cut, Edge};
@@ -14,6 +15,10 @@ use crate::{Error, LayerKind, push_pull};
 const FAINT: f32 = 0.012;
 /// Coverage a shadow must reach somewhere.
 const PLAIN: f32 = 0.05;
+/// Coverage at which a shadow may end on the ground.
+const SOFT: f32 = 0.045;
+/// How many times larger than the frames of the things it touches a shadow may be.
+const WIDER: usize = 2;
 
 /// Darkening of the ground over the rectangle of `area`; `None` if there is none.
 pub(crate) fn find(
@@ -57,7 +62,7 @@ pub(crate) fn cut(
     rect: Rect,
     ctx: &Context<'_>,
 ) -> Result<Option<Cut>, Error> {
-    let found = crate::components::label(shade.w, shade.h, |at| shade.data[at] > FAINT);
+    let found = components::label(shade.w, shade.h, |at| shade.data[at] > FAINT);
     ctx.check()?;
     let mut keep = vec![false; found.pieces.len()];
     for (index, piece) in found.pieces.iter().enumerate() {
@@ -67,7 +72,12 @@ pub(crate) fn cut(
             ..piece.rect
         }
         .grow(6, usize::MAX / 2, usize::MAX / 2);
-        keep[index] = piece.area >= 120 && things.iter().any(|thing| touch(place, thing.rect));
+        let touched = things.iter().filter(|thing| touch(place, thing.rect));
+        let cast_by: usize = touched.map(|thing| thing.rect.area()).sum();
+        keep[index] = piece.area >= 120
+            && cast_by > 0
+            && piece.area <= WIDER * cast_by
+            && rim(shade, &found, index) <= SOFT;
     }
     let mut known = Plane::filled(shade.w, shade.h, 0.0_f32);
     let mut values = Plane::filled(shade.w, shade.h, [0.0_f32; 3]);
@@ -114,11 +124,39 @@ pub(crate) fn cut(
         kind: LayerKind::Shadow,
         confidence: 0.8,
         name: String::new(),
+        words: None,
         rect: place,
         alpha,
         paint: Plane::filled(place.w, place.h, [0.0; 3]),
         edge: Edge::Soft,
     }))
+}
+
+/// The median coverage where a piece ends on the ground: next to nothing for a soft shadow, much for a
+/// darker part of the ground with an edge of its own.
+fn rim(shade: &Gray, found: &Components, index: usize) -> f32 {
+    let (rect, own, w) = (found.pieces[index].rect, index as u32 + 1, shade.w);
+    let mut ends = Vec::new();
+    for y in rect.y..rect.y + rect.h {
+        for x in rect.x..rect.x + rect.w {
+            if found.labels.at(x, y) != own {
+                continue;
+            }
+            let near = [
+                (x > 0).then(|| y * w + x - 1),
+                (x + 1 < w).then_some(y * w + x + 1),
+                (y > 0).then(|| (y - 1) * w + x),
+                (y + 1 < shade.h).then_some((y + 1) * w + x),
+            ];
+            // Beyond a pixel of the ground that is not shaded; under a thing nothing is known.
+            let open = |at: &usize| found.labels.data[*at] == 0 && shade.data[*at] >= 0.0;
+            if near.iter().flatten().any(open) {
+                ends.push(shade.at(x, y));
+            }
+        }
+    }
+    ends.sort_by(f32::total_cmp);
+    ends.get(ends.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn touch(a: Rect, b: Rect) -> bool {

@@ -44,6 +44,15 @@ fn layers_of(image: &RgbaImage, options: &Options) -> Vec<Layer> {
     layers
 }
 
+/// Every line a layer, and none joined because there are many.
+fn line_by_line() -> Options {
+    Options {
+        text: TextLayers::Lines,
+        max_layers: Some(u8::MAX),
+        ..Options::default()
+    }
+}
+
 fn count(layers: &[Layer], kind: LayerKind) -> usize {
     layers.iter().filter(|layer| layer.kind == kind).count()
 }
@@ -67,7 +76,7 @@ fn ground_psnr(layers: &[Layer], truth: impl Fn(u32) -> [f64; 3]) -> f64 {
 
 #[test]
 fn a_poster_falls_into_text_shapes_and_panel_on_a_clean_ground() {
-    let layers = layers_of(&load("design_poster.png"), &Options::default());
+    let layers = layers_of(&load("design_poster.png"), &line_by_line());
     assert!(count(&layers, LayerKind::Text) >= 6);
     assert_eq!(count(&layers, LayerKind::Panel), 1);
     assert!((3..=5).contains(&count(&layers, LayerKind::Shape)));
@@ -76,7 +85,7 @@ fn a_poster_falls_into_text_shapes_and_panel_on_a_clean_ground() {
 
 #[test]
 fn a_card_comes_off_with_its_shadow_and_photo() {
-    let layers = layers_of(&load("design_card.png"), &Options::default());
+    let layers = layers_of(&load("design_card.png"), &line_by_line());
     assert_eq!(count(&layers, LayerKind::Text), 5);
     assert!(count(&layers, LayerKind::Panel) >= 1);
     assert_eq!(count(&layers, LayerKind::Object), 1);
@@ -90,7 +99,7 @@ fn a_card_comes_off_with_its_shadow_and_photo() {
 
 #[test]
 fn jpeg_noise_does_not_break_a_poster() {
-    let layers = layers_of(&jpeg(&load("design_poster.png"), 75), &Options::default());
+    let layers = layers_of(&jpeg(&load("design_poster.png"), 75), &line_by_line());
     assert!(count(&layers, LayerKind::Text) >= 6);
     assert_eq!(count(&layers, LayerKind::Panel), 1);
     assert!(layers.len() <= 16);
@@ -173,7 +182,7 @@ fn paragraph(lines: &[&str]) -> RgbaImage {
 }
 
 #[test]
-fn lines_of_one_paragraph_share_a_layer_when_blocks_are_asked_for() {
+fn lines_of_one_paragraph_share_a_layer_unless_lines_are_asked_for() {
     let image = paragraph(&[
         "The quiet harbour",
         "opens at nine and",
@@ -187,7 +196,7 @@ fn lines_of_one_paragraph_share_a_layer_when_blocks_are_asked_for() {
         count(&layers_of(&image, &options), LayerKind::Text)
     };
     assert_eq!(texts(TextLayers::Lines), 3);
-    assert_eq!(texts(TextLayers::Blocks), 1);
+    assert_eq!(texts(TextLayers::default()), 1);
 }
 
 #[test]

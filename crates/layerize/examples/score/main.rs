@@ -1,7 +1,7 @@
 //! Scores the engine on designs whose layers are known, and shows what it does with photos.
 //!
 //! `score [--tune] [--designs N] [--first SEED] [--qualities Q,Q] [--threads N] [--sheet PREFIX]
-//! [--only photos|designs|large] [--about KIND] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
+//! [--only photos|designs|large] [--about KIND] [--pictures FOLDER] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
 //! (`--tune`), those from 9000 for reporting: thresholds are never chosen on the latter. In the
 //! main row every third design goes through JPEG at 85; then the same designs follow at each of
 //! `--qualities`. Times are processor time, so that a busy machine disturbs them least; a stretch
@@ -11,6 +11,7 @@ mod bare;
 mod design;
 mod draw;
 mod measure;
+mod pictures;
 mod run;
 mod sheet;
 mod wishes;
@@ -19,7 +20,7 @@ use std::num::NonZero;
 use std::time::Instant;
 
 use ab_glyph::FontRef;
-use layerize::{Networks, Options, RgbaImage};
+use layerize::{Networks, Options, RgbaImage, TextLayers};
 
 use design::{Design, Kit};
 use measure::Score;
@@ -55,6 +56,15 @@ fn main() {
         (run::processor_time() - busy).as_secs_f32() * 1000.0,
         begun.elapsed().as_secs_f32() * 1000.0
     ));
+    if let Some(folder) = &wishes.pictures {
+        let options = Options {
+            text: TextLayers::default(),
+            max_layers: None,
+            ..options
+        };
+        pictures::run(folder, &wishes, &options);
+        return;
+    }
     let (text, saliency) = bare::times();
     report(&format!(
         "baseline, cpu: text network {text:.0} ms, saliency network {saliency:.0} ms"
@@ -95,6 +105,9 @@ fn options(wishes: &Wishes) -> Options {
     networks.warm_up().expect("models load");
     Options {
         threads: wishes.threads.map(NonZero::get),
+        // The truth of a design knows lines and every small thing, which the default list joins.
+        text: TextLayers::Lines,
+        max_layers: Some(u8::MAX),
         networks,
         clock: run::processor_time,
         ..Options::default()

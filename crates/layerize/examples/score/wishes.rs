@@ -9,6 +9,7 @@ const OPTIONS: &str = "\
 --qualities A,B    JPEG qualities with a row each (95,85,75); \"\" for none
 --only PART        photos, designs or large
 --about KIND       designs of one kind, such as \"photo with text\"
+--pictures FOLDER  no designs, but every picture of a folder, or those whose names begin as --about says
 --threads N        for networks and filters (every core)
 --sheet PATH       beginning of the names of the contact sheets (target/score)
 --library FILE     run the networks by ONNX Runtime (feature onnxruntime)
@@ -28,6 +29,8 @@ pub(crate) struct Wishes {
     pub(crate) only: Option<String>,
     /// Designs of this kind alone, as the rows name them.
     pub(crate) about: Option<String>,
+    /// A folder of pictures to split instead.
+    pub(crate) pictures: Option<std::path::PathBuf>,
     /// A shared library of ONNX Runtime to run the networks.
     pub(crate) library: Option<String>,
 }
@@ -44,6 +47,7 @@ impl Wishes {
             verbose: false,
             only: None,
             about: None,
+            pictures: None,
             library: None,
         };
         let mut words = std::env::args().skip(1);
@@ -64,6 +68,7 @@ impl Wishes {
                 }
                 "--threads" => wishes.threads = Some(value().parse().expect("a number of threads")),
                 "--sheet" => wishes.sheet = value(),
+                "--pictures" => wishes.pictures = Some(value().into()),
                 "--library" => wishes.library = Some(value()),
                 other => {
                     crate::report(&format!("{other} is none of the options:\n{OPTIONS}"));

@@ -5,10 +5,10 @@
 
 use std::cmp::Reverse;
 
-use super::{DEEPEST, Finder};
+use super::{DEEPEST, DETAILS, Finder};
 use crate::blob::Blob;
 use crate::context::Context;
-use crate::plane::{Gray, Plane, max_difference, mix};
+use crate::plane::{Gray, Plane, Rect, Rgb, max_difference, mix};
 use crate::scene::{Cut, Edge};
 use crate::{Error, LayerKind, matte, outline, shape_edge};
 
@@ -77,6 +77,7 @@ impl Finder<'_> {
             kind: LayerKind::Shape,
             confidence: 0.9,
             name: String::new(),
+            words: None,
             rect,
             alpha,
             paint,
@@ -120,20 +121,37 @@ impl Finder<'_> {
 
     /// A piece of many colours, kept as it is.
     pub(super) fn lay_picture(&mut self, blob: &Blob, ctx: &Context<'_>) -> Result<(), Error> {
-        let rect = blob.rect.grow(2, self.picture.w, self.picture.h);
-        let solid = shape_edge::squared(&blob.filled());
-        let alpha: Gray = shape_edge::soft(&solid, rect);
-        ctx.check()?;
-        let paint = matte::pure_paint(&self.picture.crop(rect), &solid.mask(rect), ctx)?;
-        self.lay(Cut {
-            kind: LayerKind::Object,
-            confidence: 0.85,
-            name: String::new(),
+        let cut = picture(self.picture, &shape_edge::squared(&blob.filled()), ctx)?;
+        self.lay(cut);
+        Ok(())
+    }
+
+    /// Small things that lie on one ground, as one layer, if they are enough to be seen.
+    pub(super) fn lay_details(&mut self, blobs: &[Blob], ctx: &Context<'_>) -> Result<(), Error> {
+        let canvas = self.picture.data.len() as f32;
+        let area: usize = blobs.iter().map(Blob::area).sum();
+        let Some(rect) = blobs.iter().map(|blob| blob.rect).reduce(Rect::union) else {
+            return Ok(());
+        };
+        if (area as f32) < DETAILS * canvas {
+            return Ok(());
+        }
+        let mut all = Blob {
             rect,
-            alpha,
-            paint,
-            edge: Edge::Soft,
-        });
+            bits: vec![false; rect.area()],
+        };
+        for blob in blobs {
+            ctx.check()?;
+            for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+                let (x, y) = (
+                    blob.rect.x + at % blob.rect.w,
+                    blob.rect.y + at / blob.rect.w,
+                );
+                all.bits[(y - rect.y) * rect.w + x - rect.x] = true;
+            }
+        }
+        let cut = picture(self.picture, &all, ctx)?;
+        self.lay(cut);
         Ok(())
     }
 
@@ -151,4 +169,22 @@ impl Finder<'_> {
         self.spread += cut.rect.area();
         self.found.push(cut);
     }
+}
+
+/// What a set of pixels shows, as it is, with an edge that is soft by geometry.
+pub(crate) fn picture(picture: &Rgb, solid: &Blob, ctx: &Context<'_>) -> Result<Cut, Error> {
+    let rect = solid.rect.grow(2, picture.w, picture.h);
+    let alpha: Gray = shape_edge::soft(solid, rect);
+    ctx.check()?;
+    let paint = matte::pure_paint(&picture.crop(rect), &solid.mask(rect), ctx)?;
+    Ok(Cut {
+        kind: LayerKind::Object,
+        confidence: 0.85,
+        name: String::new(),
+        words: None,
+        rect,
+        alpha,
+        paint,
+        edge: Edge::Soft,
+    })
 }

@@ -4,8 +4,9 @@
 //! own, several shapes that overlap, or a picture. Soft darkening of a ground is a shadow, crumbs
 //! are left where they are. Invariant: `below` always shows what was found so far.
 
-mod lay;
+pub(crate) mod lay;
 mod pieces;
+mod texture;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use crate::blob::Blob;
 use crate::components::{self, Components};
 use crate::context::Context;
+use crate::flatness::Flatness;
 use crate::plane::{Rect, Rgb, max_difference};
 use crate::scene::Cut;
 use crate::{Error, ground, shadow, shape_edge};
@@ -21,16 +23,14 @@ use crate::{Error, ground, shadow, shape_edge};
 const DEEPEST: usize = 4;
 /// Least share of its piece that smooth regions must cover; else the piece is a picture.
 const SMOOTH: f32 = 0.55;
-/// The most things a designer puts on one canvas.
-const MOST: usize = 32;
-/// How many times the canvas the rectangles of all things together may be, or it is no design.
+/// How many things on one ground are looked at one by one, the largest first; the rest are details
+/// of it.
+const MOST: usize = 48;
+/// How many times the canvas the rectangles of all things together may be; what is found beyond that
+/// stays on what it lies on.
 const ROOM: usize = 8;
-/// How many ragged crumbs (noise, missed lettering) a design may have, and one whose ground is all
-/// but wholly plain: there they are the noise that JPEG leaves about lettering.
-const RAGGED_FEW: usize = 8;
-const RAGGED_PLAIN: usize = 16;
-/// Share of the ground that must be explained for that.
-const ALL_PLAIN: f32 = 0.99;
+/// Least share of the canvas that crumbs and details on one ground cover to be a layer.
+const DETAILS: f32 = 0.003;
 
 /// The search and what it has found so far.
 pub(crate) struct Finder<'a> {
@@ -43,10 +43,16 @@ pub(crate) struct Finder<'a> {
     pub(crate) below: Rgb,
     /// Bottom first.
     pub(crate) found: Vec<Cut>,
-    /// So many things lie on the canvas that it is no design.
-    busy: bool,
-    /// Small pieces without a shape of their own, which were left where they are.
-    ragged: usize,
+    /// Where the picture is flat.
+    flat: &'a Flatness,
+    /// The share of the canvas ground that is plain.
+    calm: f32,
+    /// Pieces on the canvas ground that are photographed rather than drawn; nothing was laid for
+    /// them.
+    pub(crate) photographed: Vec<Blob>,
+    /// Whether these are most of what lies on the ground: the picture is a photo, and nothing was
+    /// laid at all.
+    pub(crate) photo: bool,
     /// Pixels of the rectangles of everything found, which is what it takes in memory.
     spread: usize,
 }
@@ -58,6 +64,7 @@ impl<'a> Finder<'a> {
         picture: &'a Rgb,
         smooth: &'a Rgb,
         regions: &'a Components,
+        flat: &'a Flatness,
         alike: f32,
     ) -> Self {
         Self {
@@ -68,23 +75,25 @@ impl<'a> Finder<'a> {
             least: (picture.data.len() as f32 * 2.5e-4).max(24.0) as usize,
             below: picture.clone(),
             found: Vec::new(),
-            busy: false,
-            ragged: 0,
+            flat,
+            calm: 1.0,
+            photographed: Vec::new(),
+            photo: false,
             spread: 0,
         }
     }
 
-    /// Whether what was found looks like a photo rather than a design; `calm` is the share of the
-    /// ground that is plain.
-    pub(crate) fn busy(&self, calm: f32) -> bool {
-        let few = if calm >= ALL_PLAIN {
-            RAGGED_PLAIN
-        } else {
-            RAGGED_FEW
-        };
-        self.busy
-            || self.found.len() > MOST
-            || (self.ragged > few && self.ragged * 2 > self.found.len())
+    /// Looks for what lies on the region `base`, the ground of the canvas, of which the share `calm`
+    /// is plain.
+    pub(crate) fn search_canvas(
+        &mut self,
+        canvas: &Blob,
+        base: u32,
+        calm: f32,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        self.calm = calm;
+        self.search(canvas, base, 0, ctx)
     }
 
     fn label(&self, x: usize, y: usize) -> u32 {
@@ -108,7 +117,7 @@ impl<'a> Finder<'a> {
     }
 
     /// Finds what lies on `base` within `area`; `self.below` already shows the ground there.
-    pub(crate) fn search(
+    pub(super) fn search(
         &mut self,
         area: &Blob,
         base: u32,
@@ -132,23 +141,32 @@ impl<'a> Finder<'a> {
         });
         ctx.check()?;
         let pieces = components::label(rect.w, rect.h, |at| standing.bits[at]);
-        let blobs = self.large(&pieces, rect, ctx)?;
-        if depth == 0 && blobs.len() > MOST {
-            self.busy = true;
-            return Ok(());
+        let mut blobs = self.large(&pieces, rect, ctx)?;
+        if depth == 0 {
+            blobs = self.drawn(blobs, ctx)?;
+            if self.photo {
+                return Ok(());
+            }
         }
         if let Some(shade) = shade
             && let Some(cut) = shadow::cut(&shade, &blobs, rect, ctx)?
         {
             self.lay(cut);
         }
-        for (index, blob) in blobs.iter().enumerate() {
+        blobs.sort_by_key(|blob| Reverse(blob.area()));
+        let mut details = blobs.split_off(blobs.len().min(MOST));
+        // From the top of the canvas to its bottom, so that the order of layers does not depend on
+        // which of two is larger by a pixel.
+        blobs.sort_by_key(|blob| (blob.rect.y, blob.rect.x));
+        for (index, blob) in blobs.into_iter().enumerate() {
             if depth == 0 {
-                ctx.reach(0.4 + 0.6 * index as f32 / blobs.len() as f32)?;
+                ctx.reach(0.4 + 0.6 * (index as f32 / MOST as f32).min(1.0))?;
             }
-            self.piece(blob, depth, ctx)?;
+            if !self.piece(&blob, depth, ctx)? {
+                details.push(blob);
+            }
         }
-        Ok(())
+        self.lay_details(&details, ctx)
     }
 
     /// The pieces that are large enough to be things; `rect` is where their labels begin.
@@ -177,13 +195,8 @@ impl<'a> Finder<'a> {
         Ok(blobs)
     }
 
-    /// One connected piece: a picture, a shape, or several shapes.
-    fn piece(&mut self, blob: &Blob, depth: usize, ctx: &mut Context<'_>) -> Result<(), Error> {
-        if self.spread > ROOM * self.picture.data.len() {
-            self.busy = true;
-            return Ok(());
-        }
-        ctx.check()?;
+    /// How many pixels of a piece each smooth region has.
+    fn sizes(&self, blob: &Blob) -> HashMap<u32, usize> {
         let mut sizes = HashMap::new();
         for y in blob.rect.y..blob.rect.y + blob.rect.h {
             for x in blob.rect.x..blob.rect.x + blob.rect.w {
@@ -192,11 +205,21 @@ impl<'a> Finder<'a> {
                 }
             }
         }
+        sizes
+    }
+
+    /// One connected piece: a picture, a shape, or several shapes. False if it is a crumb, for which
+    /// nothing was laid.
+    fn piece(&mut self, blob: &Blob, depth: usize, ctx: &mut Context<'_>) -> Result<bool, Error> {
+        if self.spread > ROOM * self.picture.data.len() {
+            return Ok(true);
+        }
+        ctx.check()?;
+        let sizes = self.sizes(blob);
         ctx.check()?;
         let area = blob.area();
         if self.is_crumb(blob, area) {
-            self.ragged += 1;
-            return Ok(());
+            return Ok(false);
         }
         let mut major: Vec<(u32, usize)> = sizes
             .into_iter()
@@ -205,8 +228,10 @@ impl<'a> Finder<'a> {
         major.sort_by_key(|&(label, size)| (Reverse(size), label));
         let smooth: usize = major.iter().map(|&(_, size)| size).sum();
         let thin = area < 6 * self.least || self.is_thin(blob);
-        if (smooth as f32) < SMOOTH * area as f32 && !thin {
-            return self.lay_picture(blob, ctx);
+        let picture = (smooth as f32) < SMOOTH * area as f32 || self.is_textured(blob, area);
+        if picture && !thin {
+            self.lay_picture(blob, ctx)?;
+            return Ok(true);
         }
         ctx.check()?;
         let siblings = self.siblings(blob, &major, ctx)?;
@@ -214,6 +239,7 @@ impl<'a> Finder<'a> {
             0 => self.lay_shape(blob, None, &[], depth, ctx),
             1 => self.lay_shape(blob, Some(siblings[0].0), &[], depth, ctx),
             _ => self.lay_overlapping(&siblings, depth, ctx),
-        }
+        }?;
+        Ok(true)
     }
 }

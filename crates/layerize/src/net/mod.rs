@@ -1,4 +1,4 @@
-//! The two networks: one marks lines of text, one what stands out in a photo.
+//! The networks: one marks lines of text, one what stands out in a photo, and one reads ([`words`]).
 //!
 //! Here pictures become what a network wants to see, and its answer a mask; a [`Runtime`] does the
 //! sums in between. No download, no file access but for a library the user names.
@@ -8,6 +8,7 @@
 mod onnxruntime;
 mod rten;
 mod stages;
+pub(crate) mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,12 +54,20 @@ impl Networks {
         Ok(Self(Arc::new(onnxruntime::Loaded::open(library, threads)?)))
     }
 
-    /// Loads both models if they are not; the first split does so by itself.
+    /// Loads the models if they are not; the first split does so by itself.
     ///
     /// # Errors
     /// [`Error::Model`] if an embedded model does not load.
     pub fn warm_up(&self) -> Result<(), Error> {
-        self.0.warm_up()
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(words::warm_up);
+            let masks = self.0.warm_up();
+            // A panic is passed on, as it would be without the thread.
+            reader
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                .and(masks)
+        })
     }
 }
 

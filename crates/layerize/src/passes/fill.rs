@@ -5,12 +5,13 @@
 //! one. All holes are completed at once. Text and shapes are not filled here: what is under them is
 //! the ground they were told apart by, so it is known as soon as they are. Left out, the picture
 //! stays under the cuts as it is.
-//! Invariant: what is seen and unshaded stays as it is, and no hole is open afterwards.
+//! What is still seen of a thing beyond its coverage, its outline, goes to the thing ([`left`]).
+//! Invariant: what is seen, unshaded and no outline stays as it is, and no hole is open afterwards.
 
 use crate::Error;
 use crate::context::Context;
 use crate::scene::Scene;
-use crate::{grain, patch_match};
+use crate::{grain, left, patch_match};
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let Some(hole) = scene.hole.take() else {
@@ -26,7 +27,14 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         grain::lay(ctx, lit, known, &scene.painted, &mut smooth.under)?;
     }
     ctx.check()?;
-    for (at, _) in hole.cut.data.iter().enumerate().filter(|(_, c)| **c > 0.0) {
+    let left = left::Left::of(&scene.rest, &smooth, &hole, ctx)?;
+    for cut in &mut scene.cuts {
+        ctx.check()?;
+        left.give(cut);
+    }
+    let left = left.into_places();
+    let painted = |at: &usize| hole.cut.data[*at] > 0.0 || left.data[*at] > 0.0;
+    for at in (0..scene.rest.data.len()).filter(painted) {
         scene.rest.data[at] = smooth.under.data[at];
         scene.painted.data[at] = 1.0;
     }

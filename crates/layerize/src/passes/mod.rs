@@ -3,7 +3,9 @@
 //!
 //! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
+mod crumbs;
 mod fill;
+mod names;
 mod objects;
 mod order;
 #[cfg(test)]

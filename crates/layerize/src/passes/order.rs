@@ -1,38 +1,37 @@
-//! Merges the least important neighbours when there are more cuts than asked for, and names what
-//! remains, bottom first.
+//! Leaves out what is no layer to a person, merges the least important neighbours when there are more
+//! cuts than asked for or than a list shows, and has what remains named, bottom first.
 //!
-//! The same where layers together would take too much memory, which only large pictures reach.
+//! The same merging where layers together would take too much memory, which only large pictures reach.
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
-//! the picture stays the same. Invariant: no cut is invented or lost, and with a limit at most
-//! `max_layers - 1` remain; without too wide a spread no cut is touched.
+//! the picture stays the same. A cut that is left out stays on what lies below it, for it is not peeled
+//! off. Invariant: no cut is invented, and at most `max_layers - 1` remain.
 
-use std::collections::HashMap;
-
+use super::{crumbs, names};
 use crate::context::Context;
 use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
-use crate::{Error, LayerKind};
+use crate::{Error, LayerKind, USUAL_LAYERS};
 
 /// Most pixels the layers above the background may have together, each being as large as the
 /// rectangle it occupies: 144 MB.
 const ROOM: f64 = 36e6;
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
+    crumbs::sweep(scene, ctx)?;
     let found = scene.cuts.len();
     let canvas = (scene.work.w, scene.work.h);
-    if let Some(most) = ctx.options.max_layers {
-        let keep = usize::from(most.max(1)) - 1;
-        if keep == 0 {
-            // A cut that is not peeled simply stays in the background.
-            scene.cuts.clear();
-        }
-        merge(
-            &mut scene.cuts,
-            |cuts| cuts.len() <= keep.max(1),
-            canvas,
-            ctx,
-        )?;
+    let most = ctx.options.max_layers.unwrap_or(USUAL_LAYERS);
+    let keep = usize::from(most.max(1)) - 1;
+    if keep == 0 {
+        // A cut that is not peeled simply stays in the background.
+        scene.cuts.clear();
     }
+    merge(
+        &mut scene.cuts,
+        |cuts| cuts.len() <= keep.max(1),
+        canvas,
+        ctx,
+    )?;
     let scale = (scene.size.0 * scene.size.1) as f64 / (canvas.0 * canvas.1) as f64;
     let fits = |cuts: &[Cut]| {
         let spread: usize = cuts.iter().map(|cut| cut.rect.area()).sum();
@@ -40,7 +39,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     };
     merge(&mut scene.cuts, fits, canvas, ctx)?;
     scene.merged += found - scene.cuts.len();
-    name(scene);
+    names::give(scene);
     Ok(())
 }
 
@@ -104,23 +103,6 @@ fn apart(low: &Cut, high: &Cut, canvas: (usize, usize)) -> f32 {
     kinds * (1.0 + 6.0 * (across + down))
 }
 
-fn meet(a: Rect, b: Rect) -> bool {
+pub(super) fn meet(a: Rect, b: Rect) -> bool {
     a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
-}
-
-fn name(scene: &mut Scene) {
-    let mut many = HashMap::new();
-    for cut in &scene.cuts {
-        *many.entry(cut.kind).or_insert(0_usize) += 1;
-    }
-    let mut seen = HashMap::new();
-    for cut in &mut scene.cuts {
-        let number = seen.entry(cut.kind).or_insert(0_usize);
-        *number += 1;
-        cut.name = if many[&cut.kind] > 1 {
-            format!("{} {number}", cut.kind)
-        } else {
-            cut.kind.to_string()
-        };
-    }
 }

@@ -1,15 +1,17 @@
 //! Designs: is there a plain ground, and what lies on it?
 //!
 //! The picture falls into smooth regions; the one at the border is fitted as the ground of the
-//! canvas. If the fit does not explain it, or what lies on it is a crowd of crumbs, the picture is
-//! a photo and left alone. Invariant: cuts are collected and handed over bottom first.
+//! canvas. If the fit does not explain it, the picture is a photo; if it does, each piece on the ground
+//! is judged: drawn ones become layers here, photographed ones are noted for the pass that knows
+//! photos. Invariant: cuts are collected and handed over bottom first.
 
 use crate::blob::Blob;
 use crate::components::{self, Components};
 use crate::context::Context;
 use crate::finder::Finder;
+use crate::flatness::Flatness;
 use crate::plane::{Rect, Rgb, max_difference};
-use crate::scene::{Cut, Scene};
+use crate::scene::{Cut, Photographed, Scene};
 use crate::{Error, LayerKind, denoise, matte, push_pull};
 
 /// Neighbours that differ by no more belong together, in levels after denoising.
@@ -18,6 +20,11 @@ const JOINED: f32 = 3.0;
 const ALIKE: f32 = 6.0;
 /// Least share of the base region that the fitted ground must explain; else it is a photo.
 const PLAIN: f32 = 0.6;
+/// The same for a ground that holds less than `MUCH` of the border, which must hold at least
+/// `LITTLE`.
+const PLAINER: f32 = 0.9;
+const MUCH: f32 = 0.4;
+const LITTLE: f32 = 0.15;
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
@@ -31,11 +38,12 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
     let regions = components::label_by(w, h, |_| true, joined);
     ctx.reach(0.35)?;
-    let Some(base) = border_region(&regions, w, h) else {
-        return panels(scene, &smooth, &regions, noise, ctx);
+    let flat = Flatness::of(&scene.rest, ctx)?;
+    let Some((base, border)) = border_region(&regions, w, h) else {
+        return panels(scene, &smooth, &regions, &flat, noise, ctx);
     };
     let whole = Rect { x: 0, y: 0, w, h };
-    let mut finder = Finder::new(&scene.rest, &smooth, &regions, ALIKE + 2.0 * noise);
+    let mut finder = Finder::new(&scene.rest, &smooth, &regions, &flat, ALIKE + 2.0 * noise);
     ctx.check()?;
     let canvas = Blob {
         rect: whole,
@@ -47,20 +55,32 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     finder.below = plain.clone();
     ctx.check()?;
     let calm = plain_share(&regions, base, &smooth, &plain, 4.0 + noise);
-    if calm < PLAIN {
-        return panels(scene, &smooth, &regions, noise, ctx);
+    if calm < if border >= MUCH { PLAIN } else { PLAINER } {
+        return panels(scene, &smooth, &regions, &flat, noise, ctx);
     }
-    finder.search(&canvas, base, 0, ctx)?;
-    if finder.busy(calm) {
-        return panels(scene, &smooth, &regions, noise, ctx);
+    finder.search_canvas(&canvas, base, calm, ctx)?;
+    let (found, photo) = (finder.found, finder.photo);
+    let pieces = finder.photographed;
+    scene.plain = !photo && pieces.is_empty();
+    if photo {
+        panels(scene, &smooth, &regions, &flat, noise, ctx)?;
+    } else {
+        hand_over(scene, found, &plain, ctx)?;
     }
-    scene.plain = true;
-    let found = finder.found;
-    hand_over(scene, found, &plain, ctx)
+    if !pieces.is_empty() {
+        scene.photographed = Some(Photographed {
+            pieces,
+            plain,
+            alone: photo,
+        });
+    }
+    Ok(())
 }
 
-/// The region that holds most of the border, if it holds enough of it and of the canvas.
-fn border_region(regions: &Components, w: usize, h: usize) -> Option<u32> {
+/// The region that holds most of the border, if it holds enough of it and of the canvas: things may
+/// touch the frame, and the ground of an illustration is often seen at one side of it alone. With the
+/// share of the border it holds.
+fn border_region(regions: &Components, w: usize, h: usize) -> Option<(u32, f32)> {
     let mut counts = std::collections::HashMap::new();
     let border = (0..w)
         .flat_map(|x| [x, (h - 1) * w + x])
@@ -72,7 +92,8 @@ fn border_region(regions: &Components, w: usize, h: usize) -> Option<u32> {
         .into_iter()
         .max_by_key(|&(label, count)| (count, label))?;
     let area = regions.pieces[label as usize - 1].area;
-    (count * 10 >= (2 * (w + h)) * 4 && area * 100 >= w * h * 12).then_some(label)
+    let border = count as f32 / (2 * (w + h)) as f32;
+    (border >= LITTLE && area * 100 >= w * h * 12).then_some((label, border))
 }
 
 /// Share of the base region that the fitted ground explains, itself or darkened by a shadow.
@@ -102,11 +123,12 @@ fn panels(
     scene: &mut Scene,
     smooth: &Rgb,
     regions: &Components,
+    flat: &Flatness,
     noise: f32,
     ctx: &mut Context<'_>,
 ) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
-    let mut finder = Finder::new(&scene.rest, smooth, regions, ALIKE + 2.0 * noise);
+    let mut finder = Finder::new(&scene.rest, smooth, regions, flat, ALIKE + 2.0 * noise);
     let mut plain = scene.rest.clone();
     for (index, piece) in regions.pieces.iter().enumerate() {
         ctx.check()?;

@@ -1,14 +1,18 @@
 //! What stands out in a photo, by the saliency network.
 //!
 //! One cut for each connected piece, with its shadow. Nothing is cut when the network is unsure or
-//! sees next to nothing. What is under the cuts is left to the pass that fills. Invariant: the rest
-//! stays as it was seen, but for shadows of panels and lettering given back.
+//! sees next to nothing. What is under the cuts is left to the pass that fills. In a design with
+//! photographed pieces the subject must lie in one of these; a piece that lies apart and in which
+//! nothing stands out is cut as it is. Invariant: the rest
+//! stays as it was seen, but for shadows of panels, lettering given back and such pieces.
 
+use crate::blob::Blob;
 use crate::components;
 use crate::context::Context;
+use crate::finder::lay;
 use crate::plane::{Gray, Plane};
-use crate::scene::{Cut, Edge, Scene};
-use crate::{Error, LayerKind, contact, matte, net, prints, settle};
+use crate::scene::{Cut, Edge, Photographed, Scene};
+use crate::{Error, LayerKind, contact, hole, matte, net, prints, settle};
 
 /// Least share of the picture a piece must cover.
 const LEAST: f32 = 0.004;
@@ -27,8 +31,13 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     ctx.reach(0.7)?;
     prints::give_back(scene, &mask);
     ctx.check()?;
-    let Some((mask, sure)) = certain(&mask) else {
-        return Ok(());
+    let photographed = scene.photographed.take();
+    let within = match &photographed {
+        Some(found) if !found.alone => within(&mask, &found.pieces),
+        _ => mask,
+    };
+    let Some((mask, sure)) = certain(&within) else {
+        return whole_pieces(scene, photographed, None, ctx);
     };
     ctx.check()?;
     let mask = settle::settle(ctx, &scene.rest, &mask)?;
@@ -47,6 +56,70 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
             cut(scene, ctx, &mask, &found.labels, label, what)?;
             ctx.reach(0.9)?;
         }
+    }
+    whole_pieces(scene, photographed, Some(&mask), ctx)
+}
+
+/// The mask without the parts that lie mostly outside of all `pieces`.
+fn within(mask: &Gray, pieces: &[Blob]) -> Gray {
+    let mut inside = Plane::filled(mask.w, mask.h, false);
+    for blob in pieces {
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let (x, y) = (at % blob.rect.w, at / blob.rect.w);
+            inside.set(blob.rect.x + x, blob.rect.y + y, true);
+        }
+    }
+    let found = components::label(mask.w, mask.h, |at| mask.data[at] > 0.3);
+    let mut counts = vec![0_usize; found.pieces.len()];
+    for (&label, _) in found
+        .labels
+        .data
+        .iter()
+        .zip(&inside.data)
+        .filter(|(_, i)| **i)
+    {
+        if label > 0 {
+            counts[label as usize - 1] += 1;
+        }
+    }
+    let mut kept = mask.clone();
+    for (value, &label) in kept.data.iter_mut().zip(&found.labels.data) {
+        let piece = (label as usize).checked_sub(1);
+        if piece.is_none_or(|piece| counts[piece] * 2 < found.pieces[piece].area) {
+            *value = 0.0;
+        }
+    }
+    kept
+}
+
+/// Cuts the photographed pieces that lie apart on their ground and of which `mask` shows nothing: a
+/// second product, a plant that is no subject to the network. What is part of a landscape stays.
+fn whole_pieces(
+    scene: &mut Scene,
+    photographed: Option<Photographed>,
+    mask: Option<&Gray>,
+    ctx: &Context<'_>,
+) -> Result<(), Error> {
+    let Some(Photographed { pieces, plain, .. }) = photographed else {
+        return Ok(());
+    };
+    let (w, h) = (scene.rest.w, scene.rest.h);
+    for blob in pieces {
+        ctx.check()?;
+        let rect = blob.rect;
+        let shown = mask.is_some_and(|mask| {
+            let bits = blob.bits.iter().enumerate().filter(|(_, bit)| **bit);
+            let seen =
+                bits.filter(|(at, _)| mask.at(rect.x + at % rect.w, rect.y + at / rect.w) > 0.3);
+            seen.count() * 20 > blob.area()
+        });
+        let apart = rect.x > 0 && rect.x + rect.w < w && rect.y > 0;
+        if shown || !apart || blob.area() * 2 > w * h {
+            continue;
+        }
+        let cut = lay::picture(&scene.rest, &blob.filled(), ctx)?;
+        let under = plain.crop(cut.rect);
+        scene.take(cut, &under);
     }
     Ok(())
 }
@@ -128,6 +201,8 @@ pub(super) fn cut(
     let Some(rect) = components::bounds(&alpha) else {
         return Ok(());
     };
+    // Room for what the pass that fills finds of the thing in its rim.
+    let rect = rect.grow(hole::rim(w, h) + 1, w, h);
     let inner = alpha.crop(rect);
     let paint = matte::pure_paint(&scene.rest.crop(rect), &inner, ctx)?;
     ctx.check()?;
@@ -135,6 +210,7 @@ pub(super) fn cut(
         kind,
         confidence: sure,
         name: String::new(),
+        words: None,
         rect,
         alpha: inner,
         paint,

@@ -1,13 +1,17 @@
 //! Lines of text, found by the detector and cut out by colour.
 //!
-//! The detector says where text is; the cut itself trusts colours alone: one ink over a ground
-//! that is known between and around the letters. A box whose pixels do not fit that model (a
-//! texture the detector fell for) gives nothing. Invariant: what is cut is explained by one ink.
+//! The detector says where text is; the cut itself trusts colours: one ink over a ground
+//! that is known between and around the letters, and where that does not fit several inks, if what
+//! they draw can be read. What the recogniser finds nothing to read in is no text, unless the
+//! detector is so sure that it may be a script the recogniser does not know. Invariant: what is cut
+//! is explained by one ink, or was read.
 
 use crate::components;
 use crate::context::Context;
 use crate::ink::{self, Ink};
-use crate::plane::{Gray, Plane, Rect, distance2};
+use crate::inks;
+use crate::net::words::{self, Words};
+use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
 use crate::scene::{Cut, Edge, Scene, join};
 use crate::{Error, LayerKind, TextLayers, net};
 
@@ -17,6 +21,20 @@ const LONGEST: usize = 960;
 const LIKELY: f32 = 0.3;
 /// Least mean probability of a box.
 const SURE: f32 = 0.55;
+/// Most lines that are read, which takes about 50 ms of processor time each.
+const READ: usize = 24;
+/// Certainty of the words below which there are none, that of a single sign, and from which lettering of several inks is
+/// believed.
+const NONSENSE: f32 = 0.4;
+const NONSENSE_ALONE: f32 = 0.8;
+const LEGIBLE: f32 = 0.7;
+/// Fewest letters and digits of such lettering: whiskers and branches are read as one or two.
+const SIGNS: usize = 3;
+/// Share of the signs that must be read again in what was cut.
+const SAME: f32 = 0.6;
+/// Mean probability of a box from which it may be text though nothing can be read: the recogniser
+/// knows no Hangul, Arabic or Thai.
+const ALIEN: f32 = 0.88;
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
@@ -27,10 +45,13 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let likely = net::text(ctx, &scene.rest, longest)?;
     ctx.reach(0.8)?;
     let boxes = merge(boxes(&likely), ctx)?;
+    // The largest are read, should there be too many.
+    let mut sizes: Vec<usize> = boxes.iter().map(|found| found.rect.area()).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let least = sizes.get(READ).copied().unwrap_or(0);
     for (index, found) in boxes.iter().enumerate() {
-        if let Some(ink) = ink::extract(&scene.rest, &boxes, index, ctx)? {
-            let under = ink.under.clone();
-            let cut = to_cut(ink, found.sure);
+        let read = found.rect.area() > least;
+        if let Some((cut, under)) = line(scene, &boxes, index, read, ctx)? {
             scene.take(cut, &under);
         }
         ctx.check()?;
@@ -39,6 +60,115 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         blocks(&mut scene.cuts);
     }
     Ok(())
+}
+
+/// The line in one box, and what lies under it.
+fn line(
+    scene: &Scene,
+    boxes: &[TextBox],
+    index: usize,
+    read: bool,
+    ctx: &Context<'_>,
+) -> Result<Option<(Cut, Rgb)>, Error> {
+    let found = boxes[index];
+    if let Some(ink) = ink::extract(&scene.rest, boxes, index, ctx)? {
+        let under = ink.under.clone();
+        let mut cut = to_cut(ink, found.sure);
+        if read {
+            cut.words = words_of(scene, &cut, ctx)?;
+            if cfg!(feature = "words") && is_nonsense(cut.words.as_ref()) && found.sure < ALIEN {
+                return Ok(None);
+            }
+        }
+        if let Some(inks) = inks::enclosed(&scene.rest, cut.rect, &cut.alpha, ctx)? {
+            (cut.alpha, cut.paint, cut.edge) = (inks.alpha, inks.paint, Edge::Soft);
+            return Ok(Some((cut, inks.under)));
+        }
+        return Ok(Some((cut, under)));
+    }
+    if !read || !cfg!(feature = "words") {
+        return Ok(None);
+    }
+    let Some(inks) = inks::extract(&scene.rest, found.rect, ctx)? else {
+        return Ok(None);
+    };
+    let under = inks.under;
+    let mut cut = Cut {
+        kind: LayerKind::Text,
+        confidence: found.sure,
+        name: String::new(),
+        words: None,
+        rect: inks.rect,
+        alpha: inks.alpha,
+        paint: inks.paint,
+        edge: Edge::Soft,
+    };
+    cut.words = words_of(scene, &cut, ctx)?;
+    let believed = |words: &Words| {
+        let signs = words.text.chars().filter(|sign| sign.is_alphanumeric());
+        words.sure >= LEGIBLE && signs.count() >= SIGNS
+    };
+    if !cut.words.as_ref().is_some_and(believed) {
+        return Ok(None);
+    }
+    // What was cut must say what is seen: else half of the lettering would stay.
+    ctx.check()?;
+    let drawn = cut.alpha.map(|a| [230.0 - 210.0 * a; 3]);
+    let whole = Rect {
+        x: 0,
+        y: 0,
+        ..cut.rect
+    };
+    let own = bounds(&cut.alpha).unwrap_or(whole);
+    let again = words::read(ctx, &drawn, own, &cut.alpha.crop(own))?;
+    let told = cut.words.as_ref().zip(again.as_ref());
+    if told.is_some_and(|(seen, drawn)| alike(&seen.text, &drawn.text) >= SAME) {
+        return Ok(Some((cut, under)));
+    }
+    Ok(None)
+}
+
+/// Whether what was read is no writing.
+fn is_nonsense(words: Option<&Words>) -> bool {
+    words.is_none_or(|words| {
+        let alone = words.text.chars().nth(1).is_none();
+        words.sure < if alone { NONSENSE_ALONE } else { NONSENSE }
+    })
+}
+
+/// How many signs two texts have in common, as a share of the longer, whatever their order and case.
+fn alike(one: &str, other: &str) -> f32 {
+    let signs = |text: &str| -> Vec<char> {
+        let signs = text.to_lowercase();
+        let mut signs: Vec<char> = signs.chars().filter(|sign| !sign.is_whitespace()).collect();
+        signs.sort_unstable();
+        signs
+    };
+    let (one, mut other) = (signs(one), signs(other));
+    let all = one.len().max(other.len()).max(1);
+    let common = one.iter().filter(|sign| {
+        let found = other.iter().position(|near| near == *sign);
+        found.map(|at| other.remove(at)).is_some()
+    });
+    common.count() as f32 / all as f32
+}
+
+/// What is written in the letters of a cut.
+fn words_of(scene: &Scene, cut: &Cut, ctx: &Context<'_>) -> Result<Option<Words>, Error> {
+    let Some(own) = bounds(&cut.alpha) else {
+        return Ok(None);
+    };
+    let place = Rect {
+        x: cut.rect.x + own.x,
+        y: cut.rect.y + own.y,
+        ..own
+    };
+    words::read(ctx, &scene.rest, place, &cut.alpha.crop(own))
+}
+
+/// The rectangle of what is drawn rather than haze.
+fn bounds(alpha: &Gray) -> Option<Rect> {
+    components::bounds(&alpha.map(|a| if a > 0.3 { 1.0 } else { 0.0 }))
 }
 
 /// A place the detector marked.
@@ -105,6 +235,7 @@ fn to_cut(ink: Ink, sure: f32) -> Cut {
         kind: LayerKind::Text,
         confidence: sure.min(ink.fit),
         name: String::new(),
+        words: None,
         rect: ink.rect,
         alpha: ink.alpha,
         paint,
@@ -119,7 +250,7 @@ fn blocks(cuts: &mut Vec<Cut>) {
     for cut in cuts.drain(..) {
         let own = Line {
             rect: cut.rect,
-            colour: cut.paint.data[0],
+            colour: mean_colour(&cut),
         };
         let (mut cut, mut lines) = (cut, vec![own]);
         while let Some(near) = blocks.iter().position(|(_, others)| {
@@ -134,6 +265,18 @@ fn blocks(cuts: &mut Vec<Cut>) {
         blocks.push((cut, lines));
     }
     cuts.extend(blocks.into_iter().map(|(cut, _)| cut));
+}
+
+/// The mean colour of what a cut covers.
+fn mean_colour(cut: &Cut) -> [f32; 3] {
+    let (mut sum, mut weight) = ([0.0_f32; 3], 1e-6);
+    for (colour, &alpha) in cut.paint.data.iter().zip(&cut.alpha.data) {
+        for c in 0..3 {
+            sum[c] += colour[c] * alpha;
+        }
+        weight += alpha;
+    }
+    sum.map(|value| value / weight)
 }
 
 /// One line of a block.
@@ -173,6 +316,7 @@ mod tests {
             kind: LayerKind::Text,
             confidence: 0.9,
             name: String::new(),
+            words: None,
             rect,
             alpha,
             paint: Plane::filled(rect.w, rect.h, colour),

@@ -63,6 +63,8 @@ pub(crate) fn peel(
     let mut layers = vec![Layer {
         kind: LayerKind::Background,
         name: "background".into(),
+        text: None,
+        text_confidence: None,
         confidence: 1.0,
         x: 0,
         y: 0,

@@ -70,6 +70,8 @@ pub(super) fn trimmed(
     Ok(Some(Layer {
         kind: cut.kind,
         name: cut.name.clone(),
+        text: cut.words.as_ref().map(|words| words.text.clone()),
+        text_confidence: cut.words.as_ref().map(|words| words.sure),
         confidence: cut.confidence,
         x: (place.x + left) as u32,
         y: (place.y + top) as u32,
@@ -100,6 +102,7 @@ mod tests {
             kind: LayerKind::Shape,
             confidence: 1.0,
             name: String::new(),
+            words: None,
             rect,
             alpha: Plane::filled(7, 8, 1.0),
             paint: Plane::filled(7, 8, [0.0; 3]),

@@ -1,0 +1,136 @@
+//! How flat a picture is, place by place: what tells drawn pieces from photographed ones.
+//!
+//! A place is flat if it hardly differs from the four beside it, at a size at which the noise of
+//! JPEG and of a sensor is averaged away and single odd pixels are taken off by a median. Over a
+//! whole picture the share of flat places says little, for a sky is flat too; over what lies on
+//! the ground it says much. Invariant: a change of every pixel by one level moves a share by a
+//! little, never from one end to the other.
+
+use crate::Error;
+use crate::blob::Blob;
+use crate::context::Context;
+use crate::plane::{Plane, Rgb, max_difference};
+
+/// Longest side at which is looked.
+const SIDE: usize = 512;
+/// Difference of neighbours, in levels, up to which they are one flat place.
+const LEVELS: f32 = 2.5;
+
+/// Which places of a picture are flat.
+pub(crate) struct Flatness {
+    flat: Plane<bool>,
+    /// The size of the picture it was made from.
+    of: (usize, usize),
+}
+
+impl Flatness {
+    /// Looks at a picture.
+    pub(crate) fn of(picture: &Rgb, ctx: &Context<'_>) -> Result<Self, Error> {
+        let longest = picture.w.max(picture.h).max(SIDE);
+        let fit = |side: usize| (side * SIDE).div_ceil(longest).max(1);
+        let small = picture.resize(fit(picture.w), fit(picture.h));
+        ctx.check()?;
+        let calm = median(&small, ctx)?;
+        let (w, h) = (calm.w, calm.h);
+        let mut flat = Plane::filled(w, h, true);
+        for y in 0..h {
+            for x in 0..w {
+                let here = calm.at(x, y);
+                let near = [
+                    (x > 0).then(|| calm.at(x - 1, y)),
+                    (x + 1 < w).then(|| calm.at(x + 1, y)),
+                    (y > 0).then(|| calm.at(x, y - 1)),
+                    (y + 1 < h).then(|| calm.at(x, y + 1)),
+                ];
+                let same = |near: &[f32; 3]| max_difference(here, *near) <= LEVELS;
+                flat.set(x, y, near.iter().flatten().all(same));
+            }
+        }
+        Ok(Self {
+            flat,
+            of: (picture.w, picture.h),
+        })
+    }
+
+    /// The share of a piece that is flat, 0 to 1.
+    pub(crate) fn share(&self, blob: &Blob) -> f32 {
+        let (mut flat, mut all) = (0_usize, 0_usize);
+        let across = |x: usize| x * self.flat.w / self.of.0;
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let (x, y) = (
+                blob.rect.x + at % blob.rect.w,
+                blob.rect.y + at / blob.rect.w,
+            );
+            all += 1;
+            flat += usize::from(self.flat.at(across(x), y * self.flat.h / self.of.1));
+        }
+        flat as f32 / all.max(1) as f32
+    }
+}
+
+/// The median of 3 by 3 pixels, each channel by itself; the rim stays as it is.
+fn median(picture: &Rgb, ctx: &Context<'_>) -> Result<Rgb, Error> {
+    let (w, h) = (picture.w, picture.h);
+    let mut calm = picture.clone();
+    for y in 1..h.saturating_sub(1) {
+        if y % 64 == 1 {
+            ctx.check()?;
+        }
+        for x in 1..w.saturating_sub(1) {
+            let mut middle = [0.0; 3];
+            for (c, value) in middle.iter_mut().enumerate() {
+                let mut near = [0.0_f32; 9];
+                for (k, near) in near.iter_mut().enumerate() {
+                    *near = picture.at(x + k % 3 - 1, y + k / 3 - 1)[c];
+                }
+                near.sort_unstable_by(f32::total_cmp);
+                *value = near[4];
+            }
+            calm.set(x, y, middle);
+        }
+    }
+    Ok(calm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Rect;
+    use crate::{Cancel, Options};
+
+    #[test]
+    fn a_drawn_half_is_flat_and_a_rough_half_is_not_whatever_one_level_does() {
+        let (w, h) = (240, 160);
+        let mut state = 7_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 24
+        };
+        for off in [0.0, 1.0] {
+            let mut picture = Plane::filled(w, h, [0.0; 3]);
+            for at in 0..w * h {
+                let level = if at % w < w / 2 {
+                    90.0 + off * (next() % 3) as f32 - off
+                } else {
+                    40.0 + (next() % 120) as f32
+                };
+                picture.data[at] = [level; 3];
+            }
+            let (options, cancel) = (Options::default(), Cancel::default());
+            let mut heard = |_| {};
+            let ctx = Context::new(&options, &mut heard, &cancel);
+            let flat = Flatness::of(&picture, &ctx).expect("not cancelled");
+            let half = |x: usize| {
+                let rect = Rect {
+                    x,
+                    y: 0,
+                    w: w / 2 - 4,
+                    h,
+                };
+                flat.share(&Blob::from_fn(rect, |_, _| true))
+            };
+            assert!(half(0) > 0.95, "{}", half(0));
+            assert!(half(w / 2 + 4) < 0.1, "{}", half(w / 2 + 4));
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is written in a line of lettering, by the small recogniser.
+//!
+//! A line is shown to the network at the height it was made for, in pieces no wider than it answers
+//! quickly, cut where nothing is written. What it answers is read by the rule of CTC (Graves et al.,
+//! 2006): the likeliest sign a step, repeats and blanks dropped. Always run by the built-in runtime,
+//! also where ONNX Runtime runs the masks. Without the feature `words` nothing is read.
+//! Invariant: between two looks at the stop flag one piece is read.
+
+#[cfg(feature = "words")]
+use std::sync::OnceLock;
+
+#[cfg(feature = "words")]
+use rten::{Model, ModelOptions, RunOptions};
+#[cfg(feature = "words")]
+use rten_tensor::prelude::*;
+#[cfg(feature = "words")]
+use rten_tensor::{NdTensor, Tensor};
+
+use crate::Error;
+use crate::context::Context;
+use crate::plane::{Gray, Rect, Rgb};
+
+/// Words that were read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Words {
+    pub(crate) text: String,
+    /// Mean certainty of the signs, 0 to 1.
+    pub(crate) sure: f32,
+}
+
+impl Words {
+    /// Two parts of one text, in this order.
+    pub(crate) fn joined(self, next: Self, between: &str) -> Self {
+        let (own, other) = (self.text.chars().count(), next.text.chars().count());
+        let all = (own + other).max(1) as f32;
+        Self {
+            sure: (self.sure * own as f32 + next.sure * other as f32) / all,
+            text: format!("{}{between}{}", self.text, next.text),
+        }
+    }
+}
+
+/// Height of a line for the network, and the widest that is read in one go.
+const HEIGHT: usize = 48;
+const WIDE: usize = 448;
+/// Least width the network takes.
+#[cfg(feature = "words")]
+const NARROW: usize = 320;
+/// Least width, at that height, of a gap in the lettering that is a space.
+const SPACE: usize = 8;
+/// Most pieces of one line: longer ones are no line a person reads.
+const PIECES: usize = 6;
+
+/// Reads the line in `rect` of `picture`; `ink` is its lettering's coverage over `rect`. `None` if
+/// there is nothing to be read.
+pub(crate) fn read(
+    ctx: &Context<'_>,
+    picture: &Rgb,
+    rect: Rect,
+    ink: &Gray,
+) -> Result<Option<Words>, Error> {
+    if !cfg!(feature = "words") {
+        return Ok(None);
+    }
+    let grown = rect.grow((rect.w.min(rect.h) * 12 / 100).max(2), picture.w, picture.h);
+    let mut line = picture.crop(grown);
+    let upright = line.h * 2 <= line.w * 3;
+    if !upright {
+        line = turned(&line);
+    }
+    ctx.check()?;
+    let width = (line.w * HEIGHT).div_ceil(line.h).max(8);
+    if width > PIECES * WIDE {
+        return Ok(None);
+    }
+    let line = line.resize(width, HEIGHT);
+    ctx.check()?;
+    let cuts = if width <= WIDE {
+        Vec::new()
+    } else {
+        let empty = empty_columns(ink, rect, grown, width, upright);
+        cuts(&empty, width)
+    };
+    let mut words: Option<Words> = None;
+    let (mut from, mut between) = (0, "");
+    for (at, space) in cuts.into_iter().chain([(width, false)]) {
+        let piece = Rect {
+            x: from,
+            y: 0,
+            w: at - from,
+            h: HEIGHT,
+        };
+        if let Some(next) = recognised(ctx, &line.crop(piece))? {
+            words = Some(match words {
+                Some(words) => words.joined(next, between),
+                None => next,
+            });
+        }
+        (from, between) = (at, if space { " " } else { "" });
+    }
+    Ok(words)
+}
+
+/// A line that runs upwards, lying.
+fn turned(picture: &Rgb) -> Rgb {
+    let (w, h) = (picture.h, picture.w);
+    let data = (0..w * h).map(|at| picture.at(picture.w - 1 - at / w, at % w));
+    Rgb {
+        w,
+        h,
+        data: data.collect(),
+    }
+}
+
+/// Which columns of the line, `width` of them, no ink crosses.
+fn empty_columns(ink: &Gray, rect: Rect, grown: Rect, width: usize, upright: bool) -> Vec<bool> {
+    if !upright {
+        return vec![false; width];
+    }
+    let seen = |x: usize| (0..ink.h).any(|y| ink.at(x, y) > 0.25);
+    let columns: Vec<bool> = (0..ink.w).map(seen).collect();
+    (0..width)
+        .map(|x| {
+            let at = grown.x + x * grown.w / width;
+            at.checked_sub(rect.x)
+                .and_then(|at| columns.get(at))
+                .is_none_or(|inked| !inked)
+        })
+        .collect()
+}
+
+/// Where a line is cut into pieces, and whether there is a space.
+fn cuts(empty: &[bool], width: usize) -> Vec<(usize, bool)> {
+    let count = width.div_ceil(WIDE * 4 / 5);
+    let slack = width / count / 5;
+    (1..count)
+        .map(|k| {
+            let target = k * width / count;
+            let (mut best, mut run) = ((0, target), 0);
+            for at in target - slack..=(target + slack).min(width) {
+                let free = empty.get(at).copied().unwrap_or(false);
+                if free {
+                    run += 1;
+                } else {
+                    run = 0;
+                }
+                if run > best.0 {
+                    best = (run, at - run / 2);
+                }
+            }
+            (best.1, best.0 >= SPACE)
+        })
+        .collect()
+}
+
+/// Loads the recogniser if it is not.
+///
+/// # Errors
+/// [`Error::Model`] if it does not load.
+pub(crate) fn warm_up() -> Result<(), Error> {
+    #[cfg(feature = "words")]
+    model()?;
+    Ok(())
+}
+
+#[cfg(not(feature = "words"))]
+fn recognised(_: &Context<'_>, _: &Rgb) -> Result<Option<Words>, Error> {
+    Ok(None)
+}
+
+#[cfg(feature = "words")]
+fn error(reason: &dyn std::fmt::Display) -> Error {
+    Error::Model {
+        model: "words",
+        reason: reason.to_string(),
+    }
+}
+
+#[cfg(feature = "words")]
+fn model() -> Result<&'static Model, Error> {
+    static MODEL: OnceLock<Result<Model, String>> = OnceLock::new();
+    let bytes: &'static [u8] = include_bytes!("../../models/ppocrv6_rec_small.onnx");
+    let load = || {
+        ModelOptions::with_all_ops()
+            .load_static_slice(bytes)
+            .map_err(|error| error.to_string())
+    };
+    MODEL
+        .get_or_init(load)
+        .as_ref()
+        .map_err(|reason| error(reason))
+}
+
+/// The sign of a class: 0 is a blank, then the lines of the dictionary, then a space.
+#[cfg(feature = "words")]
+fn sign(class: usize) -> Option<&'static str> {
+    static SIGNS: OnceLock<Vec<&'static str>> = OnceLock::new();
+    let file: &'static str = include_str!("../../models/ppocrv6_dict.txt");
+    let signs = SIGNS.get_or_init(|| file.trim_end_matches('\n').split('\n').collect());
+    match class.checked_sub(1)? {
+        at if at < signs.len() => Some(signs[at]),
+        _ => Some(" "),
+    }
+}
+
+/// One piece, `HEIGHT` pixels high.
+#[cfg(feature = "words")]
+fn recognised(ctx: &Context<'_>, piece: &Rgb) -> Result<Option<Words>, Error> {
+    ctx.check()?;
+    let width = piece.w.max(NARROW).next_multiple_of(8);
+    let mut data = vec![0.0_f32; 3 * HEIGHT * width];
+    for (k, c) in [2, 1, 0].into_iter().enumerate() {
+        for y in 0..HEIGHT {
+            for x in 0..piece.w {
+                data[(k * HEIGHT + y) * width + x] = piece.at(x, y)[c] / 127.5 - 1.0;
+            }
+        }
+    }
+    let model = model()?;
+    let input = NdTensor::from_data([1, 3, HEIGHT, width], data);
+    let (Some(&from), Some(&to)) = (model.input_ids().first(), model.output_ids().first()) else {
+        return Err(error(&"it has no input or no output"));
+    };
+    let options = RunOptions::default().with_thread_pool(Some(ctx.pool.clone()));
+    // On one thread of the pool, as the other networks: each that asks for memory keeps some.
+    let answer = ctx
+        .pool
+        .run(|| model.run(vec![(from, input.into_dyn().into())], &[to], Some(options)));
+    let answer = answer.map_err(|reason| error(&reason))?;
+    ctx.check()?;
+    let answer: Option<Tensor<f32>> = answer.into_iter().next().and_then(|a| a.try_into().ok());
+    let answer = answer.ok_or_else(|| error(&"no numbers come out"))?;
+    let classes = answer.size(answer.ndim() - 1);
+    let values = answer.into_data();
+    Ok(decoded(&values, classes))
+}
+
+/// Reads the steps of an answer, each with as many values as there are classes.
+#[cfg(feature = "words")]
+fn decoded(values: &[f32], classes: usize) -> Option<Words> {
+    let (mut text, mut sum, mut kept, mut last) = (String::new(), 0.0, 0, 0);
+    for step in values.chunks_exact(classes.max(1)) {
+        let best = step.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let Some((class, &sure)) = best else { continue };
+        if class != last
+            && let Some(sign) = sign(class)
+        {
+            text.push_str(sign);
+            sum += sure;
+            kept += 1;
+        }
+        last = class;
+    }
+    let text = text.trim().to_owned();
+    (kept > 0 && !text.is_empty()).then(|| Words {
+        text,
+        sure: sum / kept as f32,
+    })
+}
+
+#[cfg(all(test, feature = "words"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_and_blanks_are_dropped_and_the_last_class_is_a_space() {
+        let of = |wanted: &str| {
+            let at = (1..18_709).find(|&class| sign(class) == Some(wanted));
+            at.expect("a sign of the dictionary")
+        };
+        let classes = 18_710;
+        let steps = [of("a"), of("a"), 0, of("a"), 18_709, of("b"), 0];
+        let mut values = vec![0.0; steps.len() * classes];
+        for (step, class) in steps.into_iter().enumerate() {
+            values[step * classes + class] = 0.8;
+        }
+        let words = decoded(&values, classes).expect("words");
+        assert_eq!(words.text, "aa b");
+        assert!((words.sure - 0.8).abs() < 1e-6);
+        assert_eq!(decoded(&vec![0.0; classes], classes), None);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_where_nothing_is_written() {
+        let width = 900;
+        let mut empty = vec![false; width];
+        empty[310..330].fill(true);
+        empty[590..594].fill(true);
+        let cuts = cuts(&empty, width);
+        assert_eq!(cuts.len(), 2);
+        assert!((310..330).contains(&cuts[0].0) && cuts[0].1, "{cuts:?}");
+        assert!((590..595).contains(&cuts[1].0) && !cuts[1].1, "{cuts:?}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What is no layer to a person: shadows that nobody sees, and crumbs.
+//!
+//! Small pieces that stand together (an icon, scattered dots) become one; what is still a crumb
+//! then stays on what it lies on. Lettering is never a crumb. Invariant: the picture is the same,
+//! for a cut that is left out is not peeled off.
+
+use super::order::meet;
+use crate::context::Context;
+use crate::plane::Rect;
+use crate::scene::{Cut, Scene, join};
+use crate::{Error, LayerKind};
+
+/// Share of the canvas below which a piece is joined with such pieces near by, and below which what
+/// is left alone is a crumb.
+const SMALL: f32 = 0.003;
+const CRUMB: f32 = 0.001;
+/// How near is near: a part of the canvas's longer side, or of the larger piece's own.
+const NEAR: f32 = 0.025;
+const OWN: f32 = 0.6;
+/// Coverage a shadow must reach, and the share of the canvas all of it must amount to.
+const SEEN: f32 = 0.06;
+const SHADE: f32 = 0.0008;
+
+/// Joins and leaves out.
+pub(super) fn sweep(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
+    let canvas = (scene.work.w * scene.work.h) as f32;
+    let longest = scene.work.w.max(scene.work.h) as f32;
+    scene.cuts.retain(|cut| {
+        let most = cut.alpha.data.iter().copied().fold(0.0, f32::max);
+        cut.kind != LayerKind::Shadow || (most >= SEEN && share(cut, canvas) >= SHADE)
+    });
+    ctx.check()?;
+    let mut small: Vec<bool> = scene.cuts.iter().map(|cut| is_small(cut, canvas)).collect();
+    while let Some((low, high)) = pair(&scene.cuts, &small, longest) {
+        ctx.check()?;
+        let top = scene.cuts.remove(high);
+        small.remove(high);
+        scene.cuts[low] = join(&scene.cuts[low], &top);
+    }
+    scene.cuts.retain(|cut| {
+        let thing = matches!(
+            cut.kind,
+            LayerKind::Text | LayerKind::Subject | LayerKind::Shadow
+        );
+        thing || share(cut, canvas) >= CRUMB
+    });
+    Ok(())
+}
+
+fn share(cut: &Cut, canvas: f32) -> f32 {
+    cut.alpha.data.iter().sum::<f32>() / canvas
+}
+
+fn is_small(cut: &Cut, canvas: f32) -> bool {
+    let kind = matches!(
+        cut.kind,
+        LayerKind::Shape | LayerKind::Panel | LayerKind::Object
+    );
+    kind && share(cut, canvas) < SMALL
+}
+
+/// Two small pieces that stand together and between which nothing lies in the stack.
+fn pair(cuts: &[Cut], small: &[bool], longest: f32) -> Option<(usize, usize)> {
+    for low in 0..cuts.len() {
+        if !small[low] {
+            continue;
+        }
+        for high in low + 1..cuts.len() {
+            if small[high] && together(cuts[low].rect, cuts[high].rect, longest) {
+                return Some((low, high));
+            }
+            if cuts[low + 1..=high]
+                .iter()
+                .any(|cut| meet(cut.rect, cuts[low].rect))
+            {
+                break;
+            }
+        }
+    }
+    None
+}
+
+fn together(a: Rect, b: Rect, longest: f32) -> bool {
+    let gap =
+        |a: usize, al: usize, b: usize, bl: usize| a.max(b).saturating_sub((a + al).min(b + bl));
+    let apart = gap(a.x, a.w, b.x, b.w).max(gap(a.y, a.h, b.y, b.h)) as f32;
+    let own = a.w.min(a.h).max(b.w.min(b.h)) as f32;
+    apart <= (OWN * own).min(2.0 * NEAR * longest).max(NEAR * longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Plane;
+    use crate::scene::Edge;
+    use crate::{Cancel, Options, RgbaImage};
+
+    fn cut(kind: LayerKind, x: usize, y: usize, side: usize, alpha: f32) -> Cut {
+        Cut {
+            kind,
+            confidence: 0.9,
+            name: String::new(),
+            words: None,
+            rect: Rect {
+                x,
+                y,
+                w: side,
+                h: side,
+            },
+            alpha: Plane::filled(side, side, alpha),
+            paint: Plane::filled(side, side, [10.0; 3]),
+            edge: Edge::Unmix,
+        }
+    }
+
+    #[test]
+    fn dots_that_stand_together_are_one_and_a_lone_crumb_and_a_faint_shade_are_none() {
+        let image = RgbaImage {
+            width: 400,
+            height: 400,
+            pixels: vec![255; 400 * 400 * 4],
+        };
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        scene.cuts = vec![
+            cut(LayerKind::Shadow, 0, 0, 200, 0.03),
+            cut(LayerKind::Panel, 0, 200, 150, 1.0),
+            cut(LayerKind::Shape, 20, 20, 12, 1.0),
+            cut(LayerKind::Shape, 40, 20, 12, 1.0),
+            cut(LayerKind::Text, 200, 20, 4, 1.0),
+            cut(LayerKind::Shape, 60, 22, 12, 1.0),
+            cut(LayerKind::Shape, 350, 350, 8, 1.0),
+        ];
+        sweep(&mut scene, &ctx).expect("not cancelled");
+        let left: Vec<(LayerKind, usize)> = scene.cuts.iter().map(|c| (c.kind, c.rect.w)).collect();
+        let wanted = [
+            (LayerKind::Panel, 150),
+            (LayerKind::Shape, 52),
+            (LayerKind::Text, 4),
+        ];
+        assert_eq!(left, wanted);
+    }
+}
