@@ -96,7 +96,7 @@ pub(crate) fn extract(picture: &Rgb, own: Rect, ctx: &Context<'_>) -> Result<Opt
         return Ok(None);
     }
     ctx.check()?;
-    edged(&part, rect, solid, ctx).map(Some)
+    edged(&part, rect, &solid, ctx).map(Some)
 }
 
 /// Lettering whose outlines alone were cut, by one ink of the coverage `alpha` over `rect`, together with
@@ -150,7 +150,7 @@ pub(crate) fn enclosed(
         return Ok(None);
     }
     ctx.check()?;
-    edged(&part, rect, solid, ctx).map(Some)
+    edged(&part, rect, &solid, ctx).map(Some)
 }
 
 /// Those of the pieces to `keep` that are drawn with strokes: what remains of the others when a part of
@@ -190,19 +190,19 @@ fn strokes(found: &Components, keep: Vec<bool>, short: usize) -> Vec<bool> {
 }
 
 /// Solid letters with soft edges, their colours, and what lies under them.
-fn edged(part: &Rgb, rect: Rect, solid: Gray, ctx: &Context<'_>) -> Result<Inks, Error> {
-    let core = matte::erode(&solid, 1);
+fn edged(part: &Rgb, rect: Rect, solid: &Gray, ctx: &Context<'_>) -> Result<Inks, Error> {
+    let core = matte::erode(solid, 1);
     let known = if core.data.iter().any(|&c| c > 0.0) {
         &core
     } else {
-        &solid
+        solid
     };
     let paint = push_pull::fill(part, known);
     ctx.check()?;
-    let near = matte::dilate(&solid, 2);
+    let near = matte::dilate(solid, 2);
     let under = push_pull::fill(part, &near.map(|n| if n > 0.0 { 0.0 } else { 1.0 }));
     ctx.check()?;
-    let soft = box_blur::box_blur(&solid, 1);
+    let soft = box_blur::box_blur(solid, 1);
     let mut alpha = core;
     for (at, a) in alpha.data.iter_mut().enumerate() {
         if *a > 0.0 || near.data[at] <= 0.0 {
@@ -321,8 +321,9 @@ mod tests {
     fn outlined_bars_of_two_colours_come_off_with_their_outlines() {
         let (w, h) = (260, 90);
         let ground = [230.0, 225.0, 210.0];
-        let bar =
-            |x: usize, y: usize| x >= 40 && x < 220 && (30..60).contains(&y) && (x - 40) % 30 < 12;
+        let bar = |x: usize, y: usize| {
+            (40..220).contains(&x) && (30..60).contains(&y) && (x - 40) % 30 < 12
+        };
         let mut picture = Plane::filled(w, h, ground);
         let mut truth = Plane::filled(w, h, 0.0_f32);
         for y in 0..h {

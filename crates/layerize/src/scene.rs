@@ -184,9 +184,9 @@ fn joined(one: &Cut, other: &Cut) -> Option<Words> {
     };
     let between = if beside { " " } else { "\n" };
     Some(if first {
-        one_words.joined(other_words, between)
+        one_words.joined(&other_words, between)
     } else {
-        other_words.joined(one_words, between)
+        other_words.joined(&one_words, between)
     })
 }
 

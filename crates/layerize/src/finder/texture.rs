@@ -51,7 +51,7 @@ impl Finder<'_> {
         if flat < BLURRED && self.is_carried(blob, area) {
             return false;
         }
-        if flat < ROUGH || flat >= BLURRED || self.calm >= ALL_PLAIN {
+        if !(ROUGH..BLURRED).contains(&flat) || self.calm >= ALL_PLAIN {
             return flat < ROUGH;
         }
         let sizes = self.sizes(blob);

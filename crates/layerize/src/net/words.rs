@@ -30,7 +30,7 @@ pub(crate) struct Words {
 
 impl Words {
     /// Two parts of one text, in this order.
-    pub(crate) fn joined(self, next: Self, between: &str) -> Self {
+    pub(crate) fn joined(self, next: &Self, between: &str) -> Self {
         let (own, other) = (self.text.chars().count(), next.text.chars().count());
         let all = (own + other).max(1) as f32;
         Self {
@@ -92,7 +92,7 @@ pub(crate) fn read(
         };
         if let Some(next) = recognised(ctx, &line.crop(piece))? {
             words = Some(match words {
-                Some(words) => words.joined(next, between),
+                Some(words) => words.joined(&next, between),
                 None => next,
             });
         }
