@@ -37,6 +37,39 @@ fn a_default_that_is_written_out_changes_nothing() {
 }
 
 #[test]
+fn one_key_has_one_name_and_opens_one_thing() {
+    let key = "0123456789abcdef";
+    let named = |names: &[&str]| -> String {
+        let pairs: Vec<String> = names.iter().map(|name| format!("{name}:{key}")).collect();
+        pairs.join(", ")
+    };
+    let said = errors(&[("API_KEYS", &named(&["app", "web"]))]);
+    assert!(said.contains("app and web have the same key"), "{said}");
+    let said = errors(&[("API_KEYS", &named(&["app"])), ("ADMIN_KEY", key)]);
+    assert!(said.contains("is the key of app in API_KEYS too"), "{said}");
+    assert!(!said.contains(key), "{said}");
+    // The same pair twice says the same twice.
+    Config::from_pairs([("API_KEYS", named(&["app", "app"]).as_str())]).unwrap();
+}
+
+#[test]
+fn bytes_that_may_be_kept_are_a_number_or_off() {
+    let rules = |owner: &str| {
+        let options = [
+            ("MAX_STORED_BYTES_PER_KEY", owner),
+            ("MAX_STORED_BYTES", "off"),
+        ];
+        Config::from_pairs(options).map(|config| config.storage_rules)
+    };
+    assert_eq!(rules("7").unwrap().owner_bytes, Some(7));
+    assert_eq!(rules("off").unwrap().owner_bytes, None);
+    assert_eq!(rules("off").unwrap().caps(1, Some(9)).total_bytes, None);
+    for wrong in ["0", "-1", "4GB", "auto"] {
+        assert!(rules(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_fal_key_makes_fal_the_engine() {
     let config = Config::from_pairs([("FAL_KEY", "id-1234:0123456789abcdef")]).unwrap();
     assert_eq!(config.engine, EngineKind::Fal);

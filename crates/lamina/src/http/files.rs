@@ -13,7 +13,6 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-
 use url::form_urlencoded;
 
 use super::edge::Edge;
