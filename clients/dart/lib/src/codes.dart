@@ -394,25 +394,25 @@ extension type const FailureCode(String value) implements String {
   /// No layers within `ENGINE_TIMEOUT`; the run was cancelled. Create the job again.
   static const engineTimeout = FailureCode('engine_timeout');
 
-  /// fal no longer knows the request. It may have been paid, so it is not made again. Create the job again if you still need it.
+  /// fal said eight times that it does not know the request. It may have been paid, so it is not made again. Create the job again if you still need it.
   static const engineLostRequest = FailureCode('engine_lost_request');
 
-  /// fal had the layers and dropped them before they could be fetched. Create the job again. Operators: was lamina stopped for long?
+  /// fal had the layers and said eight times that they are gone. Create the job again. Operators: was lamina stopped for long?
   static const engineResultExpired = FailureCode('engine_result_expired');
 
   /// The engine answered without a layer. Another picture, or another number of layers.
   static const engineNoLayers = FailureCode('engine_no_layers');
 
-  /// A layer could not be fetched, is not a picture, or has not the proportions of the others. Create the job again.
+  /// A layer could not be fetched (it was tried again), is not a picture, or has not the proportions of the others. Create the job again.
   static const engineBadLayer = FailureCode('engine_bad_layer');
-
-  /// The engine sent more or larger layers than are taken. Create the job again with fewer layers, or with a smaller picture.
-  static const engineOutputTooLarge = FailureCode('engine_output_too_large');
 
   /// What may be spent in a UTC day was used up before the picture was handed over. Nothing was paid for it. Create it again after midnight UTC. Operators: `SPEND_LIMIT_USD_PER_DAY`, `lamina keys limit`.
   static const spendLimitReached = FailureCode('spend_limit_reached');
 
-  /// The connection broke while the picture was handed over, and nobody knows whether fal took it. Create the job again if you accept to pay twice. Operators: `SUBMIT_UNKNOWN`.
+  /// fal sent more than 14 layers, one above 32 MiB or `MAX_IMAGE_PIXELS`, 128 MiB in all, or a result above 8 MiB. Nothing beyond is read. Create the job again with fewer layers. Operators: is `FAL_MODEL` the right model?
+  static const engineOutputTooLarge = FailureCode('engine_output_too_large');
+
+  /// The connection broke while the picture was handed over, and neither a webhook nor fal's list of requests shows whether fal took it. Create the job again if you accept to pay twice. Operators: `SUBMIT_UNKNOWN`.
   static const submissionUnknown = FailureCode('submission_unknown');
 
   /// The job's engine is no longer set up on this server. Create the job again with another.
@@ -478,8 +478,8 @@ extension type const FailureCode(String value) implements String {
     engineResultExpired,
     engineNoLayers,
     engineBadLayer,
-    engineOutputTooLarge,
     spendLimitReached,
+    engineOutputTooLarge,
     submissionUnknown,
     engineNotConfigured,
     sourceLost,
