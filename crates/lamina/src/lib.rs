@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod compute_log;
 pub mod config;
+pub mod disk;
 pub mod engines;
 pub mod fair;
 pub mod fetch;

@@ -152,6 +152,9 @@ extension type const ProblemCode(String value) implements String {
   /// The bucket refuses the server's key. Nothing was changed, and trying again does not help. Operators: `lamina check` says what to correct.
   static const storageRefused = ProblemCode('storage_refused');
 
+  /// The database file is damaged, or was moved or replaced under the running server. Trying again does not help. Operators: stop it and restore a backup.
+  static const databaseDamaged = ProblemCode('database_damaged');
+
   /// As many pictures are being taken in as can be. Again in a few seconds.
   static const serverBusy = ProblemCode('server_busy');
 
@@ -160,6 +163,9 @@ extension type const ProblemCode(String value) implements String {
 
   /// The database, the disk or the bucket does not answer. Nothing was changed. Again in a few seconds; operators: `lamina check`.
   static const storageUnavailable = ProblemCode('storage_unavailable');
+
+  /// The server's disk is nearly full, so no picture is taken; reading, deleting and expiry work. Nothing was changed. Later, or delete what is not needed.
+  static const storageFull = ProblemCode('storage_full');
 
   /// fal's keys cannot be fetched, so no signature can be checked. fal delivers again by itself.
   static const webhookKeysUnavailable = ProblemCode('webhook_keys_unavailable');
@@ -255,9 +261,11 @@ extension type const ProblemCode(String value) implements String {
     uploadChecksumMismatch,
     internalError,
     storageRefused,
+    databaseDamaged,
     serverBusy,
     tooManyConnections,
     storageUnavailable,
+    storageFull,
     webhookKeysUnavailable,
     notReady,
     storageQuotaExceeded,

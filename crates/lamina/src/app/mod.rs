@@ -33,10 +33,10 @@ pub(crate) use self::fal::fal_client;
 use self::fal::{fal_settings, keep_webhook_keys};
 use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
 pub use self::run::run;
-use self::storage::bound_storage;
+use self::storage::{bound_storage, space};
 pub(crate) use self::storage::{link_signer, open_blobs};
 use crate::access::{ApiKey, StorageRules};
-use crate::blobs::Inbox;
+use crate::blobs::{Inbox, Ownership};
 use crate::clock::Clock;
 use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
@@ -114,7 +114,10 @@ impl App {
         let store = SqliteStore::open_measured(&config.database_path, metrics.database.clone())?;
         let store: Arc<dyn Store> = Arc::new(store);
         store.bound_storage(config.storage_rules.caps(0, None));
-        let blobs = open_blobs(&config.storage)?.measured(metrics.blobs.clone());
+        let space = space(config, data);
+        let blobs = open_blobs(&config.storage)?
+            .measured(metrics.blobs.clone())
+            .within(space.clone());
         let links = Arc::new(link_signer(config, data)?);
         let pool = Pool::new(PoolSize::default());
         let limits = Limits {
@@ -159,6 +162,7 @@ impl App {
         std::fs::create_dir_all(&spool)
             .map_err(|error| StartError::Folder(spool.display().to_string(), error))?;
         let (draining, pulse) = (CancellationToken::new(), watch::Sender::new(None));
+        let ownership = watch::Sender::new(Ownership::Unknown);
         let (pass, mut rules) = (ApiKey::random(), key_rules(config));
         rules.admins.push(pass.digest().clone());
         let keys = ApiKeys::by(rules);
@@ -194,6 +198,8 @@ impl App {
             tracer: tracer.clone(),
             draining: draining.clone(),
             worker: pulse.subscribe(),
+            ownership: ownership.subscribe(),
+            space,
             webhooks: verifier.clone(),
         });
         let settings = WorkerSettings {
@@ -226,6 +232,7 @@ impl App {
             metrics: metrics.jobs.clone(),
             tracer: tracer.clone(),
             pulse,
+            ownership,
         };
         let worker = Worker::new(parts, settings);
         let connections = ConnectionLimits {

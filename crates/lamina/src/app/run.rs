@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::storage::refuse_emptied;
 use super::{App, StartError, Tuning, scraping};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::{runtime, tls};
 /// # Errors
 /// [`StartError`]
 pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<(), StartError> {
+    refuse_emptied(config).await?;
     let mut app = App::build(config, clock, Tuning::default())?;
     app.connections.connections = runtime::raise_descriptors(app.connections.connections);
     app.admit(config).await?;

@@ -1,6 +1,7 @@
 //! Where bytes are kept, and what makes links to them, as configured. It opens; it asks a bucket nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
@@ -8,8 +9,10 @@ use super::StartError;
 use crate::access::StorageRules;
 use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
 use crate::config::{Config, StorageConfig};
+use crate::disk::Space;
 use crate::secret;
 use crate::store::Store;
+use crate::store::sqlite::OpenError;
 
 /// Opens the blob store; of a bucket nothing is asked yet.
 ///
@@ -21,6 +24,43 @@ pub(crate) fn open_blobs(storage: &StorageConfig) -> Result<Blobs, BlobError> {
         StorageConfig::Bucket { settings, .. } => Blobs::bucket(settings),
     }
 }
+
+/// The disks that pictures and bodies are written to; a bucket is none.
+pub(super) fn space(config: &Config, data: &Path) -> Space {
+    let mut folders = vec![data.to_owned()];
+    if let StorageConfig::Folder(folder) = &config.storage {
+        folders.push(folder.clone());
+    }
+    Space::over(folders, config.min_free_disk)
+}
+
+/// Refuses an empty file in the place of a database whose storage says that there was one. (The file
+/// beside the database says so too, where it is still there.)
+///
+/// # Errors
+/// [`StartError::Database`]
+pub(super) async fn refuse_emptied(config: &Config) -> Result<(), StartError> {
+    let path = &config.database_path;
+    let is_empty = std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == 0);
+    if !is_empty {
+        return Ok(());
+    }
+    let Ok(blobs) = open_blobs(&config.storage) else {
+        return Ok(());
+    };
+    // A storage that does not answer is told to whoever asks it next.
+    match tokio::time::timeout(MARK_WITHIN, blobs.mark()).await {
+        Ok(Ok(Some(mark))) => Err(OpenError::Emptied {
+            path: path.clone(),
+            deployment: mark.deployment,
+        }
+        .into()),
+        Ok(Ok(None) | Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// How long a start waits for the storage's word.
+const MARK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What makes and checks links to the configured storage.
 ///

@@ -103,8 +103,7 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    pub(super) fn add_file(&mut self, name: &str, file: &Path) -> Result<(), ArchiveError> {
-        let file = File::open(file)?;
+    pub(super) fn add_file(&mut self, name: &str, file: &File) -> Result<(), ArchiveError> {
         let bytes = file.metadata()?.len();
         self.add(name, bytes, file)
     }

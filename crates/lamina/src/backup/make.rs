@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
-use tempfile::NamedTempFile;
 
 use super::archive::{self, ArchiveError, Writer};
 use super::needed::Needed;
+use super::unfinished::Unfinished;
 use crate::blobs::{BlobError, BlobKey, Blobs};
 use crate::jobs::{JobId, UnixMs};
 use crate::secret;
-use crate::store::sqlite::{OpenError, living, snapshot};
+use crate::store::sqlite::{OpenError, Snapshot, living};
 
 /// What a backup is made of.
 #[derive(Debug)]
@@ -86,18 +86,15 @@ impl Backup {
         let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
         // Where the file will be there is room for it; beside the database there may be none.
-        let aside = tempfile::Builder::new()
-            .prefix(".lamina-backup-")
-            .tempdir_in(folder)
-            .map_err(io_failed)?;
-        let copy = aside.path().join(archive::DATABASE);
-        let schema = snapshot(&self.database, &copy)?;
-        let needed = Needed::of(living(&copy, now)?);
+        let snapshot = Snapshot::take(&self.database, folder)?;
+        let needed = Needed::of(snapshot.living(now)?);
 
-        let part = NamedTempFile::new_in(aside.path()).map_err(io_failed)?;
+        let part = Unfinished::begin(folder).map_err(io_failed)?;
         let mut writer =
-            Writer::begin(part, schema, now, self.pictures.is_some()).map_err(failed)?;
-        writer.add_file(archive::DATABASE, &copy).map_err(failed)?;
+            Writer::begin(part, snapshot.schema, now, self.pictures.is_some()).map_err(failed)?;
+        let bytes = snapshot.bytes().map_err(io_failed)?;
+        writer.add_file(archive::DATABASE, bytes).map_err(failed)?;
+        drop(snapshot);
         let secret = self.add_secret(&mut writer, failed)?;
         let (mut pictures, mut damaged) = (0, Vec::new());
         if let Some(blobs) = &self.pictures {
@@ -106,10 +103,7 @@ impl Backup {
             damaged = self.lost(&needed, &there, now)?;
         }
         let part = writer.finish().map_err(failed)?;
-        part.as_file().sync_all().map_err(io_failed)?;
-        let bytes = part.as_file().metadata().map_err(io_failed)?.len();
-        part.persist_noclobber(file)
-            .map_err(|error| io_failed(error.error))?;
+        let bytes = part.keep(file, folder).map_err(io_failed)?;
         Ok(Made {
             jobs: needed.jobs(),
             uploads: needed.uploads(),

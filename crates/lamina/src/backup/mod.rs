@@ -8,6 +8,7 @@ mod archive;
 mod make;
 mod needed;
 mod put_back;
+mod unfinished;
 
 pub use archive::ArchiveError;
 pub use make::{Backup, BackupError, Made};

@@ -51,6 +51,14 @@ impl Needed {
         jobs
     }
 
+    pub(super) fn has_job(&self, job: &JobId) -> bool {
+        self.jobs.contains_key(job)
+    }
+
+    pub(super) fn has_upload(&self, upload: &UploadId) -> bool {
+        self.uploads.contains(upload)
+    }
+
     pub(super) fn jobs(&self) -> usize {
         self.jobs.len()
     }

@@ -14,11 +14,13 @@ use secrecy::SecretString;
 use super::archive::{self, ArchiveError, Index};
 use super::needed::Needed;
 use crate::access::SpendCaps;
-use crate::blobs::{BlobError, BlobKey, Blobs};
+use crate::blobs::{BlobError, BlobKey, Blobs, Mark};
 use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, UnixMs, settle};
 use crate::secret;
-use crate::store::sqlite::{OpenError, Replacement, SqliteStore, living, snapshot};
-use crate::store::{Claimed, Facts, Store as _, StoreError, SubmissionState, Want};
+use crate::store::sqlite::{
+    OpenError, Replacement, SqliteStore, copy_whole, deployment_of, living,
+};
+use crate::store::{Claimed, Deployment, Facts, Store as _, StoreError, SubmissionState, Want};
 
 /// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>).
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
@@ -65,6 +67,9 @@ pub struct Restored {
     pub unknown: usize,
     /// Whether the signing secret was put back.
     pub secret: bool,
+    /// Whether the storage is another database's, or holds what this one does not know: then nothing is
+    /// swept from it.
+    pub holds_more: bool,
 }
 
 /// Why nothing, or not everything, was put back. The database is in its place only when all is.
@@ -123,14 +128,11 @@ impl Restore {
         if place.exists() && !self.force {
             return Err(RestoreError::Exists(self.database.clone()));
         }
-        let aside = tempfile::Builder::new()
-            .prefix(".lamina-restore-")
-            .tempdir_in(data)
-            .map_err(at)?;
+        let aside = place.stage().map_err(at)?;
         let staged = aside.path().join(archive::DATABASE);
         if matches!(found, Found::Database) {
             // What its journal holds belongs to it.
-            snapshot(file, &staged)?;
+            copy_whole(file, &staged)?;
         }
         let secret = unpack(file, &found, &staged).map_err(|source| backup(file, source))?;
         let index = match &found {
@@ -154,8 +156,27 @@ impl Restore {
             secret::keep(folder, &secret).map_err(at)?;
             restored.secret = true;
         }
+        let own = deployment_of(&staged)?;
         place.finish(&staged)?;
+        restored.holds_more = !self.claim(own, &needed).await?;
         Ok(restored)
+    }
+
+    /// Marks the storage as the restored database's, unless it holds what that does not know; a start
+    /// looks more closely.
+    async fn claim(&self, own: Option<Deployment>, needed: &Needed) -> Result<bool, RestoreError> {
+        let owners = self.pictures.owners().await?;
+        let jobs = owners.jobs.iter().all(|job| needed.has_job(job));
+        let known = jobs
+            && owners
+                .uploads
+                .iter()
+                .all(|upload| needed.has_upload(upload));
+        if let Some(own) = own.filter(|_| known) {
+            let mark = Mark::new(&own.id, own.seen_at);
+            self.pictures.set_mark(&mark).await?;
+        }
+        Ok(known)
     }
 
     /// Migrates the database, ends what is over, and decides about what is not known.

@@ -3,8 +3,11 @@
 //! may repeat keys and signatures, and never reaches a log.
 
 use std::error::Error as _;
+use std::io::ErrorKind;
 
 use object_store::client::{HttpError, HttpErrorKind};
+
+use crate::disk::Full;
 
 /// Why bytes could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -12,7 +15,10 @@ pub enum BlobError {
     /// There is no such blob.
     #[error("the blob {0} does not exist")]
     Missing(String),
-    /// The disk is full, the folder is read-only, the bucket is down or slow; it may pass.
+    /// The disk is full, or so nearly that no picture is written; it passes when something was erased.
+    #[error("there is no room for pictures: {0}")]
+    Full(String),
+    /// The folder is read-only, the bucket is down or slow; it may pass.
     #[error("the blob store failed: {0}")]
     Unavailable(String),
     /// The bucket answers, and refuses lamina: a wrong key, a missing right, no such bucket, another
@@ -33,6 +39,7 @@ impl BlobError {
             {
                 Self::Missing(what.to_owned())
             }
+            _ if is_full(error) => Self::Full(format!("{what}: the disk is full")),
             _ => match answer.status {
                 Some(408 | 425 | 429 | 500..) => {
                     Self::Unavailable(format!("{what}: {}", answer.sentence()))
@@ -43,6 +50,25 @@ impl BlobError {
         }
     }
 }
+
+impl From<Full> for BlobError {
+    fn from(full: Full) -> Self {
+        Self::Full(full.to_string())
+    }
+}
+
+fn is_full(error: &object_store::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+const MOVED_PERMANENTLY: u16 = 301;
 
 /// What a bucket answered, as far as it may be repeated.
 struct Answer {
@@ -58,6 +84,11 @@ impl Answer {
         let status = text
             .split_once("status code: ")
             .and_then(|(_, rest)| rest.get(..3)?.parse().ok());
+        // S3 in another region sends clients elsewhere, and says only to browsers where.
+        let status = status.or_else(|| {
+            text.contains("redirect without LOCATION")
+                .then_some(MOVED_PERMANENTLY)
+        });
         let code = text
             .split_once("<Code>")
             .and_then(|(_, rest)| rest.split_once("</Code>"))

@@ -18,6 +18,11 @@ pub enum TransferError {
     /// One of the stores.
     #[error("{0}: {1}")]
     Store(&'static str, BlobError),
+    /// The target is somebody else's.
+    #[error(
+        "the target belongs to the deployment {0}, and the source does not; name an empty target"
+    )]
+    Foreign(String),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -85,6 +90,12 @@ impl Transfer {
         journal: &mut Journal,
         mut report: impl FnMut(usize, Option<Done>),
     ) -> Result<Tally, TransferError> {
+        let whose = self.from.mark().await.map_err(source)?;
+        if let Some(there) = self.to.mark().await.map_err(target)?
+            && whose.as_ref().map(|mark| &mark.deployment) != Some(&there.deployment)
+        {
+            return Err(TransferError::Foreign(there.deployment));
+        }
         let (keys, others) = self.from.keys().await.map_err(source)?;
         report(keys.len(), None);
         let mut tally = Tally {
@@ -115,6 +126,9 @@ impl Transfer {
             report(keys.len(), Some(done));
         }
         tally.removed = self.follow_erasures(journal).await?;
+        if let Some(mark) = whose {
+            self.to.set_mark(&mark).await.map_err(target)?;
+        }
         Ok(tally)
     }
 

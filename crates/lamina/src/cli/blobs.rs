@@ -8,8 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{count, finish, runtime, say, with_config};
 use crate::app;
-use crate::blobs::{Blobs, Done, Journal, Tally, Transfer};
+use crate::blobs::{Blobs, Done, Journal, Mark, Tally, Transfer};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, StorageConfig};
+use crate::store::sqlite::{SqliteStore, present};
+use crate::store::{DeploymentStore as _, Store as _};
 use crate::telemetry;
 
 /// Arguments of `lamina blobs`.
@@ -23,6 +26,9 @@ pub(super) struct Args {
 enum Command {
     /// Copy every picture from one storage to another and verify it; run it again to go on
     Copy(CopyArgs),
+    /// Say that the storage is this database's, after it was found to be another's or a later one's;
+    /// what the database does not know is swept from then on
+    Adopt,
 }
 
 /// Arguments of `lamina blobs copy`. A bucket's endpoint and key come from the configuration.
@@ -39,7 +45,15 @@ struct CopyArgs {
 
 impl Args {
     pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
-        let Command::Copy(copy) = self.command;
+        let copy = match self.command {
+            Command::Copy(copy) => copy,
+            Command::Adopt => {
+                return with_config(Config::load(file), |config| {
+                    let _log = telemetry::start(&config.log);
+                    finish(adopt(&config))
+                });
+            }
+        };
         // Options that speak of the storage in use would be wrong for one of the two.
         let load = |url: &str| {
             let over = [
@@ -56,6 +70,30 @@ impl Args {
             })
         })
     }
+}
+
+/// Marks the storage as the database's, which nobody may have open.
+fn adopt(config: &Config) -> Result<(), String> {
+    present(&config.database_path).map_err(|error| error.to_string())?;
+    let store = SqliteStore::open(&config.database_path).map_err(|error| error.to_string())?;
+    let blobs = app::open_blobs(&config.storage).map_err(|error| error.to_string())?;
+    let id = runtime()?.block_on(async {
+        let now = SystemClock::default().wall();
+        let told = async {
+            store.deployment_adopted(now).await?;
+            store.deployment_seen(now).await?;
+            store.deployment().await
+        };
+        let own = told.await.map_err(|error| error.to_string())?;
+        let mark = Mark::new(&own.id, own.seen_at);
+        let marked = blobs.set_mark(&mark).await;
+        store.close().await;
+        marked.map(|()| own.id).map_err(|error| error.to_string())
+    })?;
+    say(&format!(
+        "the storage is the database's ({id}) from now on; what the database does not know is swept from it once it is an hour old"
+    ));
+    Ok(())
 }
 
 impl CopyArgs {

@@ -10,9 +10,9 @@ use secrecy::ExposeSecret as _;
 
 use super::{count, reach, runtime};
 use crate::app::{self, StartError};
-use crate::blobs::BlobError;
+use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
-use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, present};
+use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, deployment_of, present};
 use crate::store::{Accounts as _, Store as _, StoreError};
 
 /// What was found of one part.
@@ -67,6 +67,9 @@ fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
     let stored = runtime.block_on(storage(config));
     let usable = stored.is_ok();
     tell("storage", stored.into());
+    if usable {
+        tell("deployment", runtime.block_on(deployment(config)));
+    }
     if usable {
         tell("links", runtime.block_on(reach::links(config)));
     }
@@ -163,6 +166,46 @@ async fn storage(config: &Config) -> Result<String, String> {
             probed.map_err(|error| error.to_string())?;
             Ok(format!("the bucket {} can be written", settings.name))
         }
+    }
+}
+
+/// Whether the storage is the database's own.
+async fn deployment(config: &Config) -> Found {
+    let own = match deployment_of(&config.database_path) {
+        Ok(own) => own,
+        Err(OpenError::Missing { .. }) => None,
+        Err(error) => return Found::Bad(error.to_string()),
+    };
+    let marked = match app::open_blobs(&config.storage) {
+        Ok(blobs) => blobs.mark().await,
+        Err(error) => Err(error),
+    };
+    let mark = match marked {
+        Ok(mark) => mark,
+        Err(error) => return Found::Bad(error.to_string()),
+    };
+    let Some(own) = own else {
+        return match mark {
+            None => {
+                Found::Good("neither database nor storage is marked yet; a start does it".into())
+            }
+            Some(mark) => Found::Unsure(format!(
+                "the storage belongs to the database {}, and there is none here: a new one will not sweep it; check DATABASE_PATH and STORAGE_URL, or restore a backup",
+                mark.deployment
+            )),
+        };
+    };
+    let id = &own.id;
+    match Ownership::of(mark, id, own.seen_at, true) {
+        Ownership::Own | Ownership::Unmarked | Ownership::Unknown => {
+            Found::Good(format!("{id}: the storage is this database's, or unmarked"))
+        }
+        Ownership::Foreign { deployment } => Found::Unsure(format!(
+            "the storage belongs to the database {deployment}, and this one is {id}: nothing is swept; check DATABASE_PATH and STORAGE_URL, or run lamina blobs adopt"
+        )),
+        Ownership::Newer => Found::Unsure(format!(
+            "{id}: the storage knows a later state of this database, as after an older copy was put back: what it does not know is not swept until lamina blobs adopt"
+        )),
     }
 }
 

@@ -63,6 +63,7 @@ fn tell(config: &Config, restored: &Restored) {
         deleted,
         unknown,
         secret,
+        holds_more,
     } = restored;
     let made = made_at.map_or_else(String::new, |when| format!(" of {when}"));
     say(&format!(
@@ -73,6 +74,11 @@ fn tell(config: &Config, restored: &Restored) {
         count(*pictures, "picture"),
         if *secret { ", the signing secret" } else { "" }
     ));
+    if *holds_more {
+        say(
+            "the storage holds more than this backup knows, or belongs to another database: nothing is swept from it until lamina blobs adopt says that it is this one's",
+        );
+    }
     if *expired > 0 {
         let expired = count(*expired as u64, "job");
         say(&format!("{expired} had expired: erased"));

@@ -28,6 +28,7 @@ pub use storage::StorageConfig;
 pub use values::ConfigError;
 
 use crate::access::{LimitRules, SpendCaps, StorageRules};
+use crate::disk::Floor;
 use crate::engines::ImageWay;
 use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
@@ -92,6 +93,8 @@ pub struct Config {
     pub max_image_bytes: u64,
     /// The largest image, in pixels.
     pub max_image_pixels: u64,
+    /// How much of its disks stays free.
+    pub min_free_disk: Floor,
     /// Connections at once.
     pub max_connections: usize,
     /// Logging.
@@ -256,6 +259,7 @@ impl Config {
             fetch: reader.fetch(),
             max_image_bytes: reader.count("MAX_IMAGE_BYTES", "a number of bytes"),
             max_image_pixels: reader.count("MAX_IMAGE_PIXELS", "a number of pixels"),
+            min_free_disk: reader.min_free_disk(),
             max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
             log: reader.log(),
             metrics_listen: reader.metrics_listen(),

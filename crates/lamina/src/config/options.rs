@@ -270,6 +270,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "The largest image, in pixels.",
     ),
     option(
+        "MIN_FREE_DISK_BYTES",
+        "auto",
+        "Bytes of each disk that stay free: with less left, no picture is taken. auto is a tenth of the disk and at most 512 MiB; off takes pictures until nothing is left.",
+    ),
+    option(
         "MAX_CONNECTIONS",
         "4096",
         "Connections served at once. One more takes the place of an idle one, or is told to come back; fewer where the system gives too few descriptors.",

@@ -11,6 +11,7 @@ use url::Url;
 use super::options::OPTIONS;
 use super::values::{ConfigError, Values};
 use super::{FetchConfig, LocalConfig, LogConfig};
+use crate::disk::Floor;
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 
@@ -73,6 +74,22 @@ impl<'a> Reader<'a> {
             self.wrong(name, format!("expected {wanted}, at least 1, got 0"));
         }
         parsed
+    }
+
+    pub(super) fn min_free_disk(&mut self) -> Floor {
+        let name = "MIN_FREE_DISK_BYTES";
+        let text = self.text(name);
+        match text {
+            "auto" => Floor::Auto,
+            "off" => Floor::Bytes(0),
+            number => number.parse().map(Floor::Bytes).unwrap_or_else(|_| {
+                self.wrong(
+                    name,
+                    format!("expected auto, off or a number of bytes, got {text:?}"),
+                );
+                Floor::Auto
+            }),
+        }
     }
 
     pub(super) fn flag(&mut self, name: &str) -> bool {

@@ -70,7 +70,7 @@ impl From<BlobError> for EngineError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Missing(_) => Self::permanent(FailureCode::SourceLost, error.to_string()),
-            BlobError::Unavailable(_) | BlobError::Refused(_) => {
+            BlobError::Full(_) | BlobError::Unavailable(_) | BlobError::Refused(_) => {
                 Self::retryable(FailureCode::StorageUnavailable, error.to_string())
             }
         }

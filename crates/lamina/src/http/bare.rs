@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{ApiKeys, BodyBudget, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
-use crate::blobs::{Blobs, Inbox, LinkSigner};
+use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::ManualClock;
+use crate::disk::Space;
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::EngineKind;
 use crate::metrics::Metrics;
@@ -73,6 +74,8 @@ impl Bare {
             tracer: Tracer::default(),
             draining: CancellationToken::new(),
             worker: pulse.subscribe(),
+            space: Space::default(),
+            ownership: watch::Sender::new(Ownership::Own).subscribe(),
         };
         Self { edge, store, pulse }
     }

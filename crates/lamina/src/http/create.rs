@@ -25,6 +25,7 @@ use super::origin::public_path;
 use super::own_link::{self, AskedAt, OwnLink};
 use super::picture;
 use super::problem::Problem;
+use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
@@ -55,6 +56,7 @@ use crate::trace;
         (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_job(
@@ -67,6 +69,7 @@ pub(super) async fn create_job(
     require_json(&parts.headers)?;
     let key = idempotency_key(&parts.headers)?;
     let asked = AskedAt::of(&parts.uri, &parts.headers);
+    let _room = room::for_body(&edge, &body, edge.limits.json_bytes)?;
     let body = receive(&edge, body, key.is_some()).await?;
     let key = key
         .zip(body.sha256)

@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::files::signature;
 use super::path::Segments;
 use super::problem::Problem;
+use super::room;
 use super::sink::Sink;
 use crate::blobs::Right;
 use crate::images::ImageError;
@@ -47,6 +48,7 @@ use crate::store::{Arrival, Incoming};
         (status = 415, description = "`content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`image_empty`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]
@@ -61,6 +63,7 @@ pub(super) async fn put_file(
     let now = edge.clock.wall();
     let id = edge.links.verify_put(&path, exp, &sig, now)?;
     promised(&edge, id).await?;
+    let _room = room::for_body(&edge, request.body(), edge.images.max_bytes)?;
     let right = edge.inbox.take(id).await?;
     // Whoever had the right before may have used it, or the upload may be gone since.
     let promised = promised(&edge, id).await?;

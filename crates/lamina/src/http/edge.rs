@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fal_queue::webhook::Verifier;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -15,8 +16,9 @@ use super::error::ApiError;
 use super::keys::ApiKeys;
 use super::limits::EdgeLimits;
 use super::readiness::WorkerPulse;
-use crate::blobs::{Blobs, Inbox, LinkSigner};
+use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::Clock;
+use crate::disk::Space;
 use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind};
 use crate::metrics::Metrics;
@@ -60,6 +62,8 @@ pub struct Edge {
     /// Names under which a service without keys may be asked, besides its addresses, `localhost`
     /// and the host of `public_url`.
     pub host_names: HostNames,
+    /// The disks that pictures and bodies are written to.
+    pub space: Space,
     /// Checks fal's signatures on webhooks; without it the nonce in their address is the proof.
     pub webhooks: Option<Arc<Verifier>>,
     /// Where bodies too large for memory are kept while they are received; must exist.
@@ -76,6 +80,8 @@ pub struct Edge {
     pub draining: CancellationToken,
     /// Beats whenever the worker has looked for jobs.
     pub worker: WorkerPulse,
+    /// Whose the storage is.
+    pub ownership: watch::Receiver<Ownership>,
 }
 
 /// Origins of web pages that may call `/api`. Links to files are open to every origin anyway.

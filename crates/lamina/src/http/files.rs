@@ -3,6 +3,7 @@
 //! came in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -22,7 +23,9 @@ use super::path::Segments;
 use super::problem::Problem;
 use super::range::{Part, wanted};
 use crate::blobs::{BlobKey, LinkError};
+use crate::jobs::UnixMs;
 use crate::metrics::Direction;
+use crate::store::StoreError;
 
 /// The file behind a link. HEAD answers the same without the file.
 #[utoipa::path(
@@ -58,7 +61,12 @@ pub(super) async fn get_file(
 ) -> Result<Response, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let key = edge.links.verify(&path, exp, &sig, edge.clock.wall())?;
+    let now = edge.clock.wall();
+    let key = edge.links.verify(&path, exp, &sig, now)?;
+    // A link ends with its job, at once, however long the bytes take to go.
+    if !is_live(&edge, &key, now).await? {
+        return Err(ApiError::FileGone);
+    }
     let (size, version) = edge.blobs.size(&key).await?;
     let tag = entity_tag(&key, size, version.as_deref());
     if has_tag(&headers, &tag) {
@@ -90,6 +98,28 @@ pub(super) async fn get_file(
         let _ = &open;
     });
     Ok((status, answer, Body::from_stream(counted)).into_response())
+}
+
+/// So long a link opens an upload that no row names. Uploads are never deleted before their time, and a
+/// link ends with that anyway.
+const WITHOUT_ROW: Duration = Duration::from_secs(600);
+
+/// Whether what a link of `key` leads to is neither deleted nor expired.
+pub(super) async fn is_live(edge: &Edge, key: &BlobKey, now: UnixMs) -> Result<bool, StoreError> {
+    match key {
+        BlobKey::Source(job, _) | BlobKey::EngineInput(job, _) | BlobKey::Layer(job, ..) => {
+            edge.store.job_is_live(*job, now).await
+        }
+        BlobKey::Upload(upload, _) => {
+            // What `lamina check` stores to prove the way has no row.
+            let made = upload.made_at();
+            let young = made.is_some_and(|made| now.since(made) < WITHOUT_ROW);
+            Ok(edge.store.upload_is_live(*upload, now).await?
+                || (young && edge.store.upload_existing(&[*upload]).await?.is_empty()))
+        }
+        // No link reads it.
+        BlobKey::Incoming(_) => Ok(false),
+    }
 }
 
 /// Expiry and signature of a link, from its query: each once and exactly as links are made, so that a

@@ -18,8 +18,8 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
-use crate::jobs::{JobId, Status};
-use crate::store::{Deletion, JobRecord, Lookup};
+use crate::jobs::{JobId, OwnerId, Status, UnixMs};
+use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
 
 /// One job.
 #[utoipa::path(
@@ -46,7 +46,8 @@ pub(super) async fn get_job(
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
+    let found = edge.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, edge.clock.wall())?;
     let view = || JobView::of(&edge, &base, &job, status);
     if is_running(status) {
         return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
@@ -81,7 +82,8 @@ pub(super) async fn get_layers(
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (job, status) = found(edge.store.job_get(&owner, job_id(&id)?).await?)?;
+    let found = edge.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, edge.clock.wall())?;
     match status {
         Status::Completed => {
             let list = || LayerList {
@@ -134,6 +136,7 @@ pub(super) async fn list_jobs(
     let now = edge.clock.now();
     let jobs = found
         .iter()
+        .filter(|job| job.expires_at > edge.clock.wall())
         .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
@@ -162,7 +165,7 @@ pub(super) async fn delete_job(
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     let now = edge.clock.wall();
-    match edge.store.job_delete(&owner, job_id(&id)?, now).await? {
+    match delete(&edge, &owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
             tell_deleted(&job, Wish::Owner, now, &edge.metrics.jobs, &edge.tracer);
             Ok(StatusCode::NO_CONTENT)
@@ -172,13 +175,32 @@ pub(super) async fn delete_job(
     }
 }
 
+/// Deletes, also where the disk is too full to write that down: then the bytes go first, which makes
+/// the room.
+async fn delete(
+    edge: &Edge,
+    owner: &OwnerId,
+    id: JobId,
+    now: UnixMs,
+) -> Result<Deletion, ApiError> {
+    match edge.store.job_delete(owner, id, now).await {
+        Err(StoreError::Full(_)) => {}
+        deleted => return Ok(deleted?),
+    }
+    living(edge.store.job_get(owner, id).await?, now)?;
+    edge.blobs.erase_job(id).await?;
+    Ok(edge.store.job_delete(owner, id, now).await?)
+}
+
 /// What is no id names no job.
 fn job_id(text: &str) -> Result<JobId, ApiError> {
     text.parse().map_err(|_| ApiError::JobNotFound)
 }
 
-fn found(lookup: Lookup) -> Result<(Arc<JobRecord>, Status), ApiError> {
+/// A job whose time is over has expired, whether or not that is written already.
+fn living(lookup: Lookup, now: UnixMs) -> Result<(Arc<JobRecord>, Status), ApiError> {
     match lookup {
+        Lookup::Found(job) if job.expires_at <= now => Err(ApiError::JobGone(Gone::Expired)),
         Lookup::Found(job) => {
             let status = job.status().ok_or(ApiError::JobNotFound)?;
             Ok((job, status))

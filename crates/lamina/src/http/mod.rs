@@ -45,6 +45,7 @@ mod query;
 mod range;
 mod rate;
 mod readiness;
+mod room;
 mod scrape;
 mod serve;
 mod single;

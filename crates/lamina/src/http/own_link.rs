@@ -14,7 +14,7 @@ use url::Url;
 
 use super::edge::Edge;
 use super::error::{ApiError, LinkFault};
-use super::files::signature;
+use super::files::{is_live, signature};
 use super::intake::Intake;
 use super::origin::asked_host;
 use super::picture;
@@ -125,6 +125,10 @@ pub(super) async fn take(
     key: &BlobKey,
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
+    // As when it is opened: it ends with its job, however long the bytes take to go.
+    if !is_live(edge, key, edge.clock.wall()).await? {
+        return Err(ApiError::SourceLink(LinkFault::Gone));
+    }
     let mut opened = edge.blobs.open(key, None).await.map_err(gone)?;
     let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
     while let Some(chunk) = opened.stream.next().await {

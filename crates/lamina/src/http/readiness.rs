@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::timeout;
 
 use super::edge::Edge;
+use crate::blobs::Ownership;
 use crate::jobs::whole_ms;
 
 /// How long a finding counts.
@@ -48,21 +49,28 @@ pub struct Checks {
     pub storage: Part,
     /// Jobs were asked for in the last seconds.
     pub worker: Part,
+    /// The disk has room for pictures.
+    pub space: Part,
+    /// Whether the storage is known to be this database's own. If not, bytes that the database does not
+    /// know are left alone; this keeps no work out.
+    pub ownership: Part,
 }
 
 impl Checks {
     /// Whether work can be taken.
     pub(super) fn ready(&self) -> bool {
-        !self.draining && [self.database, self.storage, self.worker] == [Part::Ok; 3]
+        !self.draining && [self.database, self.storage, self.worker, self.space] == [Part::Ok; 4]
     }
 
     /// Each part by its name in the answer, and whether it lets work in.
-    pub(super) fn parts(&self) -> [(&'static str, bool); 4] {
+    pub(super) fn parts(&self) -> [(&'static str, bool); 6] {
         [
             ("accepting", !self.draining),
             ("database", self.database == Part::Ok),
             ("storage", self.storage == Part::Ok),
             ("worker", self.worker == Part::Ok),
+            ("space", self.space == Part::Ok),
+            ("ownership", self.ownership == Part::Ok),
         ]
     }
 
@@ -81,6 +89,10 @@ impl Checks {
             (
                 self.worker == Part::Failed,
                 "the worker does not look for jobs",
+            ),
+            (
+                self.space == Part::Failed,
+                "the disk is nearly full, and no pictures are taken until some are deleted or expire",
             ),
         ];
         let reasons = parts.iter().filter(|(wrong, _)| *wrong);
@@ -119,6 +131,8 @@ impl Readiness {
             database: Part::Failed,
             storage: Part::Failed,
             worker: Part::Failed,
+            space: Part::Failed,
+            ownership: ownership(edge),
         })
     }
 }
@@ -128,12 +142,13 @@ fn now(checks: Checks, edge: &Edge) -> Checks {
     Checks {
         draining: edge.draining.is_cancelled(),
         worker: worker(edge),
+        ownership: ownership(edge),
         ..checks
     }
 }
 
 async fn find(storage: Option<Part>, mut found: OwnedMutexGuard<Found>, edge: Arc<Edge>) -> Checks {
-    let (database, probed) = tokio::join!(
+    let (database, probed, space) = tokio::join!(
         part("the database", DATABASE_ANSWERS_WITHIN, edge.store.ping()),
         async {
             if let Some(known) = storage {
@@ -141,12 +156,15 @@ async fn find(storage: Option<Part>, mut found: OwnedMutexGuard<Found>, edge: Ar
             }
             part("the blob store", STORAGE_ANSWERS_WITHIN, edge.blobs.probe()).await
         },
+        space(&edge),
     );
     let checks = Checks {
         draining: edge.draining.is_cancelled(),
         database,
         storage: probed,
         worker: worker(&edge),
+        space,
+        ownership: ownership(&edge),
     };
     let now = Instant::now();
     found.checks = Some((now, checks));
@@ -172,6 +190,36 @@ async fn part<E: std::fmt::Display>(
             tracing::error!(waited_ms, "{name} does not answer in time");
             Part::Failed
         }
+    }
+}
+
+async fn space(edge: &Edge) -> Part {
+    let space = edge.space.clone();
+    // A disk that hangs hangs here too.
+    let look = tokio::task::spawn_blocking(move || space.above_floor());
+    match timeout(STORAGE_ANSWERS_WITHIN, look).await {
+        Ok(Ok(Ok(()))) => Part::Ok,
+        Ok(Ok(Err(full))) => {
+            let (free_bytes, floor_bytes) = (full.free, full.floor);
+            tracing::error!(
+                free_bytes,
+                floor_bytes,
+                "the disk is nearly full: no pictures are taken"
+            );
+            Part::Failed
+        }
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!("it cannot be learnt how full the disk is");
+            Part::Failed
+        }
+    }
+}
+
+/// Until it was looked at, nothing is wrong.
+fn ownership(edge: &Edge) -> Part {
+    match *edge.ownership.borrow() {
+        Ownership::Own | Ownership::Unknown => Part::Ok,
+        Ownership::Foreign { .. } | Ownership::Newer | Ownership::Unmarked => Part::Failed,
     }
 }
 

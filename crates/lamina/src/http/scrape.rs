@@ -2,7 +2,7 @@
 //! the account, the pool and the disk. Whoever reaches that listener reads what is spent, so it is
 //! no route of the API. Looks are shared: however many ask, the database is asked once in a while.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::edge::Edge;
 use super::readiness::Readiness;
+use crate::disk::free_and_size;
 use crate::jobs::EngineKind;
 use crate::metrics::Standing;
 use crate::store::{
@@ -80,7 +81,7 @@ impl Scrape {
             }
         };
         let data = self.data.clone();
-        let disk = tokio::task::spawn_blocking(move || disk(&data));
+        let disk = tokio::task::spawn_blocking(move || free_and_size(&data));
         let pool = self.edge.pool.load();
         Some(Standing {
             queue: queue
@@ -99,6 +100,7 @@ impl Scrape {
             pool_waiting: pool.waiting,
             pool_megapixels: pool.megapixels,
             disk: disk.await.ok().flatten(),
+            disk_floor: self.edge.space.floor(),
         })
     }
 
@@ -126,13 +128,4 @@ fn submissions(account: &[AccountLine]) -> Vec<(EngineKind, &'static str, u64, u
         (engine, state.as_str(), count, price)
     })
     .collect()
-}
-
-/// Free to this user, and all, in bytes.
-fn disk(folder: &Path) -> Option<(u64, u64)> {
-    let found = rustix::fs::statvfs(folder).ok()?;
-    Some((
-        found.f_bavail * found.f_frsize,
-        found.f_blocks * found.f_frsize,
-    ))
 }

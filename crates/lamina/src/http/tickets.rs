@@ -21,6 +21,7 @@ use super::path::Segments;
 use super::problem::Problem;
 use super::uploads::UploadView;
 use crate::blobs::{Link, PutTerms};
+use crate::disk::Need;
 use crate::images::ImageError;
 use crate::jobs::{TicketSpec, UnixMs, UploadId};
 use crate::store::{Arrival, Incoming};
@@ -97,6 +98,7 @@ enum UploadState {
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_ticket(
@@ -108,6 +110,7 @@ pub(super) async fn create_ticket(
     let (parts, body) = request.into_parts();
     require_json(&parts.headers)?;
     let spec = parse(&edge, body).await?;
+    let _room = edge.space.room(spec.bytes.unwrap_or(0), Need::New)?;
     let now = edge.clock.wall();
     let id = UploadId::new(now);
     let expires_at = now.plus(edge.limits.ticket_ttl.min(edge.upload_ttl));

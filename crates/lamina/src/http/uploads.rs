@@ -21,6 +21,7 @@ use super::json::fresh;
 use super::origin::PublicBase;
 use super::picture;
 use super::problem::Problem;
+use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
@@ -95,6 +96,7 @@ impl UploadView {
         (status = 507, description = "`storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn upload(
@@ -108,6 +110,7 @@ pub(super) async fn upload(
     let least = declared.saturating_sub(edge.limits.multipart_overhead);
     let least = least.min(edge.images.max_bytes);
     edge.store.storage_room(&owner, least).await?;
+    let _room = room::for_body(&edge, request.body(), edge.images.max_bytes)?;
     let file = receive(&edge, request).await?;
     let place = intake.of(&owner).enter(file.len).await?;
     let picture = picture::from_spool(&edge, &owner, file).await?;

@@ -39,6 +39,8 @@ pub struct Standing {
     pub pool_megapixels: usize,
     /// Bytes that the service may still write to the file system of its database, and its size.
     pub disk: Option<(u64, u64)>,
+    /// Bytes of it below which no picture is taken.
+    pub disk_floor: u64,
 }
 
 /// Gauges, and counters of what is counted elsewhere.
@@ -60,6 +62,7 @@ pub struct StandingMetrics {
     megapixels: Gauge,
     disk_free: Gauge,
     disk_size: Gauge,
+    disk_floor: Gauge,
     log_dropped: Counter,
     spans_dropped: Counter,
     build: Family<Label<1>, Gauge>,
@@ -158,6 +161,7 @@ impl StandingMetrics {
             self.disk_free.set(whole(free));
             self.disk_size.set(whole(size));
         }
+        self.disk_floor.set(whole(standing.disk_floor));
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {
@@ -245,7 +249,7 @@ impl StandingMetrics {
             gauge(
                 "lamina_ready",
                 &["part"],
-                "Whether work can be taken, as /readyz says: database, storage, worker, and accepting (0 while it stops); 1 or 0",
+                "Whether work can be taken, as /readyz says: database, storage, worker, space, and accepting (0 while it stops); ownership keeps no work out; 1 or 0",
             ),
             self.ready.clone(),
         );
@@ -296,6 +300,14 @@ impl StandingMetrics {
                 "What MAX_STORED_BYTES comes to; 0 where there is no bound",
             ),
             self.kept_limit.clone(),
+        );
+        catalog.add(
+            gauge(
+                "lamina_disk_floor_bytes",
+                &[],
+                "Bytes of the fullest disk below which no picture is taken (MIN_FREE_DISK_BYTES)",
+            ),
+            self.disk_floor.clone(),
         );
         catalog.add(
             counter(

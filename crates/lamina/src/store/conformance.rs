@@ -2,6 +2,7 @@
 //! an empty store.
 
 mod accounts;
+mod deployment;
 mod jobs;
 mod kept;
 mod oversight;
@@ -18,10 +19,11 @@ pub(super) use accounts::{
     limits_are_the_owners_and_stay_with_its_next_key,
     no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
 };
+pub(super) use deployment::a_deployment_is_told_apart_and_its_times_never_go_back;
 pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
-    a_job_is_seen_by_its_owner_alone, a_key_names_one_job_as_long_as_it_lives,
-    a_list_is_newest_first_and_goes_on_after_its_cursor,
+    a_job_is_live_until_its_time_whether_or_not_that_is_marked, a_job_is_seen_by_its_owner_alone,
+    a_key_names_one_job_as_long_as_it_lives, a_list_is_newest_first_and_goes_on_after_its_cursor,
     a_run_is_released_however_and_whenever_its_job_ended, a_store_that_is_closed_says_so,
     no_reader_sees_less_than_was_acknowledged_or_read_before,
 };
@@ -60,9 +62,9 @@ pub(super) use uploads::{
 };
 
 use super::{
-    Abandoned, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended, Facts, Gone,
-    IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
-    Settled, SourceFacts, Store, StoredSource, SubmissionState, Want,
+    Abandoned, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
+    Facts, Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening,
+    PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -245,6 +247,8 @@ macro_rules! for_each_case {
             the_queue_tells_what_is_due_and_for_how_long,
             a_job_expires_in_every_phase,
             a_run_is_released_however_and_whenever_its_job_ended,
+            a_job_is_live_until_its_time_whether_or_not_that_is_marked,
+            a_deployment_is_told_apart_and_its_times_never_go_back,
             leases_of_a_dead_process_end_at_once,
             a_job_that_waited_while_nobody_listened_is_due_at_once,
             an_upload_is_its_owners_until_it_expires,

@@ -6,7 +6,13 @@ use super::QuotaExceeded;
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The disk is full, the file is read-only or the database is locked; it may pass.
+    /// The disk is full; it passes when something was erased.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// The file is damaged, or is no database any more; only the operator can help.
+    #[error("the database file is damaged: {0}; stop the service and restore a backup")]
+    Damaged(String),
+    /// The file is read-only or the database is locked; it may pass.
     #[error("the database cannot write now: {0}")]
     Unavailable(String),
     /// A statement failed, or a row does not hold what it must; a defect.
@@ -25,8 +31,8 @@ impl StoreError {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Closed => true,
-            Self::Defect(_) | Self::QuotaExceeded(_) => false,
+            Self::Full(_) | Self::Unavailable(_) | Self::Closed => true,
+            Self::Damaged(_) | Self::Defect(_) | Self::QuotaExceeded(_) => false,
         }
     }
 }

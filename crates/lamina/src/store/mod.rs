@@ -5,6 +5,7 @@
 mod accounts;
 #[cfg(test)]
 mod conformance;
+mod deployment;
 mod error;
 mod kept;
 mod oversight;
@@ -17,14 +18,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use accounts::{Accounts, KeyRecord, OwnerStanding};
+pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
 pub use kept::KeptBytes;
 pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
 pub use records::{
-    Abandoned, Account, AccountLine, Arrival, Claimed, ClockSeen, Created, Deletion, Ended,
-    Erasable, Facts, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
+    Abandoned, Account, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion,
+    Ended, Facts, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
     Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded,
     Settled, SourceFacts, StorageBound, StorageStanding, StoredSource, Submission, SubmissionState,
     UploadRecord, WaitCounts, Want,
@@ -38,7 +40,7 @@ use crate::jobs::{
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: Accounts + Oversight + KeptBytes {
+pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.
@@ -212,8 +214,23 @@ pub trait Store: Accounts + Oversight + KeptBytes {
 
     /// Marks jobs whose time is over as expired; their workers lose their leases. Returns them.
     async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<Vec<Ended>, StoreError>;
-    /// Deleted and expired jobs whose bytes (or engine requests) may still exist.
-    async fn job_erasable(&self, limit: u32) -> Result<Vec<Erasable>, StoreError>;
+    /// Jobs whose time is over and that are not marked, oldest first; for when marking fails.
+    async fn job_overdue(&self, now: UnixMs, limit: u32) -> Result<Vec<JobId>, StoreError>;
+    /// Deleted and expired jobs whose bytes may still exist, but for those in `except`.
+    async fn job_erasable(&self, limit: u32, except: &[JobId]) -> Result<Vec<JobId>, StoreError>;
+    /// Deleted and expired jobs that may still have something at their engines, but for those in
+    /// `except`.
+    async fn job_cancellable(
+        &self,
+        limit: u32,
+        except: &[JobId],
+    ) -> Result<Vec<Cancellable>, StoreError>;
+    /// Nothing of the job is left at its engine, as far as that can be brought about.
+    async fn job_cancelled(&self, id: JobId, now: UnixMs) -> Result<(), StoreError>;
+    /// Whether links to a job's files still lead somewhere: it is neither deleted nor expired.
+    async fn job_is_live(&self, id: JobId, now: UnixMs) -> Result<bool, StoreError>;
+    /// Whether links to an upload still lead somewhere.
+    async fn upload_is_live(&self, id: UploadId, now: UnixMs) -> Result<bool, StoreError>;
     /// The blob store agreed that nothing of the job is left.
     async fn job_erased(&self, id: JobId, now: UnixMs) -> Result<(), StoreError>;
     /// Forgets rows whose bytes were erased and that ended before `before`.
@@ -236,8 +253,13 @@ pub trait Store: Accounts + Oversight + KeptBytes {
         id: UploadId,
         now: UnixMs,
     ) -> Result<Option<UploadRecord>, StoreError>;
-    /// Uploads whose time is over and whose bytes may still exist.
-    async fn upload_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError>;
+    /// Uploads whose time is over and whose bytes may still exist, but for those in `except`.
+    async fn upload_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError>;
     /// Forgets an upload whose bytes are gone.
     async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError>;
     /// Promises an upload whose bytes are still to come.
@@ -251,8 +273,13 @@ pub trait Store: Accounts + Oversight + KeptBytes {
     /// The promised upload was checked and stored: it is an upload like any other from now on.
     /// When two checked the same one, the first stays. False when it is gone.
     async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError>;
-    /// Promised uploads whose time is over and whose bytes may still exist.
-    async fn incoming_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError>;
+    /// Promised uploads whose time is over and whose bytes may still exist, but for those in `except`.
+    async fn incoming_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError>;
     /// Forgets a promised upload whose bytes are gone.
     async fn incoming_forget(&self, id: UploadId) -> Result<(), StoreError>;
     /// Which of these uploads exist, promised ones too.

@@ -39,6 +39,9 @@ pub(super) async fn run(
     engine: &dyn Engine,
     layers: Option<Vec<LayerSource>>,
 ) -> StepResult {
+    // A paid result waits for room; it is not fetched to be thrown away.
+    let has_room = worker.parts.blobs.takes_more();
+    has_room.map_err(|error| storage_trouble(worker, job.lease.job, &error))?;
     let sources = match layers {
         Some(layers) => layers,
         None => match ask_again(worker, job, engine).await? {

@@ -3,6 +3,7 @@
 //! here: it is a row with `run_at` in the future.
 
 mod abandoned;
+mod backlog;
 mod canvas;
 mod claim;
 mod clock_watch;
@@ -10,6 +11,7 @@ mod collect;
 pub mod crash;
 mod janitor;
 mod layers;
+mod orphans;
 mod prepare;
 mod resolve;
 mod run;
@@ -29,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::access::SpendCaps;
-use crate::blobs::{Blobs, Inbox};
+use crate::blobs::{Blobs, Inbox, Ownership};
 use crate::clock::Clock;
 use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
@@ -143,6 +145,8 @@ pub struct Parts {
     /// Told when the worker has looked for jobs, whether there were any, or room for any, or not.
     /// It looks every five seconds at least.
     pub pulse: watch::Sender<Option<Instant>>,
+    /// Told whose the storage is, whenever that was looked at.
+    pub ownership: watch::Sender<Ownership>,
 }
 
 /// The worker of one process.

@@ -17,6 +17,8 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     let facts = match &job.source {
         StoredSource::Stored(facts) => *facts,
         StoredSource::Url(url) => {
+            let has_room = worker.parts.blobs.takes_more();
+            has_room.map_err(|error| storage_trouble(worker, id, &error))?;
             let failed = |error: &FetchError| {
                 tracing::info!(job = %id, code = error.code(), "the source could not be fetched");
                 Report::of(fetch_failed(error))

@@ -110,6 +110,10 @@ pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
 pub(super) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Outcome {
     match error {
         BlobError::Missing(_) => Outcome::GiveUp(FailureCode::SourceLost.into()),
+        // Erasing takes its time, and each try may fetch every layer again.
+        BlobError::Full(_) => Outcome::Snooze {
+            until: now.plus(pause * 6),
+        },
         BlobError::Unavailable(_) => Outcome::Snooze {
             until: now.plus(pause),
         },

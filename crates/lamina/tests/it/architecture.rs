@@ -16,13 +16,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("access", &["jobs"]),
     ("clock", &["jobs"]),
+    ("disk", &[]),
     ("metrics", &["jobs"]),
     ("trace", &["jobs", "tls"]),
-    ("store", &["jobs", "access", "clock", "metrics"]),
-    ("blobs", &["jobs", "clock", "metrics", "trace"]),
     ("fair", &[]),
     ("compute_log", &["jobs"]),
     ("images", &["fair", "jobs"]),
+    ("store", &["jobs", "access", "clock", "disk", "metrics"]),
+    ("blobs", &["jobs", "clock", "disk", "metrics", "trace"]),
     ("tls", &[]),
     ("fetch", &["tls"]),
     (
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "access",
             "clock",
             "compute_log",
+            "disk",
             "store",
             "blobs",
             "images",
@@ -58,8 +60,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "jobs", "access", "clock", "fair", "store", "blobs", "images", "metrics", "trace",
-            "web",
+            "jobs", "access", "clock", "disk", "fair", "store", "blobs", "images", "metrics",
+            "trace", "web",
         ],
     ),
     ("web", &[]),
@@ -72,7 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "jobs", "access", "blobs", "engines", "fetch", "http", "trace", "worker",
+            "jobs", "access", "blobs", "disk", "engines", "fetch", "http", "trace", "worker",
         ],
     ),
     (

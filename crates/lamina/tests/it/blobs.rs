@@ -298,3 +298,50 @@ async fn every_owner_is_listed_however_many_there_are() {
     assert_eq!(listed, wanted);
     assert!(s3.objects().ends_with(PREFIX));
 }
+
+/// The library keeps its type of a refused request to itself, so its text is read; this is what fails
+/// when a newer one words it otherwise.
+#[tokio::test]
+async fn who_can_help_is_known_for_every_call_and_every_answer_of_a_bucket() {
+    let s3 = S3::start().await;
+    let blobs = Blobs::bucket(&s3.settings()).unwrap();
+    let (key, job) = (layer(0), JobId::new(UnixMs(1)));
+    blobs.put(&key, Bytes::from_static(b"x")).await.unwrap();
+    let all = [Method::GET, Method::PUT, Method::HEAD, Method::DELETE];
+    for (status, code, may_pass) in [
+        (301, "PermanentRedirect", false),
+        (400, "InvalidRequest", false),
+        (401, "Unauthorized", false),
+        (403, "AccessDenied", false),
+        (404, "NoSuchBucket", false),
+        (409, "OperationAborted", false),
+        (429, "SlowDown", true),
+        (500, "InternalError", true),
+        (503, "ServiceUnavailable", true),
+    ] {
+        s3.fail(&all, Fault::Answer(status, code));
+        let failures = [
+            ("get", blobs.get(&key).await.err()),
+            ("put", blobs.put(&key, Bytes::from_static(b"x")).await.err()),
+            ("open", blobs.open(&key, None).await.err()),
+            ("size", blobs.size(&key).await.err()),
+            ("copy", blobs.copy(&key, &layer(1)).await.err()),
+            ("remove", blobs.remove(&key).await.err()),
+            ("erase", blobs.erase_job(job).await.err()),
+            ("list", blobs.owners().await.err()),
+            ("mark", blobs.mark().await.err()),
+            ("probe", blobs.probe_write().await.err()),
+        ];
+        s3.heal();
+        for (call, error) in failures {
+            // An answer to HEAD has no body, so nothing tells a missing bucket from a missing object.
+            let is_known = match &error {
+                Some(BlobError::Missing(_)) => (call, status) == ("size", 404),
+                Some(BlobError::Unavailable(_)) => may_pass,
+                Some(BlobError::Refused(_)) => !may_pass,
+                Some(BlobError::Full(_)) | None => false,
+            };
+            assert!(is_known, "{call}, {status} {code}: {error:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod bucket_trouble;
 mod check;
 mod clock_steps;
 mod contract;
+mod disk;
 mod expiry;
 mod fairness;
 mod faults;

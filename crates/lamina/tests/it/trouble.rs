@@ -134,10 +134,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
             }
             status => assert_eq!(
                 (status, &answer["code"]),
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    &json!("storage_unavailable")
-                )
+                (StatusCode::INSUFFICIENT_STORAGE, &json!("storage_full"))
             ),
         }
     }

@@ -5,7 +5,7 @@ use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 
 use super::{Blobs, Place, WHOLE};
-use crate::blobs::{BlobError, BlobKey, folder};
+use crate::blobs::{BlobError, BlobKey, folder, mark};
 use crate::jobs::{JobId, UploadId};
 use crate::metrics::BlobOperation;
 
@@ -59,6 +59,7 @@ impl Blobs {
             |(mut keys, mut others), meta| async move {
                 match BlobKey::parse(meta.location.as_ref()) {
                     Some(key) => keys.push((key, meta.size)),
+                    None if meta.location.as_ref() == mark::NAME => {}
                     None => others += 1,
                 }
                 Ok((keys, others))

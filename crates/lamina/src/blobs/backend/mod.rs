@@ -27,11 +27,12 @@ pub use listing::Owners;
 
 use super::pulse::Pulse;
 use super::{BlobError, BlobKey, BucketSettings, folder};
+use crate::disk::{Need, Space};
 use crate::metrics::{BlobMetrics, BlobOperation};
 use crate::trace;
 
 /// A call to a bucket that carries no picture ends within this, its retries included.
-const CALL: Duration = Duration::from_secs(30);
+pub(super) const CALL: Duration = Duration::from_secs(30);
 /// A write may take a second longer for each of these: 4 Mbit/s at least.
 const BYTES_A_SECOND: u64 = 512 << 10;
 /// Reading a whole blob, or listing all of them.
@@ -65,8 +66,9 @@ enum Place {
 /// The blob store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs {
-    store: Arc<dyn ObjectStore>,
+    pub(super) store: Arc<dyn ObjectStore>,
     place: Place,
+    space: Space,
     pulse: Arc<Pulse>,
     metrics: BlobMetrics,
 }
@@ -105,6 +107,7 @@ impl Blobs {
         Self {
             store,
             place,
+            space: Space::default(),
             pulse: Arc::default(),
             metrics: BlobMetrics::default(),
         }
@@ -116,11 +119,30 @@ impl Blobs {
         Self { metrics, ..self }
     }
 
-    /// Writes a blob; it can be read, and survives power loss, when this returns.
+    /// The same store, which writes no picture below the floor of `space`. A bucket has none.
+    #[must_use]
+    pub fn within(self, space: Space) -> Self {
+        match self.place {
+            Place::Folder(_) => Self { space, ..self },
+            Place::Bucket | Place::Other => self,
+        }
+    }
+
+    /// Whether a picture may be written now, for whoever would fetch one first.
+    ///
+    /// # Errors
+    /// [`BlobError::Full`]
+    pub fn takes_more(&self) -> Result<(), BlobError> {
+        Ok(self.space.room(0, Need::Accepted).map(drop)?)
+    }
+
+    /// Writes a blob; it can be read, and survives power loss, when this returns. Below half of the
+    /// floor of its disk it writes none.
     ///
     /// # Errors
     /// [`BlobError`], never [`BlobError::Missing`].
     pub async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<(), BlobError> {
+        let _room = self.space.room(bytes.len() as u64, Need::Accepted)?;
         let options = self.put_options(key);
         let limit = CALL + Duration::from_secs(bytes.len() as u64 / BYTES_A_SECOND);
         let (path, name) = (object_path(key), key.path());
@@ -222,7 +244,7 @@ impl Blobs {
     }
 
     /// Runs a call, to its own end for a disk and for at most `limit` for a bucket.
-    async fn bounded<T>(
+    pub(super) async fn bounded<T>(
         &self,
         operation: BlobOperation,
         what: &str,

@@ -1,19 +1,23 @@
 //! The errors of the modules behind the edge, as the edge answers them.
 
+use std::io::ErrorKind;
+
 use super::ApiError;
 use crate::blobs::{BlobError, InboxError, LinkError};
+use crate::disk::Full;
 use crate::images::{ImageError, PoolError};
 use crate::jobs::ParseError;
 use crate::store::StoreError;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if let StoreError::QuotaExceeded(full) = error {
-            Self::StorageFull(full)
-        } else if error.is_temporary() {
-            Self::StorageUnavailable(error.to_string())
-        } else {
-            Self::Internal(error.to_string())
+        let cause = error.to_string();
+        match error {
+            StoreError::QuotaExceeded(full) => Self::StorageFull(full),
+            StoreError::Full(_) => Self::DiskFull(cause),
+            StoreError::Damaged(_) => Self::DatabaseDamaged(cause),
+            StoreError::Unavailable(_) | StoreError::Closed => Self::StorageUnavailable(cause),
+            StoreError::Defect(_) => Self::Internal(cause),
         }
     }
 }
@@ -22,6 +26,7 @@ impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Missing(_) => Self::FileGone,
+            BlobError::Full(cause) => Self::DiskFull(cause),
             BlobError::Unavailable(cause) => Self::StorageUnavailable(cause),
             BlobError::Refused(cause) => Self::StorageRefused(cause),
         }
@@ -31,7 +36,8 @@ impl From<BlobError> for ApiError {
 impl From<InboxError> for ApiError {
     fn from(error: InboxError) -> Self {
         match error {
-            InboxError::Disk(_) | InboxError::Stuck => Self::StorageUnavailable(error.to_string()),
+            InboxError::Disk(error) => error.into(),
+            InboxError::Stuck => Self::StorageUnavailable(error.to_string()),
             InboxError::TakenOver => Self::UploadTakenOver,
         }
     }
@@ -40,7 +46,17 @@ impl From<InboxError> for ApiError {
 impl From<std::io::Error> for ApiError {
     /// Only bodies are written to files here, so every such error is the disk's.
     fn from(error: std::io::Error) -> Self {
-        Self::StorageUnavailable(format!("a body's file: {error}"))
+        let cause = format!("a body's file: {error}");
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull(cause),
+            _ => Self::StorageUnavailable(cause),
+        }
+    }
+}
+
+impl From<Full> for ApiError {
+    fn from(full: Full) -> Self {
+        Self::DiskFull(full.to_string())
     }
 }
 

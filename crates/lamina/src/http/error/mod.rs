@@ -188,6 +188,10 @@ pub enum ApiError {
     TooManyConnections,
     /// The database or the disk does not answer now.
     StorageUnavailable(String),
+    /// The disk is so full that no picture is taken.
+    DiskFull(String),
+    /// The database file is damaged; only the operator can help.
+    DatabaseDamaged(String),
     /// The bucket refuses lamina's key; only the operator can help.
     StorageRefused(String),
     /// As much is kept as may be.
@@ -200,7 +204,7 @@ pub enum ApiError {
 
 impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 67] = [
+    pub const CODES: [(&'static str, u16); 69] = [
         ("invalid_json", 400),
         ("invalid_multipart", 400),
         ("body_incomplete", 400),
@@ -261,6 +265,7 @@ impl ApiError {
         ("upload_checksum_mismatch", 460),
         ("internal_error", 500),
         ("storage_refused", 500),
+        ("database_damaged", 500),
         ("server_busy", 503),
         ("too_many_connections", 503),
         ("storage_unavailable", 503),
@@ -268,6 +273,7 @@ impl ApiError {
         ("not_ready", 503),
         ("storage_quota_exceeded", 507),
         ("storage_limit_reached", 507),
+        ("storage_full", 507),
     ];
 
     /// The stable word that programs tell errors apart by.
@@ -332,6 +338,8 @@ impl ApiError {
             Self::ServerBusy => "server_busy",
             Self::TooManyConnections => "too_many_connections",
             Self::StorageUnavailable(_) => "storage_unavailable",
+            Self::DiskFull(_) => "storage_full",
+            Self::DatabaseDamaged(_) => "database_damaged",
             Self::StorageRefused(_) => "storage_refused",
             Self::StorageFull(full) => match full.bound {
                 StorageBound::Total => "storage_limit_reached",
@@ -390,6 +398,8 @@ impl ApiError {
             | Self::SpendLimitReached { retry_after, .. } => Some(*retry_after),
             // Jobs take seconds; which of them ends next, nobody knows.
             Self::TooManyJobs { .. } => Some(5),
+            // Room comes when pictures are deleted or expire; the janitor looks every 15 s.
+            Self::DiskFull(_) => Some(15),
             Self::ServerBusy
             | Self::TooManyConnections
             | Self::StorageUnavailable(_)
@@ -403,6 +413,8 @@ impl ApiError {
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
             Self::StorageUnavailable(cause)
+            | Self::DiskFull(cause)
+            | Self::DatabaseDamaged(cause)
             | Self::StorageRefused(cause)
             | Self::WebhookKeysUnavailable(cause)
             | Self::Internal(cause) => Some(cause),

@@ -180,6 +180,12 @@ impl ApiError {
             Self::StorageUnavailable(_) => {
                 "The server cannot reach its storage now. Nothing was changed; try again in a few seconds."
             }
+            Self::DiskFull(_) => {
+                "The server's disk is nearly full, so it takes no pictures until some are deleted or expire. Nothing was changed; deleting works, and so does trying again later."
+            }
+            Self::DatabaseDamaged(_) => {
+                "The server's database is damaged. Trying again does not help until the operator has restored it."
+            }
             Self::StorageRefused(_) => {
                 "The server's storage refuses its key, so nothing was changed. Trying again does not help until the operator has corrected it; lamina check says how."
             }

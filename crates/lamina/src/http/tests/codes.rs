@@ -114,7 +114,7 @@ async fn of_uploads(seen: &mut Seen) {
 
 async fn of_links(seen: &mut Seen) {
     let house = House::new();
-    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
     let link = house.link(&key);
     seen.add(&house.get("/files/a/b/c").await);
     seen.add(&house.get(&link).await);
@@ -195,6 +195,8 @@ async fn of_the_server(seen: &mut Seen) {
     super::limits::codes(&mut |answer| seen.add(answer)).await;
     seen.add(&busy_answer().await);
 
+    seen.add(&full_answer().await);
+    seen.add(&damaged_answer().await);
     let house = House::new();
     house.draining.cancel();
     seen.add(&house.get("/readyz").await);
@@ -209,6 +211,58 @@ async fn of_the_server(seen: &mut Seen) {
         ..House::new()
     };
     seen.add(&house.get("/").await);
+}
+
+/// Every way in for a picture, below the floor of the disk; what erases and reads works.
+async fn full_answer() -> Answer {
+    let folder = tempfile::tempdir().unwrap();
+    let given = folder.path().to_owned();
+    let house = House::with(move |edge| {
+        edge.space = Space::over(vec![given], Floor::Bytes(u64::MAX / 2));
+    });
+    let answers = [
+        house.post_json(base64_body(&png(2, 2))).await,
+        house
+            .post_json(r#"{"image_url":"https://example.com/a.png"}"#)
+            .await,
+        post(&house, "/api/upload", "image/png", png(2, 2).into()).await,
+        post(&house, "/api/uploads", "application/json", "{}".into()).await,
+    ];
+    for answer in &answers {
+        assert_eq!(answer.code(), (507, "storage_full".into()));
+        assert_eq!(answer.header("retry-after"), "15");
+    }
+    let tus = request("POST", "/api/uploads/tus")
+        .header("tus-resumable", "1.0.0")
+        .header("upload-length", "9");
+    let tus = house.send(tus.body(Body::empty()).unwrap()).await;
+    assert_eq!(tus.code(), (507, "storage_full".into()));
+    let ready = house.get("/readyz").await;
+    assert_eq!(ready.json()["checks"]["space"], "failed");
+    let id = house.row().await;
+    assert!(matches!(
+        house.store.job_delete(&OwnerId::named("app"), id, T0).await,
+        Ok(crate::store::Deletion::Done(_))
+    ));
+    let [answer, ..] = answers;
+    answer
+}
+
+/// The answer of a house whose database was overwritten under it.
+async fn damaged_answer() -> Answer {
+    let house = House::new();
+    house.row().await;
+    assert!(house.store.journal_empty().await.unwrap());
+    let path = house.folder.path().join("lamina.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // All but the first page, which names the tables.
+    bytes[4096..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let answer = house.get("/api/jobs").await;
+    assert_eq!(answer.code(), (500, "database_damaged".into()));
+    let ready = house.get("/readyz").await;
+    assert_eq!(ready.json()["checks"]["database"], "failed");
+    answer
 }
 
 /// The answer of a house whose pool has one thread and no queue, while that thread is held.

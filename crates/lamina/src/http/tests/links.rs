@@ -4,7 +4,7 @@ use super::*;
 
 /// A stored layer and its link.
 async fn layer(house: &House) -> String {
-    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
     house
         .blobs
         .put(&key, Bytes::from_static(b"0123456789"))
@@ -268,4 +268,23 @@ async fn links_begin_where_the_client_reached_the_service() {
         url(&public, &[("host", "127.0.0.1:8080")]).await,
         "https://cdn.example/lamina"
     );
+}
+
+#[tokio::test]
+async fn a_link_ends_with_its_job_while_the_bytes_are_still_there() {
+    for ends in ["deleted", "expired"] {
+        let house = House::new();
+        let link = layer(&house).await;
+        assert_eq!(house.get(&link).await.status, StatusCode::OK);
+        let id = link.split('/').nth(3).unwrap().to_owned();
+        if ends == "deleted" {
+            let owner = OwnerId::named("app");
+            let gone = house.store.job_delete(&owner, id.parse().unwrap(), T0);
+            gone.await.unwrap();
+        } else {
+            house.store.job_expire(T0.plus(DAY), 1).await.unwrap();
+        }
+        let answer = house.get(&link).await;
+        assert_eq!(answer.code(), (410, "file_gone".into()), "{ends}");
+    }
 }

@@ -43,14 +43,18 @@ use super::*;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock, ManualClock};
+use crate::disk::{Floor, Space};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
-    BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, Phase,
-    RequestId, Stage, UnixMs,
+    BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId,
+    Phase, RequestId, Stage, UnixMs,
 };
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Facts, Lease, Opening, Settled, SourceFacts, Store, Want};
+use crate::store::{
+    DeploymentStore as _, Facts, Lease, NewJob, Opening, Settled, SourceFacts, Store, StoredSource,
+    Want,
+};
 
 /// 2026-11-22T14:11:57Z.
 const T0: UnixMs = UnixMs(1_795_356_717_000);
@@ -137,6 +141,24 @@ impl House {
             .header("idempotency-key", key);
         self.send(request.body(body.to_owned().into()).unwrap())
             .await
+    }
+
+    /// A job of its own id, by URL and without the edge.
+    async fn row(&self) -> JobId {
+        let (id, now) = (JobId::new(T0), self.clock.now());
+        let job = NewJob {
+            id,
+            owner: OwnerId::named("app"),
+            engine: EngineKind::Local,
+            params: crate::jobs::Params::default(),
+            source: StoredSource::Url("https://example.com/a.png".parse().unwrap()),
+            created_at: now,
+            due_at: now,
+            expires_at: now.plus(DAY),
+            max_active: None,
+        };
+        self.store.job_create(job, None).await.unwrap();
+        id
     }
 
     /// A job by URL, which needs no bytes.

@@ -95,7 +95,7 @@ async fn a_link_is_known_under_every_spelling_of_its_address() {
 async fn layers_and_uploads_by_ticket_are_taken_too() {
     let house =
         House::with(|edge| edge.public_url = Some("https://l.example/app".parse().unwrap()));
-    let layer = BlobKey::Layer(JobId::new(T0), 3, MediaType::Png);
+    let layer = BlobKey::Layer(house.row().await, 3, MediaType::Png);
     house.blobs.put(&layer, png(40, 30).into()).await.unwrap();
     let url = format!("https://l.example/app{}", house.link(&layer));
     assert!(taken(&house, &url).await);
@@ -230,7 +230,7 @@ async fn a_job_keeps_its_own_copy() {
 #[tokio::test]
 async fn a_layer_may_have_more_bytes_than_a_picture_that_comes_in() {
     let house = House::with(|edge| edge.images.max_bytes = 500);
-    let layer = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    let layer = BlobKey::Layer(house.row().await, 0, MediaType::Png);
     house.blobs.put(&layer, png(60, 60).into()).await.unwrap();
     assert!(taken(&house, &format!("http://lamina.test{}", house.link(&layer))).await);
 }

@@ -17,7 +17,7 @@ async fn a_slash_too_many_changes_nothing() {
             "{location}"
         );
     }
-    let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
+    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
     house
         .blobs
         .put(&key, Bytes::from_static(b"x"))

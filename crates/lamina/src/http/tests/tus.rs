@@ -286,7 +286,7 @@ async fn an_upload_may_begin_with_its_first_part_and_tell_its_length_later() {
     assert_eq!(arrived(&house), 0);
     let left = house
         .store
-        .incoming_expired(T0.plus(DAY * 9), 9)
+        .incoming_expired(T0.plus(DAY * 9), 9, &[])
         .await
         .unwrap();
     assert!(left.is_empty(), "{left:?}");

@@ -306,7 +306,7 @@ async fn a_reader_that_takes_nothing_is_let_go() {
         ..quick()
     };
     let house = House::new();
-    let key = BlobKey::Source(JobId::new(T0), MediaType::Png);
+    let key = BlobKey::Source(house.row().await, MediaType::Png);
     house
         .blobs
         .put(&key, Bytes::from(vec![7; 16 << 20]))

@@ -16,6 +16,7 @@ use crate::http::auth::Caller;
 use crate::http::edge::Edge;
 use crate::http::error::ApiError;
 use crate::http::problem::Problem;
+use crate::http::room;
 use crate::jobs::UploadId;
 use crate::store::{Arrival, Incoming};
 
@@ -60,6 +61,7 @@ pub(in crate::http) async fn options() -> StatusCode {
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn create(
@@ -73,6 +75,8 @@ pub(in crate::http) async fn create(
         return Err(ApiError::UnsupportedMediaType { wanted: PART });
     }
     let bytes = declared(&edge, &parts.headers)?;
+    // The whole will come, and only what is here of it has to fit now.
+    let _room = room::for_body(&edge, &body, edge.images.max_bytes)?;
     let checksum = Checksum::of(&parts.headers)?;
     // Where the size is told later, each part is counted as it comes.
     let reserved = bytes.unwrap_or(0);

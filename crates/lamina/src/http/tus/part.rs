@@ -25,6 +25,7 @@ use crate::http::edge::Edge;
 use crate::http::error::ApiError;
 use crate::http::path::Segments;
 use crate::http::problem::Problem;
+use crate::http::room;
 use crate::http::sink::Sink;
 use crate::http::spool::nameless;
 use crate::store::Incoming;
@@ -56,6 +57,7 @@ use crate::store::Incoming;
         (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`; the part was discarded", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn patch(
@@ -72,6 +74,7 @@ pub(in crate::http) async fn patch(
         ApiError::TusHeaderInvalid("Upload-Offset must say where the part begins".to_owned())
     })?;
     let checksum = Checksum::of(&parts.headers)?;
+    let _room = room::for_body(&edge, &body, edge.images.max_bytes)?;
     let declares = length(&edge, &parts.headers)?;
     let (promised, right) = taken(&edge, &owner, &id).await?;
     let (right, offset) = blocking(move || {

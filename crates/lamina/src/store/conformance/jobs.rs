@@ -105,15 +105,22 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
         .unwrap();
     assert_eq!(late, Settled::LostLease);
 
-    let erasable = store.job_erasable(10).await.unwrap();
-    assert_eq!(erasable.len(), 1);
-    assert_eq!(
-        erasable[0].running,
-        Some((EngineKind::Fal, RequestId("r1".into())))
-    );
+    let run = Cancellable {
+        id,
+        engine: EngineKind::Fal,
+        request: RequestId("r1".into()),
+    };
+    assert_eq!(store.job_cancellable(10, &[]).await.unwrap(), [run]);
+    assert_eq!(store.job_cancellable(10, &[id]).await.unwrap(), []);
+    assert_eq!(store.job_erasable(10, &[]).await.unwrap(), [id]);
+    assert_eq!(store.job_erasable(10, &[id]).await.unwrap(), []);
     assert_eq!(store.job_with_bytes(&[id]).await.unwrap(), [id]);
     store.job_erased(id, at(8)).await.unwrap();
-    assert!(store.job_erasable(10).await.unwrap().is_empty());
+    assert!(store.job_erasable(10, &[]).await.unwrap().is_empty());
+    // Its run is a thing of its own, and ended on its own.
+    assert_eq!(store.job_cancellable(10, &[]).await.unwrap().len(), 1);
+    store.job_cancelled(id, at(8)).await.unwrap();
+    assert!(store.job_cancellable(10, &[]).await.unwrap().is_empty());
     assert!(store.job_with_bytes(&[id]).await.unwrap().is_empty());
     assert_eq!(store.job_forget(at(5), 10).await.unwrap(), 0);
     assert_eq!(store.job_forget(at(6), 10).await.unwrap(), 1);
@@ -185,10 +192,11 @@ pub(in crate::store) async fn a_store_that_is_closed_says_so(store: Arc<dyn Stor
 pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_ended(
     store: Arc<dyn Store>,
 ) {
-    let run = Some((EngineKind::Fal, RequestId("r1".into())));
+    let run = (EngineKind::Fal, RequestId("r1".into()));
     let running = async || {
-        let erasable = store.job_erasable(10).await.unwrap();
-        erasable.first().map(|job| (job.id, job.running.clone()))
+        let found = store.job_cancellable(10, &[]).await.unwrap();
+        let found = found.into_iter().next();
+        found.map(|run| (run.id, (run.engine, run.request)))
     };
     // Its layers were being collected.
     let (collected, _) = accepted(&*store, T0).await;
@@ -201,7 +209,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
         .await
         .unwrap();
     assert_eq!(running().await, Some((collected, run.clone())));
-    store.job_erased(collected, at(1)).await.unwrap();
+    store.job_cancelled(collected, at(1)).await.unwrap();
     assert_eq!(running().await, None);
 
     // It was being handed over; the answer comes when everything was erased.
@@ -230,7 +238,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     );
     assert_eq!(late.await.unwrap(), Settled::LostLease);
     assert_eq!(running().await, Some((submitted, run.clone())));
-    store.job_erased(submitted, at(4)).await.unwrap();
+    store.job_cancelled(submitted, at(4)).await.unwrap();
 
     // Only a callback told.
     let called_back = create(&*store, at(5)).await;
@@ -251,4 +259,29 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
             .unwrap()
     );
     assert_eq!(running().await, Some((called_back, run)));
+}
+
+pub(in crate::store) async fn a_job_is_live_until_its_time_whether_or_not_that_is_marked(
+    store: Arc<dyn Store>,
+) {
+    let (id, other) = (create(&*store, T0).await, create(&*store, at(1)).await);
+    // Read before, so that it may be answered from memory.
+    found(&*store, id).await;
+    let live = |id, now| {
+        let store = Arc::clone(&store);
+        async move { store.job_is_live(id, now).await.unwrap() }
+    };
+    let end = T0.plus(DAY);
+    assert!(live(id, at(5)).await && live(other, at(5)).await);
+    assert!(!live(id, end).await && live(other, end).await);
+    assert_eq!(store.job_overdue(at(5), 9).await.unwrap(), []);
+    assert_eq!(store.job_overdue(end, 9).await.unwrap(), [id]);
+    store.job_delete(&owner("a"), other, at(6)).await.unwrap();
+    assert!(!live(other, at(6)).await);
+    // Nothing was handed over, so there is nothing to end.
+    assert_eq!(store.job_cancellable(9, &[]).await.unwrap(), []);
+    store.job_expire(end, 9).await.unwrap();
+    assert_eq!(store.job_overdue(end, 9).await.unwrap(), []);
+    assert!(!live(id, at(5)).await);
+    assert!(!live(JobId::new(T0), at(5)).await);
 }

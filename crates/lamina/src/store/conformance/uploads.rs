@@ -29,7 +29,7 @@ pub(in crate::store) async fn an_upload_is_its_owners_until_it_expires(store: Ar
         store.upload_get(&owner("a"), id, at(10)).await.unwrap(),
         None
     );
-    assert_eq!(store.upload_expired(at(10), 5).await.unwrap(), [id]);
+    assert_eq!(store.upload_expired(at(10), 5, &[]).await.unwrap(), [id]);
     assert_eq!(
         store
             .upload_existing(&[id, UploadId::new(at(1))])
@@ -73,7 +73,13 @@ pub(in crate::store) async fn a_promised_upload_becomes_an_upload_once(store: Ar
     assert!(store.incoming_check(upload.clone()).await.unwrap());
     assert!(store.incoming_check(upload.clone()).await.unwrap());
     assert_eq!(store.incoming_get(id, at(9)).await.unwrap(), None);
-    assert!(store.incoming_expired(at(99), 9).await.unwrap().is_empty());
+    assert!(
+        store
+            .incoming_expired(at(99), 9, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let found = store.upload_get(&owner("a"), id, at(19)).await.unwrap();
     assert_eq!(found.unwrap().facts, FACTS);
     store.upload_forget(id).await.unwrap();
@@ -81,7 +87,13 @@ pub(in crate::store) async fn a_promised_upload_becomes_an_upload_once(store: Ar
     assert!(store.upload_existing(&[id]).await.unwrap().is_empty());
 
     store.incoming_create(promised).await.unwrap();
-    assert_eq!(store.incoming_expired(at(10), 9).await.unwrap(), [id]);
+    assert_eq!(store.incoming_expired(at(10), 9, &[]).await.unwrap(), [id]);
     store.incoming_forget(id).await.unwrap();
-    assert!(store.incoming_expired(at(10), 9).await.unwrap().is_empty());
+    assert!(
+        store
+            .incoming_expired(at(10), 9, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

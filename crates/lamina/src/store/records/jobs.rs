@@ -169,11 +169,13 @@ impl JobRecord {
     }
 }
 
-/// A job whose bytes are to be erased.
+/// What a job that is gone may still have at its engine: a run, or the result of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erasable {
+pub struct Cancellable {
     /// The job.
     pub id: JobId,
-    /// The engine's request that may still run and should be cancelled.
-    pub running: Option<(EngineKind, RequestId)>,
+    /// Its engine.
+    pub engine: EngineKind,
+    /// The engine's name for the run.
+    pub request: RequestId,
 }

@@ -9,7 +9,7 @@ mod submissions;
 mod uploads;
 
 pub use jobs::{
-    Created, Deletion, Ended, Erasable, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
+    Cancellable, Created, Deletion, Ended, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
     SourceFacts, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};

@@ -3,10 +3,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::jobs::FORGET_WORDS;
+use super::jobs::{FORGET_WORDS, NOTHING_TO_CANCEL};
 use super::rows::{self, id_list, text};
 use crate::jobs::{JobId, Phase, RequestId, UnixMs};
-use crate::store::{Ended, Erasable};
+use crate::store::{Cancellable, Ended};
 
 pub(super) fn expire(
     connection: &Connection,
@@ -24,7 +24,7 @@ pub(super) fn expire(
     let (list, sql) = (
         id_list(&ids),
         format!(
-            "update jobs set phase = 'expired', gone_at = ?2, {FORGET_WORDS}
+            "update jobs set phase = 'expired', gone_at = ?2, cancelled_at = iif({NOTHING_TO_CANCEL}, ?2, null), {FORGET_WORDS}
              where id in (select value from json_each(?1))
              returning id, owner, engine, created_at, finished_at is not null as was_finished"
         ),
@@ -41,25 +41,70 @@ pub(super) fn expire(
     Ok(ended)
 }
 
-/// A job that ended without its layers may have a run at its engine, or the result of one, whatever
-/// phase it was in.
-pub(super) fn erasable(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<Erasable>> {
+pub(super) fn overdue(
+    connection: &Connection,
+    now: UnixMs,
+    limit: u32,
+) -> rusqlite::Result<Vec<JobId>> {
+    rows::ids(
+        connection,
+        "select id from jobs where gone_at is null and expires_at <= ?1 order by expires_at limit ?2",
+        params![now.0, limit],
+    )
+}
+
+pub(super) fn erasable(
+    connection: &Connection,
+    limit: u32,
+    except: &[JobId],
+) -> rusqlite::Result<Vec<JobId>> {
+    rows::ids(
+        connection,
+        "select id from jobs where gone_at is not null and erased_at is null
+             and id not in (select value from json_each(?2))
+         order by gone_at limit ?1",
+        params![limit, id_list(except)],
+    )
+}
+
+/// A job that ended before its layers were stored may have a run at its engine, or the result of one,
+/// whatever phase it was in. One that is not accepted yet may still become so.
+pub(super) fn cancellable(
+    connection: &Connection,
+    limit: u32,
+    except: &[JobId],
+) -> rusqlite::Result<Vec<Cancellable>> {
     let mut statement = connection.prepare_cached(
-        "select id, engine,
-                case when not exists (select 1 from layers where job_id = jobs.id) then
-                    (select request_id from submissions s where s.job_id = jobs.id and s.state = 'accepted'
-                     order by opened_at desc limit 1) end as request_id
-         from jobs where gone_at is not null and erased_at is null order by gone_at limit ?1",
+        "select jobs.id, jobs.engine, s.request_id from jobs
+         join submissions s on s.nonce = (select nonce from submissions where job_id = jobs.id
+             and state = 'accepted' order by opened_at desc limit 1)
+         where gone_at is not null and cancelled_at is null
+             and jobs.id not in (select value from json_each(?2))
+         order by gone_at limit ?1",
     )?;
-    let rows = statement.query_map([limit], |row| {
-        let request: Option<String> = row.get("request_id")?;
-        let engine = rows::engine(row)?;
-        Ok(Erasable {
+    let rows = statement.query_map(params![limit, id_list(except)], |row| {
+        Ok(Cancellable {
             id: rows::parsed(row, "id")?,
-            running: request.map(|id| (engine, RequestId(id))),
+            engine: rows::engine(row)?,
+            request: RequestId(row.get("request_id")?),
         })
     })?;
     rows.collect()
+}
+
+pub(super) fn cancelled(connection: &Connection, id: JobId, now: UnixMs) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("update jobs set cancelled_at = ?2 where id = ?1 and gone_at is not null")?
+        .execute(params![text(id), now.0])?;
+    Ok(())
+}
+
+pub(super) fn is_live(connection: &Connection, id: JobId, now: UnixMs) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "select exists (select 1 from jobs where id = ?1 and gone_at is null and expires_at > ?2)",
+        )?
+        .query_row(params![text(id), now.0], |row| row.get(0))
 }
 
 pub(super) fn erased(connection: &Connection, id: JobId, now: UnixMs) -> rusqlite::Result<()> {

@@ -104,11 +104,13 @@ pub(super) fn expired(
     connection: &Connection,
     now: UnixMs,
     limit: u32,
+    except: &[UploadId],
 ) -> rusqlite::Result<Vec<UploadId>> {
     rows::ids(
         connection,
-        "select id from incoming where expires_at <= ?1 order by expires_at limit ?2",
-        params![now.0, limit],
+        "select id from incoming where expires_at <= ?1 and id not in (select value from json_each(?3))
+         order by expires_at limit ?2",
+        params![now.0, limit, rows::id_list(except)],
     )
 }
 

@@ -17,6 +17,11 @@ use crate::store::{
 pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, input_address = null, input_until = null, \
      lease_owner = null, lease_until = null, lease_token = lease_token + 1";
 
+/// A job with its layers was ended at its engine then; one without a submission that was taken, or may
+/// be, never began there.
+pub(super) const NOTHING_TO_CANCEL: &str = "exists (select 1 from layers where job_id = jobs.id) or not exists
+     (select 1 from submissions s where s.job_id = jobs.id and s.state in ('open', 'accepted', 'unknown'))";
+
 pub(super) fn create(
     connection: &Connection,
     job: &NewJob,
@@ -186,7 +191,7 @@ pub(super) fn delete(
     now: UnixMs,
 ) -> rusqlite::Result<Deletion> {
     let sql = format!(
-        "update jobs set phase = 'deleted', gone_at = ?3, {FORGET_WORDS}
+        "update jobs set phase = 'deleted', gone_at = ?3, cancelled_at = iif({NOTHING_TO_CANCEL}, ?3, null), {FORGET_WORDS}
          where id = ?1 and owner = ?2 and gone_at is null
          returning id, owner, engine, created_at, finished_at is not null as was_finished"
     );

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0005_fair_queue.sql"),
     include_str!("../../../migrations/0006_kept.sql"),
     include_str!("../../../migrations/0007_submissions.sql"),
+    include_str!("../../../migrations/0008_deployment.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

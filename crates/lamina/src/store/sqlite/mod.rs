@@ -3,6 +3,8 @@
 
 mod accounts;
 mod claim;
+mod damage;
+mod deployment;
 mod expiry;
 mod incoming;
 mod jobs;
@@ -17,6 +19,7 @@ mod recent;
 #[cfg(test)]
 mod released;
 mod replace;
+mod reserve;
 mod rows;
 mod settle;
 mod snapshot;
@@ -30,27 +33,32 @@ mod uploads;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use tokio::sync::oneshot;
 
 pub use migrate::NEWEST as NEWEST_SCHEMA;
 pub use replace::Replacement;
-pub use snapshot::{Living, LivingJob, living, snapshot};
+pub use snapshot::{Living, LivingJob, Snapshot, copy_whole, living};
 
-use super::{Signal, StoreError};
+use super::{Deployment, Signal, StoreError};
 use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
+use damage::{Damage, Look};
 use lock::FileLock;
 use readers::Readers;
 use recent::RecentJobs;
-use writer::Writer;
+use reserve::Reserve;
+use writer::{Held, Writer};
 
 /// How long a statement waits for a lock that another program holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: usize = 3;
+/// How long emptying the journal may hold up writers while somebody reads; it is tried again later.
+const EMPTYING_WAITS: Duration = Duration::from_millis(250);
 
 /// Why a database file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +93,22 @@ pub enum OpenError {
         /// What the system said.
         text: String,
     },
+    /// What the file holds is not whole.
+    #[error("the database {} is damaged: {text}; restore a backup with \"lamina restore FILE --force\", or recover what is left of it with sqlite3's .recover into a new file", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite found.
+        text: String,
+    },
+    /// There was a database here, and its file is empty.
+    #[error("the database {} is an empty file, and it was the database of the deployment {deployment}: its content is lost; restore a backup with \"lamina restore FILE --force\", or remove the file to begin with a new database, which then does not know what the storage holds", path.display())]
+    Emptied {
+        /// The database.
+        path: PathBuf,
+        /// Whose it was.
+        deployment: String,
+    },
     /// SQLite failed while it was opened or migrated.
     #[error(
         "the database could not be prepared: {0}; check that DATABASE_PATH names a file that lamina made, or a new one"
@@ -100,16 +124,23 @@ pub struct SqliteStore {
     turns: std::sync::Arc<claim::Turns>,
     /// Bounds on what is kept.
     caps: RwLock<StorageCaps>,
-    writer_ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
+    /// Whether something was deleted or overwritten since the journal was emptied, or may have been
+    /// before this process began.
+    forgotten: std::sync::Arc<AtomicBool>,
+    /// The writer's thread, which ends last.
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Dropped to close: the writer finishes its queue first.
+/// Dropped to close: the writer finishes its queue, waits for the readers, and closes last.
 #[derive(Debug)]
 struct Threads {
+    _look: Look,
     writer: Writer,
     readers: Readers,
     recent: std::sync::Arc<RecentJobs>,
-    _lock: FileLock,
+    damage: Damage,
+    lock: std::sync::Arc<FileLock>,
+    reserve: std::sync::Arc<Reserve>,
 }
 
 impl SqliteStore {
@@ -130,11 +161,19 @@ impl SqliteStore {
             path: path.to_owned(),
             text: error.to_string(),
         };
-        let (lock, mut connection, _) = own(path)?;
+        let Owned {
+            mut connection,
+            reserve,
+            lock,
+            ..
+        } = own(path)?;
+        let (path, damage) = (lock.path().to_owned(), Damage::default());
+        let look = Look::begin(&path, &damage)?;
         let readers = (0..READERS)
-            .map(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+            .map(|_| connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY))
             .collect::<Result<_, _>>()?;
-        let readers = Readers::start(readers, metrics.clone()).map_err(unusable)?;
+        let (readers, reading) =
+            Readers::start(readers, metrics.clone(), damage.clone()).map_err(unusable)?;
         let recent = std::sync::Arc::new(RecentJobs::new());
         let touched = std::sync::Arc::clone(&recent);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
@@ -143,19 +182,31 @@ impl SqliteStore {
             }
         }))?;
         let settled = std::sync::Arc::clone(&recent);
-        let (writer, ended) =
-            Writer::start(connection, metrics, move || settled.settle()).map_err(unusable)?;
+        let (lock, reserve) = (std::sync::Arc::new(lock), std::sync::Arc::new(reserve));
+        let held = Held {
+            connection,
+            readers: reading,
+            reserve: std::sync::Arc::clone(&reserve),
+            lock: std::sync::Arc::clone(&lock),
+        };
+        let (writer, thread) =
+            Writer::start(held, metrics, damage.clone(), move || settled.settle())
+                .map_err(unusable)?;
         Ok(Self {
             open: RwLock::new(Some(std::sync::Arc::new(Threads {
+                _look: look,
                 writer,
                 readers,
                 recent,
-                _lock: lock,
+                damage,
+                lock,
+                reserve,
             }))),
             signal: Signal::default(),
             turns: std::sync::Arc::default(),
             caps: RwLock::default(),
-            writer_ended: tokio::sync::Mutex::new(Some(ended)),
+            forgotten: std::sync::Arc::new(AtomicBool::new(true)),
+            writer: Mutex::new(Some(thread)),
         })
     }
 
@@ -165,7 +216,24 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]
     pub fn migrate(path: &Path) -> Result<usize, OpenError> {
-        own(path).map(|(_, _, applied)| applied)
+        let owned = own(path)?;
+        close_whole(owned.connection);
+        Ok(owned.applied)
+    }
+
+    /// Lets go of the threads; the writer's is handed over to be waited for.
+    fn let_go(&self) -> Option<JoinHandle<()>> {
+        let threads = self
+            .open
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        drop(threads);
+        let mut writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        writer.take()
     }
 
     fn threads(&self) -> Result<std::sync::Arc<Threads>, StoreError> {
@@ -210,6 +278,29 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// A write after which words that were there are gone, so that the journal wants emptying; rings
+    /// `bell` as well once it is durable.
+    async fn forget<T, F>(
+        &self,
+        bell: Option<&std::sync::Arc<tokio::sync::Notify>>,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (bell, forgotten) = (bell.cloned(), std::sync::Arc::clone(&self.forgotten));
+        let on_commit = move || {
+            forgotten.store(true, Ordering::Release);
+            if let Some(bell) = bell {
+                bell.notify_one();
+            }
+        };
+        self.threads()?.writer.write(work, on_commit).await
+    }
+}
+
 /// Makes sure that there is a database, for what would be no use over a new and empty one. It makes
 /// nothing.
 ///
@@ -224,9 +315,32 @@ pub fn present(path: &Path) -> Result<(), OpenError> {
     })
 }
 
+/// A database that is this process's own, in the order in which it is let go: its lock last, since
+/// closing any of its files ends what SQLite has locked there.
+struct Owned {
+    connection: Connection,
+    applied: usize,
+    reserve: Reserve,
+    lock: FileLock,
+}
+
+/// What a database says of its deployment, read beside whoever owns it; `None` of one that is older than
+/// that.
+///
+/// # Errors
+/// [`OpenError`]
+pub fn deployment_of(path: &Path) -> Result<Option<Deployment>, OpenError> {
+    present(path)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match deployment::id(&connection)? {
+        Some(_) => Ok(Some(deployment::get(&connection)?)),
+        None => Ok(None),
+    }
+}
+
 /// Takes the lock of a database and brings it to this binary's schema; it and its folder are made if
-/// missing. Returns the number of migrations too.
-fn own(path: &Path) -> Result<(FileLock, Connection, usize), OpenError> {
+/// missing.
+fn own(path: &Path) -> Result<Owned, OpenError> {
     let unusable = |error: std::io::Error| OpenError::Unusable {
         path: path.to_owned(),
         text: error.to_string(),
@@ -235,14 +349,84 @@ fn own(path: &Path) -> Result<(FileLock, Connection, usize), OpenError> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(unusable)?;
     }
-    let lock = FileLock::take(path)?;
-    let mut connection = connect(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
-    keep_private(path).map_err(unusable)?;
+    let mut lock = FileLock::take(path)?;
+    let real = lock.path().to_owned();
+    let is_empty = std::fs::metadata(&real).is_ok_and(|meta| meta.is_file() && meta.len() == 0);
+    if let Some(deployment) = lock.made_for().filter(|_| is_empty) {
+        return Err(OpenError::Emptied {
+            path: path.to_owned(),
+            deployment,
+        });
+    }
+    let reserve = Reserve::of(&real);
+    replace::clear(&real);
+    make_private(&real).map_err(unusable)?;
+    lock.take_file(path)?;
+    let (connection, applied) = prepare(&real).map_err(|error| error.of(path))?;
+    let deployment = deployment::id(&connection)?;
+    // Only what makes an emptied file known as such; a disk that is full must not stop the start.
+    if let Err(error) = lock.remember(deployment.as_deref().unwrap_or_default()) {
+        tracing::warn!(%error, "the file beside the database could not be written");
+    }
+    reserve.keep();
+    Ok(Owned {
+        connection,
+        applied,
+        reserve,
+        lock,
+    })
+}
+
+fn prepare(path: &Path) -> Result<(Connection, usize), OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(path, flags)?;
     let applied = migrate::migrate(&mut connection)?;
-    Ok((lock, connection, applied))
+    Ok((connection, applied))
+}
+
+impl OpenError {
+    /// The error with the file's name, where it says that the file is damaged.
+    fn of(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) if matches!(store_error(&error), StoreError::Damaged(_)) => {
+                Self::Damaged {
+                    path: path.to_owned(),
+                    text: error.to_string(),
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Brings everything into the file itself and closes it, so that whoever copies the file has it all.
+fn close_whole(connection: Connection) {
+    if !empty_journal(&connection) {
+        tracing::warn!(
+            "another program reads the database, so a part of it stays in its journal (-wal)"
+        );
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::error!(%error, "the database did not close cleanly");
+    }
+}
+
+/// Whether nothing is left in the journal. Waits a moment for readers.
+fn empty_journal(connection: &Connection) -> bool {
+    let emptied = connection
+        .busy_timeout(EMPTYING_WAITS)
+        .and_then(|()| {
+            connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))
+        })
+        .map(|blocked: bool| !blocked);
+    let emptied = emptied.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the journal of the database could not be emptied");
+        false
+    });
+    if let Err(error) = connection.busy_timeout(BUSY_TIMEOUT) {
+        tracing::warn!(%error, "the database waits for no lock any more");
+    }
+    emptied
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
@@ -265,7 +449,19 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Prompts and source URLs stand in the file; nobody else on the machine needs to read it.
+/// Prompts and source URLs stand in the file; nobody else on the machine needs to read it, at no
+/// moment.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => keep_private(path),
+        made => made.map(drop),
+    }
+}
+
 fn keep_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -275,9 +471,10 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
 fn store_error(error: &rusqlite::Error) -> StoreError {
     let text = error.to_string();
     match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full(text),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged(text),
         Some(
-            ErrorCode::DiskFull
-            | ErrorCode::ReadOnly
+            ErrorCode::ReadOnly
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::SystemIoFailure
@@ -285,5 +482,15 @@ fn store_error(error: &rusqlite::Error) -> StoreError {
             | ErrorCode::OutOfMemory,
         ) => StoreError::Unavailable(text),
         Some(_) | None => StoreError::Defect(text),
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Whoever does not close in order leaves a whole file all the same.
+    fn drop(&mut self) {
+        if let Some(writer) = self.let_go() {
+            // One that panicked has told so.
+            let _ = writer.join();
+        }
     }
 }

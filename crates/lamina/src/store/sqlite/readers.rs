@@ -3,11 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::store_error;
+use super::damage::Damage;
 use crate::metrics::DatabaseMetrics;
 use crate::store::StoreError;
 
@@ -18,19 +19,23 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Readers {
     queue: mpsc::Sender<Read>,
     metrics: DatabaseMetrics,
+    damage: Damage,
 }
 
 impl Readers {
-    /// Starts one thread for each connection.
+    /// Starts one thread for each connection. They end, and their connections are closed, when the
+    /// handle is gone.
     pub(super) fn start(
         connections: Vec<Connection>,
         metrics: DatabaseMetrics,
-    ) -> std::io::Result<Self> {
+        damage: Damage,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let mut threads = Vec::new();
         let (queue, reads) = mpsc::channel::<Read>();
         let reads = Arc::new(Mutex::new(reads));
         for (number, connection) in connections.into_iter().enumerate() {
             let reads = Arc::clone(&reads);
-            std::thread::Builder::new()
+            let thread = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))
                 .spawn(move || {
                     loop {
@@ -39,8 +44,14 @@ impl Readers {
                         read(&connection);
                     }
                 })?;
+            threads.push(thread);
         }
-        Ok(Self { queue, metrics })
+        let readers = Self {
+            queue,
+            metrics,
+            damage,
+        };
+        Ok((readers, threads))
     }
 
     /// Runs `work` on one of the threads.
@@ -50,11 +61,11 @@ impl Readers {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let open = self.metrics.read();
+        let (open, damage) = (self.metrics.read(), self.damage.clone());
         let read: Read = Box::new(move |connection| {
             // A panic must not take the thread from every later read.
             let found = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
-                Ok(found) => found.map_err(|error| store_error(&error)),
+                Ok(found) => found.map_err(|error| damage.judge(&error)),
                 Err(_) => Err(StoreError::Defect("a read panicked".into())),
             };
             drop(open);
@@ -75,7 +86,8 @@ mod tests {
         let connections = (0..2)
             .map(|_| Connection::open_in_memory().unwrap())
             .collect();
-        let readers = Readers::start(connections, DatabaseMetrics::default()).unwrap();
+        let (readers, _) =
+            Readers::start(connections, DatabaseMetrics::default(), Damage::default()).unwrap();
         for _ in 0..5 {
             let failed = readers
                 .read(|_| -> rusqlite::Result<()> { panic!("a defect") })

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
-use crate::jobs::{JobId, OwnerId};
+use crate::jobs::{JobId, OwnerId, UnixMs};
 use crate::store::JobRecord;
 
 /// Jobs that are kept; about 2 kB each with four layers.
@@ -55,6 +55,13 @@ impl RecentJobs {
         let recent = self.jobs.get(&id)?;
         let current = self.version(recent.row).load(Ordering::Acquire);
         (recent.version == current && recent.job.owner == *owner).then_some(recent.job)
+    }
+
+    /// When the job is over, if it is known as [`RecentJobs::get`] knows it; whose it is does not matter.
+    pub(super) fn expiry(&self, id: JobId) -> Option<UnixMs> {
+        let recent = self.jobs.get(&id)?;
+        let current = self.version(recent.row).load(Ordering::Acquire);
+        (recent.version == current).then_some(recent.job.expires_at)
     }
 
     /// To be called before a row is read that may be kept; `None` while a write has touched it.
@@ -112,7 +119,7 @@ fn slot(row: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{EngineKind, Estimate, Params, Phase, UnixMs};
+    use crate::jobs::{EngineKind, Estimate, Params, Phase};
 
     #[test]
     fn what_a_write_touched_between_look_and_keep_is_not_kept() {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::lock::FileLock;
+use super::lock::{FileLock, beside};
 use super::{OpenError, connect, keep_private};
 
 /// The right to replace a database. Ends when dropped.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
-    _lock: FileLock,
+    lock: FileLock,
 }
 
 impl Replacement {
@@ -23,17 +23,31 @@ impl Replacement {
     /// # Errors
     /// [`OpenError::OwnedByAnother`] and [`OpenError::Unusable`].
     pub fn begin(path: &Path) -> Result<Self, OpenError> {
-        let lock = FileLock::take(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        let mut lock = FileLock::take(path)?;
+        lock.take_file(path)?;
+        let path = lock.path().to_owned();
+        clear(&path);
+        Ok(Self { path, lock })
+    }
+
+    /// A folder of its own for the file that is to take the place, beside it. What a process that was
+    /// killed leaves in it is removed by whoever owns the database next.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn stage(&self) -> io::Result<Stage> {
+        let folder = beside(&self.path, STAGE);
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder)?;
+        Ok(Stage(folder))
     }
 
     /// Whether there is something to lose.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.path.exists() || self.beside("-wal").exists()
+        self.path.exists() || beside(&self.path, "-wal").exists()
     }
 
     /// Moves `staged` into the database's place; what was there is gone. A crash in between leaves no
@@ -51,7 +65,11 @@ impl Replacement {
         File::open(staged)
             .and_then(|file| file.sync_all())
             .map_err(unusable)?;
-        for old in [self.path.clone(), self.beside("-wal"), self.beside("-shm")] {
+        for old in [
+            self.path.clone(),
+            beside(&self.path, "-wal"),
+            beside(&self.path, "-shm"),
+        ] {
             match std::fs::remove_file(&old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(unusable(error));
@@ -60,6 +78,8 @@ impl Replacement {
             }
         }
         std::fs::rename(staged, &self.path).map_err(unusable)?;
+        // The lock of what was replaced is of no use any more; the one beside holds until this ends.
+        self.lock.forget_deployment().map_err(unusable)?;
         let folder = self
             .path
             .parent()
@@ -68,11 +88,37 @@ impl Replacement {
             .and_then(|folder| folder.sync_all())
             .map_err(unusable)
     }
+}
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
+/// After the database's name.
+const STAGE: &str = ".restore";
+
+/// A folder that goes with this.
+#[derive(Debug)]
+pub struct Stage(PathBuf);
+
+impl Stage {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The next owner of the database tries again.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes what a restore that was killed has left beside a database. Only its owner may.
+pub(super) fn clear(database: &Path) {
+    match std::fs::remove_dir_all(beside(database, STAGE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "what an unfinished restore left beside the database cannot be removed");
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 

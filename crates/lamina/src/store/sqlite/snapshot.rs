@@ -5,7 +5,9 @@
 //! WAL gives every reader the last commit before it began, while the writer goes on. The copy is made
 //! in one step: one that yields in between begins anew whenever the owner commits.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -38,38 +40,130 @@ pub struct LivingJob {
     pub layers: Vec<(u32, MediaType, String)>,
 }
 
-/// Copies `database` as it is now into the new file `copy`, and returns its schema. A process that
-/// owns the database goes on meanwhile.
+/// A copy of a database as it was at one moment. It has no name, so that no way of ending, not even a
+/// killed process, leaves it behind.
+pub struct Snapshot {
+    /// Its schema.
+    pub schema: usize,
+    connection: Connection,
+    file: File,
+    path: PathBuf,
+}
+
+impl Snapshot {
+    /// Copies `database` as it is now. `folder` is where there is room for it. A process that owns the
+    /// database goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn take(database: &Path, folder: &Path) -> Result<Self, OpenError> {
+        let unusable = |path: &Path, text: String| OpenError::Unusable {
+            path: path.to_owned(),
+            text,
+        };
+        present(database)?;
+        let source = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let schema = schema(&source)?;
+        let io = |error: io::Error| unusable(folder, error.to_string());
+        let named = tempfile::Builder::new()
+            .prefix(".lamina-backup-")
+            .tempfile_in(folder)
+            .map_err(io)?;
+        let mut connection = Connection::open(named.path())?;
+        // It is written once; whoever is interrupted begins again.
+        connection.pragma_update(None, "journal_mode", "off")?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        let (file, path) = named.into_parts();
+        let path = path.to_path_buf();
+        #[cfg(unix)]
+        std::fs::remove_file(&path).map_err(io)?;
+        let step = Backup::new(&source, &mut connection)?.step(-1)?;
+        if step != StepResult::Done {
+            return Err(unusable(
+                database,
+                "it is locked by another program".to_owned(),
+            ));
+        }
+        drop(source);
+        without_journal(&file).map_err(io)?;
+        connection.pragma_update(None, "shrink_memory", "")?;
+        sound(&connection, database)?;
+        Ok(Self {
+            schema,
+            connection,
+            file,
+            path,
+        })
+    }
+
+    /// What it says is alive at `now`.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn living(&self, now: UnixMs) -> Result<Living, OpenError> {
+        all_living(&self.connection, now)
+    }
+
+    /// Its bytes, from the first.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn bytes(&self) -> io::Result<&File> {
+        (&self.file).rewind()?;
+        Ok(&self.file)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if !cfg!(unix) {
+            // Here it had to keep its name.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What reads and writes the file, 1 without a journal of its own and 2 with one, and the counter by which a
+/// reader notices a change: <https://www.sqlite.org/fileformat.html#the_database_header>.
+const JOURNAL_VERSIONS: u64 = 18;
+
+/// Makes the copy of a database with a write-ahead log one file, whole without a journal beside it. (SQLite
+/// itself would do it through a journal with a name.)
+fn without_journal(file: &File) -> io::Result<()> {
+    let mut file = file;
+    file.seek(io::SeekFrom::Start(JOURNAL_VERSIONS))?;
+    file.write_all(&[1, 1])?;
+    file.sync_all()
+}
+
+/// Copies `database` into the new file `copy`, whole without a journal beside it.
 ///
 /// # Errors
 /// [`OpenError`]
-pub fn snapshot(database: &Path, copy: &Path) -> Result<usize, OpenError> {
-    let unusable = |text: &str| OpenError::Unusable {
-        path: database.to_owned(),
-        text: text.to_owned(),
-    };
-    present(database)?;
-    let source = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let schema = schema(&source)?;
-    let mut target = Connection::open(copy)?;
-    let step = Backup::new(&source, &mut target)?.step(-1)?;
-    if step != StepResult::Done {
-        return Err(unusable("it is locked by another program"));
-    }
-    // One file, whole without a journal beside it.
-    target.pragma_update(None, "journal_mode", "delete")?;
-    sound(&target, copy)?;
-    Ok(schema)
+pub fn copy_whole(database: &Path, copy: &Path) -> Result<(), OpenError> {
+    let folder = copy.parent().unwrap_or(Path::new(""));
+    let snapshot = Snapshot::take(database, folder)?;
+    let copied = snapshot
+        .bytes()
+        .and_then(|mut bytes| io::copy(&mut bytes, &mut File::create(copy)?));
+    copied.map(|_| ()).map_err(|error| OpenError::Unusable {
+        path: copy.to_owned(),
+        text: error.to_string(),
+    })
 }
 
 /// What `database` says is alive at `now`.
 ///
 /// # Errors
-/// [`OpenError`]; one that is damaged is [`OpenError::Unusable`].
+/// [`OpenError`]; one that is damaged is [`OpenError::Damaged`].
 pub fn living(database: &Path, now: UnixMs) -> Result<Living, OpenError> {
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     schema(&connection)?;
     sound(&connection, database)?;
+    all_living(&connection, now)
+}
+
+fn all_living(connection: &Connection, now: UnixMs) -> Result<Living, OpenError> {
     let mut layers = connection
         .prepare("select ord, media, sha256 from layers where job_id = ?1 order by ord")?;
     let mut jobs = connection.prepare(
@@ -93,7 +187,7 @@ pub fn living(database: &Path, now: UnixMs) -> Result<Living, OpenError> {
     })?;
     let jobs = jobs.collect::<Result<_, _>>()?;
     let uploads = rows::ids(
-        &connection,
+        connection,
         "select id from uploads where expires_at > ?1",
         [now.0],
     )?;
@@ -119,8 +213,8 @@ fn sound(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     if text == "ok" {
         return Ok(());
     }
-    Err(OpenError::Unusable {
+    Err(OpenError::Damaged {
         path: path.to_owned(),
-        text: format!("it is damaged: {text}"),
+        text,
     })
 }

@@ -2,13 +2,14 @@
 //! ring a bell. No SQL here.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, claim, expiry, incoming, jobs, queue, settle, spending, standing, submissions,
-    uploads,
+    SqliteStore, claim, deployment, expiry, incoming, jobs, queue, settle, spending, standing,
+    submissions, uploads,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -16,10 +17,10 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Abandoned, Account, Claimed, ClockSeen, Created, Deletion, Ended, Erasable, Facts,
-    IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease, Lookup, NewJob,
-    NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError, SubmissionState,
-    UploadRecord, WaitCounts, Want,
+    Abandoned, Account, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
+    DeploymentStore, Ended, Facts, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput,
+    Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
+    SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -73,7 +74,7 @@ impl Store for SqliteStore {
         now: UnixMs,
     ) -> Result<Deletion, StoreError> {
         let owner = owner.clone();
-        self.write_and_ring(&self.signal.erase, move |db| {
+        self.forget(Some(&self.signal.erase), move |db| {
             jobs::delete(db, &owner, id, now)
         })
         .await
@@ -287,19 +288,52 @@ impl Store for SqliteStore {
     }
 
     async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<Vec<Ended>, StoreError> {
-        self.write(move |db| expiry::expire(db, now, limit)).await
+        self.forget(None, move |db| expiry::expire(db, now, limit))
+            .await
     }
 
-    async fn job_erasable(&self, limit: u32) -> Result<Vec<Erasable>, StoreError> {
-        self.read(move |db| expiry::erasable(db, limit)).await
+    async fn job_overdue(&self, now: UnixMs, limit: u32) -> Result<Vec<JobId>, StoreError> {
+        self.read(move |db| expiry::overdue(db, now, limit)).await
+    }
+
+    async fn job_erasable(&self, limit: u32, except: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| expiry::erasable(db, limit, &except))
+            .await
+    }
+
+    async fn job_cancellable(
+        &self,
+        limit: u32,
+        except: &[JobId],
+    ) -> Result<Vec<Cancellable>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| expiry::cancellable(db, limit, &except))
+            .await
+    }
+
+    async fn job_cancelled(&self, id: JobId, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| expiry::cancelled(db, id, now)).await
+    }
+
+    async fn job_is_live(&self, id: JobId, now: UnixMs) -> Result<bool, StoreError> {
+        if let Some(expires_at) = self.threads()?.recent.expiry(id) {
+            return Ok(expires_at > now);
+        }
+        self.read(move |db| expiry::is_live(db, id, now)).await
+    }
+
+    async fn upload_is_live(&self, id: UploadId, now: UnixMs) -> Result<bool, StoreError> {
+        self.read(move |db| uploads::is_live(db, id, now)).await
     }
 
     async fn job_erased(&self, id: JobId, now: UnixMs) -> Result<(), StoreError> {
-        self.write(move |db| expiry::erased(db, id, now)).await
+        self.forget(None, move |db| expiry::erased(db, id, now))
+            .await
     }
 
     async fn job_forget(&self, before: UnixMs, limit: u32) -> Result<u64, StoreError> {
-        self.write(move |db| expiry::forget(db, before, limit))
+        self.forget(None, move |db| expiry::forget(db, before, limit))
             .await
     }
 
@@ -332,12 +366,19 @@ impl Store for SqliteStore {
         self.read(move |db| uploads::get(db, &owner, id, now)).await
     }
 
-    async fn upload_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError> {
-        self.read(move |db| uploads::expired(db, now, limit)).await
+    async fn upload_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| uploads::expired(db, now, limit, &except))
+            .await
     }
 
     async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError> {
-        self.write(move |db| uploads::forget(db, id)).await
+        self.forget(None, move |db| uploads::forget(db, id)).await
     }
 
     async fn incoming_create(&self, upload: Incoming) -> Result<(), StoreError> {
@@ -362,16 +403,23 @@ impl Store for SqliteStore {
 
     async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError> {
         let caps = self.storage_caps();
-        let checked = self.write(move |db| incoming::check(db, &upload, caps));
+        let checked = self.forget(None, move |db| incoming::check(db, &upload, caps));
         Ok(checked.await??)
     }
 
-    async fn incoming_expired(&self, now: UnixMs, limit: u32) -> Result<Vec<UploadId>, StoreError> {
-        self.read(move |db| incoming::expired(db, now, limit)).await
+    async fn incoming_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| incoming::expired(db, now, limit, &except))
+            .await
     }
 
     async fn incoming_forget(&self, id: UploadId) -> Result<(), StoreError> {
-        self.write(move |db| incoming::forget(db, id).map(|_| ()))
+        self.forget(None, move |db| incoming::forget(db, id).map(|_| ()))
             .await
     }
 
@@ -389,9 +437,18 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        let threads = self.threads()?;
+        threads.damage.none()?;
+        if !threads.lock.is_in_place() {
+            return Err(StoreError::Damaged(
+                "the file was moved, removed or replaced under the running service".into(),
+            ));
+        }
         // An empty write takes the file's write lock and its place in the queue, and syncs nothing.
-        let read =
-            self.read(|db| db.query_row("select 1 from pragma_user_version", [], |_| Ok(())));
+        let read = self.read(|db| {
+            db.prepare_cached("select exists (select 1 from jobs)")?
+                .query_row([], |row| row.get::<_, bool>(0))
+        });
         let (read, written) = tokio::join!(read, self.write(|_| Ok(())));
         read.and(written)
     }
@@ -401,15 +458,37 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        let threads = self
-            .open
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        drop(threads);
-        if let Some(ended) = self.writer_ended.lock().await.take() {
-            // An error only says that the thread is gone already.
-            let _ = ended.await;
+        if let Some(writer) = self.let_go() {
+            // One that panicked has told so.
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         }
+    }
+}
+
+#[async_trait]
+impl DeploymentStore for SqliteStore {
+    async fn deployment(&self) -> Result<Deployment, StoreError> {
+        self.read(deployment::get).await
+    }
+
+    async fn deployment_seen(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| deployment::seen(db, now)).await
+    }
+
+    async fn deployment_adopted(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| deployment::adopted(db, now)).await
+    }
+
+    async fn journal_empty(&self) -> Result<bool, StoreError> {
+        let threads = self.threads()?;
+        threads.reserve.keep();
+        if !self.forgotten.swap(false, Ordering::AcqRel) {
+            return Ok(true);
+        }
+        let emptied = threads.writer.empty_journal().await;
+        if !matches!(emptied, Ok(true)) {
+            self.forgotten.store(true, Ordering::Release);
+        }
+        emptied
     }
 }

@@ -67,11 +67,11 @@ pub(super) fn adopt(
     Ok(true)
 }
 
-/// A job that is gone turns out to have a run at its engine: it is erased once more, which cancels
-/// that run and deletes the engine's copies.
+/// A job that is gone turns out to have a run at its engine: it is erased once more, and that run
+/// is cancelled and the engine's copies deleted.
 pub(super) fn end_again(connection: &Connection, id: JobId) -> rusqlite::Result<()> {
     let mut statement = connection
-        .prepare_cached("update jobs set erased_at = null where id = ?1 and gone_at is not null")?;
+        .prepare_cached("update jobs set erased_at = null, cancelled_at = null where id = ?1 and gone_at is not null")?;
     statement.execute([text(id)])?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{OpenError, SqliteStore};
-use crate::store::{Store, StoreError, conformance};
+use crate::store::{DeploymentStore as _, Store, StoreError, conformance};
 
 fn fresh() -> (tempfile::TempDir, Arc<SqliteStore>) {
     let folder = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ async fn a_full_disk_is_said_and_passes_when_there_is_room() {
     };
     limit(64).await.unwrap();
     let (full, neighbour) = tokio::join!(fill(4), fill(0));
-    assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
     // Whether the neighbour shared the failed transaction or not, it was told the truth.
     let rows: i64 = store
         .read(|db| db.query_row("select count(*) from t", [], |row| row.get(0)))
@@ -120,4 +120,234 @@ fn the_database_file_is_its_owners_alone() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// The database and what lies beside it, by name.
+fn beside(folder: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("lamina.db"))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_database_has_one_owner_under_all_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lamina.db");
+    let first = SqliteStore::open(&path).unwrap();
+    let (link, hard) = (folder.path().join("link.db"), folder.path().join("hard.db"));
+    std::os::unix::fs::symlink("lamina.db", &link).unwrap();
+    std::fs::hard_link(&path, &hard).unwrap();
+    let folders = folder.path().join("folders");
+    std::os::unix::fs::symlink(folder.path(), &folders).unwrap();
+    let names = [link.clone(), hard, folders.join("lamina.db")];
+    let refused = |name: &std::path::PathBuf| {
+        for opened in [
+            SqliteStore::open(name).map(drop),
+            SqliteStore::migrate(name).map(drop),
+            super::Replacement::begin(name).map(drop),
+        ] {
+            assert!(
+                matches!(opened, Err(OpenError::OwnedByAnother { .. })),
+                "{name:?}: {opened:?}"
+            );
+        }
+    };
+    names.iter().for_each(refused);
+    std::fs::remove_file(folder.path().join("lamina.db.lock")).unwrap();
+    names.iter().chain([&path]).for_each(refused);
+    first.close().await;
+    for name in names.iter().chain([&path]) {
+        SqliteStore::open(name).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_to_a_database_that_is_still_to_be_made_is_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (
+        folder.path().join("lamina.db"),
+        folder.path().join("link.db"),
+    );
+    std::os::unix::fs::symlink("lamina.db", &link).unwrap();
+    let first = SqliteStore::open(&link).unwrap();
+    assert!(SqliteStore::open(&path).is_err());
+    first.close().await;
+    assert!(path.exists() && folder.path().join("lamina.db.lock").exists());
+}
+
+#[tokio::test]
+async fn whatever_way_a_store_ends_its_file_is_whole() {
+    for orderly in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lamina.db");
+        let store = SqliteStore::open(&path).unwrap();
+        store
+            .write(|db| db.execute_batch("create table t (k)"))
+            .await
+            .unwrap();
+        // Every reader has its connection in use.
+        let reads = (0..30).map(|_| {
+            store.read(|db| db.query_row("select count(*) from t", [], |row| row.get::<_, i64>(0)))
+        });
+        for read in futures_util::future::join_all(reads).await {
+            assert_eq!(read.unwrap(), 0);
+        }
+        if orderly {
+            store.close().await;
+        }
+        drop(store);
+        let copy = folder.path().join("copy.db");
+        std::fs::copy(&path, &copy).unwrap();
+        let copy = rusqlite::Connection::open(&copy).unwrap();
+        copy.query_row("select count(*) from t", [], |_| Ok(()))
+            .unwrap();
+        let left = beside(folder.path());
+        let left = left.iter().filter(|name| !name.ends_with(".reserve"));
+        assert_eq!(left.collect::<Vec<_>>(), ["lamina.db", "lamina.db.lock"]);
+    }
+}
+
+#[tokio::test]
+async fn words_of_a_job_that_is_gone_are_in_no_file_once_the_journal_is_empty() {
+    let (folder, store) = fresh();
+    let folder = folder.path().join("new");
+    let stands = |word: &str| {
+        let files = beside(&folder).into_iter();
+        let bytes = files.map(|name| std::fs::read(folder.join(name)).unwrap());
+        let mut found = bytes.filter(|bytes| {
+            bytes
+                .windows(word.len())
+                .any(|window| window == word.as_bytes())
+        });
+        found.next().is_some()
+    };
+    store
+        .write(|db| {
+            db.execute_batch("create table t (k integer primary key, word)")?;
+            db.execute("insert into t values (1, 'SECRETWORD')", [])
+        })
+        .await
+        .unwrap();
+    store.journal_empty().await.unwrap();
+    assert!(stands("SECRETWORD"), "the test proves nothing");
+    store
+        .forget(None, |db| db.execute("update t set word = ''", []))
+        .await
+        .unwrap();
+    assert!(stands("SECRETWORD"), "the test proves nothing");
+    // A reader in the way is told, and asked again.
+    let other = rusqlite::Connection::open(folder.join("lamina.db")).unwrap();
+    other.execute_batch("begin").unwrap();
+    other
+        .query_row("select count(*) from t", [], |_| Ok(()))
+        .unwrap();
+    store
+        .forget(None, |db| db.execute("insert into t values (2, '')", []))
+        .await
+        .unwrap();
+    assert!(!store.journal_empty().await.unwrap());
+    other.execute_batch("commit").unwrap();
+    assert!(store.journal_empty().await.unwrap());
+    assert!(!stands("SECRETWORD"));
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_is_not_taken_for_a_new_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lamina.db");
+    // Nothing was here yet: an empty file is as good as none.
+    std::fs::write(&path, "").unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let id = store.deployment().await.unwrap().id;
+    store.close().await;
+    std::fs::write(&path, "").unwrap();
+    for refused in [
+        SqliteStore::open(&path).map(drop),
+        SqliteStore::migrate(&path).map(drop),
+    ] {
+        match refused {
+            Err(OpenError::Emptied { deployment, .. }) => assert_eq!(deployment, id),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(path.metadata().unwrap().len(), 0);
+    std::fs::remove_file(&path).unwrap();
+    let anew = SqliteStore::open(&path).unwrap();
+    let anew = anew.deployment().await.unwrap();
+    assert_ne!(anew.id, id);
+}
+
+/// A database of some pages, closed.
+async fn filled(path: &std::path::Path) {
+    let store = SqliteStore::open(path).unwrap();
+    store
+        .write(|db| {
+            db.execute_batch("create table t (k integer primary key, x)")?;
+            for _ in 0..200 {
+                db.execute("insert into t (x) values (hex(randomblob(500)))", [])?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_or_truncated_database_refuses_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lamina.db");
+    filled(&path).await;
+    let whole = std::fs::read(&path).unwrap();
+    let middle = whole.len() / 2 / 4096 * 4096;
+    let mut overwritten = whole.clone();
+    overwritten[middle..middle + 8192].fill(0xa5);
+    let mut no_header = whole.clone();
+    no_header[..100].fill(0);
+    for (how, bytes) in [
+        ("cut in half", &whole[..middle]),
+        ("cut in the first page", &whole[..1000]),
+        ("cut to some bytes", &whole[..10]),
+        ("pages overwritten", &overwritten),
+        ("no header", &no_header),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let opened = SqliteStore::open(&path);
+        assert!(
+            matches!(opened, Err(OpenError::Damaged { .. })),
+            "{how}: {opened:?}"
+        );
+    }
+    std::fs::write(&path, &whole).unwrap();
+    SqliteStore::open(&path).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_damaged_or_replaced_while_it_serves_is_not_ready_any_more() {
+    let (folder, store) = fresh();
+    store.ping().await.unwrap();
+    // What SQLite says of a damaged page, whichever statement meets it.
+    let corrupt = || {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        rusqlite::Error::SqliteFailure(code, None)
+    };
+    let met = store.read(move |_| Err::<(), _>(corrupt())).await;
+    assert!(matches!(met, Err(StoreError::Damaged(_))), "{met:?}");
+    assert!(!met.unwrap_err().is_temporary());
+    let ready = store.ping().await;
+    assert!(matches!(ready, Err(StoreError::Damaged(_))), "{ready:?}");
+
+    let (other_folder, store) = fresh();
+    let path = other_folder.path().join("new/lamina.db");
+    std::fs::rename(&path, other_folder.path().join("aside")).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Damaged(_))));
+    std::fs::copy(other_folder.path().join("aside"), &path).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Damaged(_))));
+    drop((folder, store));
 }

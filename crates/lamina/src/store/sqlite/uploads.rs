@@ -66,12 +66,24 @@ pub(super) fn expired(
     connection: &Connection,
     now: UnixMs,
     limit: u32,
+    except: &[UploadId],
 ) -> rusqlite::Result<Vec<UploadId>> {
     rows::ids(
         connection,
-        "select id from uploads where expires_at <= ?1 order by expires_at limit ?2",
-        params![now.0, limit],
+        "select id from uploads where expires_at <= ?1 and id not in (select value from json_each(?3))
+         order by expires_at limit ?2",
+        params![now.0, limit, id_list(except)],
     )
+}
+
+pub(super) fn is_live(
+    connection: &Connection,
+    id: UploadId,
+    now: UnixMs,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("select exists (select 1 from uploads where id = ?1 and expires_at > ?2)")?
+        .query_row(params![id.to_string(), now.0], |row| row.get(0))
 }
 
 pub(super) fn forget(connection: &Connection, id: UploadId) -> rusqlite::Result<()> {

@@ -3,13 +3,17 @@
 //! It knows no SQL of the tables.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::store_error;
+use super::damage::Damage;
+use super::lock::FileLock;
+use super::reserve::Reserve;
+use super::{close_whole, empty_journal};
 use crate::metrics::DatabaseMetrics;
 use crate::store::StoreError;
 
@@ -19,35 +23,66 @@ const GROUP: usize = 256;
 /// Called after the commit, with its error if it failed.
 type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Runs inside the transaction.
-type Write = Box<dyn FnOnce(&Connection) -> Acknowledge + Send>;
+type Write = Box<dyn FnOnce(&Connection, &Damage) -> Acknowledge + Send>;
+
+/// What the thread is asked for.
+enum Work {
+    Write(Write),
+    /// Empty the journal, and say whether it is empty.
+    EmptyJournal(oneshot::Sender<bool>),
+}
+
+/// What the thread owns, and gives up in this order when it ends.
+pub(super) struct Held {
+    pub(super) connection: Connection,
+    /// They must have ended before the connection closes, or it cannot bring the journal into the file.
+    pub(super) readers: Vec<JoinHandle<()>>,
+    pub(super) reserve: Arc<Reserve>,
+    /// Kept until the connection is closed.
+    pub(super) lock: Arc<FileLock>,
+}
 
 /// A handle to the writer thread.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Write>,
+    queue: mpsc::Sender<Work>,
     metrics: DatabaseMetrics,
 }
 
 impl Writer {
-    /// Starts the thread. It ends when every handle is gone, after the last queued write; `ended`
-    /// resolves then. `settled` runs after each transaction, committed or not, before anybody is
-    /// answered.
+    /// Starts the thread. It ends when every handle is gone, after the last queued write and the last
+    /// read. `settled` runs after each transaction, committed or not, before anybody is answered.
     pub(super) fn start(
-        connection: Connection,
+        held: Held,
         metrics: DatabaseMetrics,
+        damage: Damage,
         settled: impl Fn() + Send + 'static,
-    ) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
-        let (queue, writes) = mpsc::channel();
-        let (ended_sender, ended) = oneshot::channel();
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, work) = mpsc::channel();
         let told = metrics.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                run(connection, &writes, &told, &settled);
-                // Whoever waits may have gone; that is no error.
-                let _ = ended_sender.send(());
+                run(
+                    held,
+                    &work,
+                    &Group {
+                        metrics: told,
+                        damage,
+                    },
+                    &settled,
+                )
             })?;
-        Ok((Self { queue, metrics }, ended))
+        Ok((Self { queue, metrics }, thread))
+    }
+
+    /// Empties the journal once the writes that were asked for before are committed; false when a
+    /// reader was in the way.
+    pub(super) async fn empty_journal(&self) -> Result<bool, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let asked = self.queue.send(Work::EmptyJournal(tell));
+        asked.map_err(|_| StoreError::Closed)?;
+        told.await.map_err(|_| StoreError::Closed)
     }
 
     /// Runs `work` in a savepoint and answers after the group's commit. `on_commit` runs on the
@@ -60,8 +95,8 @@ impl Writer {
     {
         let asked = Instant::now();
         let (sender, receiver) = oneshot::channel();
-        let write: Write = Box::new(move |connection| {
-            let result = in_savepoint(connection, work);
+        let write: Write = Box::new(move |connection, damage| {
+            let result = in_savepoint(connection, damage, work);
             Box::new(move |commit| {
                 let answer = commit.and(result);
                 if answer.is_ok() {
@@ -71,57 +106,89 @@ impl Writer {
                 let _ = sender.send(answer);
             })
         });
-        self.queue.send(write).map_err(|_| StoreError::Closed)?;
+        let queued = self.queue.send(Work::Write(write));
+        queued.map_err(|_| StoreError::Closed)?;
         let answer = receiver.await.map_err(|_| StoreError::Closed)?;
         self.metrics.wrote(asked.elapsed());
         answer
     }
 }
 
-fn run(
-    connection: Connection,
-    writes: &mpsc::Receiver<Write>,
-    metrics: &DatabaseMetrics,
-    settled: &impl Fn(),
-) {
-    while let Ok(first) = writes.recv() {
-        let group = std::iter::once(first).chain(writes.try_iter().take(GROUP - 1));
-        commit_group(&connection, group, metrics, settled);
+/// What every transaction needs.
+struct Group {
+    metrics: DatabaseMetrics,
+    damage: Damage,
+}
+
+fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, settled: &impl Fn()) {
+    let Held {
+        connection,
+        readers,
+        reserve,
+        lock,
+    } = held;
+    while let Ok(first) = queue.recv() {
+        let mut asked = Vec::new();
+        let work = std::iter::once(first).chain(queue.try_iter().take(GROUP - 1));
+        let writes = work.filter_map(|work| match work {
+            Work::Write(write) => Some(write),
+            Work::EmptyJournal(tell) => {
+                asked.push(tell);
+                None
+            }
+        });
+        // A deletion must be written on a full disk too.
+        reserve.give_up_if_full();
+        commit_group(&connection, writes, group, settled);
+        if !asked.is_empty() {
+            let emptied = empty_journal(&connection);
+            for tell in asked {
+                // Whoever asked may have gone.
+                let _ = tell.send(emptied);
+            }
+        }
     }
-    if let Err((_, error)) = connection.close() {
-        tracing::error!(%error, "the database did not close cleanly");
+    for reader in readers {
+        // One that panicked has told so.
+        let _ = reader.join();
     }
+    close_whole(connection);
+    drop(lock);
 }
 
 fn commit_group(
     connection: &Connection,
-    group: impl Iterator<Item = Write>,
-    metrics: &DatabaseMetrics,
+    writes: impl Iterator<Item = Write>,
+    group: &Group,
     settled: &impl Fn(),
 ) {
-    let begin = Instant::now();
+    let mut writes = writes.peekable();
+    if writes.peek().is_none() {
+        return;
+    }
+    let (begin, damage) = (Instant::now(), &group.damage);
     let mut acknowledge = Vec::new();
     let mut begun = connection
         .execute_batch("begin immediate")
-        .map_err(|error| store_error(&error));
-    for write in group {
-        acknowledge.push(write(connection));
+        .map_err(|error| damage.judge(&error));
+    for write in writes {
+        acknowledge.push(write(connection, damage));
         // A full disk may roll the whole transaction back by itself. What ran before is lost then,
         // and what runs after would commit one by one, so the rest of the group must fail too.
         if begun.is_ok() && connection.is_autocommit() {
-            begun = Err(StoreError::Unavailable(
-                "the transaction was rolled back; is the disk full?".into(),
-            ));
+            begun = Err(StoreError::Full("the transaction was rolled back".into()));
         }
     }
     let committed = begun.and_then(|()| {
         connection.execute_batch("commit").map_err(|error| {
             // A commit that failed leaves the transaction open; the next group needs a clean start.
             let _ = connection.execute_batch("rollback");
-            store_error(&error)
+            damage.judge(&error)
         })
     });
-    metrics.committed(acknowledge.len(), committed.is_err(), begin.elapsed());
+    group
+        .metrics
+        .committed(acknowledge.len(), committed.is_err(), begin.elapsed());
     settled();
     for answer in acknowledge {
         answer(committed.clone());
@@ -131,6 +198,7 @@ fn commit_group(
 /// One failure, or one panic, must not undo its neighbours.
 fn in_savepoint<T>(
     connection: &Connection,
+    damage: &Damage,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, StoreError> {
     if connection.is_autocommit() {
@@ -143,7 +211,7 @@ fn in_savepoint<T>(
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute([]))
     };
-    run("savepoint one").map_err(|error| store_error(&error))?;
+    run("savepoint one").map_err(|error| damage.judge(&error))?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
     let undo = || {
         if !connection.is_autocommit() {
@@ -153,10 +221,10 @@ fn in_savepoint<T>(
     match result {
         Ok(Ok(value)) => run("release one")
             .map(|_| value)
-            .map_err(|error| store_error(&error)),
+            .map_err(|error| damage.judge(&error)),
         Ok(Err(error)) => {
             undo();
-            Err(store_error(&error))
+            Err(damage.judge(&error))
         }
         Err(_) => {
             undo();

@@ -114,6 +114,16 @@ impl Process {
         line?.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// Whether it has a file of this folder open, with a name or without. Linux alone says so.
+    pub(crate) fn has_open(&self, folder: &Path) -> bool {
+        let open = format!("/proc/{}/fd", self.child.id().unwrap());
+        let open = std::fs::read_dir(open).into_iter().flatten().flatten();
+        let leads = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        leads
+            .map(|lead| lead.starts_with(folder))
+            .any(|is_there| is_there)
+    }
+
     /// Waits for the process to end by itself and returns how it ended and what it said.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();
