@@ -257,6 +257,10 @@ impl Janitor {
 }
 
 /// Whether it was done; tells of the first failure and of every tenth.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "whoever asks has no more use for it"
+)]
 pub(super) fn told(
     done: Result<(), SweepError>,
     failures: u32,

@@ -57,7 +57,7 @@ impl Reserve {
                 "the disk is full: the room that was kept for the database is used now"
             ),
             Err(error) => {
-                tracing::error!(%error, "the disk is full, and the room that was kept for the database cannot be given up")
+                tracing::error!(%error, "the disk is full, and the room that was kept for the database cannot be given up");
             }
         }
     }

@@ -71,7 +71,7 @@ impl Writer {
                         damage,
                     },
                     &settled,
-                )
+                );
             })?;
         Ok((Self { queue, metrics }, thread))
     }
