@@ -109,12 +109,18 @@ impl Client {
 
     /// Frames up to the first that is meant; panics when the server closes before.
     async fn until(&mut self, meant: impl Fn(&Frame) -> bool) -> Frame {
-        loop {
-            let read = self.next().await.expect("the server closed");
-            if meant(&read) {
-                return read;
+        let looking = async {
+            loop {
+                let read = self.next().await.expect("the server closed");
+                if meant(&read) {
+                    return read;
+                }
             }
-        }
+        };
+        // Far above what any of it takes: it ends a test that would wait for ever.
+        tokio::time::timeout(Duration::from_secs(60), looking)
+            .await
+            .expect("the server sends what is meant")
     }
 
     /// Answers what is asked until the server closes; the error of its GOAWAY, the latest.
@@ -172,7 +178,7 @@ async fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
         ..patient()
     };
     let house = House::new();
-    let key = BlobKey::Source(JobId::new(T0), MediaType::Png);
+    let key = BlobKey::Source(house.row().await, MediaType::Png);
     let file = Bytes::from(vec![7; 4 << 20]);
     house.blobs.put(&key, file).await.unwrap();
     let link = house.link(&key);
