@@ -32,6 +32,45 @@ pub trait Clock: fmt::Debug + Send + Sync {
     }
 }
 
+/// A clock that is ahead by more than this at once was stepped, and what would end by that alone does
+/// not end yet. Less ends nothing that would not have ended soon.
+pub(crate) const LEAP_MS: i64 = 10 * 60 * 1000;
+
+/// By how much the wall clock was ahead of the even time when it was last trusted. The worker moves
+/// it (`worker/clock_watch.rs`); what is shown as over, or still served, goes by it, so that a clock
+/// that leaps under a running process takes nothing from anyone. It knows nothing of earlier processes:
+/// after an absence, whatever the clock says is over is over at once.
+#[derive(Debug)]
+pub struct WallLead(AtomicI64);
+
+impl WallLead {
+    /// The wall clock is trusted as it is now.
+    #[must_use]
+    pub fn of(moment: Moment) -> Self {
+        Self(AtomicI64::new(lead(moment)))
+    }
+
+    /// From now on the wall clock is trusted as it is now.
+    pub(crate) fn trust(&self, moment: Moment) {
+        self.0.store(lead(moment), Ordering::Release);
+    }
+
+    /// What ends by this time of day is over.
+    pub(crate) fn ends_by(&self, moment: Moment) -> UnixMs {
+        let trusted = self.0.load(Ordering::Acquire);
+        if lead(moment).saturating_sub(trusted) > LEAP_MS {
+            UnixMs(moment.now.0.saturating_add(trusted))
+        } else {
+            moment.wall
+        }
+    }
+}
+
+/// By how many milliseconds the wall clock is ahead of the even time.
+pub(crate) fn lead(moment: Moment) -> i64 {
+    moment.wall.0 - moment.now.0
+}
+
 /// The machine's clocks.
 #[derive(Debug)]
 pub struct SystemClock {
@@ -117,6 +156,21 @@ mod tests {
         assert_eq!((clock.now(), clock.wall()), (UnixMs(1_000), UnixMs(500)));
         clock.advance(std::time::Duration::from_millis(7));
         assert_eq!((clock.now(), clock.wall()), (UnixMs(1_007), UnixMs(507)));
+    }
+
+    #[test]
+    fn a_leap_ahead_ends_nothing_until_it_is_trusted() {
+        let clock = ManualClock::at(UnixMs(1_000));
+        let lead = WallLead::of(clock.moment());
+        clock.step(LEAP_MS);
+        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
+        clock.step(1);
+        clock.advance(std::time::Duration::from_millis(7));
+        assert_eq!(lead.ends_by(clock.moment()), UnixMs(1_007));
+        lead.trust(clock.moment());
+        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
+        clock.step(-3 * LEAP_MS);
+        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
     }
 
     #[test]

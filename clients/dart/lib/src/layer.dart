@@ -59,6 +59,8 @@ final class Layer {
       opacity = json.opt('opacity') ?? 1,
       blendMode = json.opt('blend_mode') ?? 'normal',
       kind = json.opt('kind'),
+      text = json.opt('text'),
+      textConfidence = json.opt('text_confidence'),
       thumbnailUrl = json.optUri('thumbnail_url');
 
   /// Everything the server said, fields of newer servers included. It holds the signed links.
@@ -104,8 +106,15 @@ final class Layer {
   /// How it is meant to be drawn over what is below; `normal` today.
   final String blendMode;
 
-  /// What it shows, where the server says so.
+  /// What it is, where the server says so: `background`, `text`, `shape`, `panel`, `subject`, `object` or
+  /// `shadow`; newer servers may say others.
   final String? kind;
+
+  /// What is written in it, lines apart, where it is text that was read.
+  final String? text;
+
+  /// How sure the server is of [text], 0.0 to 1.0.
+  final double? textConfidence;
 
   /// A small version of it, where the server makes one.
   final Uri? thumbnailUrl;

@@ -2,8 +2,9 @@
 //!
 //! - Used for at most 24 hours, whatever happens; renewed after 12, so that an issuer that is down
 //!   for a while does not matter.
-//! - Fetched again for an unknown signature, but not within a minute of the last attempt: a flood
-//!   of forged webhooks costs fal one request a minute.
+//! - Fetched again for an unknown signature, but not within a minute of the last time that was done: a
+//!   flood of forged webhooks costs fal one request a minute. A fetch for any other reason, such as the
+//!   one at the start, does not count, or keys that changed just behind it would be met too late.
 //! - One fetch at a time, in a task of its own: whoever needs keys while one is under way waits for
 //!   it and uses its outcome. Nobody who asked owns it, so a stranger who hangs up ends no fetch and
 //!   is no failure.
@@ -51,9 +52,22 @@ struct State {
     known: Option<Known>,
     fetched_at: i64,
     tried_at: Option<i64>,
+    /// The latest attempt for an unknown signature.
+    asked_at: Option<i64>,
     /// Why the latest attempt brought nothing. Set while one is under way, so that one which ends
     /// without a word (its runtime stops) counts as failed.
     failure: Option<String>,
+}
+
+/// Why keys are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Those at hand are old.
+    Age,
+    /// None are at hand.
+    NoKeys,
+    /// Those at hand do not explain a signature.
+    UnknownSignature,
 }
 
 /// A key set, and which fetch it came from.
@@ -97,6 +111,7 @@ impl Cache {
                 }),
                 fetched_at: now,
                 tried_at: Some(now),
+                asked_at: Some(now),
                 failure: None,
             };
         });
@@ -111,8 +126,8 @@ impl Cache {
             Some(known) if !old => return Ok(known),
             // One caller waits for newer ones; the others go on with what there is.
             Some(known) if self.under_way().is_some() => return Ok(known),
-            Some(_) => self.fetch(now, PAUSE).await,
-            None => self.fetch(now, PAUSE_WITHOUT_KEYS).await,
+            Some(_) => self.fetch(now, Cause::Age).await,
+            None => self.fetch(now, Cause::NoKeys).await,
         }
         self.shared.look(|state| {
             let reason = || {
@@ -134,7 +149,7 @@ impl Cache {
         if let Some(keys) = self.shared.look(newer) {
             return Refreshed::Newer(keys);
         }
-        self.fetch(now, PAUSE).await;
+        self.fetch(now, Cause::UnknownSignature).await;
         self.shared
             .look(|state| match (newer(state), &state.failure) {
                 (Some(keys), _) => Refreshed::Newer(keys),
@@ -144,8 +159,8 @@ impl Cache {
     }
 
     /// Waits for the fetch that is under way, or for one that begins now if the pause allows.
-    async fn fetch(&self, now: i64, pause: u64) {
-        if let Some(mut under_way) = self.begin(now, pause) {
+    async fn fetch(&self, now: i64, cause: Cause) {
+        if let Some(mut under_way) = self.begin(now, cause) {
             // Nothing is ever sent: the sender goes away when the fetch has ended, however it did.
             let _ = under_way.changed().await;
         }
@@ -155,19 +170,28 @@ impl Cache {
         under_way(&lock(&self.shared.latest))
     }
 
-    /// The fetch that is under way; begins one unless the last attempt is less than `pause` seconds
-    /// away.
-    fn begin(&self, now: i64, pause: u64) -> Option<watch::Receiver<()>> {
+    /// The fetch that is under way; begins one unless the last attempt for such a cause is too near.
+    fn begin(&self, now: i64, cause: Cause) -> Option<watch::Receiver<()>> {
         let mut latest = lock(&self.shared.latest);
         if let Some(under_way) = under_way(&latest) {
             return Some(under_way);
         }
-        let recent = |state: &State| state.tried_at.is_some_and(|at| now.abs_diff(at) < pause);
+        let recent = |state: &State| {
+            let (last, pause) = match cause {
+                Cause::UnknownSignature => (state.asked_at, PAUSE),
+                Cause::Age => (state.tried_at, PAUSE),
+                Cause::NoKeys => (state.tried_at, PAUSE_WITHOUT_KEYS),
+            };
+            last.is_some_and(|at| now.abs_diff(at) < pause)
+        };
         if self.shared.look(recent) {
             return None;
         }
         self.shared.change(|state| {
             state.tried_at = Some(now);
+            if cause == Cause::UnknownSignature {
+                state.asked_at = Some(now);
+            }
             state.failure = Some("the fetch was broken off".to_owned());
         });
         let (open, under_way) = watch::channel(());

@@ -37,7 +37,7 @@ use self::storage::{bound_storage, space};
 pub(crate) use self::storage::{link_signer, open_blobs};
 use crate::access::{ApiKey, StorageRules};
 use crate::blobs::{Inbox, Ownership};
-use crate::clock::Clock;
+use crate::clock::{Clock, WallLead};
 use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
@@ -170,7 +170,9 @@ impl App {
         let inbox = Inbox::open(&incoming)
             .map_err(|error| StartError::Folder(incoming.display().to_string(), error))?;
         let bodies = BodyBudget::new(tuning.edge.body_bytes);
+        let wall_lead = Arc::new(WallLead::of(clock.moment()));
         let edge = Arc::new(Edge {
+            wall_lead: Arc::clone(&wall_lead),
             store: Arc::clone(&store),
             blobs: blobs.clone(),
             inbox: Arc::clone(&inbox),
@@ -227,6 +229,7 @@ impl App {
                 ..limits
             },
             clock,
+            wall_lead,
             compute,
             computed,
             metrics: metrics.jobs.clone(),

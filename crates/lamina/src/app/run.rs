@@ -45,28 +45,41 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     Ok(())
 }
 
-/// The first signal asks for an orderly stop, the second ends the process at once.
+#[cfg(unix)]
+type Terminate = Option<tokio::signal::unix::Signal>;
+#[cfg(not(unix))]
+type Terminate = Option<std::convert::Infallible>;
+
+/// The first signal asks for an orderly stop, the second ends the process at once. It listens when this
+/// returns: whoever reads that the service runs may ask it to stop at once.
 fn stop_on_signals(stop: CancellationToken) {
+    let mut terminate = listen();
     tokio::spawn(async move {
-        signal().await;
+        signal(&mut terminate).await;
         tracing::info!("stopping; a second signal stops at once");
         stop.cancel();
-        signal().await;
+        signal(&mut terminate).await;
         std::process::exit(130);
     });
 }
 
-async fn signal() {
+fn listen() -> Terminate {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+    return tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+    #[cfg(not(unix))]
+    None
+}
+
+async fn signal(terminate: &mut Terminate) {
+    #[cfg(unix)]
+    if let Some(terminate) = terminate {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
+        return;
     }
+    #[cfg(not(unix))]
+    let _ = terminate;
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -27,7 +27,7 @@ use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
 use crate::images::{self, Limits};
-use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId};
+use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId, Told};
 
 /// Results that may wait to be taken, beside those being made. The worker takes one within
 /// moments; only when layers cannot be stored do they stay, tens of megabytes each.
@@ -365,7 +365,12 @@ fn split_pixels(
 }
 
 fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
-    let name = Some(layer.name.clone());
+    let told = Told {
+        name: Some(layer.name.clone()),
+        kind: Some(layer.kind.to_string()),
+        text: layer.text.clone(),
+        text_confidence: layer.text_confidence,
+    };
     let canvas = layer.into_canvas(width, height);
     let canvas = images::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
         EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
@@ -373,7 +378,7 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
     // Without the room that the encoder grew into: it may be as much again as the layer.
     let bytes = Bytes::from(images::encode_layer(canvas).into_boxed_slice());
     Ok(LayerSource {
-        name,
+        told,
         content: LayerContent::Bytes(bytes),
     })
 }

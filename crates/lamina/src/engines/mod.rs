@@ -24,7 +24,7 @@ pub use input::Input;
 pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
-use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, Params, RequestId, UnixMs};
+use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, Params, RequestId, Told, UnixMs};
 use crate::metrics::EngineMetrics;
 use measured::Measured;
 
@@ -103,8 +103,8 @@ pub enum Check {
 /// A layer as the engine hands it over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSource {
-    /// What the engine calls it.
-    pub name: Option<String>,
+    /// What the engine says about it.
+    pub told: Told,
     /// Where its bytes are.
     pub content: LayerContent,
 }

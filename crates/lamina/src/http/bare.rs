@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ApiKeys, BodyBudget, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
-use crate::clock::ManualClock;
+use crate::clock::{Clock as _, ManualClock, WallLead};
 use crate::disk::Space;
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::EngineKind;
@@ -51,6 +51,7 @@ impl Bare {
                 megapixels: 8,
                 queue: 16,
             }),
+            wall_lead: Arc::new(WallLead::of(clock.moment())),
             clock: Arc::new(clock),
             keys: ApiKeys::anonymous(),
             engines: Engines {

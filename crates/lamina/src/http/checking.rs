@@ -31,7 +31,7 @@ pub(super) async fn own(
     owner: &OwnerId,
     id: UploadId,
 ) -> Result<Option<Incoming>, ApiError> {
-    let promised = edge.store.incoming_get(id, edge.clock.wall()).await?;
+    let promised = edge.store.incoming_get(id, edge.ends_by()).await?;
     Ok(promised.filter(|promised| promised.owner == *owner))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn check(
     let promised = promised.ok_or(ApiError::UploadNotFound)?;
     let Some(file) = whole(edge, &promised).await? else {
         // Unless another request has checked it meanwhile.
-        let now = edge.clock.wall();
+        let now = edge.ends_by();
         let checked = edge.store.upload_get(owner, id, now).await?;
         return checked
             .map(|record| record.facts)

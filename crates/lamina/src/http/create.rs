@@ -235,10 +235,7 @@ async fn keep_linked(
     let own_upload = match link {
         OwnLink::Ticket(upload) => Some(upload),
         OwnLink::Picture(BlobKey::Upload(upload, _)) => {
-            let record = edge
-                .store
-                .upload_get(owner, upload, edge.clock.wall())
-                .await?;
+            let record = edge.store.upload_get(owner, upload, edge.ends_by()).await?;
             record.map(|_| upload)
         }
         OwnLink::Picture(_) => None,

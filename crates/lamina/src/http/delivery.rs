@@ -60,7 +60,7 @@ pub(super) async fn put_file(
 ) -> Result<StatusCode, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let now = edge.clock.wall();
+    let now = edge.ends_by();
     let id = edge.links.verify_put(&path, exp, &sig, now)?;
     promised(&edge, id).await?;
     let _room = room::for_body(&edge, request.body(), edge.images.max_bytes)?;
@@ -88,7 +88,7 @@ pub(super) async fn put_file(
 }
 
 async fn promised(edge: &Edge, id: UploadId) -> Result<Incoming, ApiError> {
-    match edge.store.incoming_get(id, edge.clock.wall()).await? {
+    match edge.store.incoming_get(id, edge.ends_by()).await? {
         Some(promised) if promised.arrival == Arrival::Link => Ok(promised),
         Some(_) => Err(ApiError::LinkInvalid),
         None if edge.store.upload_existing(&[id]).await?.is_empty() => Err(ApiError::FileGone),

@@ -17,10 +17,10 @@ use super::keys::ApiKeys;
 use super::limits::EdgeLimits;
 use super::readiness::WorkerPulse;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
-use crate::clock::Clock;
+use crate::clock::{Clock, WallLead};
 use crate::disk::Space;
 use crate::images::{Limits, Pool};
-use crate::jobs::{EngineChoice, EngineKind};
+use crate::jobs::{EngineChoice, EngineKind, UnixMs};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::trace::Tracer;
@@ -40,6 +40,8 @@ pub struct Edge {
     pub pool: Pool,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// How far the wall clock is trusted.
+    pub wall_lead: Arc<WallLead>,
     /// Who may use `/api`.
     pub keys: ApiKeys,
     /// The engines that a job can be created for.
@@ -82,6 +84,14 @@ pub struct Edge {
     pub worker: WorkerPulse,
     /// Whose the storage is.
     pub ownership: watch::Receiver<Ownership>,
+}
+
+impl Edge {
+    /// What ends by this time of day is over. The same as the wall clock's time, but while that has
+    /// leapt ahead.
+    pub(super) fn ends_by(&self) -> UnixMs {
+        self.wall_lead.ends_by(self.clock.moment())
+    }
 }
 
 /// Origins of web pages that may call `/api`. Links to files are open to every origin anyway.

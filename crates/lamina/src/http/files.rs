@@ -61,7 +61,7 @@ pub(super) async fn get_file(
 ) -> Result<Response, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let now = edge.clock.wall();
+    let now = edge.ends_by();
     let key = edge.links.verify(&path, exp, &sig, now)?;
     // A link ends with its job, at once, however long the bytes take to go.
     if !is_live(&edge, &key, now).await? {

@@ -103,6 +103,16 @@ pub(super) struct LayerView {
     /// What the engine calls it, if it gives names.
     #[schema(required = true)]
     name: Option<String>,
+    /// What it is, if the engine says: `background`, `text`, `shape`, `panel`, `subject`, `object` or
+    /// `shadow`. More words may come.
+    #[schema(required = true, example = "text")]
+    kind: Option<String>,
+    /// What is written in it, lines apart, if it is text and was read.
+    #[schema(required = true, example = "Grand Opening")]
+    text: Option<String>,
+    /// How sure the engine is of that text, 0.0 to 1.0.
+    #[schema(required = true)]
+    text_confidence: Option<f64>,
     /// The smallest rectangle that holds every visible pixel; null for an empty layer.
     #[schema(required = true)]
     bbox: Option<BoxView>,
@@ -185,7 +195,10 @@ fn layer_view(layer: &Layer, url: String) -> LayerView {
         width: layer.width,
         height: layer.height,
         order: layer.order,
-        name: layer.name.clone(),
+        name: layer.told.name.clone(),
+        kind: layer.told.kind.clone(),
+        text: layer.told.text.clone(),
+        text_confidence: layer.told.text_confidence.map(thousandths),
         bbox: layer.bbox.map(box_view),
         coverage: thousandths(layer.coverage),
         sha256: layer.sha256.clone(),

@@ -47,7 +47,7 @@ pub(super) async fn get_job(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let found = edge.store.job_get(&owner, job_id(&id)?).await?;
-    let (job, status) = living(found, edge.clock.wall())?;
+    let (job, status) = living(found, edge.ends_by())?;
     let view = || JobView::of(&edge, &base, &job, status);
     if is_running(status) {
         return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
@@ -83,7 +83,7 @@ pub(super) async fn get_layers(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let found = edge.store.job_get(&owner, job_id(&id)?).await?;
-    let (job, status) = living(found, edge.clock.wall())?;
+    let (job, status) = living(found, edge.ends_by())?;
     match status {
         Status::Completed => {
             let list = || LayerList {
@@ -136,7 +136,7 @@ pub(super) async fn list_jobs(
     let now = edge.clock.now();
     let jobs = found
         .iter()
-        .filter(|job| job.expires_at > edge.clock.wall())
+        .filter(|job| job.expires_at > edge.ends_by())
         .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
@@ -187,7 +187,7 @@ async fn delete(
         Err(StoreError::Full(_)) => {}
         deleted => return Ok(deleted?),
     }
-    living(edge.store.job_get(owner, id).await?, now)?;
+    living(edge.store.job_get(owner, id).await?, edge.ends_by())?;
     edge.blobs.erase_job(id).await?;
     Ok(edge.store.job_delete(owner, id, now).await?)
 }

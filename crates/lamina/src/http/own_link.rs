@@ -52,7 +52,7 @@ pub(super) fn recognise(
     if !url.username().is_empty() || url.password().is_some() {
         return Ok(None);
     }
-    let now = edge.clock.wall();
+    let now = edge.ends_by();
     match edge.links.bucket_link(url, now) {
         Some(Ok(BucketLink::Read(key))) => return readable(key),
         Some(Ok(BucketLink::Write(upload))) => return Ok(Some(OwnLink::Ticket(upload))),
@@ -126,7 +126,7 @@ pub(super) async fn take(
     job: JobId,
 ) -> Result<SourceFacts, ApiError> {
     // As when it is opened: it ends with its job, however long the bytes take to go.
-    if !is_live(edge, key, edge.clock.wall()).await? {
+    if !is_live(edge, key, edge.ends_by()).await? {
         return Err(ApiError::SourceLink(LinkFault::Gone));
     }
     let mut opened = edge.blobs.open(key, None).await.map_err(gone)?;

@@ -171,7 +171,7 @@ pub(super) async fn get_upload(
     base: PublicBase,
 ) -> Result<Response, ApiError> {
     let id: UploadId = id.parse().map_err(|_| ApiError::UploadMissing)?;
-    let now = edge.clock.wall();
+    let now = edge.ends_by();
     if let Some(record) = edge.store.upload_get(&owner, id, now).await? {
         let status = UploadStatus {
             upload_id: id,

@@ -61,13 +61,29 @@ pub struct BoundingBox {
     pub height: u32,
 }
 
+/// What an engine says about a layer beside its pixels. All of it but the kind may be words of the
+/// picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// What the engine calls it, such as `photo` or the words of a title; `None` when the engine gives
+    /// no names.
+    pub name: Option<String>,
+    /// What it is, in one word of the engine: `text`, `shape`, `panel`, `subject`, `object`, `shadow` or
+    /// `background`.
+    pub kind: Option<String>,
+    /// What is written in it, lines apart.
+    pub text: Option<String>,
+    /// How sure the engine is of that, 0.0 to 1.0.
+    pub text_confidence: Option<f32>,
+}
+
 /// One layer of a completed job. Its public id is `layer_{order}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Place in the stack; 0 is the bottom.
     pub order: u32,
-    /// What the engine calls it, such as `text 2`; `None` when the engine gives no names.
-    pub name: Option<String>,
+    /// What the engine says about it.
+    pub told: Told,
     /// Format of the stored bytes.
     pub media_type: MediaType,
     /// Canvas width in pixels.

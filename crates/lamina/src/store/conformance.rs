@@ -69,7 +69,7 @@ use super::{
 use crate::access::SpendCaps;
 use crate::jobs::{
     Change, EngineKind, FailureCode, JobId, Layer, MediaType, Moment, Nonce, OwnerId, Params,
-    Phase, RequestId, Shares, Stage, UnixMs, UploadId,
+    Phase, RequestId, Shares, Stage, Told, UnixMs, UploadId,
 };
 
 const T0: UnixMs = UnixMs(1_000_000);

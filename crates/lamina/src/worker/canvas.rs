@@ -46,7 +46,7 @@ pub(super) async fn fit(
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
         let (facts, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
         let scaled = Checked {
-            name: layer.name.take(),
+            told: std::mem::take(&mut layer.told),
             bytes: png.into(),
             facts,
         };

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Worker, sweeper};
+use crate::clock::{LEAP_MS, lead};
 use crate::jobs::{Moment, UnixMs};
 use crate::store::{ClockSeen, StoreError};
 
@@ -22,8 +23,6 @@ const PERIOD: Duration = Duration::from_secs(5);
 const SEE_EVERY: Duration = Duration::from_secs(60);
 /// What a clock that is steered may differ between two looks; more is a step.
 const STEP_MS: i64 = 2_000;
-/// A leap ahead by more holds expiry. Less ends nothing that would not have ended soon.
-const LEAP_MS: i64 = 10 * 60 * 1000;
 
 /// The two clocks, compared.
 #[derive(Debug)]
@@ -138,14 +137,14 @@ impl ClockWatch {
     }
 }
 
-fn lead(moment: Moment) -> i64 {
-    moment.wall.0 - moment.now.0
-}
-
 impl Worker {
     /// What ends by the time of day ends by this one.
     pub(super) fn expire_by(&self) -> UnixMs {
-        let look = self.clock_watch.look(self.parts.clock.moment());
+        let moment = self.parts.clock.moment();
+        let look = self.clock_watch.look(moment);
+        if !self.clock_watch.is_held() {
+            self.parts.wall_lead.trust(moment);
+        }
         let metrics = &self.parts.metrics;
         if let Some(step_ms) = look.step {
             metrics.clock_stepped(step_ms > 0);

@@ -20,7 +20,7 @@ use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::{self, ImageError, LayerFacts, Limits};
-use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, NumLayers};
+use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, NumLayers, Told};
 use crate::store::{Claimed, Facts, StoredSource};
 
 /// Layers fetched, decoded and stored at once for one job.
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 2;
 
 /// A layer that was fetched and found good.
 pub(super) struct Checked {
-    pub(super) name: Option<String>,
+    pub(super) told: Told,
     pub(super) bytes: Bytes,
     pub(super) facts: LayerFacts,
 }
@@ -146,7 +146,7 @@ async fn check(
     let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
     let facts = inspected.map_err(|error| bad_layer(worker, job, &error))?;
     Ok(Checked {
-        name: source.name,
+        told: source.told,
         bytes,
         facts,
     })
@@ -259,7 +259,7 @@ pub(super) async fn store(
     let facts = layer.facts;
     let row = Layer {
         order,
-        name: layer.name,
+        told: layer.told,
         media_type,
         width: facts.width,
         height: facts.height,

@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::access::SpendCaps;
 use crate::blobs::{Blobs, Inbox, Ownership};
-use crate::clock::Clock;
+use crate::clock::{Clock, WallLead};
 use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
 use crate::fetch::Fetcher;
@@ -134,6 +134,8 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What the service shows as over goes by it; the worker says when a leap of the clock is trusted.
+    pub wall_lead: Arc<WallLead>,
     /// Where it is noted which pictures are being computed.
     pub compute: ComputeLog,
     /// The jobs that were, when the last process died.

@@ -6,7 +6,7 @@ use fal_queue::models::qwen_image_layered::{Image, Output};
 use url::Url;
 
 use crate::engines::{Declared, EngineError, LayerContent, LayerSource};
-use crate::jobs::FailureCode;
+use crate::jobs::{FailureCode, Told};
 
 /// The checker blanks what it flags: a stack of nothing but black frames is no result. One flag
 /// among others may be a mistake, and the rest of the stack is paid for.
@@ -34,7 +34,7 @@ pub(super) fn layers(output: &Output) -> Result<Vec<LayerSource>, EngineError> {
         .iter()
         .map(|image| {
             Ok(LayerSource {
-                name: None,
+                told: Told::default(),
                 content: content(&image.url, declared(image))?,
             })
         })

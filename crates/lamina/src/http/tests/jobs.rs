@@ -88,10 +88,13 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "coverage": 0.25,
           "height": 480,
           "id": "layer_0",
+          "kind": null,
           "name": null,
           "opacity": 1.0,
           "order": 0,
           "sha256": "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
+          "text": null,
+          "text_confidence": null,
           "url": "http://lamina.test/files/jobs/<id>/layer_0.png?exp=1795443117&sig=<sig>",
           "width": 640
         },
@@ -108,10 +111,13 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "coverage": 0.25,
           "height": 480,
           "id": "layer_1",
+          "kind": "text",
           "name": "text",
           "opacity": 1.0,
           "order": 1,
           "sha256": "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
+          "text": "Grand\nOpening",
+          "text_confidence": 0.984,
           "url": "http://lamina.test/files/jobs/<id>/layer_1.png?exp=1795443117&sig=<sig>",
           "width": 640
         }

@@ -47,7 +47,7 @@ use crate::disk::{Floor, Space};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
     BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId,
-    Phase, RequestId, Stage, UnixMs,
+    Phase, RequestId, Stage, Told, UnixMs,
 };
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
@@ -266,7 +266,12 @@ impl House {
             self.blobs.put(&key, file.clone()).await.unwrap();
             layers.push(Layer {
                 order,
-                name: (order == 1).then(|| "text".to_owned()),
+                told: Told {
+                    name: (order == 1).then(|| "text".to_owned()),
+                    kind: (order == 1).then(|| "text".to_owned()),
+                    text: (order == 1).then(|| "Grand\nOpening".to_owned()),
+                    text_confidence: (order == 1).then_some(0.984_21),
+                },
                 media_type: MediaType::Png,
                 width: 640,
                 height: 480,

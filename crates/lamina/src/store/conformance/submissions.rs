@@ -49,7 +49,12 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     assert_eq!(keep, Settled::Applied);
     let layer = Layer {
         order: 0,
-        name: Some("background".into()),
+        told: Told {
+            name: Some("Grand Opening".into()),
+            kind: Some("text".into()),
+            text: Some("Grand\nOpening".into()),
+            text_confidence: Some(0.75),
+        },
         media_type: MediaType::Png,
         width: 3,
         height: 2,

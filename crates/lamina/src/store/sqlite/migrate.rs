@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0006_kept.sql"),
     include_str!("../../../migrations/0007_submissions.sql"),
     include_str!("../../../migrations/0008_deployment.sql"),
+    include_str!("../../../migrations/0009_words.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

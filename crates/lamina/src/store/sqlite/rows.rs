@@ -8,7 +8,8 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::jobs::{
-    BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Phase, UnixMs,
+    BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Phase, Told,
+    UnixMs,
 };
 use crate::store::{Ended, JobRecord, SourceFacts};
 
@@ -91,7 +92,12 @@ pub(super) fn layer(row: &Row<'_>) -> rusqlite::Result<Layer> {
     };
     Ok(Layer {
         order: row.get("ord")?,
-        name: row.get("name")?,
+        told: Told {
+            name: row.get("name")?,
+            kind: row.get("kind")?,
+            text: row.get("words")?,
+            text_confidence: row.get("words_sure")?,
+        },
         media_type: media(row, "media")?,
         width: row.get("width")?,
         height: row.get("height")?,

@@ -142,15 +142,16 @@ fn position(facts: &Facts) -> Option<u32> {
 fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
-                             bbox_x, bbox_y, bbox_width, bbox_height, coverage)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                             bbox_x, bbox_y, bbox_width, bbox_height, coverage,
+                             kind, words, words_sure)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     for layer in layers {
         let bbox = layer.bbox;
         statement.execute(params![
             text(job),
             layer.order,
-            layer.name,
+            layer.told.name,
             layer.media_type.extension(),
             layer.width,
             layer.height,
@@ -161,6 +162,9 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
             bbox.map(|bbox| bbox.width),
             bbox.map(|bbox| bbox.height),
             f64::from(layer.coverage),
+            layer.told.kind,
+            layer.told.text,
+            layer.told.text_confidence.map(f64::from),
         ])?;
     }
     Ok(())
