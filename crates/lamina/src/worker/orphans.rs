@@ -119,13 +119,14 @@ async fn say_seen(worker: &Worker, own: &Deployment) -> Result<(), SweepError> {
 async fn find(worker: &Worker) -> Result<Orphans, SweepError> {
     let (store, blobs) = (&worker.parts.store, &worker.parts.blobs);
     let owners = blobs.owners().await?;
+    let is_empty = owners.jobs.is_empty() && owners.uploads.is_empty();
     let arrived = worker.parts.inbox.ids().await.map_err(InboxError::from)?;
     let uploads: BTreeSet<UploadId> = owners.uploads.into_iter().chain(arrived).collect();
     let uploads = Vec::from_iter(uploads);
     let mut orphans = Orphans {
         jobs: Vec::new(),
         uploads: Vec::new(),
-        is_empty: owners.jobs.is_empty() && uploads.is_empty(),
+        is_empty,
     };
     for batch in owners.jobs.chunks(BATCH) {
         let known = store.job_with_bytes(batch).await?;
@@ -146,7 +147,11 @@ async fn judge(
     orphans: &Orphans,
 ) -> Result<Ownership, SweepError> {
     let nothing_unknown = orphans.jobs.is_empty() && orphans.uploads.is_empty();
-    let may_claim = own.has_rows || orphans.is_empty;
+    // Bytes come before their row, so the first picture of all may be there without one.
+    let new = |made: Option<UnixMs>| made.is_some_and(|made| made >= worker.started_at);
+    let only_new = orphans.jobs.iter().all(|id| new(id.made_at()))
+        && orphans.uploads.iter().all(|id| new(id.made_at()));
+    let may_claim = own.has_rows || orphans.is_empty || only_new;
     let mark = worker.parts.blobs.mark().await?;
     let mut ownership = Ownership::of(mark, &own.id, own.seen_at, may_claim);
     // An older copy that knows everything all the same does no harm.

@@ -118,10 +118,8 @@ impl Process {
     pub(crate) fn has_open(&self, folder: &Path) -> bool {
         let open = format!("/proc/{}/fd", self.child.id().unwrap());
         let open = std::fs::read_dir(open).into_iter().flatten().flatten();
-        let leads = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        leads
-            .map(|lead| lead.starts_with(folder))
-            .any(|is_there| is_there)
+        let mut leads = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        leads.any(|lead| lead.starts_with(folder))
     }
 
     /// Waits for the process to end by itself and returns how it ended and what it said.
