@@ -2,9 +2,9 @@
 //!
 //! - Used for at most 24 hours, whatever happens; renewed after 12, so that an issuer that is down
 //!   for a while does not matter.
-//! - Fetched again for an unknown signature, but not within a minute of the last time that was done: a
-//!   flood of forged webhooks costs fal one request a minute. A fetch for any other reason, such as the
-//!   one at the start, does not count, or keys that changed just behind it would be met too late.
+//! - Fetched again for an unknown signature, but not within a minute of the last attempt for a webhook:
+//!   a flood of forged ones costs fal one request a minute. A fetch ahead of any webhook, such as the one
+//!   at the start, does not count, or keys that changed just behind it would be met too late.
 //! - One fetch at a time, in a task of its own: whoever needs keys while one is under way waits for
 //!   it and uses its outcome. Nobody who asked owns it, so a stranger who hangs up ends no fetch and
 //!   is no failure.
@@ -52,22 +52,22 @@ struct State {
     known: Option<Known>,
     fetched_at: i64,
     tried_at: Option<i64>,
-    /// The latest attempt for an unknown signature.
+    /// The latest attempt that a webhook asked for.
     asked_at: Option<i64>,
     /// Why the latest attempt brought nothing. Set while one is under way, so that one which ends
     /// without a word (its runtime stops) counts as failed.
     failure: Option<String>,
 }
 
-/// Why keys are fetched.
+/// For whom keys are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    /// Those at hand are old.
-    Age,
-    /// None are at hand.
-    NoKeys,
-    /// Those at hand do not explain a signature.
-    UnknownSignature,
+enum Asker {
+    /// No one yet.
+    Ahead,
+    /// A webhook, for want of usable keys.
+    Webhook,
+    /// A webhook whose signature the keys at hand do not explain.
+    Stranger,
 }
 
 /// A key set, and which fetch it came from.
@@ -118,16 +118,25 @@ impl Cache {
         cache
     }
 
-    /// The usable key set, fetched or renewed first if it is time; else a sentence.
+    /// The usable key set for a webhook, fetched or renewed first if it is time; else a sentence.
     pub(super) async fn current(&self, now: i64) -> Result<Known, String> {
+        self.known(now, Asker::Webhook).await
+    }
+
+    /// The same before any webhook has come.
+    pub(super) async fn ahead(&self, now: i64) -> Result<Known, String> {
+        self.known(now, Asker::Ahead).await
+    }
+
+    async fn known(&self, now: i64, asker: Asker) -> Result<Known, String> {
         let look = |state: &State| (state.usable(now), state.age(now) > RENEW_AFTER);
         let (usable, old) = self.shared.look(look);
         match usable {
             Some(known) if !old => return Ok(known),
             // One caller waits for newer ones; the others go on with what there is.
             Some(known) if self.under_way().is_some() => return Ok(known),
-            Some(_) => self.fetch(now, Cause::Age).await,
-            None => self.fetch(now, Cause::NoKeys).await,
+            Some(_) => self.fetch(now, PAUSE, asker).await,
+            None => self.fetch(now, PAUSE_WITHOUT_KEYS, asker).await,
         }
         self.shared.look(|state| {
             let reason = || {
@@ -149,7 +158,7 @@ impl Cache {
         if let Some(keys) = self.shared.look(newer) {
             return Refreshed::Newer(keys);
         }
-        self.fetch(now, Cause::UnknownSignature).await;
+        self.fetch(now, PAUSE, Asker::Stranger).await;
         self.shared
             .look(|state| match (newer(state), &state.failure) {
                 (Some(keys), _) => Refreshed::Newer(keys),
@@ -159,8 +168,8 @@ impl Cache {
     }
 
     /// Waits for the fetch that is under way, or for one that begins now if the pause allows.
-    async fn fetch(&self, now: i64, cause: Cause) {
-        if let Some(mut under_way) = self.begin(now, cause) {
+    async fn fetch(&self, now: i64, pause: u64, asker: Asker) {
+        if let Some(mut under_way) = self.begin(now, pause, asker) {
             // Nothing is ever sent: the sender goes away when the fetch has ended, however it did.
             let _ = under_way.changed().await;
         }
@@ -170,17 +179,17 @@ impl Cache {
         under_way(&lock(&self.shared.latest))
     }
 
-    /// The fetch that is under way; begins one unless the last attempt for such a cause is too near.
-    fn begin(&self, now: i64, cause: Cause) -> Option<watch::Receiver<()>> {
+    /// The fetch that is under way; begins one unless the last attempt is less than `pause` seconds
+    /// away.
+    fn begin(&self, now: i64, pause: u64, asker: Asker) -> Option<watch::Receiver<()>> {
         let mut latest = lock(&self.shared.latest);
         if let Some(under_way) = under_way(&latest) {
             return Some(under_way);
         }
         let recent = |state: &State| {
-            let (last, pause) = match cause {
-                Cause::UnknownSignature => (state.asked_at, PAUSE),
-                Cause::Age => (state.tried_at, PAUSE),
-                Cause::NoKeys => (state.tried_at, PAUSE_WITHOUT_KEYS),
+            let last = match asker {
+                Asker::Stranger => state.asked_at,
+                Asker::Webhook | Asker::Ahead => state.tried_at,
             };
             last.is_some_and(|at| now.abs_diff(at) < pause)
         };
@@ -189,7 +198,7 @@ impl Cache {
         }
         self.shared.change(|state| {
             state.tried_at = Some(now);
-            if cause == Cause::UnknownSignature {
+            if asker != Asker::Ahead {
                 state.asked_at = Some(now);
             }
             state.failure = Some("the fetch was broken off".to_owned());

@@ -126,7 +126,7 @@ impl Verifier {
     /// # Errors
     /// A sentence, when there are none and none could be fetched.
     pub async fn prefetch(&self, now_unix: i64) -> Result<(), String> {
-        self.cache.current(now_unix).await.map(drop)
+        self.cache.ahead(now_unix).await.map(drop)
     }
 
     /// Checks one delivery. `body` is the raw body, `now_unix` the time in seconds since 1970.
