@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 
 use crate::support::{
-    Leaps, Process, Setup, TestApp, Way, emulator_with, fal_options, json_of, picture, png_base64,
+    Leaps, Process, Setup, TestApp, Way, emulator_with, fal_options, picture, png_base64,
     shared_clock, until,
 };
 
@@ -22,6 +22,8 @@ const KEYS: [(&str, &str); 3] = [
     ("ben", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
     ("cat", "cccccccccccccccccccccccccccccccc"),
 ];
+/// The owner whose submissions are answered by nobody while the process dies again and again.
+const HANGING: &str = KEYS[2].1;
 /// Jobs of each owner.
 const JOBS: usize = 4;
 /// Where the process dies, life after life: more often than a guilty job may end it.
@@ -55,10 +57,10 @@ impl Crowd {
 
     async fn create_all(&self) -> Option<Vec<(&'static str, String)>> {
         let mut ids = Vec::new();
-        for (name, key) in KEYS {
+        for (_, key) in KEYS {
             for number in 0..JOBS {
                 // The provider answers none of this owner's submissions.
-                let prompt = if name == "cat" { "hang" } else { "go on" };
+                let prompt = if key == HANGING { "hang" } else { "go on" };
                 ids.push((key, self.create(key, number, prompt).await?));
             }
         }
@@ -67,8 +69,21 @@ impl Crowd {
 
     async fn ended(&self, key: &str, id: &str) -> Option<Value> {
         let request = self.client.get(format!("{}/api/jobs/{id}", self.base));
-        let job = json_of(request.bearer_auth(key).send().await.ok()?).await;
+        let answer = request.bearer_auth(key).send().await.ok()?;
+        // The process may die in the middle of its answer.
+        let job: Value = answer.json().await.ok()?;
         (job["status"] == "completed" || job["status"] == "failed").then_some(job)
+    }
+
+    /// Waits until a life has nothing left to die at: every job that the provider answers has ended.
+    async fn nothing_left(&self, jobs: &[(&'static str, String)]) {
+        until("a death, or the end of every job", || async {
+            for (key, id) in jobs.iter().filter(|(key, _)| *key != HANGING) {
+                self.ended(key, id).await?;
+            }
+            Some(())
+        })
+        .await;
     }
 }
 
@@ -121,11 +136,19 @@ async fn many_owners_jobs_outlive_many_kills_beside_a_provider_that_hangs() {
     };
     let mut deaths = 0;
     for death in DEATHS {
-        let life = start(Some(death)).await;
-        crowd.create_all().await;
-        // All may be done before the last points are met.
-        let ended = tokio::time::timeout(Duration::from_secs(5), life.ended()).await;
-        deaths += usize::from(ended.is_ok());
+        let mut life = start(Some(death)).await;
+        // Nobody may be left to answer; then it has died.
+        let jobs = crowd.create_all().await.unwrap_or_default();
+        // All may be done before the last points are met. How long either takes says nothing.
+        let died = tokio::select! {
+            biased;
+            () = life.died() => true,
+            () = crowd.nothing_left(&jobs), if !jobs.is_empty() => false,
+        };
+        deaths += usize::from(died);
+        if !died {
+            life.kill().await;
+        }
     }
     assert!(deaths >= 3, "the process died {deaths} times only");
     release_all(&emulator);

@@ -36,18 +36,21 @@ pub(crate) fn left_out(what: &str) {
     let _ = writeln!(std::io::stderr(), "LEFT OUT: {what}");
 }
 
-/// The one bounded poll: asks until `probe` has an answer, for at most a minute, which no healthy
-/// run comes near.
+/// How long a test waits for what must come: no healthy run comes near, on no machine and beside no
+/// load, so that what fails here is wrong and not slow.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The one bounded poll: asks until `probe` has an answer, for at most [`PATIENCE`].
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut probe: impl FnMut() -> F,
 ) -> T {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(Instant::now() < end, "waited a minute for: {what}");
+        assert!(Instant::now() < end, "waited {PATIENCE:?} for: {what}");
         sleep_until(Instant::now() + Duration::from_millis(20)).await;
     }
 }

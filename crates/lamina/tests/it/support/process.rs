@@ -122,6 +122,11 @@ impl Process {
         leads.any(|lead| lead.starts_with(folder))
     }
 
+    /// Waits for the process to end by itself.
+    pub(crate) async fn died(&mut self) {
+        self.child.wait().await.unwrap();
+    }
+
     /// Waits for the process to end by itself and returns how it ended and what it said.
     pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().await.unwrap();
