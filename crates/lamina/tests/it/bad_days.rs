@@ -9,12 +9,11 @@ use lamina::clock::{Clock as _, ManualClock};
 use lamina::jobs::UnixMs;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 
 use crate::support::{
-    Leaps, Process, Setup, TestApp, Way, emulator_with, fal_options, picture, png_base64,
-    shared_clock, until,
+    Leaps, Process, Setup, TestApp, Way, emulator_with, fal_options, kept_port, picture,
+    png_base64, shared_clock, until,
 };
 
 const KEYS: [(&str, &str); 3] = [
@@ -104,9 +103,7 @@ async fn many_owners_jobs_outlive_many_kills_beside_a_provider_that_hangs() {
         emulator.script_for_prompt("hang", Fault::SubmitHeld);
     }
     let folder = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
+    let port = kept_port().to_string();
     let base = format!("http://127.0.0.1:{port}");
     let keys: Vec<String> = KEYS
         .iter()

@@ -8,9 +8,10 @@ use lamina::worker::crash;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
-use crate::support::{Process, Way, emulator, fal_options, json_of, picture, png_base64, until};
+use crate::support::{
+    Process, Way, emulator, fal_options, json_of, kept_port, picture, png_base64, until,
+};
 
 /// Points at which the intent was written and nothing was handed over. fal's list shows nothing, and
 /// that proves nothing where nothing else is listed.
@@ -182,12 +183,7 @@ async fn stored_once(job: &Value, folder: &TempDir, id: &str) {
 
 async fn options(folder: &TempDir, emulator: &Emulator, way: Way) -> BTreeMap<String, String> {
     // The address must be the same in both lives, because fal was given it.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = kept_port();
     let mut options = BTreeMap::from([
         (
             "DATABASE_PATH".to_owned(),

@@ -7,10 +7,9 @@ use reqwest::{Client, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, BufReader};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use crate::support::until;
+use crate::support::{kept_port, until};
 
 /// Each writes dozens of lines at this level; together they are many times what a pipe and the
 /// buffer before it hold.
@@ -26,9 +25,7 @@ struct Unread {
 impl Unread {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = kept_port();
         let child = Command::new(env!("CARGO_BIN_EXE_lamina"))
             .env_clear()
             .env("DATABASE_PATH", folder.path().join("lamina.db"))

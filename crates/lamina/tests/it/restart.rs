@@ -11,10 +11,9 @@ use std::time::Duration;
 use fal_emulator::Config as EmulatorConfig;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 
-use crate::support::{Process, Way, emulator_with, fal_options, picture, png_base64};
+use crate::support::{Process, Way, emulator_with, fal_options, kept_port, picture, png_base64};
 
 const JOBS: usize = 200;
 const CLIENTS: usize = 16;
@@ -125,10 +124,7 @@ async fn rolling(way: Way) {
     };
     let emulator = emulator_with(config).await;
     let folder = tempfile::tempdir().unwrap();
-    // Bound and given back, so that every process gets the same one.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = kept_port();
     let base = format!("http://127.0.0.1:{port}");
     let database = folder.path().join("lamina.db").display().to_string();
     let mut options = vec![("DATABASE_PATH", database), ("PORT", port.to_string())];

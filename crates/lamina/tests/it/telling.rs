@@ -6,7 +6,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Collector, Process, emulator, fal_options, json_of, picture, png_base64, png_bytes, until,
+    Collector, Process, emulator, fal_options, json_of, kept_port, picture, png_base64, png_bytes,
+    until,
 };
 
 const KEY: &str = "a-key-of-the-app-0123456789";
@@ -203,9 +204,7 @@ async fn what_fal_says_is_never_told_on() {
         let (collector, emulator) = (Collector::start().await, emulator().await);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lamina.db").display().to_string();
-        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = free.local_addr().unwrap().port().to_string();
-        drop(free);
+        let port = kept_port().to_string();
         let mut options = fal_options(&emulator);
         for (name, value) in [
             ("DATABASE_PATH", path.as_str()),

@@ -11,10 +11,11 @@ use image::{Rgba, RgbaImage};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::support::{Break, Process, Proxy, files, json_of, left_out, png_bytes, until};
+use crate::support::{
+    Break, Process, Proxy, files, json_of, kept_port, left_out, png_bytes, until,
+};
 
 /// Node with the client, in a folder where the script finds it.
 struct Stock {
@@ -87,9 +88,7 @@ impl Service {
     /// Lets its callers ask this often.
     async fn limited_to(rate: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port().to_string();
-        drop(listener);
+        let port = kept_port().to_string();
         let process = Self::process(&folder, &port, rate).await;
         Self {
             folder,

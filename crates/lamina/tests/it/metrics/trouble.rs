@@ -8,15 +8,14 @@ use tokio::net::TcpListener;
 
 use super::samples::Samples;
 use crate::support::{
-    Process, Setup, TestApp, Way, emulator, fal_options, json_of, picture, png_base64, until,
+    Process, Setup, TestApp, Way, emulator, fal_options, json_of, kept_port, picture, png_base64,
+    until,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_after_the_call_shows_as_a_rescue_and_as_money_at_risk() {
     let (emulator, folder) = (emulator().await, tempfile::tempdir().unwrap());
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scraped = free.local_addr().unwrap().to_string();
-    drop(free);
+    let scraped = format!("127.0.0.1:{}", kept_port());
     let mut options = fal_options(&emulator);
     let database = folder.path().join("lamina.db").display().to_string();
     options.push(("DATABASE_PATH", database));

@@ -26,6 +26,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::support::kept_port;
+
 pub(crate) const BUCKET: &str = "pictures";
 pub(crate) const PREFIX: &str = "lamina/test";
 const KEY_ID: &str = "test-key-id";
@@ -65,7 +67,7 @@ impl S3 {
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let mut s3 = Self {
             folder,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: SocketAddr::from(([127, 0, 0, 1], kept_port())),
             shared: Arc::default(),
             server: None,
         };
