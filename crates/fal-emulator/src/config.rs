@@ -69,6 +69,9 @@ pub struct Config {
     pub layers: LayerSource,
     /// Default [`SourceCheck::Decode`].
     pub source_check: SourceCheck,
+    /// Synthetic layers get grain until each is a file of about so many bytes, as heavy as a photo's.
+    /// Default `None`: plain shapes of a few kilobytes.
+    pub layer_bytes: Option<usize>,
     /// Time a run takes beyond what its work takes. Default zero.
     pub latency: Duration,
     /// Time a request stays queued even when a runner is free. Default zero.
@@ -108,6 +111,7 @@ impl Default for Config {
             apps: vec![MODEL.to_owned()],
             layers: LayerSource::Synthetic,
             source_check: SourceCheck::Decode,
+            layer_bytes: None,
             latency: Duration::ZERO,
             queue_time: Duration::ZERO,
             concurrency: Some(2),

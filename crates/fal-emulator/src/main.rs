@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use fal_emulator::{Clock, Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Emulator, LayerSource};
+use fal_emulator::{
+    Clock, Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Emulator, LayerSource, SourceCheck,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +35,12 @@ struct Options {
     /// Where layers come from.
     #[arg(long, value_enum, default_value_t = Layers::Layerize)]
     layers: Layers,
+    /// Synthetic layers are files of about so many bytes each, as heavy as a photo's.
+    #[arg(long)]
+    layer_bytes: Option<usize>,
+    /// How much of the source is looked at; layerize decodes it in any case.
+    #[arg(long, value_enum, default_value_t = Sources::Decode)]
+    source_check: Sources,
     /// Time a run takes at least, such as 4s or 250ms.
     #[arg(long, default_value = "4s", value_parser = parse_duration)]
     latency: Duration,
@@ -70,6 +78,16 @@ enum Layers {
     Synthetic,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Sources {
+    /// Fetched and decoded.
+    Decode,
+    /// Fetched; its header is read.
+    Header,
+    /// Not fetched.
+    Skip,
+}
+
 /// The account's limit; `None` is unlimited.
 #[derive(Clone, Copy)]
 struct Concurrency(Option<usize>);
@@ -103,6 +121,12 @@ async fn serve(options: Options) -> io::Result<()> {
         layers: match options.layers {
             Layers::Layerize => LayerSource::Layerize,
             Layers::Synthetic => LayerSource::Synthetic,
+        },
+        layer_bytes: options.layer_bytes,
+        source_check: match options.source_check {
+            Sources::Decode => SourceCheck::Decode,
+            Sources::Header => SourceCheck::Header,
+            Sources::Skip => SourceCheck::Skip,
         },
         latency: options.latency,
         queue_time: options.queue_time,

@@ -114,7 +114,8 @@ async fn bodies(
     let pixels = match (&source.pixels, shared.config.layers) {
         (Some(pixels), LayerSource::Layerize) if count > 0 => pixels.clone(),
         _ => {
-            let drawing = move || synthetic::files(size, count, webp).to_vec();
+            let least = shared.config.layer_bytes;
+            let drawing = move || synthetic::files(size, count, webp, least).to_vec();
             return joined(tokio::task::spawn_blocking(drawing).await);
         }
     };
