@@ -7,7 +7,7 @@ use super::Worker;
 use super::collect::{Checked, bad_layer, on_pool, store};
 use super::layers::Stored;
 use super::prepare::storage_trouble;
-use super::step::{Report, Stumble};
+use super::step::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::images;
 use crate::jobs::{FailureCode, Layer};
@@ -25,7 +25,7 @@ pub(super) async fn fit(
     job: &Claimed,
     mut layers: Vec<Layer>,
     stored: &Stored,
-) -> Result<Vec<Layer>, Stumble> {
+) -> Result<Vec<Layer>, StepError> {
     let sizes: Vec<Size> = layers.iter().map(size).collect();
     let Some(canvas) = most_common(&sizes) else {
         return Ok(layers);

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::layers::{Bounds, Stored};
 use super::prepare::{self, media_type, storage_trouble};
-use super::step::{Report, StepResult, Stumble, image_refused};
+use super::step::{Report, StepError, StepResult, image_refused};
 use super::{Worker, canvas, crash, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
@@ -62,7 +62,7 @@ async fn gather(
     job: &Claimed,
     sources: Vec<LayerSource>,
     bounds: &Bounds,
-) -> Result<Vec<Layer>, Stumble> {
+) -> Result<Vec<Layer>, StepError> {
     let count = sources.len();
     let mut sources = sources.into_iter();
     let mut first: Vec<Checked> = stream::iter(sources.by_ref().take(2))
@@ -109,7 +109,7 @@ async fn ask_again(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,
-) -> Result<Result<Vec<LayerSource>, Report>, Stumble> {
+) -> Result<Result<Vec<LayerSource>, Report>, StepError> {
     let Some((nonce, request)) = wait::accepted(job) else {
         return Ok(Err(Report::give_up(FailureCode::Internal)));
     };
@@ -128,7 +128,7 @@ async fn check(
     job: &Claimed,
     source: LayerSource,
     bounds: &Bounds,
-) -> Result<Checked, Stumble> {
+) -> Result<Checked, StepError> {
     let bytes = match source.content {
         LayerContent::Bytes(bytes) => bytes,
         LayerContent::Url(url, declared) => {
@@ -154,7 +154,7 @@ async fn check(
 
 /// The layer is paid for: a host that fails, and a file that is not there or is no picture, are asked
 /// again. Only what lamina does not open, or not as large, stays so.
-fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> Stumble {
+fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> StepError {
     tracing::warn!(job = %job.lease.job, code = error.code(), "a layer could not be fetched");
     let code = FailureCode::EngineBadLayer;
     match (error, error.class()) {
@@ -168,7 +168,7 @@ fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> Stumble {
     .into()
 }
 
-pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> Stumble {
+pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> StepError {
     if error.is_retryable() {
         return Report::of(image_refused(error, worker.parts.clock.now())).into();
     }
@@ -215,7 +215,7 @@ async fn shows_the_source_first(
     job: &Claimed,
     layers: &[Checked],
     count: usize,
-) -> Result<bool, Stumble> {
+) -> Result<bool, StepError> {
     let [first, second] = layers else {
         return Ok(false);
     };
@@ -254,7 +254,7 @@ pub(super) async fn store(
     order: u32,
     layer: Checked,
     stored: &Stored,
-) -> Result<Layer, Stumble> {
+) -> Result<Layer, StepError> {
     let media_type = media_type(layer.facts.format);
     let facts = layer.facts;
     let row = Layer {

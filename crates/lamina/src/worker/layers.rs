@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Worker;
-use super::step::{Report, Stumble};
+use super::step::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::engines::{Declared, LayerSource};
 use crate::images::Limits;
@@ -25,7 +25,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// Of an engine of our own, any number is taken.
-    pub(super) fn of(layers: &[LayerSource], own: bool) -> Result<Self, Stumble> {
+    pub(super) fn of(layers: &[LayerSource], own: bool) -> Result<Self, StepError> {
         if layers.len() > MOST_LAYERS && !own {
             return Err(too_large("layers", layers.len() as u64));
         }
@@ -40,7 +40,7 @@ impl Bounds {
         declared: Declared,
         max_bytes: u64,
         limits: &Limits,
-    ) -> Result<(), Stumble> {
+    ) -> Result<(), StepError> {
         let beyond = |size: Option<u64>, most: u64| size.filter(|size| *size > most);
         if let Some(bytes) = beyond(declared.bytes, max_bytes) {
             return Err(too_large("bytes", bytes));
@@ -52,7 +52,7 @@ impl Bounds {
     }
 
     /// So many bytes more.
-    pub(super) fn fetched(&self, bytes: usize) -> Result<(), Stumble> {
+    pub(super) fn fetched(&self, bytes: usize) -> Result<(), StepError> {
         let bytes = bytes as u64;
         let before = self.fetched.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes > MOST_FETCHED_BYTES {
@@ -62,7 +62,7 @@ impl Bounds {
     }
 }
 
-fn too_large(what: &'static str, found: u64) -> Stumble {
+fn too_large(what: &'static str, found: u64) -> StepError {
     tracing::warn!(
         what,
         found,

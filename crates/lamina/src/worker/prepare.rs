@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::Worker;
-use super::step::{Report, StepResult, Stumble, blob_failed, fetch_failed, image_refused};
+use super::step::{Report, StepError, StepResult, blob_failed, fetch_failed, image_refused};
 use crate::blobs::BlobKey;
 use crate::engines::Engine;
 use crate::fetch::FetchError;
@@ -93,7 +93,7 @@ async fn normalise(worker: &Worker, job: &Claimed, bytes: Bytes) -> Result<Norma
     pool.run_in_turn(megapixels, work).await?
 }
 
-async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceFacts, Stumble> {
+async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceFacts, StepError> {
     let facts = SourceFacts {
         media_type: media_type(normal.format),
         width: normal.width,
@@ -114,7 +114,7 @@ async fn scale_down(
     claimed: &Claimed,
     facts: SourceFacts,
     max_side: u32,
-) -> Result<(), Stumble> {
+) -> Result<(), StepError> {
     let job = claimed.lease.job;
     let source = worker
         .parts
@@ -153,7 +153,7 @@ pub(super) fn storage_trouble(
     worker: &Worker,
     job: JobId,
     error: &crate::blobs::BlobError,
-) -> Stumble {
+) -> StepError {
     tracing::error!(%job, %error, "the blob store failed a step");
     let (now, pause) = (worker.parts.clock.now(), worker.settings.storage_pause);
     Report::of(blob_failed(error, now, pause)).into()

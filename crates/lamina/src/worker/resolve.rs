@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::step::{Report, Stumble};
+use super::step::{Report, StepError};
 use super::{UnknownPolicy, Worker};
 use crate::engines::{Engine, History};
 use crate::jobs::{FailureCode, RequestId, UnixMs};
@@ -48,7 +48,7 @@ pub(super) async fn run(
     job: &Claimed,
     engine: &dyn Engine,
     submission: &Submission,
-) -> Result<Resolved, Stumble> {
+) -> Result<Resolved, StepError> {
     let (facts, now) = (engine.facts(), worker.parts.clock.now());
     if facts.repeatable {
         return close(worker, submission, SubmissionState::Refused).await;
@@ -89,7 +89,7 @@ async fn close(
     worker: &Worker,
     submission: &Submission,
     state: SubmissionState,
-) -> Result<Resolved, Stumble> {
+) -> Result<Resolved, StepError> {
     let wall = worker.parts.clock.wall();
     let store = &worker.parts.store;
     store
@@ -102,7 +102,7 @@ async fn give_up(
     worker: &Worker,
     job: &Claimed,
     submission: &Submission,
-) -> Result<Resolved, Stumble> {
+) -> Result<Resolved, StepError> {
     close(worker, submission, SubmissionState::Unknown).await?;
     let (id, policy) = (job.lease.job, worker.settings.unknown_policy);
     worker.parts.metrics.submission_unknown(job.engine);
@@ -120,7 +120,7 @@ async fn ask(
     job: &Claimed,
     engine: &dyn Engine,
     submission: &Submission,
-) -> Result<Verdict, Stumble> {
+) -> Result<Verdict, StepError> {
     let (store, nonce) = (&worker.parts.store, &submission.nonce);
     let from = submission.called_at.minus(SLACK);
     let until = submission.called_at.plus(CALL + SLACK);

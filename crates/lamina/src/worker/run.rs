@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::slots::Slot;
-use super::step::{OWN_TROUBLE, Report, Stumble};
+use super::step::{OWN_TROUBLE, Report, StepError};
 use super::{Worker, collect, crash, prepare, submit, wait};
 use crate::engines::LayerSource;
 use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, settle};
@@ -103,9 +103,9 @@ impl Worker {
         };
         match result {
             Ok(Ok(report)) => Some(report),
-            Ok(Err(Stumble::Report(report))) => Some(*report),
-            Ok(Err(Stumble::LostLease)) => None,
-            Ok(Err(Stumble::Store(error))) => {
+            Ok(Err(StepError::Report(report))) => Some(*report),
+            Ok(Err(StepError::LostLease)) => None,
+            Ok(Err(StepError::Store(error))) => {
                 tracing::error!(job = %job.lease.job, phase = %job.phase, %error, "a step could not write what it learnt");
                 Some(Report::snooze(self.parts.clock.now().plus(OWN_TROUBLE)))
             }
@@ -142,7 +142,7 @@ impl Worker {
         &self,
         job: &Claimed,
         layers: Option<Vec<LayerSource>>,
-    ) -> Result<Report, Stumble> {
+    ) -> Result<Report, StepError> {
         let Some(engine) = self.parts.engines.get(job.engine) else {
             return Ok(Report::give_up(FailureCode::EngineNotConfigured));
         };

@@ -61,7 +61,7 @@ impl Report {
 
 /// Why a step ended early, apart from the store's own troubles.
 #[derive(Debug)]
-pub(super) enum Stumble {
+pub(super) enum StepError {
     /// Report this.
     Report(Box<Report>),
     /// Another worker, a delete or the expiry took the job.
@@ -70,20 +70,20 @@ pub(super) enum Stumble {
     Store(StoreError),
 }
 
-impl From<Report> for Stumble {
+impl From<Report> for StepError {
     fn from(report: Report) -> Self {
         Self::Report(Box::new(report))
     }
 }
 
-impl From<StoreError> for Stumble {
+impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
 /// A step's result; `?` leaves with a report.
-pub(super) type StepResult = Result<Report, Stumble>;
+pub(super) type StepResult = Result<Report, StepError>;
 
 pub(super) fn fetch_failed(error: &FetchError) -> Outcome {
     let failure = Failure::other(error.code(), sentence(&error.to_string()));

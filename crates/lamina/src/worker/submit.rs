@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::resolve::{self, Resolved};
-use super::step::{Report, StepResult, Stumble, engine_failed};
+use super::step::{Report, StepError, StepResult, engine_failed};
 use super::{Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
@@ -57,7 +57,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         .await?
     {
         Opening::Opened => {}
-        Opening::LostLease => return Err(Stumble::LostLease),
+        Opening::LostLease => return Err(StepError::LostLease),
         Opening::CapReached => return Ok(cap_reached(job)),
     }
     crash::point("after_intent");
@@ -70,7 +70,7 @@ async fn earlier(
     job: &Claimed,
     engine: &dyn Engine,
     submission: &Submission,
-) -> Result<Option<Accepted>, Stumble> {
+) -> Result<Option<Accepted>, StepError> {
     let request = match (submission.state, &submission.request) {
         // A callback proved it while the answer to the call was lost.
         (SubmissionState::Accepted, Some(request)) => request.clone(),
@@ -101,7 +101,7 @@ async fn make_input(
     job: &Claimed,
     engine: &dyn Engine,
     order: &mut Order,
-) -> Result<(), Stumble> {
+) -> Result<(), StepError> {
     let (store, wall) = (&worker.parts.store, worker.parts.clock.wall());
     let (price, caps) = (engine.facts().price_microusd, worker.settings.spend);
     // A picture that will not be submitted has no business at the engine.
@@ -124,7 +124,7 @@ async fn make_input(
         let address = input.address.clone();
         let kept = KeptInput { address, until };
         if store.input_keep(&job.lease, kept).await? == Settled::LostLease {
-            return Err(Stumble::LostLease);
+            return Err(StepError::LostLease);
         }
         crash::point("after_input_noted");
     }
