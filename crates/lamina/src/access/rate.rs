@@ -28,7 +28,7 @@ impl Per {
         (Self::Hour, "h", 3600),
     ];
 
-    fn facts(self) -> (&'static str, u32) {
+    fn word_and_seconds(self) -> (&'static str, u32) {
         let found = Self::ALL.into_iter().find(|(per, ..)| *per == self);
         found.map_or(("s", 1), |(_, letter, seconds)| (letter, seconds))
     }
@@ -43,7 +43,7 @@ impl Rate {
     /// The time in which one more request is allowed.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        Duration::from_secs(self.per.facts().1.into()) / self.requests.get()
+        Duration::from_secs(self.per.word_and_seconds().1.into()) / self.requests.get()
     }
 
     /// The same rate, so many times over.
@@ -91,7 +91,7 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.requests, self.per.facts().0)?;
+        write!(f, "{}/{}", self.requests, self.per.word_and_seconds().0)?;
         if self.burst != self.requests {
             write!(f, " burst {}", self.burst)?;
         }

@@ -20,7 +20,9 @@ use crate::secret;
 use crate::store::sqlite::{
     OpenError, Replacement, SqliteStore, copy_whole, deployment_of, living,
 };
-use crate::store::{Claimed, Deployment, Facts, Store as _, StoreError, SubmissionState, Want};
+use crate::store::{
+    Claimed, Deployment, StepOutput, Store as _, StoreError, SubmissionState, Want,
+};
 
 /// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>).
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
@@ -279,7 +281,7 @@ impl Restore {
         );
         if let Ok(Some(change)) = change {
             let _ours = store
-                .job_settle(&job.lease, change, Facts::None, false, now.into())
+                .job_settle(&job.lease, change, StepOutput::None, false, now.into())
                 .await?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::images::ImageError;
 use crate::jobs::{OwnerId, UploadId};
-use crate::store::{Arrival, Incoming, NewUpload, SourceFacts, StoreError};
+use crate::store::{Arrival, Incoming, NewUpload, SourceInfo, StoreError};
 use futures_util::StreamExt as _;
 
 /// What is there of an upload.
@@ -68,7 +68,7 @@ pub(super) async fn check(
     intake: &Intake,
     owner: &OwnerId,
     id: UploadId,
-) -> Result<SourceFacts, ApiError> {
+) -> Result<SourceInfo, ApiError> {
     let promised = own(edge, owner, id).await?;
     let promised = promised.ok_or(ApiError::UploadNotFound)?;
     let Some(file) = whole(edge, &promised).await? else {
@@ -76,21 +76,21 @@ pub(super) async fn check(
         let now = edge.ends_by();
         let checked = edge.store.upload_get(owner, id, now).await?;
         return checked
-            .map(|record| record.facts)
+            .map(|record| record.info)
             .ok_or(ApiError::UploadPending);
     };
     let place = intake.of(owner).enter(file.len).await?;
     let picture = picture::from_spool(edge, owner, file)
         .await
         .map_err(|error| error.at("/upload_id"))?;
-    let facts = picture.facts;
-    let key = BlobKey::Upload(id, facts.media_type);
+    let info = picture.info;
+    let key = BlobKey::Upload(id, info.media_type);
     edge.blobs.put(&key, picture.bytes).await?;
     drop(place);
     let record = NewUpload {
         id,
         owner: owner.clone(),
-        facts,
+        info,
         created_at: promised.created_at,
         expires_at: promised.created_at.plus(edge.upload_ttl),
     };
@@ -105,7 +105,7 @@ pub(super) async fn check(
         return Err(ApiError::UploadNotFound);
     }
     forget_unchecked(edge, &promised).await;
-    Ok(facts)
+    Ok(info)
 }
 
 /// All of an upload; `None` when it is not all there.

@@ -29,7 +29,7 @@ use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
-use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceFacts, StoreError, StoredSource};
+use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
 use crate::trace;
 
 /// Creates a job.
@@ -211,15 +211,15 @@ async fn keep_source(
             let picture = picture::from_base64(edge, owner, text)
                 .await
                 .map_err(|error| error.at("/image_base64"))?;
-            let key = BlobKey::Source(id, picture.facts.media_type);
+            let key = BlobKey::Source(id, picture.info.media_type);
             edge.blobs.put(&key, picture.bytes).await?;
-            Ok(StoredSource::Stored(picture.facts))
+            Ok(StoredSource::Stored(picture.info))
         }
         SourceInput::Upload(upload) => {
             // It takes a place of its own size.
             drop(place);
-            let facts = copy_upload(edge, intake, owner, upload, id).await?;
-            Ok(StoredSource::Stored(facts))
+            let info = copy_upload(edge, intake, owner, upload, id).await?;
+            Ok(StoredSource::Stored(info))
         }
     }
 }
@@ -231,7 +231,7 @@ async fn keep_linked(
     owner: &OwnerId,
     id: JobId,
     link: OwnLink,
-) -> Result<SourceFacts, ApiError> {
+) -> Result<SourceInfo, ApiError> {
     let own_upload = match link {
         OwnLink::Ticket(upload) => Some(upload),
         OwnLink::Picture(BlobKey::Upload(upload, _)) => {
@@ -261,15 +261,15 @@ async fn copy_upload(
     owner: &OwnerId,
     upload: UploadId,
     job: JobId,
-) -> Result<SourceFacts, ApiError> {
+) -> Result<SourceInfo, ApiError> {
     let now = edge.clock.wall();
-    let facts = match edge.store.upload_get(owner, upload, now).await? {
-        Some(record) => record.facts,
+    let info = match edge.store.upload_get(owner, upload, now).await? {
+        Some(record) => record.info,
         None => checking::check(edge, intake, owner, upload).await?,
     };
-    let _place = intake.enter(facts.bytes).await?;
-    let from = BlobKey::Upload(upload, facts.media_type);
-    let to = BlobKey::Source(job, facts.media_type);
+    let _place = intake.enter(info.bytes).await?;
+    let from = BlobKey::Upload(upload, info.media_type);
+    let to = BlobKey::Source(job, info.media_type);
     edge.blobs
         .copy(&from, &to)
         .await
@@ -278,7 +278,7 @@ async fn copy_upload(
             BlobError::Missing(_) => ApiError::UploadNotFound,
             other => other.into(),
         })?;
-    Ok(facts)
+    Ok(info)
 }
 
 /// The answer to what a create came to; `id` is the id that a new job got.

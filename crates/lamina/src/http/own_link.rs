@@ -21,7 +21,7 @@ use super::picture;
 use super::spool::SpoolWriter;
 use crate::blobs::{BlobError, BlobKey, BucketLink, LinkError};
 use crate::jobs::{JobId, OwnerId, UploadId};
-use crate::store::SourceFacts;
+use crate::store::SourceInfo;
 
 /// What a link of this server stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub(super) async fn take(
     owner: &OwnerId,
     key: &BlobKey,
     job: JobId,
-) -> Result<SourceFacts, ApiError> {
+) -> Result<SourceInfo, ApiError> {
     // As when it is opened: it ends with its job, however long the bytes take to go.
     if !is_live(edge, key, edge.ends_by()).await? {
         return Err(ApiError::SourceLink(LinkFault::Gone));
@@ -139,9 +139,9 @@ pub(super) async fn take(
     let picture = picture::of_own_bytes(edge, owner, file)
         .await
         .map_err(|error| error.at("/image_url"))?;
-    let source = BlobKey::Source(job, picture.facts.media_type);
+    let source = BlobKey::Source(job, picture.info.media_type);
     edge.blobs.put(&source, picture.bytes).await?;
-    Ok(picture.facts)
+    Ok(picture.info)
 }
 
 /// A link outlives its file when its job or upload is deleted.

@@ -8,14 +8,14 @@ use super::error::ApiError;
 use super::spool::Spooled;
 use crate::images::{Format, Header, Limits, Normalised, decode_base64, header, normalise};
 use crate::jobs::{MediaType, OwnerId};
-use crate::store::SourceFacts;
+use crate::store::SourceInfo;
 
 /// A picture ready to be stored.
 pub(super) struct Picture {
     /// Its file.
     pub(super) bytes: Bytes,
     /// What is known of it.
-    pub(super) facts: SourceFacts,
+    pub(super) info: SourceInfo,
 }
 
 /// A picture that was sent as base64 text, raw or as a `data:` URI.
@@ -107,14 +107,14 @@ async fn from_bytes(
 impl From<Normalised> for Picture {
     fn from(normalised: Normalised) -> Self {
         Self {
-            facts: facts(&normalised),
+            info: info(&normalised),
             bytes: normalised.bytes,
         }
     }
 }
 
-fn facts(normalised: &Normalised) -> SourceFacts {
-    SourceFacts {
+fn info(normalised: &Normalised) -> SourceInfo {
+    SourceInfo {
         media_type: match normalised.format {
             Format::Jpeg => MediaType::Jpeg,
             Format::Png => MediaType::Png,

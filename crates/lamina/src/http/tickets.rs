@@ -182,7 +182,7 @@ pub(super) async fn get_upload(
                 &edge,
                 &base,
                 id,
-                record.facts,
+                record.info,
                 record.expires_at,
             )),
         };

@@ -26,7 +26,7 @@ use super::spool::{SpoolWriter, Spooled};
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
-use crate::store::{NewUpload, SourceFacts, StoreError};
+use crate::store::{NewUpload, SourceInfo, StoreError};
 
 /// A stored upload.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -57,17 +57,17 @@ impl UploadView {
         edge: &Edge,
         base: &PublicBase,
         upload_id: UploadId,
-        facts: SourceFacts,
+        info: SourceInfo,
         expires_at: UnixMs,
     ) -> Self {
-        let key = BlobKey::Upload(upload_id, facts.media_type);
+        let key = BlobKey::Upload(upload_id, info.media_type);
         Self {
             upload_id,
             url: base.absolute(&edge.links.sign(&key, expires_at)),
-            content_type: facts.media_type.mime(),
-            width: facts.width,
-            height: facts.height,
-            bytes: facts.bytes,
+            content_type: info.media_type.mime(),
+            width: info.width,
+            height: info.height,
+            bytes: info.bytes,
             expires_at,
         }
     }
@@ -115,15 +115,15 @@ pub(super) async fn upload(
     let place = intake.of(&owner).enter(file.len).await?;
     let picture = picture::from_spool(&edge, &owner, file).await?;
     let now = edge.clock.wall();
-    let (id, facts) = (UploadId::new(now), picture.facts);
+    let (id, info) = (UploadId::new(now), picture.info);
     let expires_at = now.plus(edge.upload_ttl);
-    let key = BlobKey::Upload(id, facts.media_type);
+    let key = BlobKey::Upload(id, info.media_type);
     edge.blobs.put(&key, picture.bytes).await?;
     drop(place);
     let record = NewUpload {
         id,
         owner,
-        facts,
+        info,
         created_at: now,
         expires_at,
     };
@@ -134,7 +134,7 @@ pub(super) async fn upload(
         let _ = edge.blobs.erase_upload(id).await;
     }
     created?;
-    let view = UploadView::of(&edge, &base, id, facts, expires_at);
+    let view = UploadView::of(&edge, &base, id, info, expires_at);
     fresh(StatusCode::CREATED, &view)
 }
 

@@ -29,7 +29,7 @@ pub struct BoundingBox {
 
 /// What is on a layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LayerFacts {
+pub struct LayerMeasures {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -48,8 +48,8 @@ pub struct LayerFacts {
 ///
 /// # Errors
 /// As [`decode_layer`].
-pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerFacts, ImageError> {
-    decode_layer(bytes, limits).map(|(facts, _)| facts)
+pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, ImageError> {
+    decode_layer(bytes, limits).map(|(measures, _)| measures)
 }
 
 /// [`inspect_layer`] for whoever needs the pixels too.
@@ -57,7 +57,10 @@ pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerFacts, ImageE
 /// # Errors
 /// Those of [`decode_rgba`], and [`ImageError::FormatUnsupported`] for a JPEG or GIF, which cannot
 /// hold a layer's alpha.
-pub fn decode_layer(bytes: &[u8], limits: &Limits) -> Result<(LayerFacts, RgbaImage), ImageError> {
+pub fn decode_layer(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(LayerMeasures, RgbaImage), ImageError> {
     limits.check_bytes(bytes.len() as u64)?;
     let format = match Container::read(bytes)?.format {
         format @ (Format::Png | Format::WebP) => format,
@@ -65,10 +68,10 @@ pub fn decode_layer(bytes: &[u8], limits: &Limits) -> Result<(LayerFacts, RgbaIm
         Format::Gif => return Err(not_a_layer("a GIF image")),
     };
     let image = decode_rgba(bytes, limits)?;
-    Ok((facts(&image, format), image))
+    Ok((measures(&image, format), image))
 }
 
-/// Scales a layer to a size in pixels: the new layer's facts, and its PNG.
+/// Scales a layer to a size in pixels: the new layer's measures, and its PNG.
 ///
 /// # Errors
 /// As [`decode_layer`].
@@ -76,10 +79,10 @@ pub fn fit_layer(
     bytes: &[u8],
     limits: &Limits,
     (width, height): (u32, u32),
-) -> Result<(LayerFacts, Vec<u8>), ImageError> {
+) -> Result<(LayerMeasures, Vec<u8>), ImageError> {
     let (_, image) = decode_layer(bytes, limits)?;
     let image = resized(&image, width, height, FilterType::Lanczos3).into_owned();
-    Ok((facts(&image, Format::Png), encode_layer(image)))
+    Ok((measures(&image, Format::Png), encode_layer(image)))
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {
@@ -90,7 +93,7 @@ fn not_a_layer(found: &'static str) -> ImageError {
     }
 }
 
-fn facts(image: &RgbaImage, format: Format) -> LayerFacts {
+fn measures(image: &RgbaImage, format: Format) -> LayerMeasures {
     let row_bytes = image.width() as usize * 4;
     let (mut alpha, mut opaque) = (0_u64, 0_u64);
     let (mut left, mut right) = (u32::MAX, 0);
@@ -108,7 +111,7 @@ fn facts(image: &RgbaImage, format: Format) -> LayerFacts {
         }
     }
     let pixels = u64::from(image.width()) * u64::from(image.height());
-    LayerFacts {
+    LayerMeasures {
         width: image.width(),
         height: image.height(),
         format,

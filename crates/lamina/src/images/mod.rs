@@ -40,7 +40,7 @@ pub use encode::{encode_layer, encode_png};
 pub use error::ImageError;
 pub use format::Format;
 pub use header::{Header, header};
-pub use layer::{BoundingBox, LayerFacts, decode_layer, fit_layer, inspect_layer};
+pub use layer::{BoundingBox, LayerMeasures, decode_layer, fit_layer, inspect_layer};
 pub use limits::Limits;
 pub use normalise::{Normalised, normalise};
 pub use pool::{Pool, PoolError, PoolLoad, PoolSize};

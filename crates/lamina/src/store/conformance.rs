@@ -63,8 +63,8 @@ pub(super) use uploads::{
 
 use super::{
     Abandoned, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
-    Facts, Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening,
-    PhaseStanding, Settled, SourceFacts, Store, StoredSource, SubmissionState, Want,
+    Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
+    Settled, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -75,7 +75,7 @@ use crate::jobs::{
 const T0: UnixMs = UnixMs(1_000_000);
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const FACTS: SourceFacts = SourceFacts {
+const SOURCE_INFO: SourceInfo = SourceInfo {
     media_type: MediaType::Png,
     width: 3,
     height: 2,
@@ -99,7 +99,7 @@ fn new_job(created_at: UnixMs) -> NewJob {
             prompt: Some("a cat".into()),
             ..Params::default()
         },
-        source: StoredSource::Stored(FACTS),
+        source: StoredSource::Stored(SOURCE_INFO),
         created_at,
         due_at: created_at,
         expires_at: created_at.plus(DAY),
@@ -166,7 +166,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         .job_settle(
             &job.lease,
             change(Phase::Submit, now),
-            Facts::Source(FACTS),
+            StepOutput::Source(SOURCE_INFO),
             true,
             now.into(),
         )
@@ -181,7 +181,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
             .unwrap(),
         Opening::Opened
     );
-    let facts = Facts::Accepted {
+    let output = StepOutput::Accepted {
         nonce: nonce.clone(),
         request: RequestId("r1".into()),
         queue_position: Some(2),
@@ -191,7 +191,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         .job_settle(
             &job.lease,
             change(Phase::Wait, now),
-            facts,
+            output,
             false,
             now.into(),
         )

@@ -26,10 +26,10 @@ pub use oversight::{
 };
 pub use records::{
     Abandoned, Account, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion,
-    Ended, Facts, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
-    Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded,
-    Settled, SourceFacts, StorageBound, StorageStanding, StoredSource, Submission, SubmissionState,
-    UploadRecord, WaitCounts, Want,
+    Ended, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES, Lease,
+    Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded, Settled,
+    SourceInfo, StepOutput, StorageBound, StorageStanding, StoredSource, Submission,
+    SubmissionState, UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -104,12 +104,12 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
         computed: &[JobId],
         now: UnixMs,
     ) -> Result<u64, StoreError>;
-    /// Applies a step's change and facts in one fenced transaction. With `keep` the lease stays.
+    /// Applies a step's change and output in one fenced transaction. With `keep` the lease stays.
     async fn job_settle(
         &self,
         lease: &Lease,
         change: Change,
-        facts: Facts,
+        output: StepOutput,
         keep: bool,
         moment: Moment,
     ) -> Result<Settled, StoreError>;

@@ -44,11 +44,11 @@ pub(super) async fn fit(
         let scale =
             move |bytes: &[u8], limits: &images::Limits| images::fit_layer(bytes, limits, canvas);
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
-        let (facts, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
+        let (measures, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
         let scaled = Checked {
             told: std::mem::take(&mut layer.told),
             bytes: png.into(),
-            facts,
+            measures,
         };
         *layer = store(worker, id, layer.order, scaled, stored).await?;
         if BlobKey::Layer(id, layer.order, layer.media_type) != key {

@@ -19,9 +19,9 @@ use super::{Worker, canvas, crash, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
-use crate::images::{self, ImageError, LayerFacts, Limits};
+use crate::images::{self, ImageError, LayerMeasures, Limits};
 use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, NumLayers, Told};
-use crate::store::{Claimed, Facts, StoredSource};
+use crate::store::{Claimed, StepOutput, StoredSource};
 
 /// Layers fetched, decoded and stored at once for one job.
 const AT_ONCE: usize = 2;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 2;
 pub(super) struct Checked {
     pub(super) told: Told,
     pub(super) bytes: Bytes,
-    pub(super) facts: LayerFacts,
+    pub(super) measures: LayerMeasures,
 }
 
 pub(super) async fn run(
@@ -53,7 +53,10 @@ pub(super) async fn run(
     let bounds = Bounds::of(&sources, engine.facts().repeatable)?;
     let gathered = gather(worker, job, sources, &bounds).await;
     crash::point("after_blobs");
-    Ok(Report::done(Event::Collected, worker.parts.clock.now()).with(Facts::Layers(gathered?)))
+    Ok(
+        Report::done(Event::Collected, worker.parts.clock.now())
+            .with(StepOutput::Layers(gathered?)),
+    )
 }
 
 /// The layers, checked and stored, bottom first.
@@ -144,11 +147,11 @@ async fn check(
     };
     let limits = worker.parts.layer_limits;
     let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
-    let facts = inspected.map_err(|error| bad_layer(worker, job, &error))?;
+    let measures = inspected.map_err(|error| bad_layer(worker, job, &error))?;
     Ok(Checked {
         told: source.told,
         bytes,
-        facts,
+        measures,
     })
 }
 
@@ -223,14 +226,14 @@ async fn shows_the_source_first(
         Some(NumLayers::Count(count)) => usize::from(count),
         Some(NumLayers::Auto) | None => 4,
     };
-    let one_too_many = count > wanted || second.facts.opaque;
-    if !first.facts.opaque || !one_too_many || job.engine == crate::jobs::EngineKind::Local {
+    let one_too_many = count > wanted || second.measures.opaque;
+    if !first.measures.opaque || !one_too_many || job.engine == crate::jobs::EngineKind::Local {
         return Ok(false);
     }
-    let StoredSource::Stored(facts) = &job.source else {
+    let StoredSource::Stored(info) = &job.source else {
         return Ok(false);
     };
-    let key = prepare::engine_input(job.lease.job, facts, worker.max_side(job.engine));
+    let key = prepare::engine_input(job.lease.job, info, worker.max_side(job.engine));
     let source = worker.parts.blobs.get(&key).await;
     let source = source.map_err(|error| storage_trouble(worker, job.lease.job, &error))?;
     let frame = first.bytes.clone();
@@ -255,23 +258,23 @@ pub(super) async fn store(
     layer: Checked,
     stored: &Stored,
 ) -> Result<Layer, StepError> {
-    let media_type = media_type(layer.facts.format);
-    let facts = layer.facts;
+    let media_type = media_type(layer.measures.format);
+    let measures = layer.measures;
     let row = Layer {
         order,
         told: layer.told,
         media_type,
-        width: facts.width,
-        height: facts.height,
+        width: measures.width,
+        height: measures.height,
         bytes: layer.bytes.len() as u64,
         sha256: hex(digest::digest(&digest::SHA256, &layer.bytes).as_ref()),
-        bbox: facts.bbox.map(|bbox| BoundingBox {
+        bbox: measures.bbox.map(|bbox| BoundingBox {
             x: bbox.x,
             y: bbox.y,
             width: bbox.width,
             height: bbox.height,
         }),
-        coverage: facts.coverage,
+        coverage: measures.coverage,
     };
     let key = BlobKey::Layer(job, order, media_type);
     stored.note(key);

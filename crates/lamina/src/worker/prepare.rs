@@ -10,12 +10,12 @@ use crate::engines::Engine;
 use crate::fetch::FetchError;
 use crate::images::{self, Format, ImageError, Limits, Normalised};
 use crate::jobs::{Event, FailureCode, JobId, MediaType};
-use crate::store::{Claimed, Facts, SourceFacts, StoreError, StoredSource};
+use crate::store::{Claimed, SourceInfo, StepOutput, StoreError, StoredSource};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let (id, now) = (job.lease.job, || worker.parts.clock.now());
-    let facts = match &job.source {
-        StoredSource::Stored(facts) => *facts,
+    let info = match &job.source {
+        StoredSource::Stored(info) => *info,
         StoredSource::Url(url) => {
             let has_room = worker.parts.blobs.takes_more();
             has_room.map_err(|error| storage_trouble(worker, id, &error))?;
@@ -42,11 +42,11 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     if let Some(max_side) = engine
         .facts()
         .max_side
-        .filter(|side| facts.width.max(facts.height) > *side)
+        .filter(|side| info.width.max(info.height) > *side)
     {
-        scale_down(worker, job, facts, max_side).await?;
+        scale_down(worker, job, info, max_side).await?;
     }
-    Ok(Report::done(Event::Prepared, now()).with(Facts::Source(facts)))
+    Ok(Report::done(Event::Prepared, now()).with(StepOutput::Source(info)))
 }
 
 /// Whether bytes are no picture as they are, which a doubt about their fetch explains better.
@@ -72,12 +72,12 @@ pub(super) async fn no_room(worker: &Worker, job: &Claimed, bytes: u64) -> Optio
 }
 
 /// The blob that the engine gets.
-pub(super) fn engine_input(job: JobId, facts: &SourceFacts, max_side: Option<u32>) -> BlobKey {
+pub(super) fn engine_input(job: JobId, info: &SourceInfo, max_side: Option<u32>) -> BlobKey {
     match max_side {
-        Some(side) if facts.width.max(facts.height) > side => {
+        Some(side) if info.width.max(info.height) > side => {
             BlobKey::EngineInput(job, MediaType::Png)
         }
-        _ => BlobKey::Source(job, facts.media_type),
+        _ => BlobKey::Source(job, info.media_type),
     }
 }
 
@@ -93,8 +93,8 @@ async fn normalise(worker: &Worker, job: &Claimed, bytes: Bytes) -> Result<Norma
     pool.run_in_turn(megapixels, work).await?
 }
 
-async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceFacts, StepError> {
-    let facts = SourceFacts {
+async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceInfo, StepError> {
+    let info = SourceInfo {
         media_type: media_type(normal.format),
         width: normal.width,
         height: normal.height,
@@ -103,32 +103,31 @@ async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<Source
     let written = worker
         .parts
         .blobs
-        .put(&BlobKey::Source(job, facts.media_type), normal.bytes)
+        .put(&BlobKey::Source(job, info.media_type), normal.bytes)
         .await;
     written.map_err(|error| storage_trouble(worker, job, &error))?;
-    Ok(facts)
+    Ok(info)
 }
 
 async fn scale_down(
     worker: &Worker,
     claimed: &Claimed,
-    facts: SourceFacts,
+    info: SourceInfo,
     max_side: u32,
 ) -> Result<(), StepError> {
     let job = claimed.lease.job;
     let source = worker
         .parts
         .blobs
-        .get(&BlobKey::Source(job, facts.media_type))
+        .get(&BlobKey::Source(job, info.media_type))
         .await;
     let source = source.map_err(|error| storage_trouble(worker, job, &error))?;
     let limits = Limits {
         max_bytes: u64::MAX,
         ..worker.parts.source_limits
     };
-    let megapixels =
-        u32::try_from(u64::from(facts.width) * u64::from(facts.height) / 1_000_000 + 1)
-            .unwrap_or(u32::MAX);
+    let megapixels = u32::try_from(u64::from(info.width) * u64::from(info.height) / 1_000_000 + 1)
+        .unwrap_or(u32::MAX);
     let turn = worker.turn(claimed).await;
     let pool = worker.parts.pool.of(&claimed.owner);
     let scaled = pool.run_in_turn(megapixels, move || {

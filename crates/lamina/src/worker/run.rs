@@ -13,7 +13,7 @@ use super::step::{OWN_TROUBLE, Report, StepError};
 use super::{Worker, collect, crash, prepare, submit, wait};
 use crate::engines::LayerSource;
 use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, settle};
-use crate::store::{Claimed, Facts, Lease, Settled, StoreError, StoredSource};
+use crate::store::{Claimed, Lease, Settled, StepOutput, StoreError, StoredSource};
 
 /// How often a write is tried that the database refuses for its own defect, not for trouble.
 const DEFECT_TRIES: u32 = 6;
@@ -39,8 +39,8 @@ impl Worker {
                 return self.after_lost_lease(&job, None).await;
             };
             layers = report.layers.take();
-            if let Facts::Source(facts) = &report.facts {
-                job.source = StoredSource::Stored(*facts);
+            if let StepOutput::Source(info) = &report.output {
+                job.source = StoredSource::Stored(*info);
             }
             let Some(change) = self.decide(&job, report.outcome) else {
                 return self.release(&job).await;
@@ -48,7 +48,7 @@ impl Worker {
             let next = self.next_slot(&job, &change);
             crash::point(&format!("before_settle_{}", change.phase));
             let settled = self
-                .settle(&job, &change, &report.facts, next.is_some())
+                .settle(&job, &change, &report.output, next.is_some())
                 .await;
             crash::point(&format!("after_settle_{}", change.phase));
             match (settled, next) {
@@ -60,7 +60,7 @@ impl Worker {
                     }
                 }
                 (Some(Settled::LostLease), _) => {
-                    return self.after_lost_lease(&job, Some(&report.facts)).await;
+                    return self.after_lost_lease(&job, Some(&report.output)).await;
                 }
                 (None, _) => return self.release(&job).await,
             }
@@ -185,15 +185,15 @@ impl Worker {
         &self,
         job: &Claimed,
         change: &Change,
-        facts: &Facts,
+        output: &StepOutput,
         keep: bool,
     ) -> Option<Settled> {
         let write = || {
             let moment = self.parts.clock.moment();
-            let (lease, change, facts) = (&job.lease, change.clone(), facts.clone());
+            let (lease, change, output) = (&job.lease, change.clone(), output.clone());
             self.parts
                 .store
-                .job_settle(lease, change, facts, keep, moment)
+                .job_settle(lease, change, output, keep, moment)
         };
         self.persist(job, "a step's result", write).await.ok()
     }
@@ -272,7 +272,7 @@ impl Worker {
     }
 
     /// What this step did for a job that is gone would outlive it: bytes in the store, a paid run.
-    async fn after_lost_lease(&self, job: &Claimed, facts: Option<&Facts>) {
+    async fn after_lost_lease(&self, job: &Claimed, output: Option<&StepOutput>) {
         let id = job.lease.job;
         let phase = self
             .persist(job, "a job's phase", || self.parts.store.job_phase(id))
@@ -282,8 +282,8 @@ impl Worker {
         if !gone {
             return;
         }
-        if let (Some(Facts::Accepted { request, .. }), Some(engine)) =
-            (facts, self.parts.engines.get(job.engine))
+        if let (Some(StepOutput::Accepted { request, .. }), Some(engine)) =
+            (output, self.parts.engines.get(job.engine))
         {
             // The janitor was told of the run with the same write, and repeats this if it fails.
             self.parts.store.signal().erase.notify_one();

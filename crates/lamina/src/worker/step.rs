@@ -1,4 +1,4 @@
-//! What a step reports: an outcome for the state machine, facts for the store, and what the next
+//! What a step reports: an outcome for the state machine, its output for the store, and what the next
 //! step of the same claim can use without asking again.
 
 use crate::blobs::BlobError;
@@ -6,7 +6,7 @@ use crate::engines::{EngineError, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::ImageError;
 use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs, sentence};
-use crate::store::{Facts, StoreError};
+use crate::store::{StepOutput, StoreError};
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const OWN_TROUBLE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) outcome: Outcome,
-    pub(super) facts: Facts,
+    pub(super) output: StepOutput,
     /// Layers that the wait step was given and the collect step needs.
     pub(super) layers: Option<Vec<LayerSource>>,
 }
@@ -27,7 +27,7 @@ impl Report {
     pub(super) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
-            facts: Facts::None,
+            output: StepOutput::None,
             layers: None,
         }
     }
@@ -53,8 +53,8 @@ impl Report {
         Self::of(Outcome::Snooze { until })
     }
 
-    pub(super) fn with(mut self, facts: Facts) -> Self {
-        self.facts = facts;
+    pub(super) fn with(mut self, output: StepOutput) -> Self {
+        self.output = output;
         self
     }
 }

@@ -10,7 +10,7 @@ use super::{Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
-    Claimed, Facts, KeptInput, LAYERS_BYTES, Opening, Settled, StoredSource, Submission,
+    Claimed, KeptInput, LAYERS_BYTES, Opening, Settled, StepOutput, StoredSource, Submission,
     SubmissionState,
 };
 
@@ -176,7 +176,7 @@ async fn accepted(
     taken: Accepted,
 ) -> StepResult {
     let now = worker.parts.clock.now();
-    let facts = Facts::Accepted {
+    let output = StepOutput::Accepted {
         nonce,
         request: taken.request,
         queue_position: taken.queue_position,
@@ -187,7 +187,7 @@ async fn accepted(
         event: Event::Accepted,
         run_at,
     })
-    .with(facts))
+    .with(output))
 }
 
 /// The median of the last runs; a few slow ones do not move it.

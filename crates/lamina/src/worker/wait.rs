@@ -8,7 +8,7 @@ use super::Worker;
 use super::step::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
-use crate::store::{Claimed, Facts, Submission, SubmissionState};
+use crate::store::{Claimed, StepOutput, Submission, SubmissionState};
 
 pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
     let Some((nonce, request)) = accepted(job) else {
@@ -68,7 +68,7 @@ pub(super) async fn standing(
         return Ok(Report::give_up(FailureCode::EngineTimeout));
     }
     let until = poll_at(now, waited, engine.facts().calls_back);
-    Ok(Report::snooze(until).with(Facts::Waiting {
+    Ok(Report::snooze(until).with(StepOutput::Waiting {
         fraction,
         queue_position,
     }))
@@ -85,7 +85,7 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
             event: Event::Resubmit,
             run_at: now.plus(worker.settings.storage_pause),
         })
-        .with(Facts::RunFailed(nonce.clone()));
+        .with(StepOutput::RunFailed(nonce.clone()));
     }
     if !error.retryable || job.runs >= worker.settings.max_runs {
         return Report::give_up(error.failure());
@@ -96,7 +96,7 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
         failure,
         event: Some(Event::Resubmit),
     })
-    .with(Facts::RunFailed(nonce.clone()))
+    .with(StepOutput::RunFailed(nonce.clone()))
 }
 
 /// A free request is simply made again; a paid one is not. That it was lost is no fault of the job's:
@@ -105,7 +105,8 @@ fn lost(worker: &Worker, engine: &dyn Engine, nonce: &Nonce) -> Report {
     if !engine.facts().repeatable {
         return Report::retry(FailureCode::EngineLostRequest, None);
     }
-    Report::done(Event::Resubmit, worker.parts.clock.now()).with(Facts::RunFailed(nonce.clone()))
+    Report::done(Event::Resubmit, worker.parts.clock.now())
+        .with(StepOutput::RunFailed(nonce.clone()))
 }
 
 fn waited(worker: &Worker, job: &Claimed) -> Duration {

@@ -31,13 +31,13 @@ async fn deliver(house: &House, path: &str, body: &str) -> Answer {
 async fn open_submission(house: &House) -> (JobId, Nonce) {
     let id = house.created().await;
     let lease = house.lease(Phase::Prepare).await;
-    let facts = Facts::Source(SourceFacts {
+    let output = StepOutput::Source(SourceInfo {
         media_type: MediaType::Png,
         width: 2,
         height: 2,
         bytes: 70,
     });
-    house.settle(&lease, Phase::Submit, facts, None).await;
+    house.settle(&lease, Phase::Submit, output, None).await;
     let nonce = Nonce::random();
     let now = house.clock.now();
     let opened = house

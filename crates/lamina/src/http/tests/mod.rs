@@ -52,8 +52,8 @@ use crate::jobs::{
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    DeploymentStore as _, Facts, Lease, NewJob, Opening, Settled, SourceFacts, Store, StoredSource,
-    Want,
+    DeploymentStore as _, Lease, NewJob, Opening, Settled, SourceInfo, StepOutput, Store,
+    StoredSource, Want,
 };
 
 /// 2026-11-22T14:11:57Z.
@@ -188,13 +188,13 @@ impl House {
     /// The one new job, about to be handed over for [`PRICE`].
     async fn opened(&self) -> (Lease, Nonce) {
         let lease = self.lease(Phase::Prepare).await;
-        let facts = Facts::Source(SourceFacts {
+        let output = StepOutput::Source(SourceInfo {
             media_type: MediaType::Png,
             width: 2,
             height: 2,
             bytes: 70,
         });
-        self.settle(&lease, Phase::Submit, facts, None).await;
+        self.settle(&lease, Phase::Submit, output, None).await;
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
@@ -204,7 +204,13 @@ impl House {
         (lease, nonce)
     }
 
-    async fn settle(&self, lease: &Lease, phase: Phase, facts: Facts, failure: Option<Failure>) {
+    async fn settle(
+        &self,
+        lease: &Lease,
+        phase: Phase,
+        output: StepOutput,
+        failure: Option<Failure>,
+    ) {
         let now = self.clock.now();
         let change = Change {
             phase,
@@ -215,7 +221,7 @@ impl House {
         };
         let settled = self
             .store
-            .job_settle(lease, change, facts, phase == Phase::Submit, now.into())
+            .job_settle(lease, change, output, phase == Phase::Submit, now.into())
             .await
             .unwrap();
         assert_eq!(settled, Settled::Applied);
@@ -224,13 +230,13 @@ impl House {
     /// Brings the one new job to its engine.
     async fn accept(&self, queue_position: Option<u32>) -> Nonce {
         let lease = self.lease(Phase::Prepare).await;
-        let facts = Facts::Source(SourceFacts {
+        let output = StepOutput::Source(SourceInfo {
             media_type: MediaType::Png,
             width: 2,
             height: 2,
             bytes: 70,
         });
-        self.settle(&lease, Phase::Submit, facts, None).await;
+        self.settle(&lease, Phase::Submit, output, None).await;
         let nonce = Nonce::random();
         let opened = self
             .store
@@ -244,13 +250,13 @@ impl House {
             .await
             .unwrap();
         assert_eq!(opened, Opening::Opened);
-        let facts = Facts::Accepted {
+        let output = StepOutput::Accepted {
             nonce: nonce.clone(),
             request: RequestId("r1".to_owned()),
             queue_position,
             expected: Duration::from_secs(20),
         };
-        self.settle(&lease, Phase::Wait, facts, None).await;
+        self.settle(&lease, Phase::Wait, output, None).await;
         nonce
     }
 
@@ -258,7 +264,8 @@ impl House {
     async fn complete(&self, id: JobId) -> Vec<Bytes> {
         self.accept(None).await;
         let lease = self.lease(Phase::Wait).await;
-        self.settle(&lease, Phase::Collect, Facts::None, None).await;
+        self.settle(&lease, Phase::Collect, StepOutput::None, None)
+            .await;
         let (mut layers, mut files) = (Vec::new(), Vec::new());
         for order in 0..2_u32 {
             let file = Bytes::from(format!("the bytes of layer {order}"));
@@ -288,14 +295,14 @@ impl House {
             files.push(file);
         }
         let lease = self.lease(Phase::Collect).await;
-        self.settle(&lease, Phase::Completed, Facts::Layers(layers), None)
+        self.settle(&lease, Phase::Completed, StepOutput::Layers(layers), None)
             .await;
         files
     }
 
     async fn fail(&self, code: FailureCode) {
         let lease = self.lease(Phase::Prepare).await;
-        self.settle(&lease, Phase::Failed, Facts::None, Some(code.into()))
+        self.settle(&lease, Phase::Failed, StepOutput::None, Some(code.into()))
             .await;
     }
 

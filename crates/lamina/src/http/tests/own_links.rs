@@ -224,7 +224,7 @@ async fn a_job_keeps_its_own_copy() {
         )
         .await
         .unwrap();
-    assert!(matches!(claimed[0].source, StoredSource::Stored(facts) if facts.width == 30));
+    assert!(matches!(claimed[0].source, StoredSource::Stored(output) if output.width == 30));
 }
 
 #[tokio::test]

@@ -26,11 +26,14 @@ fn a_layer_is_measured_to_the_pixel() {
     };
     let layer = with_rectangle(20, 10, bbox, 1);
     for (bytes, format) in [(png(&layer), Format::Png), (webp(&layer), Format::WebP)] {
-        let facts = inspect_layer(&bytes, &Limits::default()).unwrap();
-        assert_eq!((facts.width, facts.height, facts.format), (20, 10, format));
-        assert_eq!(facts.bbox, Some(bbox));
-        assert!((facts.coverage - 14.0 / 255.0 / 200.0).abs() < 1e-6);
-        assert!(!facts.opaque);
+        let measures = inspect_layer(&bytes, &Limits::default()).unwrap();
+        assert_eq!(
+            (measures.width, measures.height, measures.format),
+            (20, 10, format)
+        );
+        assert_eq!(measures.bbox, Some(bbox));
+        assert!((measures.coverage - 14.0 / 255.0 / 200.0).abs() < 1e-6);
+        assert!(!measures.opaque);
     }
 }
 
@@ -62,8 +65,8 @@ proptest::proptest! {
         let mean = (0..width * height).map(|at| f64::from(alpha(at)) / 255.0).sum::<f64>()
             / (width * height) as f64;
         for bytes in [png(&layer), webp(&layer)] {
-            let facts = inspect_layer(&bytes, &Limits::default()).unwrap();
-            assert!((f64::from(facts.coverage) - mean).abs() < 1e-6, "{} {mean}", facts.coverage);
+            let measures = inspect_layer(&bytes, &Limits::default()).unwrap();
+            assert!((f64::from(measures.coverage) - mean).abs() < 1e-6, "{} {mean}", measures.coverage);
         }
     }
 }

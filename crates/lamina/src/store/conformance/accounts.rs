@@ -105,7 +105,7 @@ pub(in crate::store) async fn jobs_at_work_are_bounded_however_many_come_at_once
         failure: Some(FailureCode::SourceLost.into()),
         ..change(Phase::Failed, T0)
     };
-    let settled = store.job_settle(&job.lease, failed, Facts::None, false, T0.into());
+    let settled = store.job_settle(&job.lease, failed, StepOutput::None, false, T0.into());
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     let job = NewJob {
         max_active: Some(3),
@@ -123,7 +123,7 @@ async fn submittable(store: &dyn Store, name: &str, now: UnixMs) -> Lease {
     assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
     let job = claim(store, Phase::Prepare, now).await.unwrap();
     let prepared = change(Phase::Submit, now);
-    let settled = store.job_settle(&job.lease, prepared, Facts::None, true, now.into());
+    let settled = store.job_settle(&job.lease, prepared, StepOutput::None, true, now.into());
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     job.lease
 }

@@ -97,7 +97,7 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
         .job_settle(
             &claimed.lease,
             change(Phase::Wait, at(7)),
-            Facts::None,
+            StepOutput::None,
             false,
             at(7).into(),
         )
@@ -168,7 +168,13 @@ pub(in crate::store) async fn no_reader_sees_less_than_was_acknowledged_or_read_
         let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
         let next = change(Phase::Submit, at(1_000_000));
         let settled = store
-            .job_settle(&job.lease, next, Facts::Source(FACTS), false, T0.into())
+            .job_settle(
+                &job.lease,
+                next,
+                StepOutput::Source(SOURCE_INFO),
+                false,
+                T0.into(),
+            )
             .await;
         assert_eq!(settled.unwrap(), Settled::Applied);
         assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
@@ -202,7 +208,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let (collected, _) = accepted(&*store, T0).await;
     let job = claim(&*store, Phase::Wait, T0).await.unwrap();
     let collect = change(Phase::Collect, T0);
-    let settled = store.job_settle(&job.lease, collect, Facts::None, true, T0.into());
+    let settled = store.job_settle(&job.lease, collect, StepOutput::None, true, T0.into());
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     store
         .job_delete(&owner("a"), collected, at(1))
@@ -223,7 +229,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
         .await
         .unwrap();
     store.job_erased(submitted, at(3)).await.unwrap();
-    let facts = Facts::Accepted {
+    let output = StepOutput::Accepted {
         nonce: nonce.clone(),
         request: RequestId("r1".into()),
         queue_position: None,
@@ -232,7 +238,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let late = store.job_settle(
         &job.lease,
         change(Phase::Wait, at(4)),
-        facts,
+        output,
         false,
         moment(4),
     );

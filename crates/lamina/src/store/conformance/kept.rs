@@ -29,7 +29,7 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
     store: Arc<dyn Store>,
 ) {
     let store = &*store;
-    let source = (KeptKind::Source, FACTS.bytes);
+    let source = (KeptKind::Source, SOURCE_INFO.bytes);
     let (id, _) = accepted(store, T0).await;
     assert_eq!(kept(store).await, [source]);
     let job = claim(store, Phase::Wait, at(1)).await.unwrap();
@@ -37,11 +37,17 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
         change(Phase::Collect, at(1)),
         change(Phase::Completed, at(1)),
     );
-    let keep = store.job_settle(&job.lease, collect, Facts::None, true, moment(1));
+    let keep = store.job_settle(&job.lease, collect, StepOutput::None, true, moment(1));
     assert_eq!(keep.await.unwrap(), Settled::Applied);
     let layers: Vec<Layer> = (0..3).map(layer).collect();
     let whole = layers.iter().map(|layer| layer.bytes).sum();
-    let settled = store.job_settle(&job.lease, done, Facts::Layers(layers), false, moment(1));
+    let settled = store.job_settle(
+        &job.lease,
+        done,
+        StepOutput::Layers(layers),
+        false,
+        moment(1),
+    );
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     let layer = (KeptKind::Layer, whole);
     assert_eq!(kept(store).await, [source, layer]);
@@ -88,12 +94,12 @@ pub(in crate::store) async fn an_upload_s_bytes_are_counted_once_promised_or_the
         let upload = NewUpload {
             id,
             owner: owner("a"),
-            facts: FACTS,
+            info: SOURCE_INFO,
             created_at: T0,
             expires_at: at(10),
         };
         assert!(store.incoming_check(upload).await.unwrap());
-        assert_eq!(kept(store).await, [(KeptKind::Upload, FACTS.bytes)]);
+        assert_eq!(kept(store).await, [(KeptKind::Upload, SOURCE_INFO.bytes)]);
         assert!(!store.incoming_reserve(id, 700).await.unwrap());
         store.upload_forget(id).await.unwrap();
         assert_eq!(kept(store).await, []);
@@ -103,7 +109,7 @@ pub(in crate::store) async fn an_upload_s_bytes_are_counted_once_promised_or_the
 pub(in crate::store) async fn no_number_of_creates_keeps_more_than_the_bound(
     store: Arc<dyn Store>,
 ) {
-    let limit = 3 * FACTS.bytes;
+    let limit = 3 * SOURCE_INFO.bytes;
     store.bound_storage(StorageCaps {
         owner_bytes: Some(limit),
         ..StorageCaps::default()

@@ -75,7 +75,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
             .job_settle(
                 &lost.lease,
                 stale.clone(),
-                Facts::None,
+                StepOutput::None,
                 false,
                 at(61).into()
             )
@@ -107,7 +107,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
     assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
     assert_eq!(
         store
-            .job_settle(&taken.lease, stale, Facts::None, false, at(61).into())
+            .job_settle(&taken.lease, stale, StepOutput::None, false, at(61).into())
             .await
             .unwrap(),
         Settled::Applied
@@ -190,8 +190,11 @@ pub(in crate::store) async fn a_job_that_got_through_is_no_suspect_any_more(stor
     }
     let job = claim(&*store, Phase::Prepare, at(1)).await.unwrap();
     assert!(job.suspect);
-    let (next, facts) = (change(Phase::Submit, at(1)), Facts::Source(FACTS));
-    let settled = store.job_settle(&job.lease, next, facts, false, moment(1));
+    let (next, output) = (
+        change(Phase::Submit, at(1)),
+        StepOutput::Source(SOURCE_INFO),
+    );
+    let settled = store.job_settle(&job.lease, next, output, false, moment(1));
     assert_eq!(settled.await.unwrap(), Settled::Applied);
     assert!(!claim(&*store, Phase::Submit, at(1)).await.unwrap().suspect);
     // What is counted begins anew.
@@ -338,7 +341,13 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
     let snooze = change(Phase::Wait, at(500));
     assert_eq!(
         store
-            .job_settle(&claimed.lease, snooze, Facts::None, false, at(2).into())
+            .job_settle(
+                &claimed.lease,
+                snooze,
+                StepOutput::None,
+                false,
+                at(2).into()
+            )
             .await
             .unwrap(),
         Settled::Applied
@@ -367,7 +376,7 @@ pub(in crate::store) async fn a_job_that_waited_while_nobody_listened_is_due_at_
     let waiting = claim(&*store, Phase::Wait, T0).await.unwrap();
     let later = change(Phase::Wait, at(500));
     let settled = store
-        .job_settle(&waiting.lease, later, Facts::None, false, T0.into())
+        .job_settle(&waiting.lease, later, StepOutput::None, false, T0.into())
         .await
         .unwrap();
     assert_eq!(settled, Settled::Applied);

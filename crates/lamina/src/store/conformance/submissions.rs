@@ -18,7 +18,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     );
     assert_eq!(submission.request, Some(RequestId("r1".into())));
     for (fraction, stored) in [(0.5, 0.5), (0.25, 0.5)] {
-        let facts = Facts::Waiting {
+        let output = StepOutput::Waiting {
             fraction: Some(fraction),
             queue_position: None,
         };
@@ -26,7 +26,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
             .job_settle(
                 &claimed.lease,
                 change(Phase::Wait, at(1)),
-                facts,
+                output,
                 true,
                 at(1).into(),
             )
@@ -40,7 +40,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         .job_settle(
             &claimed.lease,
             change(Phase::Collect, at(9)),
-            Facts::None,
+            StepOutput::None,
             true,
             at(9).into(),
         )
@@ -63,12 +63,12 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         bbox: None,
         coverage: 1.0,
     };
-    let facts = Facts::Layers(vec![layer.clone()]);
+    let output = StepOutput::Layers(vec![layer.clone()]);
     let done = store
         .job_settle(
             &claimed.lease,
             change(Phase::Completed, at(9)),
-            facts,
+            output,
             true,
             at(9).into(),
         )
@@ -93,7 +93,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
         .job_settle(
             &job.lease,
             change(Phase::Submit, T0),
-            Facts::None,
+            StepOutput::None,
             true,
             T0.into(),
         )
@@ -111,7 +111,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let later = change(Phase::Submit, at(100));
     assert_eq!(
         store
-            .job_settle(&job.lease, later, Facts::None, false, T0.into())
+            .job_settle(&job.lease, later, StepOutput::None, false, T0.into())
             .await
             .unwrap(),
         Settled::Applied
@@ -186,7 +186,7 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
         .job_settle(
             &job.lease,
             change(Phase::Submit, at(1)),
-            Facts::RunFailed(taken),
+            StepOutput::RunFailed(taken),
             true,
             at(1).into(),
         )
@@ -234,7 +234,7 @@ async fn calling(store: &dyn Store, now: UnixMs) -> (Claimed, Nonce) {
     let mut job = claim(store, Phase::Prepare, now).await.unwrap();
     let submit = change(Phase::Submit, now);
     let kept = store
-        .job_settle(&job.lease, submit, Facts::None, true, now.into())
+        .job_settle(&job.lease, submit, StepOutput::None, true, now.into())
         .await
         .unwrap();
     assert_eq!(kept, Settled::Applied);
@@ -261,7 +261,7 @@ pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it
     assert_eq!(kept, Settled::Applied);
     let again = change(Phase::Submit, at(1));
     let settled = store
-        .job_settle(&job.lease, again, Facts::None, false, T0.into())
+        .job_settle(&job.lease, again, StepOutput::None, false, T0.into())
         .await
         .unwrap();
     assert_eq!(settled, Settled::Applied);
@@ -271,7 +271,7 @@ pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it
 
     let job = claim(&*store, Phase::Submit, at(1)).await.unwrap();
     assert_eq!(job.input, Some(copy));
-    let facts = Facts::Accepted {
+    let output = StepOutput::Accepted {
         nonce,
         request: RequestId("r1".into()),
         queue_position: None,
@@ -279,7 +279,7 @@ pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it
     };
     let wait = change(Phase::Wait, at(2));
     let settled = store
-        .job_settle(&job.lease, wait, facts, false, at(1).into())
+        .job_settle(&job.lease, wait, output, false, at(1).into())
         .await
         .unwrap();
     assert_eq!(settled, Settled::Applied);

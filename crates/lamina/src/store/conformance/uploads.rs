@@ -7,7 +7,7 @@ pub(in crate::store) async fn an_upload_is_its_owners_until_it_expires(store: Ar
     let upload = NewUpload {
         id,
         owner: owner("a"),
-        facts: FACTS,
+        info: SOURCE_INFO,
         created_at: T0,
         expires_at: at(10),
     };
@@ -18,8 +18,8 @@ pub(in crate::store) async fn an_upload_is_its_owners_until_it_expires(store: Ar
             .await
             .unwrap()
             .unwrap()
-            .facts,
-        FACTS
+            .info,
+        SOURCE_INFO
     );
     assert_eq!(
         store.upload_get(&owner("b"), id, at(9)).await.unwrap(),
@@ -66,7 +66,7 @@ pub(in crate::store) async fn a_promised_upload_becomes_an_upload_once(store: Ar
     let upload = NewUpload {
         id,
         owner: owner("a"),
-        facts: FACTS,
+        info: SOURCE_INFO,
         created_at: T0,
         expires_at: at(20),
     };
@@ -81,7 +81,7 @@ pub(in crate::store) async fn a_promised_upload_becomes_an_upload_once(store: Ar
             .is_empty()
     );
     let found = store.upload_get(&owner("a"), id, at(19)).await.unwrap();
-    assert_eq!(found.unwrap().facts, FACTS);
+    assert_eq!(found.unwrap().info, SOURCE_INFO);
     store.upload_forget(id).await.unwrap();
     assert!(!store.incoming_check(upload).await.unwrap(), "it is gone");
     assert!(store.upload_existing(&[id]).await.unwrap().is_empty());

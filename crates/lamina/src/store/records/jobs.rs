@@ -11,7 +11,7 @@ use crate::jobs::{
 
 /// What is known of a stored, normalised source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceFacts {
+pub struct SourceInfo {
     /// Format of the stored bytes.
     pub media_type: MediaType,
     /// Width in pixels, orientation applied.
@@ -28,7 +28,7 @@ pub enum StoredSource {
     /// Still to be fetched.
     Url(Url),
     /// In the blob store.
-    Stored(SourceFacts),
+    Stored(SourceInfo),
 }
 
 /// A job about to be created.
@@ -146,7 +146,7 @@ pub struct JobRecord {
     /// Its parameters.
     pub params: Params,
     /// The stored source, once there is one.
-    pub source: Option<SourceFacts>,
+    pub source: Option<SourceInfo>,
     /// What progress is derived from.
     pub estimate: Estimate,
     /// Requests ahead of it at the engine, while it queues there.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SourceFacts, StoredSource, Submission};
+use super::{SourceInfo, StoredSource, Submission};
 use crate::jobs::{
     EngineKind, JobId, Layer, Moment, Nonce, OwnerId, Params, Phase, RequestId, Shares, Stage,
     UnixMs,
@@ -124,11 +124,11 @@ impl std::fmt::Debug for KeptInput {
 
 /// What a step learnt and wants written with its change.
 #[derive(Clone, Debug)]
-pub enum Facts {
+pub enum StepOutput {
     /// Nothing.
     None,
     /// The source is stored.
-    Source(SourceFacts),
+    Source(SourceInfo),
     /// The engine accepted; also closes the submission.
     Accepted {
         /// Which submission.

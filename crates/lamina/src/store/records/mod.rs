@@ -10,10 +10,10 @@ mod uploads;
 
 pub use jobs::{
     Cancellable, Created, Deletion, Ended, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
-    SourceFacts, StoredSource,
+    SourceInfo, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};
-pub use leases::{Claimed, ClockSeen, Facts, KeptInput, Lease, Settled, Want};
+pub use leases::{Claimed, ClockSeen, KeptInput, Lease, Settled, StepOutput, Want};
 pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
 pub use submissions::{Abandoned, Opening, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

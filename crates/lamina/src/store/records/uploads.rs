@@ -1,6 +1,6 @@
 //! Uploads: checked ones, and those that are promised or on their way.
 
-use super::SourceFacts;
+use super::SourceInfo;
 use crate::jobs::{OwnerId, UnixMs, UploadId};
 
 /// An upload about to be recorded.
@@ -11,7 +11,7 @@ pub struct NewUpload {
     /// Who uploaded.
     pub owner: OwnerId,
     /// What was stored.
-    pub facts: SourceFacts,
+    pub info: SourceInfo,
     /// Now.
     pub created_at: UnixMs,
     /// When it goes.
@@ -24,7 +24,7 @@ pub struct UploadRecord {
     /// Its id.
     pub id: UploadId,
     /// What is stored.
-    pub facts: SourceFacts,
+    pub info: SourceInfo,
     /// When it goes.
     pub expires_at: UnixMs,
 }

@@ -187,7 +187,7 @@ fn take(
 
 fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
     let source = match rows::source(row)? {
-        Some(facts) => StoredSource::Stored(facts),
+        Some(output) => StoredSource::Stored(output),
         None => StoredSource::Url(rows::word(row, "source_url", |text| Url::parse(text).ok())?),
     };
     Ok(Claimed {

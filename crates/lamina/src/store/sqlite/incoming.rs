@@ -91,7 +91,7 @@ pub(super) fn check(
     let Some(reserved) = reserved else {
         return Ok(Ok(false));
     };
-    let more = upload.facts.bytes.saturating_sub(reserved);
+    let more = upload.info.bytes.saturating_sub(reserved);
     if let Err(full) = kept::room(connection, &upload.owner, KeptKind::Upload, more, caps)? {
         return Ok(Err(full));
     }

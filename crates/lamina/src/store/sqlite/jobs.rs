@@ -39,7 +39,7 @@ pub(super) fn create(
         return Ok(Ok(Created::TooManyJobs { limit }));
     }
     let bytes = match &job.source {
-        StoredSource::Stored(facts) => facts.bytes,
+        StoredSource::Stored(info) => info.bytes,
         StoredSource::Url(_) => 0,
     };
     if let Err(full) = kept::room(connection, &job.owner, KeptKind::Source, bytes, caps)? {
@@ -47,9 +47,9 @@ pub(super) fn create(
     }
     let params = serde_json::to_string(&job.params)
         .map_err(|error| unreadable("params", &error.to_string()))?;
-    let (url, facts) = match &job.source {
+    let (url, info) = match &job.source {
         StoredSource::Url(url) => (Some(url.as_str()), None),
-        StoredSource::Stored(facts) => (None, Some(*facts)),
+        StoredSource::Stored(info) => (None, Some(*info)),
     };
     connection
         .prepare_cached(
@@ -64,10 +64,10 @@ pub(super) fn create(
             ":engine": job.engine.as_str(),
             ":params": params,
             ":url": url,
-            ":media": facts.map(|facts| facts.media_type.extension()),
-            ":width": facts.map(|facts| facts.width),
-            ":height": facts.map(|facts| facts.height),
-            ":bytes": facts.map(|facts| facts.bytes),
+            ":media": info.map(|info| info.media_type.extension()),
+            ":width": info.map(|info| info.width),
+            ":height": info.map(|info| info.height),
+            ":bytes": info.map(|info| info.bytes),
             ":due": job.due_at.0,
             ":now": job.created_at.0,
             ":expires": job.expires_at.0,

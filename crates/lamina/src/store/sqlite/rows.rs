@@ -11,7 +11,7 @@ use crate::jobs::{
     BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Phase, Told,
     UnixMs,
 };
-use crate::store::{Ended, JobRecord, SourceFacts};
+use crate::store::{Ended, JobRecord, SourceInfo};
 
 /// The columns that [`job`] reads, in its order.
 pub(super) const JOB_COLUMNS: &str = "id, owner, phase, engine, params, source_media, source_width, source_height, \
@@ -66,11 +66,11 @@ fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
 }
 
 /// The stored source of a job, once there is one.
-pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceFacts>> {
+pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceInfo>> {
     if row.get_ref("source_media")? == rusqlite::types::ValueRef::Null {
         return Ok(None);
     }
-    Ok(Some(SourceFacts {
+    Ok(Some(SourceInfo {
         media_type: media(row, "source_media")?,
         width: row.get("source_width")?,
         height: row.get("source_height")?,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::rows::{self, text};
 use super::submissions;
 use crate::jobs::{Change, JobId, Layer, Moment, UnixMs, progress};
-use crate::store::{Facts, Lease, Settled, SourceFacts, SubmissionState};
+use crate::store::{Lease, Settled, SourceInfo, StepOutput, SubmissionState};
 
 pub(super) fn settled(rows: usize) -> Settled {
     if rows == 0 {
@@ -21,7 +21,7 @@ pub(super) fn settle(
     connection: &Connection,
     lease: &Lease,
     change: &Change,
-    facts: &Facts,
+    output: &StepOutput,
     keep: bool,
     moment: Moment,
 ) -> rusqlite::Result<Settled> {
@@ -29,7 +29,7 @@ pub(super) fn settle(
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
     let seen_until = now.plus(Duration::from_secs(2));
-    let falls_back = change.failure.is_some() || matches!(facts, Facts::RunFailed(_));
+    let falls_back = change.failure.is_some() || matches!(output, StepOutput::RunFailed(_));
     let floor = if falls_back {
         shown(connection, lease, seen_until)?
     } else {
@@ -65,18 +65,18 @@ pub(super) fn settle(
             ":code": change.failure.as_ref().map(|failure| &*failure.code),
             ":error": change.failure.as_ref().map(|failure| &*failure.sentence),
             ":terminal": terminal,
-            ":media": source(facts).map(|facts| facts.media_type.extension()),
-            ":width": source(facts).map(|facts| facts.width),
-            ":height": source(facts).map(|facts| facts.height),
-            ":bytes": source(facts).map(|facts| facts.bytes),
-            ":accepted": matches!(facts, Facts::Accepted { .. }),
-            ":fraction": fraction(facts), ":expected": expected(facts), ":position": position(facts),
+            ":media": source(output).map(|info| info.media_type.extension()),
+            ":width": source(output).map(|info| info.width),
+            ":height": source(output).map(|info| info.height),
+            ":bytes": source(output).map(|info| info.bytes),
+            ":accepted": matches!(output, StepOutput::Accepted { .. }),
+            ":fraction": fraction(output), ":expected": expected(output), ":position": position(output),
             ":floor": floor,
             // A run that failed may have failed for its input.
-            ":keeps_input": !matches!(facts, Facts::RunFailed(_)),
+            ":keeps_input": !matches!(output, StepOutput::RunFailed(_)),
         })?;
     // A submission that was accepted stays accepted, whoever holds the lease now.
-    if let Facts::Accepted { nonce, request, .. } = facts {
+    if let StepOutput::Accepted { nonce, request, .. } = output {
         submissions::close(
             connection,
             nonce,
@@ -91,10 +91,13 @@ pub(super) fn settle(
     if changed == 0 {
         return Ok(Settled::LostLease);
     }
-    match facts {
-        Facts::Layers(layers) => insert_layers(connection, lease.job, layers)?,
-        Facts::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
-        Facts::None | Facts::Source(_) | Facts::Accepted { .. } | Facts::Waiting { .. } => {}
+    match output {
+        StepOutput::Layers(layers) => insert_layers(connection, lease.job, layers)?,
+        StepOutput::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
+        StepOutput::None
+        | StepOutput::Source(_)
+        | StepOutput::Accepted { .. }
+        | StepOutput::Waiting { .. } => {}
     }
     Ok(Settled::Applied)
 }
@@ -107,35 +110,37 @@ fn shown(connection: &Connection, lease: &Lease, now: UnixMs) -> rusqlite::Resul
         .optional()
 }
 
-fn source(facts: &Facts) -> Option<SourceFacts> {
-    if let Facts::Source(facts) = facts {
-        Some(*facts)
+fn source(output: &StepOutput) -> Option<SourceInfo> {
+    if let StepOutput::Source(info) = output {
+        Some(*info)
     } else {
         None
     }
 }
 
-fn fraction(facts: &Facts) -> Option<f32> {
-    if let Facts::Waiting { fraction, .. } = facts {
+fn fraction(output: &StepOutput) -> Option<f32> {
+    if let StepOutput::Waiting { fraction, .. } = output {
         *fraction
     } else {
         None
     }
 }
 
-fn expected(facts: &Facts) -> Option<i64> {
-    let Facts::Accepted { expected, .. } = facts else {
+fn expected(output: &StepOutput) -> Option<i64> {
+    let StepOutput::Accepted { expected, .. } = output else {
         return None;
     };
     Some(i64::try_from(expected.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn position(facts: &Facts) -> Option<u32> {
-    match facts {
-        Facts::Accepted { queue_position, .. } | Facts::Waiting { queue_position, .. } => {
-            *queue_position
-        }
-        Facts::None | Facts::Source(_) | Facts::RunFailed(_) | Facts::Layers(_) => None,
+fn position(output: &StepOutput) -> Option<u32> {
+    match output {
+        StepOutput::Accepted { queue_position, .. }
+        | StepOutput::Waiting { queue_position, .. } => *queue_position,
+        StepOutput::None
+        | StepOutput::Source(_)
+        | StepOutput::RunFailed(_)
+        | StepOutput::Layers(_) => None,
     }
 }
 

@@ -18,9 +18,9 @@ use crate::jobs::{
 };
 use crate::store::{
     Abandoned, Account, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
-    DeploymentStore, Ended, Facts, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput,
-    Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, Store, StoreError,
-    SubmissionState, UploadRecord, WaitCounts, Want,
+    DeploymentStore, Ended, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease,
+    Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, StepOutput, Store,
+    StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -128,12 +128,12 @@ impl Store for SqliteStore {
         &self,
         lease: &Lease,
         change: Change,
-        facts: Facts,
+        output: StepOutput,
         keep: bool,
         moment: Moment,
     ) -> Result<Settled, StoreError> {
         let lease = lease.clone();
-        let work = move |db: &_| settle::settle(db, &lease, &change, &facts, keep, moment);
+        let work = move |db: &_| settle::settle(db, &lease, &change, &output, keep, moment);
         // A kept lease leaves nothing for another claim to find.
         if keep {
             self.write(work).await

@@ -6,14 +6,14 @@ use super::kept::{self, Bounded};
 use super::rows::{self, id_list};
 use crate::access::StorageCaps;
 use crate::jobs::{OwnerId, UnixMs, UploadId};
-use crate::store::{KeptKind, NewUpload, SourceFacts, UploadRecord};
+use crate::store::{KeptKind, NewUpload, SourceInfo, UploadRecord};
 
 pub(super) fn create(
     connection: &Connection,
     upload: &NewUpload,
     caps: StorageCaps,
 ) -> Bounded<()> {
-    let bytes = upload.facts.bytes;
+    let bytes = upload.info.bytes;
     if let Err(full) = kept::room(connection, &upload.owner, KeptKind::Upload, bytes, caps)? {
         return Ok(Err(full));
     }
@@ -21,7 +21,7 @@ pub(super) fn create(
 }
 
 pub(super) fn insert(connection: &Connection, upload: &NewUpload) -> rusqlite::Result<()> {
-    let facts = upload.facts;
+    let info = upload.info;
     let mut statement = connection.prepare_cached(
         "insert into uploads (id, owner, media, width, height, bytes, created_at, expires_at)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -29,10 +29,10 @@ pub(super) fn insert(connection: &Connection, upload: &NewUpload) -> rusqlite::R
     statement.execute(params![
         upload.id.to_string(),
         upload.owner.as_str(),
-        facts.media_type.extension(),
-        facts.width,
-        facts.height,
-        facts.bytes,
+        info.media_type.extension(),
+        info.width,
+        info.height,
+        info.bytes,
         upload.created_at.0,
         upload.expires_at.0,
     ])?;
@@ -50,7 +50,7 @@ pub(super) fn get(
         .query_row(params![id.to_string(), owner.as_str(), now.0], |row| {
             Ok(UploadRecord {
                 id: rows::parsed(row, "id")?,
-                facts: SourceFacts {
+                info: SourceInfo {
                     media_type: rows::media(row, "media")?,
                     width: row.get("width")?,
                     height: row.get("height")?,

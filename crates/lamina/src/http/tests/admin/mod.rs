@@ -92,6 +92,6 @@ async fn submitted_and_lost(house: &House) {
         .unwrap();
     let why = FailureCode::SubmissionUnknown.into();
     house
-        .settle(&lease, Phase::Failed, Facts::None, Some(why))
+        .settle(&lease, Phase::Failed, StepOutput::None, Some(why))
         .await;
 }
