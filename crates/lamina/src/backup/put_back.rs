@@ -15,7 +15,7 @@ use super::archive::{self, ArchiveError, Index};
 use super::needed::Needed;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobError, BlobKey, Blobs, Mark};
-use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, UnixMs, settle};
+use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, UnixMs, change_after};
 use crate::secret;
 use crate::store::sqlite::{
     OpenError, Replacement, SqliteStore, copy_whole, deployment_of, living,
@@ -271,7 +271,7 @@ impl Restore {
             .submission_close(&nonce, SubmissionState::Unknown, None, now)
             .await?;
         let outcome = Outcome::GiveUp(FailureCode::SubmissionUnknown.into());
-        let change = settle(
+        let change = change_after(
             job.phase,
             job.attempt,
             outcome,
@@ -281,7 +281,7 @@ impl Restore {
         );
         if let Ok(Some(change)) = change {
             let _ours = store
-                .job_settle(&job.lease, change, StepOutput::None, false, now.into())
+                .job_apply(&job.lease, change, StepOutput::None, false, now.into())
                 .await?;
         }
         Ok(())

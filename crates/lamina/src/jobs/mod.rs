@@ -25,7 +25,7 @@ pub use fields::{FieldError, ParseError};
 pub(crate) use fields::{Fields, shorten};
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use layer::{BoundingBox, Layer, MediaType, Told};
-pub use outcome::{Change, Outcome, settle};
+pub use outcome::{Change, Outcome, change_after};
 pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};
 pub use sentence::sentence;

@@ -55,7 +55,7 @@ pub struct Change {
 ///
 /// # Errors
 /// [`InvalidTransition`] when the event does not belong to the phase; a bug in a step.
-pub fn settle(
+pub fn change_after(
     phase: Phase,
     attempt: u32,
     outcome: Outcome,
@@ -130,7 +130,7 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_000_000);
 
     fn run(phase: Phase, attempt: u32, outcome: Outcome) -> Option<Change> {
-        settle(phase, attempt, outcome, &Backoff::default(), NOW, 1.0).unwrap()
+        change_after(phase, attempt, outcome, &Backoff::default(), NOW, 1.0).unwrap()
     }
 
     fn retry(after: Option<u64>, event: Option<Event>) -> Outcome {
@@ -192,6 +192,6 @@ mod tests {
             event: Event::Collected,
             run_at: NOW,
         };
-        assert!(settle(Phase::Prepare, 0, wrong, &Backoff::default(), NOW, 0.5).is_err());
+        assert!(change_after(Phase::Prepare, 0, wrong, &Backoff::default(), NOW, 0.5).is_err());
     }
 }

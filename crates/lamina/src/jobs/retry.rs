@@ -53,7 +53,7 @@ fn poll_delay(waited: Duration, calls_back: bool) -> Duration {
 
 /// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
 /// that delays them by an eighth at the most. A thousand jobs that wait are then claimed and
-/// settled in a few transactions a second instead of one each.
+/// written in a few transactions a second instead of one each.
 #[must_use]
 pub fn poll_at(now: UnixMs, waited: Duration, calls_back: bool) -> UnixMs {
     let delay = poll_delay(waited, calls_back);

@@ -63,8 +63,8 @@ pub(super) use uploads::{
 
 use super::{
     Abandoned, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
-    Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening, PhaseStanding,
-    Settled, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
+    FencedWrite, Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening,
+    PhaseStanding, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -163,7 +163,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
     let id = create(store, now).await;
     let job = claim(store, Phase::Prepare, now).await.unwrap();
     let keep = store
-        .job_settle(
+        .job_apply(
             &job.lease,
             change(Phase::Submit, now),
             StepOutput::Source(SOURCE_INFO),
@@ -172,7 +172,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         )
         .await
         .unwrap();
-    assert_eq!(keep, Settled::Applied);
+    assert_eq!(keep, FencedWrite::Applied);
     let nonce = Nonce::random();
     assert_eq!(
         store
@@ -187,8 +187,8 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         queue_position: Some(2),
         expected: Duration::from_secs(20),
     };
-    let settled = store
-        .job_settle(
+    let applied = store
+        .job_apply(
             &job.lease,
             change(Phase::Wait, now),
             output,
@@ -197,7 +197,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
         )
         .await
         .unwrap();
-    assert_eq!(settled, Settled::Applied);
+    assert_eq!(applied, FencedWrite::Applied);
     (id, nonce)
 }
 

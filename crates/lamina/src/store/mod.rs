@@ -26,9 +26,9 @@ pub use oversight::{
 };
 pub use records::{
     Abandoned, Account, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion,
-    Ended, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES, Lease,
-    Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding, QuotaExceeded, Settled,
-    SourceInfo, StepOutput, StorageBound, StorageStanding, StoredSource, Submission,
+    Ended, FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind,
+    LAYERS_BYTES, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding,
+    QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageStanding, StoredSource, Submission,
     SubmissionState, UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
@@ -89,10 +89,10 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     async fn job_due(&self, now: UnixMs, most: u32) -> Result<[u32; Stage::ALL.len()], StoreError>;
     /// When the next job becomes due, if any is not yet.
     async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError>;
-    /// Extends a lease. [`Settled::LostLease`] tells the step to stop.
-    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError>;
+    /// Extends a lease. [`FencedWrite::LostLease`] tells the step to stop.
+    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<FencedWrite, StoreError>;
     /// Gives a lease back untouched: the attempt is not counted, the job is due as before.
-    async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError>;
+    async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError>;
     /// Ends leases of workers that cannot be alive, because this process owns the store alone, and
     /// returns how many. `computed` are the jobs whose pictures were being computed when the last
     /// process died: they are suspects, and a single one is counted (see
@@ -105,14 +105,14 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
         now: UnixMs,
     ) -> Result<u64, StoreError>;
     /// Applies a step's change and output in one fenced transaction. With `keep` the lease stays.
-    async fn job_settle(
+    async fn job_apply(
         &self,
         lease: &Lease,
         change: Change,
         output: StepOutput,
         keep: bool,
         moment: Moment,
-    ) -> Result<Settled, StoreError>;
+    ) -> Result<FencedWrite, StoreError>;
     /// Makes a waiting job due now, if `nonce` is one of its submissions. A wake-up during a step
     /// is kept. False when nothing matched.
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError>;
@@ -155,7 +155,7 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     ) -> Result<bool, StoreError>;
     /// Notes, fenced, where the engine keeps a copy of the job's source. It is forgotten when the
     /// job leaves the phase that needs it.
-    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<Settled, StoreError>;
+    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<FencedWrite, StoreError>;
     /// Records that the engine's list was asked for an open submission, and what it pointed to.
     async fn submission_asked(
         &self,

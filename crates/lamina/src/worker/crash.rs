@@ -1,25 +1,25 @@
 //! Named points of a job's life at which a test may kill the process. Compiled into debug builds
 //! only; in a release build `point` is empty and nothing can arm it.
 
-/// Where a process may be told to die, in the order of a job's life. `before_settle_*` and
-/// `after_settle_*` stand around the commit that enters the phase they name.
+/// Where a process may be told to die, in the order of a job's life. `before_write_*` and
+/// `after_write_*` stand around the commit that enters the phase they name.
 pub const POINTS: [&str; 16] = [
-    "before_settle_submit",
-    "after_settle_submit",
+    "before_write_submit",
+    "after_write_submit",
     "before_input_noted",
     "after_input_noted",
     "before_intent",
     "after_intent",
     "before_call",
     "after_call",
-    "before_settle_wait",
-    "after_settle_wait",
-    "before_settle_collect",
-    "after_settle_collect",
+    "before_write_wait",
+    "after_write_wait",
+    "before_write_collect",
+    "after_write_collect",
     "before_blobs",
     "after_blobs",
-    "before_settle_completed",
-    "after_settle_completed",
+    "before_write_completed",
+    "after_write_completed",
 ];
 
 #[cfg(debug_assertions)]

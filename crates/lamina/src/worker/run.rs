@@ -12,8 +12,8 @@ use super::slots::Slot;
 use super::step::{OWN_TROUBLE, Report, StepError};
 use super::{Worker, collect, crash, prepare, submit, wait};
 use crate::engines::LayerSource;
-use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, settle};
-use crate::store::{Claimed, Lease, Settled, StepOutput, StoreError, StoredSource};
+use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, change_after};
+use crate::store::{Claimed, FencedWrite, Lease, StepOutput, StoreError, StoredSource};
 
 /// How often a write is tried that the database refuses for its own defect, not for trouble.
 const DEFECT_TRIES: u32 = 6;
@@ -46,20 +46,20 @@ impl Worker {
                 return self.release(&job).await;
             };
             let next = self.next_slot(&job, &change);
-            crash::point(&format!("before_settle_{}", change.phase));
-            let settled = self
-                .settle(&job, &change, &report.output, next.is_some())
+            crash::point(&format!("before_write_{}", change.phase));
+            let written = self
+                .write_outcome(&job, &change, &report.output, next.is_some())
                 .await;
-            crash::point(&format!("after_settle_{}", change.phase));
-            match (settled, next) {
-                (Some(Settled::Applied), next) => {
+            crash::point(&format!("after_write_{}", change.phase));
+            match (written, next) {
+                (Some(FencedWrite::Applied), next) => {
                     self.tell_change(&job, &change, claimed_in, took);
                     match next {
                         Some(free) => drop(std::mem::replace(&mut slot, free)),
-                        None => return self.after_settled(&job, &change),
+                        None => return self.after_written(&job, &change),
                     }
                 }
-                (Some(Settled::LostLease), _) => {
+                (Some(FencedWrite::LostLease), _) => {
                     return self.after_lost_lease(&job, Some(&report.output)).await;
                 }
                 (None, _) => return self.release(&job).await,
@@ -129,8 +129,8 @@ impl Worker {
             renew.tick().await;
             let until = self.parts.clock.now().plus(self.settings.lease);
             match self.parts.store.lease_renew(lease, until).await {
-                Ok(Settled::Applied) => {}
-                Ok(Settled::LostLease) => return,
+                Ok(FencedWrite::Applied) => {}
+                Ok(FencedWrite::LostLease) => return,
                 Err(error) => {
                     tracing::warn!(job = %lease.job, %error, "a lease could not be renewed");
                 }
@@ -164,10 +164,10 @@ impl Worker {
             let (id, attempt) = (job.lease.job, job.attempt + 1);
             tracing::warn!(job = %id, phase = %job.phase, attempt, code = %failure.code, "a step failed and is tried again");
         }
-        settle(job.phase, job.attempt, outcome, backoff, now, fastrand::f64()).unwrap_or_else(|defect| {
+        change_after(job.phase, job.attempt, outcome, backoff, now, fastrand::f64()).unwrap_or_else(|defect| {
             tracing::error!(job = %job.lease.job, %defect, "a step reported an event of another phase");
             let give_up = Outcome::GiveUp(FailureCode::Internal.into());
-            settle(job.phase, job.attempt, give_up, backoff, now, 0.0).ok().flatten()
+            change_after(job.phase, job.attempt, give_up, backoff, now, 0.0).ok().flatten()
         })
     }
 
@@ -181,19 +181,19 @@ impl Worker {
     /// Writes a change, however long the database is in trouble: what the step learnt may have been
     /// paid for. The job stays this worker's meanwhile, and its slot is held. `None` when the stop
     /// came first, or the database never took it.
-    async fn settle(
+    async fn write_outcome(
         &self,
         job: &Claimed,
         change: &Change,
         output: &StepOutput,
         keep: bool,
-    ) -> Option<Settled> {
+    ) -> Option<FencedWrite> {
         let write = || {
             let moment = self.parts.clock.moment();
             let (lease, change, output) = (&job.lease, change.clone(), output.clone());
             self.parts
                 .store
-                .job_settle(lease, change, output, keep, moment)
+                .job_apply(lease, change, output, keep, moment)
         };
         self.persist(job, "a step's result", write).await.ok()
     }
@@ -243,7 +243,7 @@ impl Worker {
         }
     }
 
-    fn after_settled(self: &Arc<Self>, job: &Claimed, change: &Change) {
+    fn after_written(self: &Arc<Self>, job: &Claimed, change: &Change) {
         if !change.phase.is_terminal() {
             return;
         }

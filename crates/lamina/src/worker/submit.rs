@@ -10,7 +10,7 @@ use super::{Worker, crash, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
-    Claimed, KeptInput, LAYERS_BYTES, Opening, Settled, StepOutput, StoredSource, Submission,
+    Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource, Submission,
     SubmissionState,
 };
 
@@ -123,7 +123,7 @@ async fn make_input(
         crash::point("before_input_noted");
         let address = input.address.clone();
         let kept = KeptInput { address, until };
-        if store.input_keep(&job.lease, kept).await? == Settled::LostLease {
+        if store.input_keep(&job.lease, kept).await? == FencedWrite::LostLease {
             return Err(StepError::LostLease);
         }
         crash::point("after_input_noted");

@@ -27,11 +27,11 @@ const HANGING: &str = KEYS[2].1;
 const JOBS: usize = 4;
 /// Where the process dies, life after life: more often than a guilty job may end it.
 const DEATHS: [&str; 8] = [
-    "after_settle_wait",
-    "before_settle_collect",
+    "after_write_wait",
+    "before_write_collect",
     "before_blobs",
     "after_blobs",
-    "before_settle_completed",
+    "before_write_completed",
     "before_blobs",
     "after_blobs",
     "before_blobs",

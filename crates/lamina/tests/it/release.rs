@@ -74,14 +74,14 @@ async fn deletions_leave_nothing(emulator: Option<&Emulator>) {
     for number in 0..AT_ONCE {
         create_and_delete(&client, &base, 7 * number + 1, &image).await;
     }
-    settled(&folder).await;
+    checkpointed(&folder).await;
     let before = process.memory_kib();
     futures_util::stream::iter(0..JOBS)
         .for_each_concurrent(AT_ONCE, |number| {
             create_and_delete(&client, &base, number, &image)
         })
         .await;
-    settled(&folder).await;
+    checkpointed(&folder).await;
     match before.zip(process.memory_kib()) {
         None => left_out("memory after deletions; only Linux says it"),
         Some((before, _)) => {
@@ -111,7 +111,7 @@ async fn nothing_left_at_fal(emulator: &Emulator) {
 }
 
 /// Waits until every deleted job is erased.
-async fn settled(folder: &tempfile::TempDir) {
+async fn checkpointed(folder: &tempfile::TempDir) {
     let path = folder.path().join("lamina.db");
     let database = rusqlite::Connection::open(path).unwrap();
     until("everything to be erased", || async {

@@ -37,7 +37,7 @@ async fn open_submission(house: &House) -> (JobId, Nonce) {
         height: 2,
         bytes: 70,
     });
-    house.settle(&lease, Phase::Submit, output, None).await;
+    house.apply(&lease, Phase::Submit, output, None).await;
     let nonce = Nonce::random();
     let now = house.clock.now();
     let opened = house
@@ -48,7 +48,7 @@ async fn open_submission(house: &House) -> (JobId, Nonce) {
     assert_eq!(opened, Opening::Opened);
     assert_eq!(
         house.store.lease_release(&lease).await.unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
     (id, nonce)
 }

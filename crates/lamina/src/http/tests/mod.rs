@@ -52,7 +52,7 @@ use crate::jobs::{
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    DeploymentStore as _, Lease, NewJob, Opening, Settled, SourceInfo, StepOutput, Store,
+    DeploymentStore as _, FencedWrite, Lease, NewJob, Opening, SourceInfo, StepOutput, Store,
     StoredSource, Want,
 };
 
@@ -194,7 +194,7 @@ impl House {
             height: 2,
             bytes: 70,
         });
-        self.settle(&lease, Phase::Submit, output, None).await;
+        self.apply(&lease, Phase::Submit, output, None).await;
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
@@ -204,7 +204,7 @@ impl House {
         (lease, nonce)
     }
 
-    async fn settle(
+    async fn apply(
         &self,
         lease: &Lease,
         phase: Phase,
@@ -219,12 +219,12 @@ impl House {
             failure,
             wakeable: true,
         };
-        let settled = self
+        let applied = self
             .store
-            .job_settle(lease, change, output, phase == Phase::Submit, now.into())
+            .job_apply(lease, change, output, phase == Phase::Submit, now.into())
             .await
             .unwrap();
-        assert_eq!(settled, Settled::Applied);
+        assert_eq!(applied, FencedWrite::Applied);
     }
 
     /// Brings the one new job to its engine.
@@ -236,7 +236,7 @@ impl House {
             height: 2,
             bytes: 70,
         });
-        self.settle(&lease, Phase::Submit, output, None).await;
+        self.apply(&lease, Phase::Submit, output, None).await;
         let nonce = Nonce::random();
         let opened = self
             .store
@@ -256,7 +256,7 @@ impl House {
             queue_position,
             expected: Duration::from_secs(20),
         };
-        self.settle(&lease, Phase::Wait, output, None).await;
+        self.apply(&lease, Phase::Wait, output, None).await;
         nonce
     }
 
@@ -264,7 +264,7 @@ impl House {
     async fn complete(&self, id: JobId) -> Vec<Bytes> {
         self.accept(None).await;
         let lease = self.lease(Phase::Wait).await;
-        self.settle(&lease, Phase::Collect, StepOutput::None, None)
+        self.apply(&lease, Phase::Collect, StepOutput::None, None)
             .await;
         let (mut layers, mut files) = (Vec::new(), Vec::new());
         for order in 0..2_u32 {
@@ -295,14 +295,14 @@ impl House {
             files.push(file);
         }
         let lease = self.lease(Phase::Collect).await;
-        self.settle(&lease, Phase::Completed, StepOutput::Layers(layers), None)
+        self.apply(&lease, Phase::Completed, StepOutput::Layers(layers), None)
             .await;
         files
     }
 
     async fn fail(&self, code: FailureCode) {
         let lease = self.lease(Phase::Prepare).await;
-        self.settle(&lease, Phase::Failed, StepOutput::None, Some(code.into()))
+        self.apply(&lease, Phase::Failed, StepOutput::None, Some(code.into()))
             .await;
     }
 

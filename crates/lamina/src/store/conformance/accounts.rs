@@ -105,8 +105,8 @@ pub(in crate::store) async fn jobs_at_work_are_bounded_however_many_come_at_once
         failure: Some(FailureCode::SourceLost.into()),
         ..change(Phase::Failed, T0)
     };
-    let settled = store.job_settle(&job.lease, failed, StepOutput::None, false, T0.into());
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(&job.lease, failed, StepOutput::None, false, T0.into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     let job = NewJob {
         max_active: Some(3),
         ..new_job(at(1))
@@ -123,8 +123,8 @@ async fn submittable(store: &dyn Store, name: &str, now: UnixMs) -> Lease {
     assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
     let job = claim(store, Phase::Prepare, now).await.unwrap();
     let prepared = change(Phase::Submit, now);
-    let settled = store.job_settle(&job.lease, prepared, StepOutput::None, true, now.into());
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(&job.lease, prepared, StepOutput::None, true, now.into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     job.lease
 }
 

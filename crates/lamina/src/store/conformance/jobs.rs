@@ -94,7 +94,7 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
         Lookup::Gone(Gone::Deleted)
     );
     let late = store
-        .job_settle(
+        .job_apply(
             &claimed.lease,
             change(Phase::Wait, at(7)),
             StepOutput::None,
@@ -103,7 +103,7 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
         )
         .await
         .unwrap();
-    assert_eq!(late, Settled::LostLease);
+    assert_eq!(late, FencedWrite::LostLease);
 
     let run = Cancellable {
         id,
@@ -145,7 +145,7 @@ pub(in crate::store) async fn a_job_expires_in_every_phase(store: Arc<dyn Store>
     );
     assert_eq!(
         store.lease_renew(&claimed.lease, end).await.unwrap(),
-        Settled::LostLease
+        FencedWrite::LostLease
     );
     assert_eq!(found(&*store, later).await.phase, Phase::Prepare);
 }
@@ -167,8 +167,8 @@ pub(in crate::store) async fn no_reader_sees_less_than_was_acknowledged_or_read_
         let readers = [0, 1].map(|_| tokio::spawn(read_until_gone(Arc::clone(&store), id)));
         let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
         let next = change(Phase::Submit, at(1_000_000));
-        let settled = store
-            .job_settle(
+        let applied = store
+            .job_apply(
                 &job.lease,
                 next,
                 StepOutput::Source(SOURCE_INFO),
@@ -176,7 +176,7 @@ pub(in crate::store) async fn no_reader_sees_less_than_was_acknowledged_or_read_
                 T0.into(),
             )
             .await;
-        assert_eq!(settled.unwrap(), Settled::Applied);
+        assert_eq!(applied.unwrap(), FencedWrite::Applied);
         assert_eq!(phase(&*store, id).await, Some(Phase::Submit));
         let deleted = store.job_delete(&owner("a"), id, T0).await.unwrap();
         assert_eq!(deleted, Deletion::Done(ended(id, T0)));
@@ -208,8 +208,8 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let (collected, _) = accepted(&*store, T0).await;
     let job = claim(&*store, Phase::Wait, T0).await.unwrap();
     let collect = change(Phase::Collect, T0);
-    let settled = store.job_settle(&job.lease, collect, StepOutput::None, true, T0.into());
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(&job.lease, collect, StepOutput::None, true, T0.into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     store
         .job_delete(&owner("a"), collected, at(1))
         .await
@@ -235,14 +235,14 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
         queue_position: None,
         expected: Duration::from_secs(20),
     };
-    let late = store.job_settle(
+    let late = store.job_apply(
         &job.lease,
         change(Phase::Wait, at(4)),
         output,
         false,
         moment(4),
     );
-    assert_eq!(late.await.unwrap(), Settled::LostLease);
+    assert_eq!(late.await.unwrap(), FencedWrite::LostLease);
     assert_eq!(running().await, Some((submitted, run.clone())));
     store.job_cancelled(submitted, at(4)).await.unwrap();
 

@@ -37,18 +37,18 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
         change(Phase::Collect, at(1)),
         change(Phase::Completed, at(1)),
     );
-    let keep = store.job_settle(&job.lease, collect, StepOutput::None, true, moment(1));
-    assert_eq!(keep.await.unwrap(), Settled::Applied);
+    let keep = store.job_apply(&job.lease, collect, StepOutput::None, true, moment(1));
+    assert_eq!(keep.await.unwrap(), FencedWrite::Applied);
     let layers: Vec<Layer> = (0..3).map(layer).collect();
     let whole = layers.iter().map(|layer| layer.bytes).sum();
-    let settled = store.job_settle(
+    let applied = store.job_apply(
         &job.lease,
         done,
         StepOutput::Layers(layers),
         false,
         moment(1),
     );
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     let layer = (KeptKind::Layer, whole);
     assert_eq!(kept(store).await, [source, layer]);
     store.job_delete(&owner("a"), id, at(2)).await.unwrap();

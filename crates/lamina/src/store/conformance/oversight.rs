@@ -10,8 +10,8 @@ async fn fail(store: &dyn Store, lease: &Lease, now: UnixMs) {
         failure: Some(FailureCode::EngineTimeout.into()),
         ..change(Phase::Failed, now)
     };
-    let settled = store.job_settle(lease, failed, StepOutput::None, false, now.into());
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(lease, failed, StepOutput::None, false, now.into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
 }
 
 pub(in crate::store) async fn a_retry_asks_for_what_was_taken_and_pays_nothing(
@@ -52,8 +52,8 @@ pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_for
     assert_eq!(job.submission.unwrap().state, SubmissionState::Failed);
     // A call whose answer was never seen stands in the way, until told otherwise.
     let submit = change(Phase::Submit, at(3));
-    let settled = store.job_settle(&job.lease, submit, StepOutput::None, true, at(3).into());
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(&job.lease, submit, StepOutput::None, true, at(3).into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     let (lost, caps) = (Nonce::random(), SpendCaps::default());
     let opening = store.submission_open(&job.lease, &lost, 50_000, caps, at(3).into());
     assert_eq!(opening.await.unwrap(), Opening::Opened);

@@ -72,7 +72,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
     let stale = change(Phase::Submit, at(61));
     assert_eq!(
         store
-            .job_settle(
+            .job_apply(
                 &lost.lease,
                 stale.clone(),
                 StepOutput::None,
@@ -81,15 +81,15 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
             )
             .await
             .unwrap(),
-        Settled::LostLease
+        FencedWrite::LostLease
     );
     assert_eq!(
         store.lease_renew(&lost.lease, at(99)).await.unwrap(),
-        Settled::LostLease
+        FencedWrite::LostLease
     );
     assert_eq!(
         store.lease_release(&lost.lease).await.unwrap(),
-        Settled::LostLease
+        FencedWrite::LostLease
     );
     assert_eq!(
         store
@@ -107,10 +107,10 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
     assert_eq!(found(&*store, id).await.phase, Phase::Prepare);
     assert_eq!(
         store
-            .job_settle(&taken.lease, stale, StepOutput::None, false, at(61).into())
+            .job_apply(&taken.lease, stale, StepOutput::None, false, at(61).into())
             .await
             .unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
 }
 
@@ -119,7 +119,7 @@ pub(in crate::store) async fn a_renewed_lease_is_not_taken_over(store: Arc<dyn S
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
     assert_eq!(
         store.lease_renew(&job.lease, at(120)).await.unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
     assert!(
         claim_as(&*store, "other", Phase::Prepare, at(119))
@@ -140,7 +140,7 @@ pub(in crate::store) async fn a_released_job_is_due_again_with_its_attempt_uncha
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
     assert_eq!(
         store.lease_release(&job.lease).await.unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
     let again = claim(&*store, Phase::Prepare, T0).await.unwrap();
     assert_eq!(
@@ -194,8 +194,8 @@ pub(in crate::store) async fn a_job_that_got_through_is_no_suspect_any_more(stor
         change(Phase::Submit, at(1)),
         StepOutput::Source(SOURCE_INFO),
     );
-    let settled = store.job_settle(&job.lease, next, output, false, moment(1));
-    assert_eq!(settled.await.unwrap(), Settled::Applied);
+    let applied = store.job_apply(&job.lease, next, output, false, moment(1));
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     assert!(!claim(&*store, Phase::Submit, at(1)).await.unwrap().suspect);
     // What is counted begins anew.
     for round in 2..4 {
@@ -341,7 +341,7 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
     let snooze = change(Phase::Wait, at(500));
     assert_eq!(
         store
-            .job_settle(
+            .job_apply(
                 &claimed.lease,
                 snooze,
                 StepOutput::None,
@@ -350,7 +350,7 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
             )
             .await
             .unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
     assert!(claim(&*store, Phase::Wait, at(2)).await.is_some());
 }
@@ -375,11 +375,11 @@ pub(in crate::store) async fn a_job_that_waited_while_nobody_listened_is_due_at_
     let (_, _) = accepted(&*store, T0).await;
     let waiting = claim(&*store, Phase::Wait, T0).await.unwrap();
     let later = change(Phase::Wait, at(500));
-    let settled = store
-        .job_settle(&waiting.lease, later, StepOutput::None, false, T0.into())
+    let applied = store
+        .job_apply(&waiting.lease, later, StepOutput::None, false, T0.into())
         .await
         .unwrap();
-    assert_eq!(settled, Settled::Applied);
+    assert_eq!(applied, FencedWrite::Applied);
     assert!(claim(&*store, Phase::Wait, at(1)).await.is_none());
     store.lease_end_all_others("new", &[], at(1)).await.unwrap();
     assert!(claim(&*store, Phase::Wait, at(1)).await.is_some());

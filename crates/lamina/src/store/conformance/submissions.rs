@@ -23,7 +23,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
             queue_position: None,
         };
         let keep = store
-            .job_settle(
+            .job_apply(
                 &claimed.lease,
                 change(Phase::Wait, at(1)),
                 output,
@@ -32,12 +32,12 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
             )
             .await
             .unwrap();
-        assert_eq!(keep, Settled::Applied);
+        assert_eq!(keep, FencedWrite::Applied);
         assert!((found(&*store, id).await.estimate.reported - stored).abs() < 1e-6);
     }
 
     let keep = store
-        .job_settle(
+        .job_apply(
             &claimed.lease,
             change(Phase::Collect, at(9)),
             StepOutput::None,
@@ -46,7 +46,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         )
         .await
         .unwrap();
-    assert_eq!(keep, Settled::Applied);
+    assert_eq!(keep, FencedWrite::Applied);
     let layer = Layer {
         order: 0,
         told: Told {
@@ -65,7 +65,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     };
     let output = StepOutput::Layers(vec![layer.clone()]);
     let done = store
-        .job_settle(
+        .job_apply(
             &claimed.lease,
             change(Phase::Completed, at(9)),
             output,
@@ -74,7 +74,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         )
         .await
         .unwrap();
-    assert_eq!(done, Settled::Applied);
+    assert_eq!(done, FencedWrite::Applied);
     let job = found(&*store, id).await;
     assert_eq!((job.phase, job.layers), (Phase::Completed, vec![layer]));
     assert_eq!(
@@ -90,7 +90,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let id = create(&*store, T0).await;
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
     let applied = store
-        .job_settle(
+        .job_apply(
             &job.lease,
             change(Phase::Submit, T0),
             StepOutput::None,
@@ -99,7 +99,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
         )
         .await
         .unwrap();
-    assert_eq!(applied, Settled::Applied);
+    assert_eq!(applied, FencedWrite::Applied);
     let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
     assert_eq!(
         store
@@ -111,10 +111,10 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let later = change(Phase::Submit, at(100));
     assert_eq!(
         store
-            .job_settle(&job.lease, later, StepOutput::None, false, T0.into())
+            .job_apply(&job.lease, later, StepOutput::None, false, T0.into())
             .await
             .unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
 
     assert!(
@@ -182,8 +182,8 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
     assert_eq!(account, [line(SubmissionState::Accepted, 2)]);
 
     let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
-    let settled = store
-        .job_settle(
+    let applied = store
+        .job_apply(
             &job.lease,
             change(Phase::Submit, at(1)),
             StepOutput::RunFailed(taken),
@@ -191,7 +191,7 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
             at(1).into(),
         )
         .await;
-    assert_eq!(settled.unwrap(), Settled::Applied);
+    assert_eq!(applied.unwrap(), FencedWrite::Applied);
     let lost = Nonce::random();
     let opened = store
         .submission_open(
@@ -234,10 +234,10 @@ async fn calling(store: &dyn Store, now: UnixMs) -> (Claimed, Nonce) {
     let mut job = claim(store, Phase::Prepare, now).await.unwrap();
     let submit = change(Phase::Submit, now);
     let kept = store
-        .job_settle(&job.lease, submit, StepOutput::None, true, now.into())
+        .job_apply(&job.lease, submit, StepOutput::None, true, now.into())
         .await
         .unwrap();
-    assert_eq!(kept, Settled::Applied);
+    assert_eq!(kept, FencedWrite::Applied);
     job.phase = Phase::Submit;
     let nonce = Nonce::random();
     let opened = store
@@ -258,16 +258,16 @@ pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it
     };
     assert!(!format!("{copy:?}").contains("media.test"));
     let kept = store.input_keep(&job.lease, copy.clone()).await.unwrap();
-    assert_eq!(kept, Settled::Applied);
+    assert_eq!(kept, FencedWrite::Applied);
     let again = change(Phase::Submit, at(1));
-    let settled = store
-        .job_settle(&job.lease, again, StepOutput::None, false, T0.into())
+    let applied = store
+        .job_apply(&job.lease, again, StepOutput::None, false, T0.into())
         .await
         .unwrap();
-    assert_eq!(settled, Settled::Applied);
+    assert_eq!(applied, FencedWrite::Applied);
     // The lease is over, and with it the right to write.
     let late = store.input_keep(&job.lease, copy.clone()).await.unwrap();
-    assert_eq!(late, Settled::LostLease);
+    assert_eq!(late, FencedWrite::LostLease);
 
     let job = claim(&*store, Phase::Submit, at(1)).await.unwrap();
     assert_eq!(job.input, Some(copy));
@@ -278,11 +278,11 @@ pub(in crate::store) async fn a_copy_at_the_engine_is_kept_with_its_job_until_it
         expected: Duration::from_secs(20),
     };
     let wait = change(Phase::Wait, at(2));
-    let settled = store
-        .job_settle(&job.lease, wait, output, false, at(1).into())
+    let applied = store
+        .job_apply(&job.lease, wait, output, false, at(1).into())
         .await
         .unwrap();
-    assert_eq!(settled, Settled::Applied);
+    assert_eq!(applied, FencedWrite::Applied);
     let job = claim(&*store, Phase::Wait, at(2)).await.unwrap();
     assert_eq!(job.input, None);
 }
@@ -314,7 +314,7 @@ pub(in crate::store) async fn a_lost_call_is_told_from_those_that_are_known(stor
     store.submission_asked(&lost, Some(&found)).await.unwrap();
     assert_eq!(
         store.lease_release(&job.lease).await.unwrap(),
-        Settled::Applied
+        FencedWrite::Applied
     );
     let job = claim(&*store, Phase::Submit, at(30)).await.unwrap();
     let submission = job.submission.unwrap();

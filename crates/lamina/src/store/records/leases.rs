@@ -156,7 +156,7 @@ pub enum StepOutput {
 /// Whether a fenced write took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Settled {
+pub enum FencedWrite {
     /// It did.
     Applied,
     /// Another worker, a delete or the expiry took the job; nothing was changed.

@@ -13,7 +13,7 @@ pub use jobs::{
     SourceInfo, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};
-pub use leases::{Claimed, ClockSeen, KeptInput, Lease, Settled, StepOutput, Want};
+pub use leases::{Claimed, ClockSeen, FencedWrite, KeptInput, Lease, StepOutput, Want};
 pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
 pub use submissions::{Abandoned, Opening, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

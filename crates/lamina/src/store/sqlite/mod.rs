@@ -2,6 +2,7 @@
 //! a few reader threads. One process owns the file. An answered write survives power loss.
 
 mod accounts;
+mod apply;
 mod claim;
 mod damage;
 mod deployment;
@@ -21,7 +22,6 @@ mod released;
 mod replace;
 mod reserve;
 mod rows;
-mod settle;
 mod snapshot;
 mod spending;
 mod standing;
@@ -181,7 +181,7 @@ impl SqliteStore {
                 touched.touch(row);
             }
         }))?;
-        let settled = std::sync::Arc::clone(&recent);
+        let cache = std::sync::Arc::clone(&recent);
         let (lock, reserve) = (std::sync::Arc::new(lock), std::sync::Arc::new(reserve));
         let held = Held {
             connection,
@@ -189,9 +189,10 @@ impl SqliteStore {
             reserve: std::sync::Arc::clone(&reserve),
             lock: std::sync::Arc::clone(&lock),
         };
-        let (writer, thread) =
-            Writer::start(held, metrics, damage.clone(), move || settled.settle())
-                .map_err(unusable)?;
+        let (writer, thread) = Writer::start(held, metrics, damage.clone(), move || {
+            cache.end_transaction();
+        })
+        .map_err(unusable)?;
         Ok(Self {
             open: RwLock::new(Some(std::sync::Arc::new(Threads {
                 _look: look,

@@ -1,26 +1,26 @@
-//! SQL of the queue: lease, wake, what a start finds. Claims are in `claim.rs`; what a step learnt is written by `settle.rs`. Every
+//! SQL of the queue: lease, wake, what a start finds. Claims are in `claim.rs`; what a step learnt is written by `apply.rs`. Every
 //! write after a claim names the lease's token and changes nothing when it is not the job's own any more.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::apply::fenced;
 use super::rows::{self, id_list, text};
-use super::settle::settled;
 use crate::jobs::{JobId, Moment, UnixMs, whole_ms};
-use crate::store::{ClockSeen, Ended, KeptInput, Lease, Settled};
+use crate::store::{ClockSeen, Ended, FencedWrite, KeptInput, Lease};
 
 /// Notes an input with the job, under its lease.
 pub(super) fn keep_input(
     connection: &Connection,
     lease: &Lease,
     input: &KeptInput,
-) -> rusqlite::Result<Settled> {
+) -> rusqlite::Result<FencedWrite> {
     let mut statement = connection.prepare_cached(
         "update jobs set input_address = ?3, input_until = ?4
          where id = ?1 and lease_token = ?2 and lease_owner is not null",
     )?;
-    Ok(settled(statement.execute(params![
+    Ok(fenced(statement.execute(params![
         text(lease.job),
         lease.token,
         input.address,
@@ -32,23 +32,23 @@ pub(super) fn renew(
     connection: &Connection,
     lease: &Lease,
     until: UnixMs,
-) -> rusqlite::Result<Settled> {
+) -> rusqlite::Result<FencedWrite> {
     let mut statement = connection.prepare_cached(
         "update jobs set lease_until = ?3 where id = ?1 and lease_token = ?2 and lease_owner is not null",
     )?;
-    Ok(settled(statement.execute(params![
+    Ok(fenced(statement.execute(params![
         text(lease.job),
         lease.token,
         until.0
     ])?))
 }
 
-pub(super) fn release(connection: &Connection, lease: &Lease) -> rusqlite::Result<Settled> {
+pub(super) fn release(connection: &Connection, lease: &Lease) -> rusqlite::Result<FencedWrite> {
     let mut statement = connection.prepare_cached(
         "update jobs set lease_owner = null, lease_until = null
          where id = ?1 and lease_token = ?2 and lease_owner is not null",
     )?;
-    Ok(settled(
+    Ok(fenced(
         statement.execute(params![text(lease.job), lease.token])?,
     ))
 }

@@ -92,7 +92,7 @@ impl RecentJobs {
     }
 
     /// The transaction is over, committed or not. Only the writer calls.
-    pub(super) fn settle(&self) {
+    pub(super) fn end_transaction(&self) {
         for slot in self.lock().drain(..) {
             self.versions[slot].fetch_add(1, Ordering::AcqRel);
         }
@@ -152,7 +152,7 @@ mod tests {
         recent.keep(seen, &job);
         assert!(recent.get(&owner, job.id).is_none());
         recent.touch(7);
-        recent.settle();
+        recent.end_transaction();
         recent.keep(seen, &job);
         assert!(recent.get(&owner, job.id).is_none());
         recent.keep(recent.look(7).unwrap(), &job);

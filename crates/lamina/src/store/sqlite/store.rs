@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, claim, deployment, expiry, incoming, jobs, queue, settle, spending, standing,
+    SqliteStore, apply, claim, deployment, expiry, incoming, jobs, queue, spending, standing,
     submissions, uploads,
 };
 use crate::access::SpendCaps;
@@ -18,8 +18,8 @@ use crate::jobs::{
 };
 use crate::store::{
     Abandoned, Account, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
-    DeploymentStore, Ended, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease,
-    Lookup, NewJob, NewUpload, Opening, QueueStanding, Settled, Signal, StepOutput, Store,
+    DeploymentStore, Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _,
+    KeptInput, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Signal, StepOutput, Store,
     StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
@@ -100,12 +100,12 @@ impl Store for SqliteStore {
         self.read(move |db| claim::next_due(db, now)).await
     }
 
-    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<Settled, StoreError> {
+    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
         self.write(move |db| queue::renew(db, &lease, until)).await
     }
 
-    async fn lease_release(&self, lease: &Lease) -> Result<Settled, StoreError> {
+    async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
         self.write_and_ring(&self.signal.due, move |db| queue::release(db, &lease))
             .await
@@ -124,16 +124,16 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn job_settle(
+    async fn job_apply(
         &self,
         lease: &Lease,
         change: Change,
         output: StepOutput,
         keep: bool,
         moment: Moment,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
-        let work = move |db: &_| settle::settle(db, &lease, &change, &output, keep, moment);
+        let work = move |db: &_| apply::apply(db, &lease, &change, &output, keep, moment);
         // A kept lease leaves nothing for another claim to find.
         if keep {
             self.write(work).await
@@ -199,7 +199,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<Settled, StoreError> {
+    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
         self.write(move |db| queue::keep_input(db, &lease, &input))
             .await

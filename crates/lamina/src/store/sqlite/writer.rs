@@ -51,12 +51,12 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It ends when every handle is gone, after the last queued write and the last
-    /// read. `settled` runs after each transaction, committed or not, before anybody is answered.
+    /// read. `transaction_ended` runs after each transaction, committed or not, before anybody is answered.
     pub(super) fn start(
         held: Held,
         metrics: DatabaseMetrics,
         damage: Damage,
-        settled: impl Fn() + Send + 'static,
+        transaction_ended: impl Fn() + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, work) = mpsc::channel();
         let told = metrics.clone();
@@ -70,7 +70,7 @@ impl Writer {
                         metrics: told,
                         damage,
                     },
-                    &settled,
+                    &transaction_ended,
                 );
             })?;
         Ok((Self { queue, metrics }, thread))
@@ -120,7 +120,7 @@ struct Group {
     damage: Damage,
 }
 
-fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, settled: &impl Fn()) {
+fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ended: &impl Fn()) {
     let Held {
         connection,
         readers,
@@ -139,7 +139,7 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, settled: &impl F
         });
         // A deletion must be written on a full disk too.
         reserve.give_up_if_full();
-        commit_group(&connection, writes, group, settled);
+        commit_group(&connection, writes, group, transaction_ended);
         if !asked.is_empty() {
             let emptied = empty_journal(&connection);
             for tell in asked {
@@ -160,7 +160,7 @@ fn commit_group(
     connection: &Connection,
     writes: impl Iterator<Item = Write>,
     group: &Group,
-    settled: &impl Fn(),
+    transaction_ended: &impl Fn(),
 ) {
     let mut writes = writes.peekable();
     if writes.peek().is_none() {
@@ -189,7 +189,7 @@ fn commit_group(
     group
         .metrics
         .committed(acknowledge.len(), committed.is_err(), begin.elapsed());
-    settled();
+    transaction_ended();
     for answer in acknowledge {
         answer(committed.clone());
     }

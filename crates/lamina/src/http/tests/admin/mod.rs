@@ -92,6 +92,6 @@ async fn submitted_and_lost(house: &House) {
         .unwrap();
     let why = FailureCode::SubmissionUnknown.into();
     house
-        .settle(&lease, Phase::Failed, StepOutput::None, Some(why))
+        .apply(&lease, Phase::Failed, StepOutput::None, Some(why))
         .await;
 }

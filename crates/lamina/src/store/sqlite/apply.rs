@@ -1,4 +1,4 @@
-//! SQL of settling: a step's change and what it learnt, in one fenced write.
+//! SQL of a step's end: its change and what it learnt, in one fenced write.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::rows::{self, text};
 use super::submissions;
 use crate::jobs::{Change, JobId, Layer, Moment, UnixMs, progress};
-use crate::store::{Lease, Settled, SourceInfo, StepOutput, SubmissionState};
+use crate::store::{FencedWrite, Lease, SourceInfo, StepOutput, SubmissionState};
 
-pub(super) fn settled(rows: usize) -> Settled {
+pub(super) fn fenced(rows: usize) -> FencedWrite {
     if rows == 0 {
-        Settled::LostLease
+        FencedWrite::LostLease
     } else {
-        Settled::Applied
+        FencedWrite::Applied
     }
 }
 
-pub(super) fn settle(
+pub(super) fn apply(
     connection: &Connection,
     lease: &Lease,
     change: &Change,
     output: &StepOutput,
     keep: bool,
     moment: Moment,
-) -> rusqlite::Result<Settled> {
+) -> rusqlite::Result<FencedWrite> {
     let now = moment.now;
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
@@ -89,7 +89,7 @@ pub(super) fn settle(
         }
     }
     if changed == 0 {
-        return Ok(Settled::LostLease);
+        return Ok(FencedWrite::LostLease);
     }
     match output {
         StepOutput::Layers(layers) => insert_layers(connection, lease.job, layers)?,
@@ -99,7 +99,7 @@ pub(super) fn settle(
         | StepOutput::Accepted { .. }
         | StepOutput::Waiting { .. } => {}
     }
-    Ok(Settled::Applied)
+    Ok(FencedWrite::Applied)
 }
 
 /// The progress that readers see before this change; a step back must not show less.
