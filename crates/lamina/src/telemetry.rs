@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogConfig;
-use crate::metrics::StandingMetrics;
+use crate::metrics::SampledMetrics;
 
 /// Lines that may wait to be written, 3 MB or so: minutes of an ordinary day, seconds of a bad one.
 const BUFFERED_LINES: usize = 8192;
@@ -77,7 +77,7 @@ pub fn start(config: &LogConfig) -> Log {
 
 impl Log {
     /// Tells now and then how many lines were dropped, and counts them in `metrics`. Never returns.
-    pub async fn watch(&self, metrics: &StandingMetrics) -> Infallible {
+    pub async fn watch(&self, metrics: &SampledMetrics) -> Infallible {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             look.tick().await;

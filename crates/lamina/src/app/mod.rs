@@ -106,7 +106,7 @@ impl App {
             .parent()
             .unwrap_or_else(|| Path::new("."));
         let metrics = Metrics::new();
-        metrics.standing.spend_limit(config.spend.total_microusd);
+        metrics.sampled.spend_limit(config.spend.total_microusd);
         let tracer = match &config.traces {
             Some(settings) => Tracer::start(settings).map_err(StartError::Traces)?,
             None => Tracer::default(),

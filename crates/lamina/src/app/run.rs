@@ -36,7 +36,7 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     // Beside the start, not within it; whoever connects sooner waits for it.
     tokio::task::spawn_blocking(tls::read_authorities);
     tracing::info!(address = %bound, engine = config.engine.as_str(), version = env!("CARGO_PKG_VERSION"), "lamina serves on http://{bound}");
-    let metrics = app.metrics().standing.clone();
+    let metrics = app.metrics().sampled.clone();
     tokio::select! {
         () = app.serve(listener, stop) => {}
         never = log.watch(&metrics) => match never {},

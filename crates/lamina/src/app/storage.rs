@@ -80,8 +80,8 @@ pub(crate) fn link_signer(config: &Config, data: &Path) -> Result<LinkSigner, St
 /// Bounds what is kept, by what is configured and what the disk has. It is looked at once: what others
 /// write to the disk meanwhile does not change a bound that clients run into.
 pub(super) async fn bound_storage(store: &dyn Store, rules: StorageRules, folder: Option<&Path>) {
-    let kept = match store.storage_standing(0).await {
-        Ok(standing) => standing.total(),
+    let kept = match store.storage_usage(0).await {
+        Ok(usage) => usage.total(),
         Err(error) => {
             tracing::error!(%error, "what is kept could not be read, so that only owners are bounded");
             return;

@@ -28,20 +28,17 @@ pub(super) async fn admit(
         return Ok(());
     }
     let now = edge.clock.wall();
-    let standing = edge
+    let usage = edge
         .store
-        .owner_standing(&account.owner, UtcDay::of(now))
+        .owner_usage(&account.owner, UtcDay::of(now))
         .await?;
-    if let Some(limit) = account
-        .max_jobs
-        .filter(|limit| standing.active_jobs >= *limit)
-    {
+    if let Some(limit) = account.max_jobs.filter(|limit| usage.active_jobs >= *limit) {
         return Err(ApiError::TooManyJobs { limit });
     }
     let over =
         |spent: u64, cap: Option<u64>| cap.is_some_and(|cap| spent.saturating_add(price) > cap);
-    let whole = over(standing.total_microusd, edge.daily_microusd);
-    if capped && (whole || over(standing.owner_microusd, account.daily_microusd)) {
+    let whole = over(usage.total_microusd, edge.daily_microusd);
+    if capped && (whole || over(usage.owner_microusd, account.daily_microusd)) {
         let left = UtcDay::until_next(now).as_secs() + 1;
         return Err(ApiError::SpendLimitReached {
             whole,

@@ -46,7 +46,7 @@ pub(super) async fn authenticate(
     if of_an_upload(&request) {
         return part(account, request, next).await;
     }
-    let (standing, allowed) = account.meter.as_ref().map(RateMeter::count).unzip();
+    let (rate_state, allowed) = account.meter.as_ref().map(RateMeter::count).unzip();
     let mut response = match allowed.unwrap_or(Ok(())) {
         Ok(()) => {
             request.extensions_mut().insert(account);
@@ -54,8 +54,8 @@ pub(super) async fn authenticate(
         }
         Err(error) => error.into_response(),
     };
-    if let Some(standing) = standing {
-        standing.write(response.headers_mut());
+    if let Some(rate_state) = rate_state {
+        rate_state.write(response.headers_mut());
     }
     response.extensions_mut().insert(Caller(owner));
     response
@@ -77,12 +77,12 @@ async fn part(account: Arc<Account>, mut request: Request, next: Next) -> Respon
         Some(meter) if !brings || !meter.is_heard() => Some(meter.count()),
         _ => None,
     };
-    let (mut standing, allowed) = before.unzip();
+    let (mut rate_state, allowed) = before.unzip();
     let mut response = match allowed.unwrap_or(Ok(())) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
-    if standing.is_none()
+    if rate_state.is_none()
         && !response.status().is_success()
         && let Some(meter) = &counts.uploads
     {
@@ -90,10 +90,10 @@ async fn part(account: Arc<Account>, mut request: Request, next: Next) -> Respon
         if let Err(error) = allowed {
             response = error.into_response();
         }
-        standing = Some(after);
+        rate_state = Some(after);
     }
-    if let Some(standing) = standing {
-        standing.write(response.headers_mut());
+    if let Some(rate_state) = rate_state {
+        rate_state.write(response.headers_mut());
     }
     response.extensions_mut().insert(Caller(owner));
     response

@@ -47,7 +47,7 @@ pub(super) struct RateMeter {
 
 /// What a request is told about the rate.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct RateState {
     name: &'static str,
     policy: HeaderValue,
     remaining: u32,
@@ -89,8 +89,8 @@ impl RateMeter {
     }
 
     /// Counts a request; how the owner stands then, and whether the request is one too many.
-    pub(super) fn count(&self) -> (Standing, Result<(), ApiError>) {
-        let standing = |remaining, wait| Standing {
+    pub(super) fn count(&self) -> (RateState, Result<(), ApiError>) {
+        let rate_state = |remaining, wait| RateState {
             name: self.name,
             policy: self.policy.clone(),
             remaining,
@@ -100,17 +100,17 @@ impl RateMeter {
             Ok(state) => {
                 let left = state.remaining_burst_capacity();
                 let used = self.rate.burst().get().saturating_sub(left);
-                (standing(left, self.rate.interval() * used), Ok(()))
+                (rate_state(left, self.rate.interval() * used), Ok(()))
             }
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now());
-                let standing = standing(0, wait);
-                let retry_after = u32::try_from(standing.seconds).unwrap_or(u32::MAX);
+                let rate_state = rate_state(0, wait);
+                let retry_after = u32::try_from(rate_state.seconds).unwrap_or(u32::MAX);
                 let error = ApiError::RateLimited {
                     rate: self.rate,
                     retry_after,
                 };
-                (standing, Err(error))
+                (rate_state, Err(error))
             }
         }
     }
@@ -119,14 +119,14 @@ impl RateMeter {
 impl RateMeter {
     /// Counts what has been done already and was of no use: over the quota, nothing more is heard
     /// until there is room for it.
-    pub(super) fn count_done(&self) -> (Standing, Result<(), ApiError>) {
-        let (standing, counted) = self.count();
+    pub(super) fn count_done(&self) -> (RateState, Result<(), ApiError>) {
+        let (rate_state, counted) = self.count();
         if counted.is_err() {
-            let until = self.begun.elapsed() + Duration::from_secs(standing.seconds);
+            let until = self.begun.elapsed() + Duration::from_secs(rate_state.seconds);
             let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
             self.not_heard.fetch_max(until, Ordering::Relaxed);
         }
-        (standing, counted)
+        (rate_state, counted)
     }
 
     /// Whether something may be done that [`count_done`](Self::count_done) may count.
@@ -135,7 +135,7 @@ impl RateMeter {
     }
 }
 
-impl Standing {
+impl RateState {
     /// Puts it on an answer.
     pub(super) fn write(self, headers: &mut HeaderMap) {
         let Self {
@@ -144,9 +144,9 @@ impl Standing {
             remaining,
             seconds,
         } = self;
-        let standing = format!("\"{name}\";r={remaining};t={seconds}");
-        if let Ok(standing) = HeaderValue::try_from(standing) {
-            headers.insert(RATE_LIMIT, standing);
+        let rate_state = format!("\"{name}\";r={remaining};t={seconds}");
+        if let Ok(rate_state) = HeaderValue::try_from(rate_state) {
+            headers.insert(RATE_LIMIT, rate_state);
             headers.insert(RATE_LIMIT_POLICY, policy);
         }
     }
@@ -164,23 +164,23 @@ mod tests {
     #[test]
     fn a_burst_is_counted_down_and_then_refused() {
         let meter = RateMeter::new("1/h burst 2".parse().unwrap()).unwrap();
-        let shown = |standing: Standing| {
+        let shown = |rate_state: RateState| {
             let mut headers = HeaderMap::new();
-            standing.write(&mut headers);
+            rate_state.write(&mut headers);
             let text = |name| headers[name].to_str().unwrap().to_owned();
             (text(RATE_LIMIT), text(RATE_LIMIT_POLICY))
         };
         let policy = "\"default\";q=2;w=7200".to_owned();
         for expected in ["\"default\";r=1;t=3600", "\"default\";r=0;t=7200"] {
-            let (standing, counted) = meter.count();
+            let (rate_state, counted) = meter.count();
             assert!(counted.is_ok());
-            assert_eq!(shown(standing), (expected.to_owned(), policy.clone()));
+            assert_eq!(shown(rate_state), (expected.to_owned(), policy.clone()));
         }
-        let (standing, counted) = meter.count();
+        let (rate_state, counted) = meter.count();
         let error = counted.unwrap_err();
         assert_eq!(error.code(), "rate_limited");
         let after = error.retry_after().unwrap();
         assert!((3590..=3600).contains(&after), "{after}");
-        assert_eq!(shown(standing).0, format!("\"default\";r=0;t={after}"));
+        assert_eq!(shown(rate_state).0, format!("\"default\";r=0;t={after}"));
     }
 }

@@ -17,9 +17,9 @@ use super::edge::Edge;
 use super::readiness::Readiness;
 use crate::disk::free_and_size;
 use crate::jobs::EngineKind;
-use crate::metrics::Standing;
+use crate::metrics::Sample;
 use crate::store::{
-    Account, AccountLine, KeptKind, QueueStanding, StorageStanding, StoreError, SubmissionState,
+    Account, AccountLine, KeptKind, QueueStats, StorageUsage, StoreError, SubmissionState,
 };
 
 /// How long a look counts.
@@ -53,13 +53,13 @@ async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoR
         let mut last = last.lock().await;
         if last.is_none_or(|when| when.elapsed() >= COUNTS_FOR) {
             let (checks, found) = tokio::join!(readiness.look(&scrape.edge), scrape.look());
-            metrics.standing.show(found.as_ref());
-            metrics.standing.show_ready(&checks.parts());
+            metrics.sampled.show(found.as_ref());
+            metrics.sampled.show_ready(&checks.parts());
             *last = Some(Instant::now());
         }
     }
     let dropped = scrape.edge.tracer.dropped();
-    metrics.standing.spans_dropped(dropped);
+    metrics.sampled.spans_dropped(dropped);
     (
         [(CONTENT_TYPE, crate::metrics::CONTENT_TYPE)],
         metrics.text(),
@@ -67,7 +67,7 @@ async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoR
 }
 
 impl Scrape {
-    async fn look(&self) -> Option<Standing> {
+    async fn look(&self) -> Option<Sample> {
         let found = tokio::time::timeout(LOOK, self.ask()).await;
         let (queue, account, kept) = match found {
             Ok(Ok(found)) => found,
@@ -83,7 +83,7 @@ impl Scrape {
         let data = self.data.clone();
         let disk = tokio::task::spawn_blocking(move || free_and_size(&data));
         let pool = self.edge.pool.load();
-        Some(Standing {
+        Some(Sample {
             queue: queue
                 .phases
                 .iter()
@@ -104,12 +104,12 @@ impl Scrape {
         })
     }
 
-    async fn ask(&self) -> Result<(QueueStanding, Account, StorageStanding), StoreError> {
+    async fn ask(&self) -> Result<(QueueStats, Account, StorageUsage), StoreError> {
         let (store, moment) = (&self.edge.store, self.edge.clock.moment());
         Ok((
-            store.queue_standing(moment.now).await?,
+            store.queue_stats(moment.now).await?,
             store.account(moment.wall).await?,
-            store.storage_standing(0).await?,
+            store.storage_usage(0).await?,
         ))
     }
 }

@@ -13,7 +13,7 @@ mod engines;
 mod jobs;
 mod process;
 mod requests;
-mod standing;
+mod sampled;
 mod text;
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub use database::{DatabaseMetrics, OpenRead};
 pub use engines::{EngineCall, EngineMetrics};
 pub use jobs::{JobMetrics, LeaseLoss, StepEnd, Timing};
 pub use requests::{Direction, InFlight, OpenStream, RequestMetrics};
-pub use standing::{Standing, StandingMetrics};
+pub use sampled::{Sample, SampledMetrics};
 pub use text::CONTENT_TYPE;
 
 use catalog::Catalog;
@@ -45,7 +45,7 @@ pub struct Metrics {
     /// Reads and writes of the database.
     pub database: DatabaseMetrics,
     /// What is only looked at when somebody asks.
-    pub standing: StandingMetrics,
+    pub sampled: SampledMetrics,
     registry: Arc<Registry>,
     entries: Arc<[Entry]>,
 }
@@ -66,13 +66,13 @@ impl Metrics {
         let engines = EngineMetrics::default();
         let blobs = BlobMetrics::default();
         let database = DatabaseMetrics::default();
-        let standing = StandingMetrics::default();
+        let sampled = SampledMetrics::default();
         requests.enter(&mut catalog);
         jobs.enter(&mut catalog);
         engines.enter(&mut catalog);
         blobs.enter(&mut catalog);
         database.enter(&mut catalog);
-        standing.enter(&mut catalog);
+        sampled.enter(&mut catalog);
         process::enter(&mut catalog);
         let (registry, entries) = catalog.close();
         Self {
@@ -81,7 +81,7 @@ impl Metrics {
             engines,
             blobs,
             database,
-            standing,
+            sampled,
             registry: Arc::new(registry),
             entries: entries.into(),
         }

@@ -27,8 +27,8 @@ fn everything() -> Metrics {
     drop(metrics.database.read());
     metrics.database.wrote(second);
     metrics.database.committed(3, false, second);
-    metrics.standing.show_ready(&[("database", true)]);
-    metrics.standing.show(Some(&Standing {
+    metrics.sampled.show_ready(&[("database", true)]);
+    metrics.sampled.show(Some(&Sample {
         queue: vec![(Phase::Wait, 2, 3, second)],
         submissions: vec![
             (EngineKind::Fal, "accepted", 4, 200_000),
@@ -37,7 +37,7 @@ fn everything() -> Metrics {
         ],
         disk: Some((1, 2)),
         kept: vec![("upload", 3)],
-        ..Standing::default()
+        ..Sample::default()
     }));
     metrics
 }

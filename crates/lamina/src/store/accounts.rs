@@ -27,7 +27,7 @@ pub struct KeyRecord {
 /// What an owner has at work, and what was spent on a day, in millionths of a US dollar. All but
 /// refused submissions count, since all others may have been taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OwnerStanding {
+pub struct OwnerUsage {
     /// Its jobs that are neither completed nor failed.
     pub active_jobs: u32,
     /// Spent by it.
@@ -47,11 +47,7 @@ pub trait Accounts: std::fmt::Debug + Send + Sync {
     /// none of this name.
     async fn key_revoke(&self, id: &KeyId, now: UnixMs) -> Result<Option<KeyRecord>, StoreError>;
     /// How an owner stands on a day.
-    async fn owner_standing(
-        &self,
-        owner: &OwnerId,
-        day: UtcDay,
-    ) -> Result<OwnerStanding, StoreError>;
+    async fn owner_usage(&self, owner: &OwnerId, day: UtcDay) -> Result<OwnerUsage, StoreError>;
     /// Owners for whom a limit was set, by name.
     async fn owner_list(&self) -> Result<Vec<(OwnerId, OwnerLimits)>, StoreError>;
     /// Replaces all limits of an owner.

@@ -64,7 +64,7 @@ pub(super) use uploads::{
 use super::{
     Abandoned, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
     FencedWrite, Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening,
-    PhaseStanding, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
+    PhaseStats, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{

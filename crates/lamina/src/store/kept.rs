@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 
-use super::{StorageStanding, StoreError};
+use super::{StorageUsage, StoreError};
 use crate::access::StorageCaps;
 use crate::jobs::{OwnerId, UploadId};
 
@@ -20,7 +20,7 @@ pub trait KeptBytes: std::fmt::Debug + Send + Sync {
     /// work is done.
     async fn storage_room(&self, owner: &OwnerId, bytes: u64) -> Result<(), StoreError>;
     /// What is kept, with at most so many owners.
-    async fn storage_standing(&self, owners: u32) -> Result<StorageStanding, StoreError>;
+    async fn storage_usage(&self, owners: u32) -> Result<StorageUsage, StoreError>;
     /// A promised upload takes up to so many bytes from now on, or has come to so many. False when it
     /// is not promised any more.
     async fn incoming_reserve(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError>;

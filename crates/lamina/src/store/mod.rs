@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use accounts::{Accounts, KeyRecord, OwnerStanding};
+pub use accounts::{Accounts, KeyRecord, OwnerUsage};
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
 pub use kept::KeptBytes;
@@ -27,9 +27,9 @@ pub use oversight::{
 pub use records::{
     Abandoned, Account, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion,
     Ended, FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind,
-    LAYERS_BYTES, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStanding, QueueStanding,
-    QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageStanding, StoredSource, Submission,
-    SubmissionState, UploadRecord, WaitCounts, Want,
+    LAYERS_BYTES, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats, QuotaExceeded,
+    SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource, Submission, SubmissionState,
+    UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -288,7 +288,7 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     // ---- looks at the whole ----
 
     /// The queue as it stands, for metrics: cheap however many jobs there are.
-    async fn queue_standing(&self, now: UnixMs) -> Result<QueueStanding, StoreError>;
+    async fn queue_stats(&self, now: UnixMs) -> Result<QueueStats, StoreError>;
     /// Every submission ever made, by engine and state, with what it cost.
     async fn account(&self, now: UnixMs) -> Result<Account, StoreError>;
 

@@ -122,7 +122,7 @@ async fn ask_again(
             return Ok(Err(wait::not_asked(worker, job, &error)));
         }
     };
-    let mut report = wait::standing(worker, job, engine, nonce, check).await?;
+    let mut report = wait::handle_check(worker, job, engine, nonce, check).await?;
     Ok(report.layers.take().ok_or(report))
 }
 

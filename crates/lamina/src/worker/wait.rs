@@ -15,7 +15,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         return Ok(Report::give_up(FailureCode::Internal));
     };
     match engine.check(request).await {
-        Ok(check) => standing(worker, job, engine, nonce, check).await,
+        Ok(check) => handle_check(worker, job, engine, nonce, check).await,
         Err(error) => Ok(not_asked(worker, job, &error)),
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn accepted(job: &Claimed) -> Option<(&Nonce, &RequestId)> {
 }
 
 /// What a check says about the job; shared with collect, which asks again after a restart.
-pub(super) async fn standing(
+pub(super) async fn handle_check(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,

@@ -121,9 +121,9 @@ pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response
     let now = desk.clock.wall();
     let today = UtcDay::of(now);
     let census = desk.store.census(today.before(DAYS - 1), today).await?;
-    let kept = desk.store.storage_standing(OWNERS).await?;
+    let kept = desk.store.storage_usage(OWNERS).await?;
     let caps = desk.store.storage_caps();
-    let queue = desk.store.queue_standing(now).await?;
+    let queue = desk.store.queue_stats(now).await?;
     let sum =
         |of: fn(&crate::store::SpendingLine) -> u64| usd(census.spending.iter().map(of).sum());
     let stats = Stats {

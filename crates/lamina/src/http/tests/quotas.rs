@@ -22,11 +22,11 @@ fn of_owner(bytes: u64) -> StorageCaps {
 
 impl House {
     async fn kept(&self, kind: KeptKind) -> u64 {
-        self.store.storage_standing(0).await.unwrap().of(kind)
+        self.store.storage_usage(0).await.unwrap().of(kind)
     }
 
     async fn kept_in_all(&self) -> u64 {
-        self.store.storage_standing(0).await.unwrap().total()
+        self.store.storage_usage(0).await.unwrap().total()
     }
 
     async fn uploaded(&self) -> Answer {
@@ -232,8 +232,8 @@ async fn all_owners_together_have_a_bound_and_each_its_own() {
     refused(&ticket("a-key", 1).await, OWNER);
     refused(&ticket("b-key", 41).await, TOTAL);
     assert_eq!(ticket("b-key", 40).await.status, 201);
-    let standing = house.store.storage_standing(9).await.unwrap();
-    let owners: Vec<_> = standing
+    let usage = house.store.storage_usage(9).await.unwrap();
+    let owners: Vec<_> = usage
         .owners
         .iter()
         .map(|(owner, bytes)| (owner.as_str(), *bytes))

@@ -9,7 +9,7 @@ mod checksum;
 mod creation;
 mod headers;
 mod part;
-mod standing;
+mod status;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use super::error::ApiError;
 // The macro that registers routes wants these by their path.
 pub(super) use creation::{__path_create, __path_options, create, options};
 pub(super) use part::{__path_instead, __path_patch, instead, patch};
-pub(super) use standing::{__path_end, __path_offset, end, offset};
+pub(super) use status::{__path_end, __path_offset, end, offset};
 
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str =

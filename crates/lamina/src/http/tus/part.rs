@@ -14,8 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::checksum::Checksum;
 use super::headers::{PART, expires, is_part, length, number};
-use super::standing::taken;
-use super::{METHOD_OVERRIDE, UPLOAD_OFFSET, standing};
+use super::status::lock_upload;
+use super::{METHOD_OVERRIDE, UPLOAD_OFFSET, status};
 use crate::blobs::Right;
 use crate::http::auth::Caller;
 use crate::http::body::{Meter, MeteredBody};
@@ -76,7 +76,7 @@ pub(in crate::http) async fn patch(
     let checksum = Checksum::of(&parts.headers)?;
     let _room = room::for_body(&edge, &body, edge.images.max_bytes)?;
     let declares = length(&edge, &parts.headers)?;
-    let (promised, right) = taken(&edge, &owner, &id).await?;
+    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
     let (right, offset) = blocking(move || {
         let offset = right.offset()?;
         Ok((right, offset))
@@ -85,7 +85,7 @@ pub(in crate::http) async fn patch(
     if begins != offset {
         return Err(ApiError::UploadOffsetMismatch { offset });
     }
-    let whole = settle_length(&edge, &promised, declares, offset).await?;
+    let whole = agree_on_length(&edge, &promised, declares, offset).await?;
     let part = Part {
         offset,
         most: whole.unwrap_or(edge.images.max_bytes) - offset,
@@ -126,9 +126,9 @@ pub(in crate::http) async fn instead(
     let meant = request.headers().get(METHOD_OVERRIDE);
     match meant.map(HeaderValue::as_bytes) {
         Some(b"PATCH") => patch(edge, caller, id, request).await,
-        Some(b"HEAD") => standing::offset(edge, caller, id).await,
+        Some(b"HEAD") => status::offset(edge, caller, id).await,
         Some(b"DELETE") => {
-            let ended = standing::end(edge, caller, id).await?;
+            let ended = status::end(edge, caller, id).await?;
             Ok(ended.into_response())
         }
         _ => Err(ApiError::MethodNotAllowed),
@@ -136,7 +136,7 @@ pub(in crate::http) async fn instead(
 }
 
 /// The size of the whole, which a part may declare once if it was deferred.
-async fn settle_length(
+async fn agree_on_length(
     edge: &Edge,
     promised: &Incoming,
     declares: Option<u64>,

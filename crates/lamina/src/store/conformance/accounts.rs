@@ -97,8 +97,8 @@ pub(in crate::store) async fn jobs_at_work_are_bounded_however_many_come_at_once
     }
     assert_eq!(made, 3);
     let day = UtcDay::of(T0);
-    let standing = store.owner_standing(&owner("a"), day).await.unwrap();
-    assert_eq!(standing.active_jobs, 3);
+    let usage = store.owner_usage(&owner("a"), day).await.unwrap();
+    assert_eq!(usage.active_jobs, 3);
     // A job that has ended gives its place back.
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
     let failed = Change {
@@ -130,8 +130,8 @@ async fn submittable(store: &dyn Store, name: &str, now: UnixMs) -> Lease {
 
 async fn spent(store: &dyn Store, name: &str, now: UnixMs) -> (u64, u64) {
     let day = UtcDay::of(now);
-    let standing = store.owner_standing(&owner(name), day).await.unwrap();
-    (standing.owner_microusd, standing.total_microusd)
+    let usage = store.owner_usage(&owner(name), day).await.unwrap();
+    (usage.owner_microusd, usage.total_microusd)
 }
 
 pub(in crate::store) async fn what_may_have_been_taken_is_spent(store: Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use crate::access::StorageCaps;
 use crate::store::{KeptKind, QuotaExceeded, StorageBound, StoreError};
 
 async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
-    let mut kinds = store.storage_standing(0).await.unwrap().kinds;
+    let mut kinds = store.storage_usage(0).await.unwrap().kinds;
     kinds.retain(|(_, bytes)| *bytes > 0);
     kinds.sort_unstable();
     kinds

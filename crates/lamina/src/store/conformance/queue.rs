@@ -386,8 +386,8 @@ pub(in crate::store) async fn a_job_that_waited_while_nobody_listened_is_due_at_
 }
 
 pub(in crate::store) async fn the_queue_tells_what_is_due_and_for_how_long(store: Arc<dyn Store>) {
-    let phases = |prepare: PhaseStanding| {
-        let mut phases = Phase::ACTIVE.map(|phase| PhaseStanding {
+    let phases = |prepare: PhaseStats| {
+        let mut phases = Phase::ACTIVE.map(|phase| PhaseStats {
             phase,
             due: 0,
             later: 0,
@@ -396,24 +396,24 @@ pub(in crate::store) async fn the_queue_tells_what_is_due_and_for_how_long(store
         phases[0] = prepare;
         phases
     };
-    let prepare = |due, later, secs| PhaseStanding {
+    let prepare = |due, later, secs| PhaseStats {
         phase: Phase::Prepare,
         due,
         later,
         oldest_due: Duration::from_secs(secs),
     };
-    let standing = store.queue_standing(T0).await.unwrap();
-    assert_eq!(standing.phases, phases(prepare(0, 0, 0)));
+    let stats = store.queue_stats(T0).await.unwrap();
+    assert_eq!(stats.phases, phases(prepare(0, 0, 0)));
     create(&*store, T0).await;
     let second = create(&*store, at(1)).await;
     create(&*store, at(20)).await;
-    let standing = store.queue_standing(at(5)).await.unwrap();
-    assert_eq!(standing.phases, phases(prepare(2, 1, 5)));
+    let stats = store.queue_stats(at(5)).await.unwrap();
+    assert_eq!(stats.phases, phases(prepare(2, 1, 5)));
     // The one at work is due and not waiting.
     claim(&*store, Phase::Prepare, at(5)).await.unwrap();
-    let standing = store.queue_standing(at(5)).await.unwrap();
-    assert_eq!(standing.phases, phases(prepare(2, 1, 4)));
-    assert_eq!(standing.erasable, 0);
+    let stats = store.queue_stats(at(5)).await.unwrap();
+    assert_eq!(stats.phases, phases(prepare(2, 1, 4)));
+    assert_eq!(stats.erasable, 0);
     store.job_delete(&owner("a"), second, at(6)).await.unwrap();
-    assert_eq!(store.queue_standing(at(6)).await.unwrap().erasable, 1);
+    assert_eq!(store.queue_stats(at(6)).await.unwrap().erasable, 1);
 }

@@ -80,14 +80,14 @@ impl fmt::Display for QuotaExceeded {
 
 /// All that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StorageStanding {
+pub struct StorageUsage {
     /// Of all owners, by kind; kinds of which there never was any are left out.
     pub kinds: Vec<(KeptKind, u64)>,
     /// Owners of anything, most first, at most as many as were asked for.
     pub owners: Vec<(OwnerId, u64)>,
 }
 
-impl StorageStanding {
+impl StorageUsage {
     /// Everything.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -4,7 +4,7 @@
 mod jobs;
 mod kept;
 mod leases;
-mod standing;
+mod stats;
 mod submissions;
 mod uploads;
 
@@ -12,8 +12,8 @@ pub use jobs::{
     Cancellable, Created, Deletion, Ended, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
     SourceInfo, StoredSource,
 };
-pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageStanding};
+pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageUsage};
 pub use leases::{Claimed, ClockSeen, FencedWrite, KeptInput, Lease, StepOutput, Want};
-pub use standing::{Account, AccountLine, PhaseStanding, QueueStanding, WaitCounts};
+pub use stats::{Account, AccountLine, PhaseStats, QueueStats, WaitCounts};
 pub use submissions::{Abandoned, Opening, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

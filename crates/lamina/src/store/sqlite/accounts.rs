@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{SqliteStore, keys, spending};
 use crate::access::{KeyId, OwnerLimits, UtcDay};
 use crate::jobs::{OwnerId, UnixMs};
-use crate::store::{Accounts, KeyRecord, OwnerStanding, StoreError};
+use crate::store::{Accounts, KeyRecord, OwnerUsage, StoreError};
 
 #[async_trait]
 impl Accounts for SqliteStore {
@@ -22,14 +22,9 @@ impl Accounts for SqliteStore {
         self.write(move |db| keys::revoke(db, &id, now)).await
     }
 
-    async fn owner_standing(
-        &self,
-        owner: &OwnerId,
-        day: UtcDay,
-    ) -> Result<OwnerStanding, StoreError> {
+    async fn owner_usage(&self, owner: &OwnerId, day: UtcDay) -> Result<OwnerUsage, StoreError> {
         let owner = owner.clone();
-        self.read(move |db| spending::standing(db, &owner, day))
-            .await
+        self.read(move |db| spending::usage(db, &owner, day)).await
     }
 
     async fn owner_list(&self) -> Result<Vec<(OwnerId, OwnerLimits)>, StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{SqliteStore, rows};
 use crate::access::StorageCaps;
 use crate::jobs::{OwnerId, UploadId};
-use crate::store::{KeptBytes, KeptKind, QuotaExceeded, StorageBound, StorageStanding, StoreError};
+use crate::store::{KeptBytes, KeptKind, QuotaExceeded, StorageBound, StorageUsage, StoreError};
 
 /// A write, or why nothing was written.
 pub(super) type Bounded<T> = rusqlite::Result<Result<T, QuotaExceeded>>;
@@ -79,7 +79,7 @@ pub(super) fn reserve(
     Ok(Ok(true))
 }
 
-fn standing(connection: &Connection, owners: u32) -> rusqlite::Result<StorageStanding> {
+fn usage(connection: &Connection, owners: u32) -> rusqlite::Result<StorageUsage> {
     let kinds = connection
         .prepare_cached("select kind, bytes from kept_total order by kind")?
         .query_map([], |row| {
@@ -99,7 +99,7 @@ fn standing(connection: &Connection, owners: u32) -> rusqlite::Result<StorageSta
             Ok((owner, row.get("whole")?))
         })?
         .collect::<Result<_, _>>()?;
-    Ok(StorageStanding { kinds, owners })
+    Ok(StorageUsage { kinds, owners })
 }
 
 #[async_trait]
@@ -121,8 +121,8 @@ impl KeptBytes for SqliteStore {
         Ok(found.await??)
     }
 
-    async fn storage_standing(&self, owners: u32) -> Result<StorageStanding, StoreError> {
-        self.read(move |db| standing(db, owners)).await
+    async fn storage_usage(&self, owners: u32) -> Result<StorageUsage, StoreError> {
+        self.read(move |db| usage(db, owners)).await
     }
 
     async fn incoming_reserve(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError> {

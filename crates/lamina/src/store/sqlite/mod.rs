@@ -24,7 +24,7 @@ mod reserve;
 mod rows;
 mod snapshot;
 mod spending;
-mod standing;
+mod stats;
 mod store;
 mod submissions;
 #[cfg(test)]

@@ -121,19 +121,19 @@ async fn as_the_worker_sees_them(store: &SqliteStore) {
     let ids: Vec<JobId> = claimed.iter().map(|job| job.lease.job).collect();
     assert_eq!(ids, (1..=4).map(job).collect::<Vec<_>>());
     assert!(matches!(claimed[0].source, StoredSource::Url(_)));
-    let standing = |index: usize| {
+    let submission_of = |index: usize| {
         let submission = claimed[index].submission.as_ref();
         submission.map(|found| (found.state, found.request.clone()))
     };
     let request = |id: &str| Some(RequestId(id.to_owned()));
-    assert_eq!(standing(0), None);
-    assert_eq!(standing(1), Some((SubmissionState::Open, None)));
+    assert_eq!(submission_of(0), None);
+    assert_eq!(submission_of(1), Some((SubmissionState::Open, None)));
     assert_eq!(
-        standing(2),
+        submission_of(2),
         Some((SubmissionState::Accepted, request("req-3")))
     );
     assert_eq!(
-        standing(3),
+        submission_of(3),
         Some((SubmissionState::Accepted, request("req-4b")))
     );
     assert_eq!(claimed[3].runs, 2);

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::rows::text;
 use crate::access::{SpendCaps, UtcDay};
 use crate::jobs::{Moment, Nonce, OwnerId, UnixMs};
-use crate::store::{Lease, Opening, OwnerStanding};
+use crate::store::{Lease, Opening, OwnerUsage};
 
 /// Opens a submission, if its lease holds and both caps leave room for its price. Whoever runs this
 /// holds the only transaction that writes, so nothing comes between the sum and the insert.
@@ -63,7 +63,7 @@ pub(super) fn affordable(
     now: UnixMs,
 ) -> rusqlite::Result<bool> {
     let day = UtcDay::of(now);
-    let spent = standing(connection, owner, day)?;
+    let spent = usage(connection, owner, day)?;
     let own_cap: Option<u64> = connection
         .prepare_cached("select daily_microusd from owners where name = ?1")?
         .query_row([owner.as_str()], |row| row.get(0))
@@ -77,11 +77,11 @@ pub(super) fn affordable(
             && fits(spent.owner_microusd, own_cap.or(caps.owner_microusd))))
 }
 
-pub(super) fn standing(
+pub(super) fn usage(
     connection: &Connection,
     owner: &OwnerId,
     day: UtcDay,
-) -> rusqlite::Result<OwnerStanding> {
+) -> rusqlite::Result<OwnerUsage> {
     let mut statement = connection.prepare_cached(
         "select (select count(*) from jobs
                  where owner = ?1 and phase in ('prepare', 'submit', 'wait', 'collect')),
@@ -89,7 +89,7 @@ pub(super) fn standing(
                 (select coalesce(sum(microusd), 0) from spending where day = ?2)",
     )?;
     statement.query_row(params![owner.as_str(), day.0], |row| {
-        Ok(OwnerStanding {
+        Ok(OwnerUsage {
             active_jobs: row.get(0)?,
             owner_microusd: row.get(1)?,
             total_microusd: row.get(2)?,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, apply, claim, deployment, expiry, incoming, jobs, queue, spending, standing,
+    SqliteStore, apply, claim, deployment, expiry, incoming, jobs, queue, spending, stats,
     submissions, uploads,
 };
 use crate::access::SpendCaps;
@@ -19,7 +19,7 @@ use crate::jobs::{
 use crate::store::{
     Abandoned, Account, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
     DeploymentStore, Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _,
-    KeptInput, Lease, Lookup, NewJob, NewUpload, Opening, QueueStanding, Signal, StepOutput, Store,
+    KeptInput, Lease, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput, Store,
     StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
@@ -428,12 +428,12 @@ impl Store for SqliteStore {
         self.read(move |db| uploads::existing(db, &ids)).await
     }
 
-    async fn queue_standing(&self, now: UnixMs) -> Result<QueueStanding, StoreError> {
-        self.read(move |db| standing::queue(db, now)).await
+    async fn queue_stats(&self, now: UnixMs) -> Result<QueueStats, StoreError> {
+        self.read(move |db| stats::queue(db, now)).await
     }
 
     async fn account(&self, now: UnixMs) -> Result<Account, StoreError> {
-        self.read(move |db| standing::account(db, now)).await
+        self.read(move |db| stats::account(db, now)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

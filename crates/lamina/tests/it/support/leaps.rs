@@ -22,7 +22,7 @@ pub(crate) struct Leaps {
 }
 
 /// What the database says of the jobs that have not ended.
-struct Standing {
+struct QueueActivity {
     active: u32,
     /// Leased to a step, or about to be.
     at_work: u32,
@@ -47,12 +47,12 @@ impl Leaps {
         let due = loop {
             assert!(Instant::now() < self.end, "jobs did not come to an end");
             // In this order: what rests at the service can only be woken by the emulator.
-            let (standing, rested) = (self.standing(), at_rest(emulator));
-            if standing.at_work == 0 && rested {
-                if standing.active == 0 {
+            let (activity, rested) = (self.activity(), at_rest(emulator));
+            if activity.at_work == 0 && rested {
+                if activity.active == 0 {
                     return false;
                 }
-                if let Some(due) = standing.next_due {
+                if let Some(due) = activity.next_due {
                     break due;
                 }
             }
@@ -63,20 +63,20 @@ impl Leaps {
         true
     }
 
-    fn standing(&self) -> Standing {
+    fn activity(&self) -> QueueActivity {
         let query = "select count(*),
                 count(*) filter (where lease_owner is not null or run_at <= ?1),
                 min(run_at) filter (where run_at > ?1)
             from jobs where phase in ('prepare', 'submit', 'wait', 'collect')";
         let mut query = self.database.prepare_cached(query).unwrap();
-        let standing = query.query_row([self.clock.now().0], |row| {
-            Ok(Standing {
+        let activity = query.query_row([self.clock.now().0], |row| {
+            Ok(QueueActivity {
                 active: row.get(0)?,
                 at_work: row.get(1)?,
                 next_due: row.get(2)?,
             })
         });
-        standing.unwrap()
+        activity.unwrap()
     }
 
     /// The states of a job's submissions, oldest first.

@@ -22,16 +22,16 @@ pub struct WaitCounts {
 
 /// The queue at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueStanding {
+pub struct QueueStats {
     /// Each active phase, in order.
-    pub phases: Vec<PhaseStanding>,
+    pub phases: Vec<PhaseStats>,
     /// Jobs that are gone and whose bytes may still exist, counted up to 100,000.
     pub erasable: u64,
 }
 
 /// The jobs of one phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhaseStanding {
+pub struct PhaseStats {
     /// Which phase.
     pub phase: Phase,
     /// Due now, those at work included; counted up to 100,000.

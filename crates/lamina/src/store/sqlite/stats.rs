@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::rows;
 use crate::access::UtcDay;
 use crate::jobs::{Phase, Stage, UnixMs};
-use crate::store::{Account, AccountLine, PhaseStanding, QueueStanding, SubmissionState};
+use crate::store::{Account, AccountLine, PhaseStats, QueueStats, SubmissionState};
 
 /// Counting stops here: a queue of this length is known to be too long.
 const MOST: u32 = 100_000;
 
-pub(super) fn queue(connection: &Connection, now: UnixMs) -> rusqlite::Result<QueueStanding> {
+pub(super) fn queue(connection: &Connection, now: UnixMs) -> rusqlite::Result<QueueStats> {
     let mut phases = Vec::with_capacity(Phase::ACTIVE.len());
     for phase in Phase::ACTIVE {
         phases.push(of_phase(connection, phase, now)?);
@@ -23,11 +23,11 @@ pub(super) fn queue(connection: &Connection, now: UnixMs) -> rusqlite::Result<Qu
             "select count(*) from (select 1 from jobs where gone_at is not null and erased_at is null limit ?1)",
         )?
         .query_row([MOST], |row| row.get(0))?;
-    Ok(QueueStanding { phases, erasable })
+    Ok(QueueStats { phases, erasable })
 }
 
-fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Result<PhaseStanding> {
-    let mut standing = PhaseStanding {
+fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Result<PhaseStats> {
+    let mut stats = PhaseStats {
         phase,
         due: 0,
         later: 0,
@@ -42,10 +42,10 @@ fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Res
                 .prepare_cached(sql)?
                 .query_row(params![stage.as_str(), now.0, MOST], |row| row.get(0))
         };
-        standing.due += count(
+        stats.due += count(
             "select count(*) from (select 1 from jobs where stage = ?1 and run_at <= ?2 limit ?3)",
         )?;
-        standing.later += count(
+        stats.later += count(
             "select count(*) from (select 1 from jobs where stage = ?1 and run_at > ?2 limit ?3)",
         )?;
         // Leased jobs come before it at most as often as there are slots.
@@ -56,9 +56,9 @@ fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Res
             .query_row(params![stage.as_str(), now.0], |row| row.get(0))
             .optional()?;
         let oldest = oldest.map_or(Duration::ZERO, |run_at| now.since(UnixMs(run_at)));
-        standing.oldest_due = standing.oldest_due.max(oldest);
+        stats.oldest_due = stats.oldest_due.max(oldest);
     }
-    Ok(standing)
+    Ok(stats)
 }
 
 pub(super) fn account(connection: &Connection, now: UnixMs) -> rusqlite::Result<Account> {

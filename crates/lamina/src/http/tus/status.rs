@@ -43,7 +43,7 @@ pub(in crate::http) async fn offset(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let (promised, right) = taken(&edge, &owner, &id).await?;
+    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
     let offset = blocking(move || right.offset()).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
@@ -84,14 +84,14 @@ pub(in crate::http) async fn end(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (promised, right) = taken(&edge, &owner, &id).await?;
+    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
     right.erase().await?;
     edge.store.incoming_forget(promised.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The owner's resumable upload, as it is once nobody else writes it.
-pub(super) async fn taken(
+pub(super) async fn lock_upload(
     edge: &Edge,
     owner: &OwnerId,
     id: &str,

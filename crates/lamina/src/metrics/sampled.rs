@@ -17,7 +17,7 @@ type Fraction = Gauge<f64, AtomicU64>;
 
 /// One look at the service.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct Sample {
     /// By phase: due (those at work included), due later, and how long the oldest that is due and
     /// not at work has been so.
     pub queue: Vec<(Phase, u64, u64, Duration)>,
@@ -45,7 +45,7 @@ pub struct Standing {
 
 /// Gauges, and counters of what is counted elsewhere.
 #[derive(Clone, Debug, Default)]
-pub struct StandingMetrics {
+pub struct SampledMetrics {
     queue: Family<Label<2>, Gauge>,
     oldest: Family<Label<1>, Fraction>,
     submissions: Family<Label<2>, Gauge>,
@@ -68,17 +68,17 @@ pub struct StandingMetrics {
     build: Family<Label<1>, Gauge>,
 }
 
-impl StandingMetrics {
+impl SampledMetrics {
     /// Shows what was found; `None` when the database could not be asked.
-    pub fn show(&self, standing: Option<&Standing>) {
-        self.looked.set(i64::from(standing.is_some()));
+    pub fn show(&self, sample: Option<&Sample>) {
+        self.looked.set(i64::from(sample.is_some()));
         self.build
             .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
             .set(1);
-        if let Some(standing) = standing {
-            self.show_queue(standing);
-            self.show_submissions(standing);
-            self.show_machine(standing);
+        if let Some(sample) = sample {
+            self.show_queue(sample);
+            self.show_submissions(sample);
+            self.show_machine(sample);
         }
     }
 
@@ -105,8 +105,8 @@ impl StandingMetrics {
         self.spans_dropped.inner().store(spans, Ordering::Relaxed);
     }
 
-    fn show_queue(&self, standing: &Standing) {
-        for (phase, due, later, oldest) in &standing.queue {
+    fn show_queue(&self, sample: &Sample) {
+        for (phase, due, later, oldest) in &sample.queue {
             let phase = ("phase", phase.as_str());
             let states = [("due", *due), ("later", *later)];
             for (state, jobs) in states {
@@ -116,18 +116,18 @@ impl StandingMetrics {
             let oldest_now = self.oldest.get_or_create(&[phase]);
             oldest_now.set(oldest.as_secs_f64());
         }
-        self.erasable.set(whole(standing.erasable));
-        for (kind, bytes) in &standing.kept {
+        self.erasable.set(whole(sample.erasable));
+        for (kind, bytes) in &sample.kept {
             let now = self.kept.get_or_create(&[("kind", kind)]);
             now.set(whole(*bytes));
         }
-        self.kept_limit.set(whole(standing.kept_limit.unwrap_or(0)));
+        self.kept_limit.set(whole(sample.kept_limit.unwrap_or(0)));
     }
 
-    fn show_submissions(&self, standing: &Standing) {
-        self.spend_today.set(dollars(standing.spent_today));
+    fn show_submissions(&self, sample: &Sample) {
+        self.spend_today.set(dollars(sample.spent_today));
         for engine in EngineKind::ALL {
-            let of_engine = standing.submissions.iter().filter(|(e, ..)| *e == engine);
+            let of_engine = sample.submissions.iter().filter(|(e, ..)| *e == engine);
             let usd = |states: &[&str]| {
                 let chosen = of_engine.clone().filter(|(_, s, ..)| states.contains(s));
                 dollars(chosen.map(|(.., price)| price).sum())
@@ -147,21 +147,21 @@ impl StandingMetrics {
         }
     }
 
-    fn show_machine(&self, standing: &Standing) {
+    fn show_machine(&self, sample: &Sample) {
         let pool = [
-            ("running", standing.pool_running),
-            ("waiting", standing.pool_waiting),
+            ("running", sample.pool_running),
+            ("waiting", sample.pool_waiting),
         ];
         for (state, pieces) in pool {
             let now = self.pool.get_or_create(&[("state", state)]);
             now.set(whole(pieces as u64));
         }
-        self.megapixels.set(whole(standing.pool_megapixels as u64));
-        if let Some((free, size)) = standing.disk {
+        self.megapixels.set(whole(sample.pool_megapixels as u64));
+        if let Some((free, size)) = sample.disk {
             self.disk_free.set(whole(free));
             self.disk_size.set(whole(size));
         }
-        self.disk_floor.set(whole(standing.disk_floor));
+        self.disk_floor.set(whole(sample.disk_floor));
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {
