@@ -260,10 +260,10 @@ impl Restore {
         job: &Claimed,
         now: UnixMs,
     ) -> Result<(), RestoreError> {
-        // The account of what may have been paid.
+        // The ledger entry of what may have been paid.
         let nonce = Nonce::random();
         let no_cap = SpendCaps::default();
-        // An owner's own cap may refuse the account; the job fails all the same.
+        // An owner's own cap may refuse the entry; the job fails all the same.
         let _opened = store
             .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now.into())
             .await?;

@@ -13,7 +13,7 @@ use crate::app::{self, StartError};
 use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, deployment_of, present};
-use crate::store::{Accounts as _, Store as _, StoreError};
+use crate::store::{OwnerStore as _, Store as _, StoreError};
 
 /// What was found of one part.
 pub(super) enum Found {

@@ -196,7 +196,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "FAL_PRICE_USD",
         "0.05",
-        "What one request costs, for the account of spending.",
+        "What one request costs, for the ledger of spending.",
     ),
     option(
         "FAL_QUEUE_URL",

@@ -1,5 +1,5 @@
 //! `/metrics`, on a listener of its own: what the service counts, and one cheap look at the queue,
-//! the account, the pool and the disk. Whoever reaches that listener reads what is spent, so it is
+//! the ledger, the pool and the disk. Whoever reaches that listener reads what is spent, so it is
 //! no route of the API. Looks are shared: however many ask, the database is asked once in a while.
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::disk::free_and_size;
 use crate::jobs::EngineKind;
 use crate::metrics::Sample;
 use crate::store::{
-    Account, AccountLine, KeptKind, QueueStats, StorageUsage, StoreError, SubmissionState,
+    KeptKind, Ledger, LedgerLine, QueueStats, StorageUsage, StoreError, SubmissionState,
 };
 
 /// How long a look counts.
@@ -69,7 +69,7 @@ async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoR
 impl Scrape {
     async fn look(&self) -> Option<Sample> {
         let found = tokio::time::timeout(LOOK, self.ask()).await;
-        let (queue, account, kept) = match found {
+        let (queue, ledger, kept) = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the database could not be asked for metrics");
@@ -89,8 +89,8 @@ impl Scrape {
                 .iter()
                 .map(|phase| (phase.phase, phase.due, phase.later, phase.oldest_due))
                 .collect(),
-            submissions: submissions(&account.lines),
-            spent_today: account.today_microusd,
+            submissions: submissions(&ledger.lines),
+            spent_today: ledger.today_microusd,
             erasable: queue.erasable,
             kept: KeptKind::ALL
                 .map(|kind| (kind.as_str(), kept.of(kind)))
@@ -104,11 +104,11 @@ impl Scrape {
         })
     }
 
-    async fn ask(&self) -> Result<(QueueStats, Account, StorageUsage), StoreError> {
+    async fn ask(&self) -> Result<(QueueStats, Ledger, StorageUsage), StoreError> {
         let (store, moment) = (&self.edge.store, self.edge.clock.moment());
         Ok((
             store.queue_stats(moment.now).await?,
-            store.account(moment.wall).await?,
+            store.ledger(moment.wall).await?,
             store.storage_usage(0).await?,
         ))
     }
@@ -116,12 +116,12 @@ impl Scrape {
 
 /// Every engine and state, those without a submission too: a series that is there before its first
 /// event shows that event to whoever asks for changes.
-fn submissions(account: &[AccountLine]) -> Vec<(EngineKind, &'static str, u64, u64)> {
+fn submissions(ledger: &[LedgerLine]) -> Vec<(EngineKind, &'static str, u64, u64)> {
     let all = EngineKind::ALL
         .into_iter()
         .flat_map(|engine| SubmissionState::ALL.map(|state| (engine, state)));
     all.map(|(engine, state)| {
-        let line = account
+        let line = ledger
             .iter()
             .find(|line| line.engine == engine && line.state == state);
         let (count, price) = line.map_or((0, 0), |line| (line.submissions, line.microusd));

@@ -1,4 +1,4 @@
-//! What is not counted as it happens but looked at when somebody asks: the queue, the account of
+//! What is not counted as it happens but looked at when somebody asks: the queue, the ledger of
 //! spending, the pool, the disk. Spending is a counter that is read from the database, so that it
 //! survives restarts.
 
@@ -165,11 +165,11 @@ impl SampledMetrics {
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {
-        self.enter_account(catalog);
+        self.enter_ledger(catalog);
         self.enter_machine(catalog);
     }
 
-    fn enter_account(&self, catalog: &mut Catalog) {
+    fn enter_ledger(&self, catalog: &mut Catalog) {
         catalog.add(
             gauge(
                 "lamina_queue_jobs",

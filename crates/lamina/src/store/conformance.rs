@@ -1,11 +1,11 @@
 //! What every store must keep, as a suite that is run against each implementation. Each case gets
 //! an empty store.
 
-mod accounts;
 mod deployment;
 mod jobs;
 mod kept;
 mod oversight;
+mod owners;
 mod queue;
 mod submissions;
 mod uploads;
@@ -13,12 +13,6 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use accounts::{
-    a_key_is_kept_until_it_is_revoked_and_then_remembered,
-    jobs_at_work_are_bounded_however_many_come_at_once,
-    limits_are_the_owners_and_stay_with_its_next_key,
-    no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
-};
 pub(super) use deployment::a_deployment_is_told_apart_and_its_times_never_go_back;
 pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
@@ -37,6 +31,12 @@ pub(super) use oversight::{
     a_retry_asks_for_what_was_taken_and_pays_nothing,
     a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
+pub(super) use owners::{
+    a_key_is_kept_until_it_is_revoked_and_then_remembered,
+    jobs_at_work_are_bounded_however_many_come_at_once,
+    limits_are_the_owners_and_stay_with_its_next_key,
+    no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
+};
 pub(super) use queue::{
     a_job_is_claimed_once_when_it_is_due, a_job_that_got_through_is_no_suspect_any_more,
     a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
@@ -54,7 +54,7 @@ pub(super) use submissions::{
     a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,
     a_lost_call_is_told_from_those_that_are_known, a_submission_of_unknown_fate_is_counted,
     open_submissions_of_jobs_that_ended_are_closed_as_unknown,
-    the_account_follows_every_submission_through_its_states,
+    the_ledger_follows_every_submission_through_its_states,
     what_a_step_learns_is_written_with_its_change,
 };
 pub(super) use uploads::{
@@ -62,8 +62,8 @@ pub(super) use uploads::{
 };
 
 use super::{
-    Abandoned, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
-    FencedWrite, Gone, IdempotencyKey, Incoming, KeptInput, Lookup, NewJob, NewUpload, Opening,
+    Abandoned, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended, FencedWrite,
+    Gone, IdempotencyKey, Incoming, KeptInput, LedgerLine, Lookup, NewJob, NewUpload, Opening,
     PhaseStats, SourceInfo, StepOutput, Store, StoredSource, SubmissionState, Want,
 };
 use crate::access::SpendCaps;
@@ -243,7 +243,7 @@ macro_rules! for_each_case {
             a_lost_call_is_told_from_those_that_are_known,
             open_submissions_of_jobs_that_ended_are_closed_as_unknown,
             a_deleted_job_takes_the_lease_and_is_erased_then_forgotten,
-            the_account_follows_every_submission_through_its_states,
+            the_ledger_follows_every_submission_through_its_states,
             the_queue_tells_what_is_due_and_for_how_long,
             a_job_expires_in_every_phase,
             a_run_is_released_however_and_whenever_its_job_ended,

@@ -2,13 +2,13 @@
 //! nowhere else. Every write that follows a claim is fenced by the job's lease: it changes nothing
 //! when another worker has taken over, and says so.
 
-mod accounts;
 #[cfg(test)]
 mod conformance;
 mod deployment;
 mod error;
 mod kept;
 mod oversight;
+mod owners;
 mod records;
 mod signal;
 pub mod sqlite;
@@ -17,17 +17,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use accounts::{Accounts, KeyRecord, OwnerUsage};
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
 pub use kept::KeptBytes;
 pub use oversight::{
     Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
 };
+pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use records::{
-    Abandoned, Account, AccountLine, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion,
-    Ended, FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind,
-    LAYERS_BYTES, Lease, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats, QuotaExceeded,
+    Abandoned, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended, FencedWrite,
+    Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES, Lease, Ledger,
+    LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats, QuotaExceeded,
     SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource, Submission, SubmissionState,
     UploadRecord, WaitCounts, Want,
 };
@@ -40,7 +40,7 @@ use crate::jobs::{
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
+pub trait Store: OwnerStore + DeploymentStore + KeptBytes + Oversight {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.
@@ -134,7 +134,7 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     // ---- submissions ----
 
     /// Records the intent to submit, fenced, before the engine is called. In the same transaction
-    /// the day's account is held against `caps` and the owner's own cap, so that no number of
+    /// the day's ledger is held against `caps` and the owner's own cap, so that no number of
     /// workers can exceed one. What costs nothing is never refused.
     async fn submission_open(
         &self,
@@ -290,7 +290,7 @@ pub trait Store: Accounts + DeploymentStore + KeptBytes + Oversight {
     /// The queue as it stands, for metrics: cheap however many jobs there are.
     async fn queue_stats(&self, now: UnixMs) -> Result<QueueStats, StoreError>;
     /// Every submission ever made, by engine and state, with what it cost.
-    async fn account(&self, now: UnixMs) -> Result<Account, StoreError>;
+    async fn ledger(&self, now: UnixMs) -> Result<Ledger, StoreError>;
 
     // ---- the store itself ----
 

@@ -166,10 +166,10 @@ pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc
     assert_eq!(store.submission_unknown_count().await.unwrap(), 1);
 }
 
-pub(in crate::store) async fn the_account_follows_every_submission_through_its_states(
+pub(in crate::store) async fn the_ledger_follows_every_submission_through_its_states(
     store: Arc<dyn Store>,
 ) {
-    let line = |state, submissions| AccountLine {
+    let line = |state, submissions| LedgerLine {
         engine: EngineKind::Fal,
         state,
         submissions,
@@ -177,9 +177,9 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
     };
     let (_, taken) = accepted(&*store, T0).await;
     accepted(&*store, at(1)).await;
-    let mut account = store.account(T0).await.unwrap().lines;
-    account.retain(|line| line.submissions > 0);
-    assert_eq!(account, [line(SubmissionState::Accepted, 2)]);
+    let mut ledger = store.ledger(T0).await.unwrap().lines;
+    ledger.retain(|line| line.submissions > 0);
+    assert_eq!(ledger, [line(SubmissionState::Accepted, 2)]);
 
     let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
     let applied = store
@@ -203,28 +203,28 @@ pub(in crate::store) async fn the_account_follows_every_submission_through_its_s
         )
         .await;
     assert_eq!(opened.unwrap(), Opening::Opened);
-    let account = store.account(T0).await.unwrap().lines;
+    let ledger = store.ledger(T0).await.unwrap().lines;
     assert!(
-        account.contains(&line(SubmissionState::Open, 1)),
-        "{account:?}"
+        ledger.contains(&line(SubmissionState::Open, 1)),
+        "{ledger:?}"
     );
     let unknown = SubmissionState::Unknown;
     store
         .submission_close(&lost, unknown, None, at(3))
         .await
         .unwrap();
-    let mut account = store.account(T0).await.unwrap().lines;
-    account.sort_by_key(|line| line.state.as_str());
+    let mut ledger = store.ledger(T0).await.unwrap().lines;
+    ledger.sort_by_key(|line| line.state.as_str());
     let expected = [
         line(SubmissionState::Accepted, 1),
         line(SubmissionState::Failed, 1),
         line(SubmissionState::Open, 0),
         line(SubmissionState::Unknown, 1),
     ];
-    assert_eq!(account, expected);
-    let day = store.account(T0).await.unwrap().today_microusd;
+    assert_eq!(ledger, expected);
+    let day = store.ledger(T0).await.unwrap().today_microusd;
     assert_eq!(day, 3 * 50_000, "what is not known may have been taken");
-    let next = store.account(T0.plus(DAY)).await.unwrap();
+    let next = store.ledger(T0.plus(DAY)).await.unwrap();
     assert_eq!(next.today_microusd, 0);
 }
 

@@ -44,9 +44,9 @@ pub struct PhaseStats {
 
 /// Every submission ever made, and what of it counts today.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct Ledger {
     /// By engine and state; what never occurred has no line.
-    pub lines: Vec<AccountLine>,
+    pub lines: Vec<LedgerLine>,
     /// What counts against the caps of this UTC day, in millionths of a US dollar: all but refused
     /// submissions.
     pub today_microusd: u64,
@@ -54,7 +54,7 @@ pub struct Account {
 
 /// All submissions to one engine that are in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccountLine {
+pub struct LedgerLine {
     /// The engine.
     pub engine: EngineKind,
     /// The state.

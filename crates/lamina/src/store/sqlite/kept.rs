@@ -1,4 +1,4 @@
-//! SQL of what is kept: the account that triggers keep (`0006_kept.sql`), held against the bounds by
+//! SQL of what is kept: the ledger that triggers keep (`0006_kept.sql`), held against the bounds by
 //! whoever holds the only transaction that writes.
 
 use std::sync::PoisonError;

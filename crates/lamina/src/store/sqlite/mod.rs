@@ -1,7 +1,6 @@
 //! The store over one SQLite file: WAL, `synchronous=FULL`, one writer thread with group commit,
 //! a few reader threads. One process owns the file. An answered write survives power loss.
 
-mod accounts;
 mod apply;
 mod claim;
 mod damage;
@@ -14,6 +13,7 @@ mod keys;
 mod lock;
 mod migrate;
 mod oversight;
+mod owners;
 mod queue;
 mod readers;
 mod recent;

@@ -1,4 +1,4 @@
-//! SQL of the account of spending: one row for each day, owner and engine, kept by triggers of the
+//! SQL of the ledger of spending: one row for each day, owner and engine, kept by triggers of the
 //! schema (`0003_accounts.sql`), so that it is true whatever statement writes a submission.
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};

@@ -1,4 +1,4 @@
-//! SQL of looks at the whole: the queue and the account, for metrics and for people. Every query
+//! SQL of looks at the whole: the queue and the ledger, for metrics and for people. Every query
 //! reads an index or a handful of rows, whatever the number of jobs.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::rows;
 use crate::access::UtcDay;
 use crate::jobs::{Phase, Stage, UnixMs};
-use crate::store::{Account, AccountLine, PhaseStats, QueueStats, SubmissionState};
+use crate::store::{Ledger, LedgerLine, PhaseStats, QueueStats, SubmissionState};
 
 /// Counting stops here: a queue of this length is known to be too long.
 const MOST: u32 = 100_000;
@@ -61,14 +61,14 @@ fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Res
     Ok(stats)
 }
 
-pub(super) fn account(connection: &Connection, now: UnixMs) -> rusqlite::Result<Account> {
+pub(super) fn ledger(connection: &Connection, now: UnixMs) -> rusqlite::Result<Ledger> {
     let today_microusd = connection
         .prepare_cached("select coalesce(sum(microusd), 0) from spending where day = ?1")?
         .query_row([UtcDay::of(now).0], |row| row.get(0))?;
     let mut statement =
         connection.prepare_cached("select engine, state, submissions, microusd from account")?;
     let lines = statement.query_map([], |row| {
-        Ok(AccountLine {
+        Ok(LedgerLine {
             engine: rows::engine(row)?,
             state: rows::word(row, "state", |word| {
                 SubmissionState::ALL
@@ -79,7 +79,7 @@ pub(super) fn account(connection: &Connection, now: UnixMs) -> rusqlite::Result<
             microusd: row.get("microusd")?,
         })
     })?;
-    Ok(Account {
+    Ok(Ledger {
         lines: lines.collect::<Result<_, _>>()?,
         today_microusd,
     })

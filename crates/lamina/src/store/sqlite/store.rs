@@ -17,10 +17,10 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Abandoned, Account, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
-    DeploymentStore, Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _,
-    KeptInput, Lease, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput, Store,
-    StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
+    Abandoned, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment, DeploymentStore,
+    Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease,
+    Ledger, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput, Store, StoreError,
+    SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -432,8 +432,8 @@ impl Store for SqliteStore {
         self.read(move |db| stats::queue(db, now)).await
     }
 
-    async fn account(&self, now: UnixMs) -> Result<Account, StoreError> {
-        self.read(move |db| stats::account(db, now)).await
+    async fn ledger(&self, now: UnixMs) -> Result<Ledger, StoreError> {
+        self.read(move |db| stats::ledger(db, now)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! SQL of submissions: the account of every call to an engine. Opening one is in `spending.rs`.
+//! SQL of submissions: the ledger of every call to an engine. Opening one is in `spending.rs`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! What fal can do wrong: every fault that the emulator knows, each on a job of its own, ends in a
-//! completed job or in a failed one with a documented code and a sentence; the account of payments
+//! completed job or in a failed one with a documented code and a sentence; the ledger of payments
 //! is right, and nothing half-done is left.
 
 mod ends;

@@ -38,7 +38,7 @@ pub struct OwnerUsage {
 
 /// Keys and limits.
 #[async_trait]
-pub trait Accounts: std::fmt::Debug + Send + Sync {
+pub trait OwnerStore: std::fmt::Debug + Send + Sync {
     /// Keeps a new key. What `limits` says replaces the owner's limits; what it does not say stays.
     async fn key_create(&self, key: KeyRecord, limits: OwnerLimits) -> Result<(), StoreError>;
     /// Every key there ever was, oldest first.

@@ -1,14 +1,14 @@
-//! [`Accounts`] over the SQL of `keys.rs`. No SQL here.
+//! [`OwnerStore`] over the SQL of `keys.rs`. No SQL here.
 
 use async_trait::async_trait;
 
 use super::{SqliteStore, keys, spending};
 use crate::access::{KeyId, OwnerLimits, UtcDay};
 use crate::jobs::{OwnerId, UnixMs};
-use crate::store::{Accounts, KeyRecord, OwnerUsage, StoreError};
+use crate::store::{KeyRecord, OwnerStore, OwnerUsage, StoreError};
 
 #[async_trait]
-impl Accounts for SqliteStore {
+impl OwnerStore for SqliteStore {
     async fn key_create(&self, key: KeyRecord, limits: OwnerLimits) -> Result<(), StoreError> {
         self.write(move |db| keys::create(db, &key, limits)).await
     }

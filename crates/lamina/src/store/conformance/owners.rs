@@ -1,4 +1,4 @@
-//! Keys, limits and the account of spending.
+//! Keys, limits and the ledger of spending.
 
 use super::*;
 use crate::access::{KeyDigest, KeyId, OwnerLimits, SpendCaps, UtcDay};
