@@ -27,7 +27,7 @@ use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
 use crate::images::{self, Limits};
-use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId, Told};
+use crate::jobs::{EngineKind, FailureCode, LayerLabels, NumLayers, OwnerId, RequestId};
 
 /// Results that may wait to be taken, beside those being made. The worker takes one within
 /// moments; only when layers cannot be stored do they stay, tens of megabytes each.
@@ -365,7 +365,7 @@ fn split_pixels(
 }
 
 fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
-    let told = Told {
+    let labels = LayerLabels {
         name: Some(layer.name.clone()),
         kind: Some(layer.kind.to_string()),
         text: layer.text.clone(),
@@ -378,7 +378,7 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
     // Without the room that the encoder grew into: it may be as much again as the layer.
     let bytes = Bytes::from(images::encode_layer(canvas).into_boxed_slice());
     Ok(LayerSource {
-        told,
+        labels,
         content: LayerContent::Bytes(bytes),
     })
 }

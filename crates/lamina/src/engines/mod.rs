@@ -24,7 +24,7 @@ pub use input::Input;
 pub use local::{Local, LocalSettings, networks};
 
 use crate::blobs::BlobKey;
-use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, Params, RequestId, Told, UnixMs};
+use crate::jobs::{EngineKind, JobId, LayerLabels, Nonce, OwnerId, Params, RequestId, UnixMs};
 use crate::metrics::EngineMetrics;
 use measured::Measured;
 
@@ -104,7 +104,7 @@ pub enum Check {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSource {
     /// What the engine says about it.
-    pub told: Told,
+    pub labels: LayerLabels,
     /// Where its bytes are.
     pub content: LayerContent,
 }

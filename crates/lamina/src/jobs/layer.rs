@@ -64,7 +64,7 @@ pub struct BoundingBox {
 /// What an engine says about a layer beside its pixels. All of it but the kind may be words of the
 /// picture.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
+pub struct LayerLabels {
     /// What the engine calls it, such as `photo` or the words of a title; `None` when the engine gives
     /// no names.
     pub name: Option<String>,
@@ -83,7 +83,7 @@ pub struct Layer {
     /// Place in the stack; 0 is the bottom.
     pub order: u32,
     /// What the engine says about it.
-    pub told: Told,
+    pub labels: LayerLabels,
     /// Format of the stored bytes.
     pub media_type: MediaType,
     /// Canvas width in pixels.

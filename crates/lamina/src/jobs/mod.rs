@@ -24,7 +24,7 @@ pub use failure::{Failure, FailureCode};
 pub use fields::{FieldError, ParseError};
 pub(crate) use fields::{Fields, shorten};
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
-pub use layer::{BoundingBox, Layer, MediaType, Told};
+pub use layer::{BoundingBox, Layer, LayerLabels, MediaType};
 pub use outcome::{Change, Outcome, change_after};
 pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};

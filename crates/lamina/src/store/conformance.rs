@@ -68,8 +68,8 @@ use super::{
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
-    Change, EngineKind, FailureCode, JobId, Layer, MediaType, Moment, Nonce, OwnerId, Params,
-    Phase, RequestId, Shares, Stage, Told, UnixMs, UploadId,
+    Change, EngineKind, FailureCode, JobId, Layer, LayerLabels, MediaType, Moment, Nonce, OwnerId,
+    Params, Phase, RequestId, Shares, Stage, UnixMs, UploadId,
 };
 
 const T0: UnixMs = UnixMs(1_000_000);

@@ -46,7 +46,7 @@ pub(super) async fn fit(
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
         let (measures, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
         let scaled = Checked {
-            told: std::mem::take(&mut layer.told),
+            labels: std::mem::take(&mut layer.labels),
             bytes: png.into(),
             measures,
         };

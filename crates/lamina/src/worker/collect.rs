@@ -20,7 +20,7 @@ use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::{self, ImageError, LayerMeasures, Limits};
-use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, NumLayers, Told};
+use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
 use crate::store::{Claimed, StepOutput, StoredSource};
 
 /// Layers fetched, decoded and stored at once for one job.
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 2;
 
 /// A layer that was fetched and found good.
 pub(super) struct Checked {
-    pub(super) told: Told,
+    pub(super) labels: LayerLabels,
     pub(super) bytes: Bytes,
     pub(super) measures: LayerMeasures,
 }
@@ -149,7 +149,7 @@ async fn check(
     let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
     let measures = inspected.map_err(|error| bad_layer(worker, job, &error))?;
     Ok(Checked {
-        told: source.told,
+        labels: source.labels,
         bytes,
         measures,
     })
@@ -262,7 +262,7 @@ pub(super) async fn store(
     let measures = layer.measures;
     let row = Layer {
         order,
-        told: layer.told,
+        labels: layer.labels,
         media_type,
         width: measures.width,
         height: measures.height,

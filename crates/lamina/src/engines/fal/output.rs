@@ -6,7 +6,7 @@ use fal_queue::models::qwen_image_layered::{Image, Output};
 use url::Url;
 
 use crate::engines::{Declared, EngineError, LayerContent, LayerSource};
-use crate::jobs::{FailureCode, Told};
+use crate::jobs::{FailureCode, LayerLabels};
 
 /// The checker blanks what it flags: a stack of nothing but black frames is no result. One flag
 /// among others may be a mistake, and the rest of the stack is paid for.
@@ -34,7 +34,7 @@ pub(super) fn layers(output: &Output) -> Result<Vec<LayerSource>, EngineError> {
         .iter()
         .map(|image| {
             Ok(LayerSource {
-                told: Told::default(),
+                labels: LayerLabels::default(),
                 content: content(&image.url, declared(image))?,
             })
         })

@@ -46,8 +46,8 @@ use crate::clock::{Clock, ManualClock};
 use crate::disk::{Floor, Space};
 use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
-    BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, MediaType, Nonce, OwnerId,
-    Phase, RequestId, Stage, Told, UnixMs,
+    BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, LayerLabels, MediaType,
+    Nonce, OwnerId, Phase, RequestId, Stage, UnixMs,
 };
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteStore;
@@ -273,7 +273,7 @@ impl House {
             self.blobs.put(&key, file.clone()).await.unwrap();
             layers.push(Layer {
                 order,
-                told: Told {
+                labels: LayerLabels {
                     name: (order == 1).then(|| "text".to_owned()),
                     kind: (order == 1).then(|| "text".to_owned()),
                     text: (order == 1).then(|| "Grand\nOpening".to_owned()),

@@ -14,7 +14,7 @@ async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
 fn layer(order: u32) -> Layer {
     Layer {
         order,
-        told: Told::default(),
+        labels: LayerLabels::default(),
         media_type: MediaType::Png,
         width: 3,
         height: 2,

@@ -49,7 +49,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     assert_eq!(keep, FencedWrite::Applied);
     let layer = Layer {
         order: 0,
-        told: Told {
+        labels: LayerLabels {
             name: Some("Grand Opening".into()),
             kind: Some("text".into()),
             text: Some("Grand\nOpening".into()),

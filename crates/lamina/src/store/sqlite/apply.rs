@@ -156,7 +156,7 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
         statement.execute(params![
             text(job),
             layer.order,
-            layer.told.name,
+            layer.labels.name,
             layer.media_type.extension(),
             layer.width,
             layer.height,
@@ -167,9 +167,9 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
             bbox.map(|bbox| bbox.width),
             bbox.map(|bbox| bbox.height),
             f64::from(layer.coverage),
-            layer.told.kind,
-            layer.told.text,
-            layer.told.text_confidence.map(f64::from),
+            layer.labels.kind,
+            layer.labels.text,
+            layer.labels.text_confidence.map(f64::from),
         ])?;
     }
     Ok(())

@@ -85,7 +85,7 @@ async fn as_the_edge_sees_them(store: &SqliteStore) {
         );
         if let Some(cup) = found.layers.get(1) {
             assert_eq!(
-                (cup.told.name.as_deref(), cup.bytes, cup.sha256.len()),
+                (cup.labels.name.as_deref(), cup.bytes, cup.sha256.len()),
                 (Some("cup"), 20_001, 64)
             );
             assert_eq!(cup.bbox.map(|bbox| (bbox.x, bbox.width)), Some((10, 300)));

@@ -8,8 +8,8 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::jobs::{
-    BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Phase, Told,
-    UnixMs,
+    BoundingBox, EngineKind, Estimate, Failure, JobId, Layer, LayerLabels, MediaType, OwnerId,
+    Phase, UnixMs,
 };
 use crate::store::{Ended, JobRecord, SourceInfo};
 
@@ -92,7 +92,7 @@ pub(super) fn layer(row: &Row<'_>) -> rusqlite::Result<Layer> {
     };
     Ok(Layer {
         order: row.get("ord")?,
-        told: Told {
+        labels: LayerLabels {
             name: row.get("name")?,
             kind: row.get("kind")?,
             text: row.get("words")?,
