@@ -32,7 +32,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 pub struct Log {
     writer: Option<WorkerGuard>,
     dropped: ErrorCounter,
-    told: AtomicUsize,
+    reported: AtomicUsize,
 }
 
 /// Starts logging for this process. A second call is ignored.
@@ -71,7 +71,7 @@ pub fn start(config: &LogConfig) -> Log {
     Log {
         writer: Some(writer),
         dropped,
-        told: AtomicUsize::new(0),
+        reported: AtomicUsize::new(0),
     }
 }
 
@@ -81,14 +81,14 @@ impl Log {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             look.tick().await;
-            self.tell();
+            self.report_dropped();
             metrics.log_lines_dropped(self.dropped.dropped_lines() as u64);
         }
     }
 
-    fn tell(&self) {
+    fn report_dropped(&self) {
         let dropped = self.dropped.dropped_lines();
-        if dropped == self.told.load(Ordering::Relaxed) {
+        if dropped == self.reported.load(Ordering::Relaxed) {
             return;
         }
         tracing::warn!(
@@ -97,14 +97,14 @@ impl Log {
         );
         // This line may be dropped too; then it is told again.
         if self.dropped.dropped_lines() == dropped {
-            self.told.store(dropped, Ordering::Relaxed);
+            self.reported.store(dropped, Ordering::Relaxed);
         }
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.tell();
+        self.report_dropped();
         // The guard waits for about a second, and complains on standard output if that was not
         // enough: for ever, where that is the same pipe. So it does so elsewhere.
         let (writer, (done, is_done)) = (self.writer.take(), mpsc::channel::<()>());

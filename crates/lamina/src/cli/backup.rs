@@ -50,10 +50,10 @@ impl Args {
         let made = runtime()?
             .block_on(backup.write(&self.file, now))
             .map_err(|error| error.to_string())?;
-        self.tell(&made, in_folder)
+        self.report(&made, in_folder)
     }
 
-    fn tell(&self, made: &Made, in_folder: bool) -> Result<(), String> {
+    fn report(&self, made: &Made, in_folder: bool) -> Result<(), String> {
         let Made {
             jobs,
             uploads,

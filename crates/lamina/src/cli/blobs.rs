@@ -111,10 +111,10 @@ impl CopyArgs {
         let mut journal = Journal::open(&self.journal, &self.from, &self.to)
             .map_err(|error| error.to_string())?;
         let tally = runtime()?.block_on(transfer(from, to, &mut journal))?;
-        self.tell(&tally)
+        self.report(&tally)
     }
 
-    fn tell(&self, tally: &Tally) -> Result<(), String> {
+    fn report(&self, tally: &Tally) -> Result<(), String> {
         let Tally {
             copied,
             bytes,

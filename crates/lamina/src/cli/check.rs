@@ -36,15 +36,15 @@ impl From<Result<String, String>> for Found {
 
 pub(super) fn run(config: &Result<Config, Vec<ConfigError>>) -> ExitCode {
     let mut bad = false;
-    let mut tell = |part: &str, found: Found| {
+    let mut report = |part: &str, found: Found| {
         bad |= matches!(found, Found::Bad(_));
         print(part, &found);
     };
     match config {
-        Ok(config) => parts(config, &mut tell),
+        Ok(config) => parts(config, &mut report),
         Err(errors) => {
             for error in errors {
-                tell("configuration", Found::Bad(error.to_string()));
+                report("configuration", Found::Bad(error.to_string()));
             }
         }
     }
@@ -55,31 +55,31 @@ pub(super) fn run(config: &Result<Config, Vec<ConfigError>>) -> ExitCode {
     }
 }
 
-fn parts(config: &Config, tell: &mut dyn FnMut(&str, Found)) {
-    tell("configuration", Found::Good("every option is valid".into()));
+fn parts(config: &Config, report: &mut dyn FnMut(&str, Found)) {
+    report("configuration", Found::Good("every option is valid".into()));
     let (found, serving, keys) = database(config);
-    tell("access", access(config, keys, serving).into());
-    tell("database", found.into());
+    report("access", access(config, keys, serving).into());
+    report("database", found.into());
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return tell("storage", Found::Bad(error)),
+        Err(error) => return report("storage", Found::Bad(error)),
     };
     let stored = runtime.block_on(storage(config));
     let usable = stored.is_ok();
-    tell("storage", stored.into());
+    report("storage", stored.into());
     if usable {
-        tell("deployment", runtime.block_on(deployment(config)));
+        report("deployment", runtime.block_on(deployment(config)));
     }
     if usable {
-        tell("links", runtime.block_on(reach::links(config)));
+        report("links", runtime.block_on(reach::links(config)));
     }
-    tell("engine", Found::Good(engine(config)));
-    tell("fal key", fal_key(config).into());
+    report("engine", Found::Good(engine(config)));
+    report("fal key", fal_key(config).into());
     if let Some(fal) = config.fal.as_ref().filter(|_| usable) {
         let way = runtime.block_on(reach::way(config, fal, serving));
-        tell("way to fal", way);
+        report("way to fal", way);
         if let Some(public) = config.public_url.as_ref().filter(|_| fal.webhooks) {
-            tell("callbacks", runtime.block_on(reach::callbacks(public)));
+            report("callbacks", runtime.block_on(reach::callbacks(public)));
         }
     }
 }

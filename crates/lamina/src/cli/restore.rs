@@ -48,12 +48,12 @@ impl Args {
         let restored = runtime()?
             .block_on(restore.run(&self.file, now))
             .map_err(|error| error.to_string())?;
-        tell(config, &restored);
+        report(config, &restored);
         Ok(())
     }
 }
 
-fn tell(config: &Config, restored: &Restored) {
+fn report(config: &Config, restored: &Restored) {
     let Restored {
         made_at,
         jobs,

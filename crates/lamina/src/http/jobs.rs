@@ -9,8 +9,8 @@ use axum::response::Response;
 
 use super::answers::{Answers, Part};
 use super::auth::Caller;
+use super::deleted::{DeletedBy, record_deleted};
 use super::edge::Edge;
-use super::ending::{Wish, tell_deleted};
 use super::error::ApiError;
 use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use super::json::Tagged;
@@ -167,7 +167,13 @@ pub(super) async fn delete_job(
     let now = edge.clock.wall();
     match delete(&edge, &owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
-            tell_deleted(&job, Wish::Owner, now, &edge.metrics.jobs, &edge.tracer);
+            record_deleted(
+                &job,
+                DeletedBy::Owner,
+                now,
+                &edge.metrics.jobs,
+                &edge.tracer,
+            );
             Ok(StatusCode::NO_CONTENT)
         }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),

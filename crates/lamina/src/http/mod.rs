@@ -18,9 +18,9 @@ mod connection;
 mod content_encoding;
 mod cors;
 mod create;
+mod deleted;
 mod delivery;
 mod edge;
-mod ending;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]

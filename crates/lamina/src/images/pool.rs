@@ -213,15 +213,15 @@ impl Pool {
         T: Send + 'static,
     {
         let place = self.turns.enter(self.owner.clone(), megapixels).await;
-        let (tell, told) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             drop(place);
             // Nobody may want to know any more.
-            let _ = tell.send(result);
+            let _ = answer.send(result);
         });
         self.crew.0.send(work).map_err(|_| PoolError::Stopped)?;
-        match told.await {
+        match answered.await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) => Err(PoolError::Panicked),
             Err(_) => Err(PoolError::Stopped),

@@ -66,7 +66,7 @@ impl Worker {
         let (most, clock) = (self.settings.max_rescues, &self.parts.clock);
         let set_aside = || store.job_fail_poisoned(most, clock.wall());
         for job in self.at_start(stop, set_aside).await.unwrap_or_default() {
-            self.tell_set_aside(&job);
+            self.record_set_aside(&job);
         }
     }
 
@@ -106,7 +106,7 @@ impl Worker {
         for job in claims {
             let Some(stage) = job.stage() else { continue };
             let slot = reserved.assign(stage, &job.owner, job.host());
-            self.tell_claim(&job);
+            self.record_claim(&job);
             self.start(job, slot);
         }
         Ok(count)

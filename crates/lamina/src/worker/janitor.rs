@@ -158,7 +158,7 @@ impl Janitor {
                 }
             };
             for job in &expired {
-                self.worker.tell_expired(job);
+                self.worker.record_expired(job);
             }
             all += expired.len();
             if expired.len() < BATCH as usize {
@@ -189,7 +189,7 @@ impl Janitor {
                 self.jobs
                     .begin(job, &self.tasks, &self.stop, |failures| async move {
                         let erased = erase_job(&worker, job, now).await;
-                        told(erased, failures, &format_args!("the bytes of job {job}"))
+                        log_failure(erased, failures, &format_args!("the bytes of job {job}"))
                     });
             }
             if found.len() < BATCH as usize {
@@ -210,7 +210,7 @@ impl Janitor {
                 self.uploads
                     .begin(upload, &self.tasks, &self.stop, |failures| async move {
                         let erased = forget_upload(&worker, upload).await;
-                        told(erased, failures, &format_args!("upload {upload}"))
+                        log_failure(erased, failures, &format_args!("upload {upload}"))
                     });
             }
             if found.len() < BATCH as usize {
@@ -231,7 +231,7 @@ impl Janitor {
                 self.unused
                     .begin(upload, &self.tasks, &self.stop, |failures| async move {
                         let erased = forget_unused(&worker, upload).await;
-                        told(erased, failures, &format_args!("promised upload {upload}"))
+                        log_failure(erased, failures, &format_args!("promised upload {upload}"))
                     });
             }
             if found.len() < BATCH as usize {
@@ -261,7 +261,7 @@ impl Janitor {
     clippy::needless_pass_by_value,
     reason = "whoever asks has no more use for it"
 )]
-pub(super) fn told(
+pub(super) fn log_failure(
     done: Result<(), SweepError>,
     failures: u32,
     what: &std::fmt::Arguments<'_>,

@@ -13,13 +13,13 @@ mod janitor;
 mod layers;
 mod orphans;
 mod prepare;
+mod record;
 mod resolve;
 mod run;
 mod slots;
 mod step;
 mod submit;
 mod sweeper;
-mod tell;
 mod wait;
 
 use std::sync::Arc;

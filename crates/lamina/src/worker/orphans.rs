@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 use super::Worker;
-use super::janitor::{ERASE_AT_ONCE, SweepError, erase_upload, told};
+use super::janitor::{ERASE_AT_ONCE, SweepError, erase_upload, log_failure};
 use crate::blobs::{InboxError, Mark, Ownership};
 use crate::jobs::{JobId, UnixMs, UploadId};
 use crate::store::Deployment;
@@ -38,7 +38,7 @@ pub(super) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
     let own = worker.parts.store.deployment().await?;
     let orphans = find(worker).await?;
     let ownership = judge(worker, &own, &orphans).await?;
-    tell(worker, &own, &ownership);
+    log_ownership(worker, &own, &ownership);
     worker.parts.ownership.send_replace(ownership.clone());
     if ownership != Ownership::Own {
         return Ok(0);
@@ -52,13 +52,13 @@ pub(super) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
     let jobs = stream::iter(jobs).map(|job| async move {
         let erased = worker.parts.blobs.erase_job(job).await;
         let what = format_args!("the bytes of job {job}, which has no row");
-        told(erased.map_err(SweepError::from), 0, &what)
+        log_failure(erased.map_err(SweepError::from), 0, &what)
     });
     let uploads = orphans.uploads.into_iter();
     let uploads = uploads.filter(|id| old(id.made_at()));
     let uploads = stream::iter(uploads).map(|upload| async move {
         let erased = erase_upload(worker, upload).await;
-        told(
+        log_failure(
             erased,
             0,
             &format_args!("upload {upload}, which has no row"),
@@ -75,14 +75,15 @@ pub(super) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
 /// last; `told` is the newest of them then. So a copy of the database from before is known as one.
 pub(super) async fn mark(
     worker: &Worker,
-    told: &std::sync::Mutex<Option<String>>,
+    written: &std::sync::Mutex<Option<String>>,
 ) -> Result<(), SweepError> {
     if *worker.parts.ownership.borrow() != Ownership::Own {
         return Ok(());
     }
     let own = worker.parts.store.deployment().await?;
     let lock = || {
-        told.lock()
+        written
+            .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     };
     if *lock() != own.newest {
@@ -186,7 +187,7 @@ async fn shows_another_database(
 }
 
 /// Says what keeps the sweep from running, when that changes.
-fn tell(worker: &Worker, own: &Deployment, now: &Ownership) {
+fn log_ownership(worker: &Worker, own: &Deployment, now: &Ownership) {
     if *worker.parts.ownership.borrow() == *now {
         return;
     }

@@ -20,7 +20,7 @@ const DEFECT_TRIES: u32 = 6;
 /// Between two tries of a write, at the most.
 const WRITE_PAUSE: Duration = Duration::from_secs(5);
 /// One line in so many tries of the same write: the first, then one in about a minute.
-const TELL_EVERY: u32 = 12;
+const LOG_EVERY: u32 = 12;
 
 impl Worker {
     pub(super) async fn run_steps(self: &Arc<Self>, mut job: Claimed, mut slot: Slot) {
@@ -33,7 +33,7 @@ impl Worker {
             let report = span.run(step).await;
             drop(running);
             let took = begun.elapsed();
-            self.tell_step(job.phase, report.as_ref(), took, &span);
+            self.record_step(job.phase, report.as_ref(), took, &span);
             span.end();
             let Some(mut report) = report else {
                 return self.after_lost_lease(&job, None).await;
@@ -53,7 +53,7 @@ impl Worker {
             crash::point(&format!("after_write_{}", change.phase));
             match (written, next) {
                 (Some(FencedWrite::Applied), next) => {
-                    self.tell_change(&job, &change, claimed_in, took);
+                    self.record_change(&job, &change, claimed_in, took);
                     match next {
                         Some(free) => drop(std::mem::replace(&mut slot, free)),
                         None => return self.after_written(&job, &change),
@@ -215,7 +215,7 @@ impl Worker {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            if tries.is_multiple_of(TELL_EVERY) {
+            if tries.is_multiple_of(LOG_EVERY) {
                 tracing::error!(job = %job.lease.job, tries, %error, what, "the database does not take what was learnt; it is tried again");
             }
             tries += 1;
@@ -278,7 +278,7 @@ impl Worker {
             .persist(job, "a job's phase", || self.parts.store.job_phase(id))
             .await;
         let gone = matches!(phase, Ok(None | Some(Phase::Deleted | Phase::Expired)));
-        self.tell_lost(job, gone);
+        self.record_lost_lease(job, gone);
         if !gone {
             return;
         }

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::super::ending::{Wish, tell_deleted};
 use super::super::error::ApiError;
 use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
@@ -16,6 +15,7 @@ use super::super::problem::Problem;
 use super::filter::SurveyQuery;
 use super::{AdminDesk, receive};
 use crate::access::usd;
+use crate::http::deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
 use crate::store::{Deletion, JobOverview, JobStory, Retrial, SubmissionState, SubmissionStory};
 
@@ -258,7 +258,7 @@ pub(super) async fn cancel_job(
     let now = desk.clock.wall();
     match desk.store.job_cancel(job_id(&id)?, now).await? {
         Deletion::Done(job) => {
-            tell_deleted(&job, Wish::Operator, now, &desk.metrics, &desk.tracer);
+            record_deleted(&job, DeletedBy::Operator, now, &desk.metrics, &desk.tracer);
             Ok(StatusCode::NO_CONTENT)
         }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),

@@ -74,7 +74,7 @@ pub(super) async fn run(
         .max_header_list_size(u32::try_from(limits.buffer_bytes).unwrap_or(64 << 10));
     let mut connection = pin!(builder.serve_connection(io, service));
     let linger = tokio::select! {
-        ended = &mut connection => return told(ended),
+        ended = &mut connection => return log_end(ended),
         () = stop.cancelled() => limits.linger,
         () = activity.evicted.cancelled() => limits.linger.min(EVICTED_LINGER),
         () = activity.idle_for(limits.header_read) => limits.linger,
@@ -87,12 +87,12 @@ pub(super) async fn run(
         activity.idle_for(linger).await;
     };
     tokio::select! {
-        ended = &mut connection => told(ended),
+        ended = &mut connection => log_end(ended),
         () = over => {}
     }
 }
 
-fn told(ended: hyper::Result<()>) {
+fn log_end(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }

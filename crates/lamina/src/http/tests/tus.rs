@@ -72,16 +72,16 @@ impl House {
 
 /// A body that stands still after its first bytes, and tells when it does.
 pub(super) fn hanging(first: Vec<u8>) -> (Body, tokio::sync::oneshot::Receiver<()>) {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let mut tell = Some(tell);
+    let (signal, signalled) = tokio::sync::oneshot::channel();
+    let mut signal = Some(signal);
     let body =
         stream::iter([Ok::<_, Infallible>(Bytes::from(first))]).chain(stream::poll_fn(move |_| {
-            if let Some(tell) = tell.take() {
-                let _ = tell.send(());
+            if let Some(signal) = signal.take() {
+                let _ = signal.send(());
             }
             std::task::Poll::Pending
         }));
-    (Body::from_stream(body), told)
+    (Body::from_stream(body), signalled)
 }
 
 fn cut(first: Vec<u8>) -> Body {
@@ -185,9 +185,9 @@ async fn a_dead_connection_does_not_lock_the_retry_out() {
     let file = png(200, 100);
     for asks_first in [true, false] {
         let path = house.begun(file.len()).await;
-        let (body, told) = hanging(file[..1000].to_vec());
+        let (body, signalled) = hanging(file[..1000].to_vec());
         let (first, _) = tokio::join!(house.part(&path, 0, body), async {
-            told.await.unwrap();
+            signalled.await.unwrap();
             if asks_first {
                 assert_eq!(house.offset(&path).await, "200 1000");
             }
@@ -438,10 +438,10 @@ async fn another_owner_can_neither_see_nor_stop_an_upload() {
     let length = ("upload-length", "9");
     let created = house.tus("POST", "/api/uploads/tus", &[mine, length]).await;
     let path = created.header("location").to_owned();
-    let (body, told) = hanging(b"some".to_vec());
+    let (body, signalled) = hanging(b"some".to_vec());
     let owned = [mine];
     let (first, ()) = tokio::join!(house.part_with(&path, 0, &owned, body), async {
-        told.await.unwrap();
+        signalled.await.unwrap();
         assert_eq!(house.tus("HEAD", &path, &[other]).await.status, 404);
         assert_eq!(house.tus("DELETE", &path, &[other]).await.status, 404);
         assert_eq!(house.part_with(&path, 4, &[other], "x").await.status, 404);
@@ -463,9 +463,9 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
         let with = [("upload-checksum", checksum.as_str())];
         add(&house.part_with(&path, 0, &with, "x").await);
     }
-    let (body, told) = hanging(b"x".to_vec());
+    let (body, signalled) = hanging(b"x".to_vec());
     let (first, _) = tokio::join!(house.part(&path, 0, body), async {
-        told.await.unwrap();
+        signalled.await.unwrap();
         house.offset(&path).await
     });
     add(&first);

@@ -68,12 +68,12 @@ impl Look {
     pub(super) fn begin(path: &Path, damage: &Damage) -> Result<Self, OpenError> {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let interrupt = connection.get_interrupt_handle();
-        let (tell, told) = mpsc::sync_channel(1);
+        let (answer, answered) = mpsc::sync_channel(1);
         let later = damage.clone();
         let look = move || {
             let found = quick_check(&mut connection);
             // Whoever waited for it may have gone on; then the service has to know.
-            if let Err(mpsc::SendError(Some(text))) = tell.send(found) {
+            if let Err(mpsc::SendError(Some(text))) = answer.send(found) {
                 later.found(&text);
             }
         };
@@ -84,7 +84,7 @@ impl Look {
                 path: path.to_owned(),
                 text: error.to_string(),
             })?;
-        match told.recv_timeout(START_WAITS) {
+        match answered.recv_timeout(START_WAITS) {
             Ok(Some(text)) => Err(OpenError::Damaged {
                 path: path.to_owned(),
                 text,

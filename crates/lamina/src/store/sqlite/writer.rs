@@ -59,7 +59,7 @@ impl Writer {
         transaction_ended: impl Fn() + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, work) = mpsc::channel();
-        let told = metrics.clone();
+        let answered = metrics.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
@@ -67,7 +67,7 @@ impl Writer {
                     held,
                     &work,
                     &Group {
-                        metrics: told,
+                        metrics: answered,
                         damage,
                     },
                     &transaction_ended,
@@ -79,10 +79,10 @@ impl Writer {
     /// Empties the journal once the writes that were asked for before are committed; false when a
     /// reader was in the way.
     pub(super) async fn empty_journal(&self) -> Result<bool, StoreError> {
-        let (tell, told) = oneshot::channel();
-        let asked = self.queue.send(Work::EmptyJournal(tell));
+        let (answer, answered) = oneshot::channel();
+        let asked = self.queue.send(Work::EmptyJournal(answer));
         asked.map_err(|_| StoreError::Closed)?;
-        told.await.map_err(|_| StoreError::Closed)
+        answered.await.map_err(|_| StoreError::Closed)
     }
 
     /// Runs `work` in a savepoint and answers after the group's commit. `on_commit` runs on the
@@ -132,8 +132,8 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ende
         let work = std::iter::once(first).chain(queue.try_iter().take(GROUP - 1));
         let writes = work.filter_map(|work| match work {
             Work::Write(write) => Some(write),
-            Work::EmptyJournal(tell) => {
-                asked.push(tell);
+            Work::EmptyJournal(answer) => {
+                asked.push(answer);
                 None
             }
         });
@@ -142,9 +142,9 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ende
         commit_group(&connection, writes, group, transaction_ended);
         if !asked.is_empty() {
             let emptied = empty_journal(&connection);
-            for tell in asked {
+            for answer in asked {
                 // Whoever asked may have gone.
-                let _ = tell.send(emptied);
+                let _ = answer.send(emptied);
             }
         }
     }

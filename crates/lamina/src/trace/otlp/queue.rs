@@ -38,7 +38,7 @@ impl Dropped {
     }
 
     /// Said once, and once more when it is over.
-    fn told(&self, failed: Option<&str>) {
+    fn log_export(&self, failed: Option<&str>) {
         let was = self.failing.swap(failed.is_some(), Ordering::Relaxed);
         match failed {
             Some(error) if !was => {
@@ -118,10 +118,10 @@ impl SpanExporter for Counted {
         let sent = self.exporter.export(batch).await;
         self.dropped.waiting.fetch_sub(spans, Ordering::Relaxed);
         match &sent {
-            Ok(()) => self.dropped.told(None),
+            Ok(()) => self.dropped.log_export(None),
             Err(error) => {
                 self.dropped.add(spans);
-                self.dropped.told(Some(&error.to_string()));
+                self.dropped.log_export(Some(&error.to_string()));
             }
         }
         sent

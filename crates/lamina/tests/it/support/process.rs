@@ -74,15 +74,15 @@ impl Process {
         command.current_dir(Path::new(env!("CARGO_TARGET_TMPDIR")));
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, serves) = oneshot::channel();
+        let (signal, serves) = oneshot::channel();
         let said = tokio::spawn(async move {
-            let (mut said, mut tell) = (String::new(), Some(tell));
+            let (mut said, mut signal) = (String::new(), Some(signal));
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some((_, address)) = line.split_once("lamina serves on ")
-                    && let Some(tell) = tell.take()
+                    && let Some(signal) = signal.take()
                 {
                     let end = address.find(['"', ' ']).unwrap_or(address.len());
-                    let _ = tell.send(address[..end].to_owned());
+                    let _ = signal.send(address[..end].to_owned());
                 }
                 said.push_str(&line);
                 said.push('\n');

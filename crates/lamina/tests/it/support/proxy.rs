@@ -35,8 +35,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let breaks = Arc::new(Mutex::new(breaks.iter().copied().collect()));
-        let (tell, broken) = mpsc::unbounded_channel();
-        let serving = tokio::spawn(serve(listener, service, Arc::clone(&breaks), tell));
+        let (signal, broken) = mpsc::unbounded_channel();
+        let serving = tokio::spawn(serve(listener, service, Arc::clone(&breaks), signal));
         Self {
             base,
             breaks,
@@ -66,17 +66,17 @@ async fn serve(
     listener: TcpListener,
     service: SocketAddr,
     breaks: Arc<Mutex<VecDeque<Break>>>,
-    tell: mpsc::UnboundedSender<()>,
+    signal: mpsc::UnboundedSender<()>,
 ) {
     // Dropped with this task, and its connections with it.
     let mut lines = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
-        let (breaks, tell) = (Arc::clone(&breaks), tell.clone());
+        let (breaks, signal) = (Arc::clone(&breaks), signal.clone());
         lines.spawn(async move {
             // A service that is down is a client that is cut.
             if let Ok(service) = TcpStream::connect(service).await {
-                line(client, service, &breaks, &tell).await;
+                line(client, service, &breaks, &signal).await;
             }
         });
     }
@@ -86,7 +86,7 @@ async fn line(
     client: TcpStream,
     service: TcpStream,
     breaks: &Mutex<VecDeque<Break>>,
-    tell: &mpsc::UnboundedSender<()>,
+    signal: &mpsc::UnboundedSender<()>,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_service, mut to_service) = service.into_split();
@@ -106,7 +106,7 @@ async fn line(
                 if due { breaks.pop_front() } else { None }
             };
             if due.is_some() {
-                let _ = tell.send(());
+                let _ = signal.send(());
                 return due;
             }
         }

@@ -1,4 +1,4 @@
-//! What is told of a job that somebody deleted: one log line, its count, and the end of its trace. It
+//! What is recorded of a job that somebody deleted: one log line, its count, and the end of its trace. It
 //! deletes nothing.
 
 use crate::jobs::{Phase, UnixMs, whole_ms};
@@ -6,27 +6,27 @@ use crate::metrics::JobMetrics;
 use crate::store::Ended;
 use crate::trace::{JobEnd, Tracer};
 
-/// By whose wish a job went.
+/// Who deleted a job.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wish {
+pub(super) enum DeletedBy {
     Owner,
     Operator,
 }
 
-/// Tells that a job was deleted at `now`. The trace of a job that had ended before is whole already;
+/// Records that a job was deleted at `now`. The trace of a job that had ended before is whole already;
 /// one that was under way ends here, and that is no error.
-pub(super) fn tell_deleted(
+pub(super) fn record_deleted(
     job: &Ended,
-    wish: Wish,
+    by: DeletedBy,
     now: UnixMs,
     metrics: &JobMetrics,
     tracer: &Tracer,
 ) {
     let age_ms = whole_ms(now.since(job.created_at));
     let engine = job.engine.as_str();
-    let by = match wish {
-        Wish::Owner => "owner",
-        Wish::Operator => "operator",
+    let by = match by {
+        DeletedBy::Owner => "owner",
+        DeletedBy::Operator => "operator",
     };
     tracing::info!(job = %job.id, owner = %job.owner, engine, by, age_ms, "job deleted");
     metrics.ended(job.engine, Phase::Deleted, None);

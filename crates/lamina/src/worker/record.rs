@@ -1,4 +1,4 @@
-//! What is told of a job's way: one log line for each change of state, and the counts and times
+//! What is recorded of a job's way: one log line for each change of state, and the counts and times
 //! behind it. It changes nothing. A line names the job, its owner, its engine and how long things
 //! took; never a prompt, an address or a byte of a picture.
 
@@ -16,13 +16,13 @@ const EXPIRED: &str = "job_expired";
 
 impl Worker {
     /// A claim succeeded.
-    pub(super) fn tell_claim(&self, job: &Claimed) {
+    pub(super) fn record_claim(&self, job: &Claimed) {
         let waited = self.parts.clock.now().since(job.due_at);
         self.parts.metrics.claimed(job.phase, waited);
     }
 
     /// A step ended; `report` is none when its lease was lost.
-    pub(super) fn tell_step(
+    pub(super) fn record_step(
         &self,
         phase: Phase,
         report: Option<&Report>,
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// A change is written. `claimed_in` is the phase in which the claim found the job.
-    pub(super) fn tell_change(
+    pub(super) fn record_change(
         &self,
         job: &Claimed,
         change: &Change,
@@ -97,7 +97,7 @@ impl Worker {
     }
 
     /// A step lost its lease; `gone` when its job was deleted or expired.
-    pub(super) fn tell_lost(&self, job: &Claimed, gone: bool) {
+    pub(super) fn record_lost_lease(&self, job: &Claimed, gone: bool) {
         let (id, engine) = (job.lease.job, job.engine.as_str());
         let loss = if gone {
             LeaseLoss::Gone
@@ -109,7 +109,7 @@ impl Worker {
     }
 
     /// A job's time is over.
-    pub(super) fn tell_expired(&self, job: &Ended) {
+    pub(super) fn record_expired(&self, job: &Ended) {
         let now = self.parts.clock.wall();
         let (age_ms, engine) = (whole_ms(now.since(job.created_at)), job.engine.as_str());
         tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job expired");
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// A job was set aside.
-    pub(super) fn tell_set_aside(&self, job: &Ended) {
+    pub(super) fn record_set_aside(&self, job: &Ended) {
         let code = crate::jobs::FailureCode::CrashLoop.as_str();
         let wall = self.parts.clock.wall();
         let age_ms = whole_ms(wall.since(job.created_at));
