@@ -114,7 +114,7 @@ enum State {
 }
 
 impl Local {
-    /// An engine that reads sources from `blobs` and rings `waker` when a run has ended.
+    /// An engine that reads sources from `blobs` and notifies `waker` when a run has ended.
     #[must_use]
     pub fn new(blobs: Blobs, compute: ComputeLog, waker: Waker, settings: LocalSettings) -> Self {
         let at_once = settings.concurrency.max(1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Two bells: one for work that became due, one for bytes that became erasable.
+/// Two notifications: one for work that became due, one for bytes that became erasable.
 #[derive(Clone, Debug, Default)]
 pub struct Signal {
     /// A job can be claimed.

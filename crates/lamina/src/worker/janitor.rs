@@ -69,12 +69,12 @@ struct Janitor {
     uploads: Backlog<UploadId>,
     unused: Backlog<UploadId>,
     runs: Backlog<JobId>,
-    /// Rung when there may be a run to end.
+    /// Notified when there may be a run to end.
     run_ends: Notify,
 }
 
 pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
-    let (bell, pause) = (
+    let (wake, pause) = (
         worker.parts.store.signal().erase.clone(),
         worker.settings.storage_pause,
     );
@@ -91,7 +91,7 @@ pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
     let (in_vain, journal_round) = (AtomicU32::new(0), AtomicU32::new(0));
     let (marked, mark_period) = (Mutex::new(None), PERIOD);
     tokio::join!(
-        sweeper::every("janitor", PERIOD, Some(&bell), &stop, || janitor.round()),
+        sweeper::every("janitor", PERIOD, Some(&wake), &stop, || janitor.round()),
         sweeper::every("runs", PERIOD, Some(&janitor.run_ends), &stop, || {
             janitor.end_runs()
         }),

@@ -1,5 +1,5 @@
-//! The skeleton of everything that sweeps: run once, then again after a period or when a bell
-//! rings; one log line only when something was done.
+//! The skeleton of everything that sweeps: run once, then again after a period or when it is
+//! woken; one log line only when something was done.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn every<C, F, E>(
     name: &'static str,
     period: Duration,
-    bell: Option<&Notify>,
+    wake: Option<&Notify>,
     stop: &CancellationToken,
     sweep: impl Fn() -> F,
 ) where
@@ -22,9 +22,9 @@ pub(super) async fn every<C, F, E>(
     F: Future<Output = Result<C, E>>,
 {
     while !stop.is_cancelled() {
-        let rung = async {
-            match bell {
-                Some(bell) => bell.notified().await,
+        let woken = async {
+            match wake {
+                Some(wake) => wake.notified().await,
                 None => std::future::pending().await,
             }
         };
@@ -41,7 +41,7 @@ pub(super) async fn every<C, F, E>(
             }
         }
         tokio::select! {
-            () = rung => {}
+            () = woken => {}
             () = sleep_until(Instant::now() + period) => {}
             () = stop.cancelled() => {}
         }

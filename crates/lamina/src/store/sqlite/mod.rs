@@ -261,41 +261,41 @@ impl SqliteStore {
         self.threads()?.writer.write(work, || {}).await
     }
 
-    /// Like [`Self::write`], and rings `bell` once the write is durable.
-    async fn write_and_ring<T, F>(
+    /// Like [`Self::write`], and notifies `wake` once the write is durable.
+    async fn write_and_notify<T, F>(
         &self,
-        bell: &std::sync::Arc<tokio::sync::Notify>,
+        wake: &std::sync::Arc<tokio::sync::Notify>,
         work: F,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let bell = std::sync::Arc::clone(bell);
+        let wake = std::sync::Arc::clone(wake);
         self.threads()?
             .writer
-            .write(work, move || bell.notify_one())
+            .write(work, move || wake.notify_one())
             .await
     }
 }
 
 impl SqliteStore {
-    /// A write after which words that were there are gone, so that the journal wants emptying; rings
-    /// `bell` as well once it is durable.
+    /// A write after which words that were there are gone, so that the journal wants emptying; notifies
+    /// `wake` as well once it is durable.
     async fn forget<T, F>(
         &self,
-        bell: Option<&std::sync::Arc<tokio::sync::Notify>>,
+        wake: Option<&std::sync::Arc<tokio::sync::Notify>>,
         work: F,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (bell, forgotten) = (bell.cloned(), std::sync::Arc::clone(&self.forgotten));
+        let (wake, forgotten) = (wake.cloned(), std::sync::Arc::clone(&self.forgotten));
         let on_commit = move || {
             forgotten.store(true, Ordering::Release);
-            if let Some(bell) = bell {
-                bell.notify_one();
+            if let Some(wake) = wake {
+                wake.notify_one();
             }
         };
         self.threads()?.writer.write(work, on_commit).await

@@ -38,14 +38,14 @@ impl Oversight for SqliteStore {
         pay_again: bool,
         now: UnixMs,
     ) -> Result<Retrial, StoreError> {
-        let bell = Arc::clone(&self.signal.due);
-        self.write_and_ring(&bell, move |db| retry(db, id, pay_again, now))
+        let wake = Arc::clone(&self.signal.due);
+        self.write_and_notify(&wake, move |db| retry(db, id, pay_again, now))
             .await
     }
 
     async fn job_cancel(&self, id: JobId, now: UnixMs) -> Result<Deletion, StoreError> {
-        let bell = Arc::clone(&self.signal.erase);
-        self.write_and_ring(&bell, move |db| {
+        let wake = Arc::clone(&self.signal.erase);
+        self.write_and_notify(&wake, move |db| {
             let owner = db
                 .prepare_cached("select owner from jobs where id = ?1")?
                 .query_row([text(id)], owner)

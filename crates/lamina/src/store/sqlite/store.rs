@@ -1,5 +1,5 @@
 //! The [`Store`] trait over the SQL of the sibling files: which calls read, which write, and which
-//! ring a bell. No SQL here.
+//! wake whoever waits. No SQL here.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ impl Store for SqliteStore {
         key: Option<IdempotencyKey>,
     ) -> Result<Created, StoreError> {
         let caps = self.storage_caps();
-        let created = self.write_and_ring(&self.signal.due, move |db| {
+        let created = self.write_and_notify(&self.signal.due, move |db| {
             jobs::create(db, &job, key.as_ref(), caps)
         });
         Ok(created.await??)
@@ -107,7 +107,7 @@ impl Store for SqliteStore {
 
     async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
-        self.write_and_ring(&self.signal.due, move |db| queue::release(db, &lease))
+        self.write_and_notify(&self.signal.due, move |db| queue::release(db, &lease))
             .await
     }
 
@@ -118,7 +118,7 @@ impl Store for SqliteStore {
         now: UnixMs,
     ) -> Result<u64, StoreError> {
         let (worker, computed) = (worker.to_owned(), computed.to_vec());
-        self.write_and_ring(&self.signal.due, move |db| {
+        self.write_and_notify(&self.signal.due, move |db| {
             queue::end_all_others(db, &worker, &computed, now)
         })
         .await
@@ -138,13 +138,13 @@ impl Store for SqliteStore {
         if keep {
             self.write(work).await
         } else {
-            self.write_and_ring(&self.signal.due, work).await
+            self.write_and_notify(&self.signal.due, work).await
         }
     }
 
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError> {
         let nonce = nonce.clone();
-        self.write_and_ring(&self.signal.due, move |db| {
+        self.write_and_notify(&self.signal.due, move |db| {
             queue::wake(db, id, nonce.as_str(), now)
         })
         .await
@@ -170,7 +170,7 @@ impl Store for SqliteStore {
     }
 
     async fn queue_shift(&self, millis: i64) -> Result<(), StoreError> {
-        self.write_and_ring(&self.signal.due, move |db| queue::shift(db, millis))
+        self.write_and_notify(&self.signal.due, move |db| queue::shift(db, millis))
             .await
     }
 
@@ -262,7 +262,7 @@ impl Store for SqliteStore {
         now: UnixMs,
     ) -> Result<bool, StoreError> {
         let (nonce, request) = (nonce.clone(), request.clone());
-        self.write_and_ring(&self.signal.due, move |db| {
+        self.write_and_notify(&self.signal.due, move |db| {
             submissions::adopt(db, id, &nonce, &request, now)
         })
         .await
