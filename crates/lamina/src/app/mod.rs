@@ -2,7 +2,7 @@
 //! and the stop token. It decides nothing that a part could decide.
 
 mod access;
-mod counter;
+mod control_file;
 mod desk;
 mod error;
 mod fal;
@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::key_rules;
 pub(crate) use self::access::nobody_may_call;
-pub(crate) use self::counter::Counter;
-use self::counter::OpenCounter;
+pub(crate) use self::control_file::ControlFile;
+use self::control_file::OpenControlFile;
 pub(crate) use self::desk::{Absent, open_desk};
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
@@ -76,7 +76,7 @@ pub struct App {
     keys: ApiKeys,
     pass: ApiKey,
     database: PathBuf,
-    counter: Option<OpenCounter>,
+    control_file: Option<OpenControlFile>,
     draining: CancellationToken,
     metrics: Metrics,
     tracer: Tracer,
@@ -253,7 +253,7 @@ impl App {
             keys,
             pass,
             database: config.database_path.clone(),
-            counter: None,
+            control_file: None,
             draining,
             metrics,
             tracer,
@@ -302,7 +302,7 @@ impl App {
         )
         .await;
         if let Ok(bound) = listener.local_addr() {
-            self.open_counter(bound);
+            self.open_control_file(bound);
         }
         let draining = self.draining.clone().drop_guard();
         let drain = async {
@@ -332,7 +332,7 @@ impl App {
             work,
             scraping::serve(self.scraped_on, self.scrape, stopped.clone()),
         );
-        drop(self.counter);
+        drop(self.control_file);
         self.store.close().await;
         self.tracer.stop(LAST_SPANS).await;
     }
@@ -353,9 +353,9 @@ impl App {
     }
 
     /// Lets the command line on this machine find the service at `bound`.
-    pub(super) fn open_counter(&mut self, bound: SocketAddr) {
-        if self.counter.is_none() {
-            self.counter = OpenCounter::write(&self.database, bound, &self.pass);
+    pub(super) fn open_control_file(&mut self, bound: SocketAddr) {
+        if self.control_file.is_none() {
+            self.control_file = OpenControlFile::write(&self.database, bound, &self.pass);
         }
     }
 }

@@ -30,7 +30,7 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
     if let Some(listener) = scraping::listen(config.metrics_listen).await? {
         app = app.scraped_on(listener);
     }
-    app.open_counter(bound);
+    app.open_control_file(bound);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone());
     // Beside the start, not within it; whoever connects sooner waits for it.

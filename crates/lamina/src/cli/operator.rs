@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{runtime, say};
-use crate::app::{self, Absent, AdminDesk, Counter, StartError};
+use crate::app::{self, Absent, AdminDesk, ControlFile, StartError};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::store::sqlite::OpenError;
@@ -102,12 +102,12 @@ impl Way {
             }
             Err(StartError::Database(OpenError::OwnedByAnother { path })) => {
                 let path = path.display();
-                let counter = Counter::of(&config.database_path).ok_or_else(|| {
+                let control_file = ControlFile::of(&config.database_path).ok_or_else(|| {
                     format!(
                         "{path} is in use, and the service that uses it left no word where it is; give --url and ADMIN_KEY"
                     )
                 })?;
-                Self::wire(counter.url, counter.key)
+                Self::wire(control_file.url, control_file.key)
             }
             Err(error) => Err(error.to_string()),
         }

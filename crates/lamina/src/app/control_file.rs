@@ -15,14 +15,14 @@ use crate::secret;
 
 /// Where the running service is, and the key for it.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Counter {
+pub(crate) struct ControlFile {
     /// Its address, such as `http://127.0.0.1:8080`.
     pub(crate) url: String,
     /// Opens `/api/admin`.
     pub(crate) key: SecretString,
 }
 
-impl Counter {
+impl ControlFile {
     /// Reads what a service over this database wrote; `None` when none runs or it cannot be read.
     pub(crate) fn of(database: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(path(database)).ok()?;
@@ -32,9 +32,9 @@ impl Counter {
 
 /// The file while the service runs; removed when dropped.
 #[derive(Debug)]
-pub(super) struct OpenCounter(PathBuf);
+pub(super) struct OpenControlFile(PathBuf);
 
-impl OpenCounter {
+impl OpenControlFile {
     /// Writes the file. A service whose folder cannot be written has worse to tell, so a failure
     /// is only logged: the command line can still be given a URL and `ADMIN_KEY`.
     pub(super) fn write(database: &Path, bound: SocketAddr, pass: &ApiKey) -> Option<Self> {
@@ -51,7 +51,7 @@ impl OpenCounter {
     }
 }
 
-impl Drop for OpenCounter {
+impl Drop for OpenControlFile {
     fn drop(&mut self) {
         // What cannot be removed names a key that is worth nothing any more.
         let _ = std::fs::remove_file(&self.0);
@@ -85,8 +85,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (database, pass) = (folder.path().join("lamina.db"), ApiKey::random());
         let bound = "0.0.0.0:81".parse().unwrap();
-        let open = OpenCounter::write(&database, bound, &pass).unwrap();
-        let read = Counter::of(&database).unwrap();
+        let open = OpenControlFile::write(&database, bound, &pass).unwrap();
+        let read = ControlFile::of(&database).unwrap();
         assert_eq!(read.url, "http://127.0.0.1:81");
         assert_eq!(read.key.expose_secret(), pass.expose());
         assert!(!format!("{read:?}").contains(pass.expose()));
@@ -100,6 +100,6 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         drop(open);
-        assert!(Counter::of(&database).is_none());
+        assert!(ControlFile::of(&database).is_none());
     }
 }
