@@ -2,8 +2,8 @@
 //! and the stop token. It decides nothing that a part could decide.
 
 mod access;
+mod admin_state;
 mod control_file;
-mod desk;
 mod error;
 mod fal;
 mod fetching;
@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::access::key_rules;
 pub(crate) use self::access::nobody_may_call;
+pub(crate) use self::admin_state::{Absent, open_admin_state};
 pub(crate) use self::control_file::ControlFile;
 use self::control_file::OpenControlFile;
-pub(crate) use self::desk::{Absent, open_desk};
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
 use self::fal::{fal_settings, keep_webhook_keys};
@@ -42,8 +42,8 @@ use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
 use crate::fetch::Fetcher;
-pub(crate) use crate::http::AdminDesk;
-use crate::http::{self, ApiKeys, BodyBudget, ConnectionLimits, Edge, EdgeLimits};
+pub(crate) use crate::http::AdminState;
+use crate::http::{self, ApiKeys, ApiState, BodyBudget, ConnectionLimits, RequestLimits};
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
@@ -58,7 +58,7 @@ pub struct Tuning {
     /// Retries, leases, slots.
     pub worker: WorkerSettings,
     /// Bounds on requests.
-    pub edge: EdgeLimits,
+    pub requests: RequestLimits,
     /// Bounds on connections.
     pub connections: ConnectionLimits,
     /// How long a fetch of a source or a layer may take in all; `None` keeps the defaults.
@@ -169,9 +169,9 @@ impl App {
         let incoming = data.join("incoming");
         let inbox = Inbox::open(&incoming)
             .map_err(|error| StartError::Folder(incoming.display().to_string(), error))?;
-        let bodies = BodyBudget::new(tuning.edge.body_bytes);
+        let bodies = BodyBudget::new(tuning.requests.body_bytes);
         let wall_lead = Arc::new(WallLead::of(clock.moment()));
-        let edge = Arc::new(Edge {
+        let api = Arc::new(ApiState {
             wall_lead: Arc::clone(&wall_lead),
             store: Arc::clone(&store),
             blobs: blobs.clone(),
@@ -195,7 +195,7 @@ impl App {
             host_names: config.host_names.clone(),
             spool,
             bodies: bodies.clone(),
-            limits: edge_limits(config, tuning.edge),
+            limits: request_limits(config, tuning.requests),
             metrics: metrics.clone(),
             tracer: tracer.clone(),
             draining: draining.clone(),
@@ -213,7 +213,7 @@ impl App {
             clock_hold: config.clock_step_hold,
             ..tuning.worker
         };
-        let scrape = scraping::router(Arc::clone(&edge), data);
+        let scrape = scraping::router(Arc::clone(&api), data);
         let kept_clock = Arc::clone(&clock);
         let parts = Parts {
             store: Arc::clone(&store),
@@ -244,7 +244,7 @@ impl App {
             ..tuning.connections
         };
         Ok(Self {
-            router: http::router(edge),
+            router: http::router(api),
             connections,
             bodies,
             worker,
@@ -374,7 +374,7 @@ fn prices(engines: &Engines) -> HashMap<EngineKind, u64> {
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// A picture of the largest size must fit into a JSON body as base64, beside its fields.
-fn edge_limits(config: &Config, mut limits: EdgeLimits) -> EdgeLimits {
+fn request_limits(config: &Config, mut limits: RequestLimits) -> RequestLimits {
     let as_base64 = config.max_image_bytes.saturating_mul(4) / 3 + (1 << 20);
     limits.json_bytes = limits.json_bytes.max(as_base64);
     limits

@@ -10,11 +10,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
-use crate::http::{self, BodyBudget, ConnectionLimits, Edge, Scrape};
+use crate::http::{self, ApiState, BodyBudget, ConnectionLimits, Scrape};
 use crate::metrics::RequestMetrics;
 
 /// `/metrics` over this service; `data` is the folder of its database.
-pub(super) fn router(edge: Arc<Edge>, data: &Path) -> Router {
+pub(super) fn router(state: Arc<ApiState>, data: &Path) -> Router {
     // A database beside the program has no folder in its path.
     let data = if data.as_os_str().is_empty() {
         Path::new(".")
@@ -22,7 +22,7 @@ pub(super) fn router(edge: Arc<Edge>, data: &Path) -> Router {
         data
     };
     http::metrics_router(Scrape {
-        edge,
+        state,
         data: data.to_owned(),
     })
 }

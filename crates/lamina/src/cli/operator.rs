@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{runtime, say};
-use crate::app::{self, Absent, AdminDesk, ControlFile, StartError};
+use crate::app::{self, Absent, AdminState, ControlFile, StartError};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::store::sqlite::OpenError;
@@ -44,7 +44,7 @@ enum Way {
         base: String,
         key: SecretString,
     },
-    File(Box<AdminDesk>),
+    File(Box<AdminState>),
 }
 
 impl Target {
@@ -89,8 +89,8 @@ impl Way {
     fn on_this_machine(config: &Config, absent: Absent) -> Result<Self, String> {
         let path = &config.database_path;
         let is_new = !path.exists();
-        match app::open_desk(config, absent, Arc::new(SystemClock::default())) {
-            Ok(desk) => {
+        match app::open_admin_state(config, absent, Arc::new(SystemClock::default())) {
+            Ok(state) => {
                 if is_new {
                     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                     say(&format!(
@@ -98,7 +98,7 @@ impl Way {
                         path.display()
                     ));
                 }
-                Ok(Self::File(Box::new(desk)))
+                Ok(Self::File(Box::new(state)))
             }
             Err(StartError::Database(OpenError::OwnedByAnother { path })) => {
                 let path = path.display();
@@ -124,8 +124,8 @@ impl Service {
     ) -> Result<Value, String> {
         let (status, answer) = self.runtime.block_on(async {
             match &self.way {
-                Way::File(desk) => {
-                    let reply = desk.ask(method.as_str(), path, body).await;
+                Way::File(state) => {
+                    let reply = state.ask(method.as_str(), path, body).await;
                     Ok((reply.status, reply.body))
                 }
                 Way::Wire { client, base, key } => {
@@ -165,8 +165,8 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        if let Way::File(desk) = &self.way {
-            self.runtime.block_on(desk.store.close());
+        if let Way::File(state) = &self.way {
+            self.runtime.block_on(state.store.close());
         }
     }
 }

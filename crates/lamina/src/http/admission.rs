@@ -6,29 +6,30 @@
 
 use std::sync::Arc;
 
-use super::edge::Edge;
 use super::error::ApiError;
 use super::keys::Account;
+use super::state::ApiState;
 use crate::access::UtcDay;
 use crate::jobs::EngineKind;
 use crate::store::LAYERS_BYTES;
 
 /// Refuses a job that is one too many, or one that could not be paid for today.
 pub(super) async fn admit(
-    edge: &Edge,
+    state: &ApiState,
     account: &Arc<Account>,
     engine: EngineKind,
 ) -> Result<(), ApiError> {
-    edge.store
+    state
+        .store
         .storage_room(&account.owner, LAYERS_BYTES)
         .await?;
-    let price = edge.engines.prices.get(&engine).copied().unwrap_or(0);
-    let capped = price > 0 && (edge.daily_microusd.is_some() || account.daily_microusd.is_some());
+    let price = state.engines.prices.get(&engine).copied().unwrap_or(0);
+    let capped = price > 0 && (state.daily_microusd.is_some() || account.daily_microusd.is_some());
     if account.max_jobs.is_none() && !capped {
         return Ok(());
     }
-    let now = edge.clock.wall();
-    let usage = edge
+    let now = state.clock.wall();
+    let usage = state
         .store
         .owner_usage(&account.owner, UtcDay::of(now))
         .await?;
@@ -37,7 +38,7 @@ pub(super) async fn admit(
     }
     let over =
         |spent: u64, cap: Option<u64>| cap.is_some_and(|cap| spent.saturating_add(price) > cap);
-    let whole = over(usage.total_microusd, edge.daily_microusd);
+    let whole = over(usage.total_microusd, state.daily_microusd);
     if capped && (whole || over(usage.owner_microusd, account.daily_microusd)) {
         let left = UtcDay::until_next(now).as_secs() + 1;
         return Err(ApiError::SpendLimitReached {

@@ -18,10 +18,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::browser::refuse_strangers_pages;
-use super::edge::Edge;
 use super::error::ApiError;
 use super::keys::Account;
 use super::rate::RateMeter;
+use super::state::ApiState;
 use super::tus::METHOD_OVERRIDE;
 use crate::jobs::OwnerId;
 
@@ -34,11 +34,11 @@ const PART_BYTES: u64 = 64 << 10;
 /// pages send. Stands before every `/api` route but the operator's. The owner is put on the answer
 /// as well, for the log line.
 pub(super) async fn authenticate(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let account = match identify(&edge, &request) {
+    let account = match identify(&state, &request) {
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
@@ -110,12 +110,12 @@ fn brings_part(request: &Request) -> bool {
     patches && request.body().size_hint().lower() >= PART_BYTES
 }
 
-fn identify(edge: &Edge, request: &Request) -> Result<Arc<Account>, ApiError> {
-    if let Some(anybody) = edge.keys.without_key() {
-        refuse_strangers_pages(edge, request.method(), request.uri(), request.headers())?;
+fn identify(state: &ApiState, request: &Request) -> Result<Arc<Account>, ApiError> {
+    if let Some(anybody) = state.keys.without_key() {
+        refuse_strangers_pages(state, request.method(), request.uri(), request.headers())?;
         return Ok(anybody);
     }
-    let found = bearer(request.headers()).and_then(|key| edge.keys.of(key));
+    let found = bearer(request.headers()).and_then(|key| state.keys.of(key));
     found.ok_or_else(|| unauthorized(request.headers()))
 }
 

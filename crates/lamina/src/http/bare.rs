@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiKeys, BodyBudget, CorsOrigins, Edge, EdgeLimits, Engines, HostNames};
+use super::{ApiKeys, ApiState, BodyBudget, CorsOrigins, Engines, HostNames, RequestLimits};
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock as _, ManualClock, WallLead};
 use crate::disk::Space;
@@ -24,9 +24,9 @@ use crate::trace::Tracer;
 /// How long jobs and uploads are kept.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The edge, and hands on what an [`Edge`] hides.
+/// The edge, and hands on what an [`ApiState`] hides.
 pub(super) struct Bare {
-    pub(super) edge: Edge,
+    pub(super) state: ApiState,
     pub(super) store: Arc<SqliteStore>,
     /// Beats for the worker that is not there; it has just beaten.
     pub(super) pulse: watch::Sender<Option<Instant>>,
@@ -41,7 +41,7 @@ impl Bare {
         let store = Arc::new(SqliteStore::open(&database).expect("the folder can be written"));
         let inbox = Inbox::open(&folder.join("incoming")).expect("the folder can be written");
         let pulse = watch::Sender::new(Some(Instant::now()));
-        let edge = Edge {
+        let state = ApiState {
             store: Arc::clone(&store) as Arc<dyn Store>,
             blobs,
             inbox,
@@ -69,8 +69,8 @@ impl Bare {
             host_names: HostNames::Any,
             webhooks: None,
             spool,
-            limits: EdgeLimits::default(),
-            bodies: BodyBudget::new(EdgeLimits::default().body_bytes),
+            limits: RequestLimits::default(),
+            bodies: BodyBudget::new(RequestLimits::default().body_bytes),
             metrics: Metrics::new(),
             tracer: Tracer::default(),
             draining: CancellationToken::new(),
@@ -78,6 +78,10 @@ impl Bare {
             space: Space::default(),
             ownership: watch::Sender::new(Ownership::Own).subscribe(),
         };
-        Self { edge, store, pulse }
+        Self {
+            state,
+            store,
+            pulse,
+        }
     }
 }

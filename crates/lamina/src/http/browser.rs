@@ -10,19 +10,19 @@ use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Uri};
 use url::{Host, Url};
 
-use super::edge::{CorsOrigins, Edge, HostNames};
 use super::error::ApiError;
 use super::origin::asked_host;
+use super::state::{ApiState, CorsOrigins, HostNames};
 
 /// Refuses what only a stranger's page can have sent.
 pub(super) fn refuse_strangers_pages(
-    edge: &Edge,
+    state: &ApiState,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<(), ApiError> {
     let host = asked_host(uri, headers).ok_or(ApiError::InvalidHost)?;
-    if !is_own(edge, host) {
+    if !is_own(state, host) {
         return Err(ApiError::HostNotAllowed);
     }
     // What a page of another origin reads, the browser keeps from it.
@@ -31,7 +31,7 @@ pub(super) fn refuse_strangers_pages(
         return Ok(());
     };
     match origin.to_str() {
-        Ok(origin) if may_write(edge, host, origin) => Ok(()),
+        Ok(origin) if may_write(state, host, origin) => Ok(()),
         _ => Err(ApiError::OriginNotAllowed),
     }
 }
@@ -67,18 +67,18 @@ pub(super) fn refuse_other_origins(
 
 /// Whether no stranger's DNS can have brought the request here under this name. An address is
 /// looked up nowhere; `localhost` and what ends in it belongs to the machine (RFC 6761, 6.3).
-fn is_own(edge: &Edge, host: &str) -> bool {
+fn is_own(state: &ApiState, host: &str) -> bool {
     let name = match parse(host) {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => return true,
         Some(Host::Domain(name)) => name,
         None => return false,
     };
     let name = name.trim_end_matches('.');
-    let public = edge.public_url.as_ref().and_then(Url::host_str);
+    let public = state.public_url.as_ref().and_then(Url::host_str);
     name == "localhost"
         || name.ends_with(".localhost")
         || public.is_some_and(|public| public == name)
-        || match &edge.host_names {
+        || match &state.host_names {
             HostNames::Any => true,
             HostNames::List(names) => names.iter().any(|own| own == name),
         }
@@ -94,12 +94,12 @@ fn parse(host: &str) -> Option<Host> {
 
 /// Whether a page of this origin may change anything: one of the service itself, or one that may
 /// read the answers too. `null`, the origin of pages that hide theirs, is neither.
-fn may_write(edge: &Edge, host: &str, origin: &str) -> bool {
+fn may_write(state: &ApiState, host: &str, origin: &str) -> bool {
     let same = |url: &Url| url.origin().ascii_serialization() == origin;
     let own = origin.split_once("://");
     own.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
-        || edge.public_url.as_ref().is_some_and(same)
-        || match &edge.cors {
+        || state.public_url.as_ref().is_some_and(same)
+        || match &state.cors {
             CorsOrigins::None => false,
             CorsOrigins::Any => true,
             CorsOrigins::List(urls) => urls.iter().any(same),

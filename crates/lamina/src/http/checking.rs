@@ -6,11 +6,11 @@
 //! Invariant: nothing of the unchecked bytes is read by anything else, and they are gone when the
 //! upload is stored.
 
-use super::edge::Edge;
 use super::error::ApiError;
 use super::intake::Intake;
 use super::picture;
 use super::spool::{SpoolWriter, Spooled};
+use super::state::ApiState;
 use crate::blobs::{BlobError, BlobKey};
 use crate::images::ImageError;
 use crate::jobs::{OwnerId, UploadId};
@@ -27,24 +27,24 @@ pub(super) struct Arrived {
 
 /// A promised upload, if it is this owner's.
 pub(super) async fn own(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     id: UploadId,
 ) -> Result<Option<Incoming>, ApiError> {
-    let promised = edge.store.incoming_get(id, edge.ends_by()).await?;
+    let promised = state.store.incoming_get(id, state.ends_by()).await?;
     Ok(promised.filter(|promised| promised.owner == *owner))
 }
 
 /// How far an upload is.
-pub(super) async fn arrived(edge: &Edge, promised: &Incoming) -> Result<Arrived, ApiError> {
+pub(super) async fn arrived(state: &ApiState, promised: &Incoming) -> Result<Arrived, ApiError> {
     let seen = match promised.arrival {
-        Arrival::Bucket => match edge.blobs.size(&BlobKey::Incoming(promised.id)).await {
+        Arrival::Bucket => match state.blobs.size(&BlobKey::Incoming(promised.id)).await {
             Ok((bytes, _)) => Some(bytes),
             Err(BlobError::Missing(_)) => None,
             Err(error) => return Err(error.into()),
         },
         Arrival::Link | Arrival::Resumable => {
-            let (inbox, id) = (edge.inbox.clone(), promised.id);
+            let (inbox, id) = (state.inbox.clone(), promised.id);
             blocking(move || inbox.seen(id)).await?
         }
     };
@@ -64,71 +64,71 @@ pub(super) async fn arrived(edge: &Edge, promised: &Incoming) -> Result<Arrived,
 
 /// Checks and stores a promised upload of `owner`; it is an upload like any other then.
 pub(super) async fn check(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     owner: &OwnerId,
     id: UploadId,
 ) -> Result<SourceInfo, ApiError> {
-    let promised = own(edge, owner, id).await?;
+    let promised = own(state, owner, id).await?;
     let promised = promised.ok_or(ApiError::UploadNotFound)?;
-    let Some(file) = whole(edge, &promised).await? else {
+    let Some(file) = whole(state, &promised).await? else {
         // Unless another request has checked it meanwhile.
-        let now = edge.ends_by();
-        let checked = edge.store.upload_get(owner, id, now).await?;
+        let now = state.ends_by();
+        let checked = state.store.upload_get(owner, id, now).await?;
         return checked
             .map(|record| record.info)
             .ok_or(ApiError::UploadPending);
     };
     let place = intake.of(owner).enter(file.len).await?;
-    let picture = picture::from_spool(edge, owner, file)
+    let picture = picture::from_spool(state, owner, file)
         .await
         .map_err(|error| error.at("/upload_id"))?;
     let info = picture.info;
     let key = BlobKey::Upload(id, info.media_type);
-    edge.blobs.put(&key, picture.bytes).await?;
+    state.blobs.put(&key, picture.bytes).await?;
     drop(place);
     let record = NewUpload {
         id,
         owner: owner.clone(),
         info,
         created_at: promised.created_at,
-        expires_at: promised.created_at.plus(edge.upload_ttl),
+        expires_at: promised.created_at.plus(state.upload_ttl),
     };
-    let checked = edge.store.incoming_check(record).await;
+    let checked = state.store.incoming_check(record).await;
     if let Err(StoreError::QuotaExceeded(_)) = checked {
         // The promise stays, and its bytes with it, until there is room or its time is over.
-        let _ = edge.blobs.erase_upload(id).await;
+        let _ = state.blobs.erase_upload(id).await;
     }
     if !checked? {
         // Its owner ended it, or its time was over, while it was looked at.
-        edge.blobs.erase_upload(id).await?;
+        state.blobs.erase_upload(id).await?;
         return Err(ApiError::UploadNotFound);
     }
-    forget_unchecked(edge, &promised).await;
+    forget_unchecked(state, &promised).await;
     Ok(info)
 }
 
 /// All of an upload; `None` when it is not all there.
-async fn whole(edge: &Edge, promised: &Incoming) -> Result<Option<Spooled>, ApiError> {
+async fn whole(state: &ApiState, promised: &Incoming) -> Result<Option<Spooled>, ApiError> {
     if promised.arrival == Arrival::Bucket {
-        return from_bucket(edge, promised.id).await;
+        return from_bucket(state, promised.id).await;
     }
-    let arrived = arrived(edge, promised).await?;
+    let arrived = arrived(state, promised).await?;
     let Some(len) = arrived.bytes.filter(|_| arrived.is_whole) else {
         return Ok(None);
     };
     if len == 0 {
-        return Ok(Some(Spooled::empty(&edge.bodies)));
+        return Ok(Some(Spooled::empty(&state.bodies)));
     }
-    let (inbox, id) = (edge.inbox.clone(), promised.id);
+    let (inbox, id) = (state.inbox.clone(), promised.id);
     let file = blocking(move || inbox.read(id)).await?;
     Ok(file.map(|file| Spooled::of_file(file, len)))
 }
 
 /// What a client put into the bucket, which nothing but this check keeps within its bounds.
-async fn from_bucket(edge: &Edge, id: UploadId) -> Result<Option<Spooled>, ApiError> {
-    let max_bytes = edge.images.max_bytes;
-    let opened = match edge.blobs.open(&BlobKey::Incoming(id), None).await {
+async fn from_bucket(state: &ApiState, id: UploadId) -> Result<Option<Spooled>, ApiError> {
+    let max_bytes = state.images.max_bytes;
+    let opened = match state.blobs.open(&BlobKey::Incoming(id), None).await {
         Ok(opened) => opened,
         Err(BlobError::Missing(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -137,7 +137,7 @@ async fn from_bucket(edge: &Edge, id: UploadId) -> Result<Option<Spooled>, ApiEr
     if opened.size > max_bytes {
         return Err(too_many().at("/upload_id"));
     }
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
+    let mut spool = SpoolWriter::new(&state.spool, state.limits.memory_bytes, &state.bodies);
     let (mut stream, mut left) = (opened.stream, max_bytes);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
@@ -148,14 +148,14 @@ async fn from_bucket(edge: &Edge, id: UploadId) -> Result<Option<Spooled>, ApiEr
 }
 
 /// What cannot be erased now goes with the upload.
-async fn forget_unchecked(edge: &Edge, promised: &Incoming) {
+async fn forget_unchecked(state: &ApiState, promised: &Incoming) {
     let erased = match promised.arrival {
         Arrival::Bucket => {
             let key = BlobKey::Incoming(promised.id);
-            edge.blobs.remove(&key).await.map_err(|e| e.to_string())
+            state.blobs.remove(&key).await.map_err(|e| e.to_string())
         }
         Arrival::Link | Arrival::Resumable => {
-            let erased = edge.inbox.erase(promised.id).await;
+            let erased = state.inbox.erase(promised.id).await;
             erased.map_err(|error| error.to_string())
         }
     };

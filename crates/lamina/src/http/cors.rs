@@ -16,9 +16,9 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use super::edge::CorsOrigins;
 use super::observe::REQUEST_ID;
 use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::state::CorsOrigins;
 use super::tus;
 
 /// Headers that the API reads. They are named in every answer to a preflight, beside whatever else

@@ -14,7 +14,6 @@ use super::admission::admit;
 use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
 use super::checking;
-use super::edge::Edge;
 use super::error::{ApiError, LinkFault};
 use super::intake::{Intake, Place};
 use super::job_view::JobAccepted;
@@ -27,6 +26,7 @@ use super::picture;
 use super::problem::Problem;
 use super::room;
 use super::spool::{SpoolWriter, Spooled};
+use super::state::ApiState;
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
 use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
@@ -60,7 +60,7 @@ use crate::trace;
     )
 )]
 pub(super) async fn create_job(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     State(intake): State<Intake>,
     Allowance(account): Allowance,
     request: Request,
@@ -69,23 +69,23 @@ pub(super) async fn create_job(
     require_json(&parts.headers)?;
     let key = idempotency_key(&parts.headers)?;
     let asked = AskedAt::of(&parts.uri, &parts.headers);
-    let _room = room::for_body(&edge, &body, edge.limits.json_bytes)?;
-    let body = receive(&edge, body, key.is_some()).await?;
+    let _room = room::for_body(&state, &body, state.limits.json_bytes)?;
+    let body = receive(&state, body, key.is_some()).await?;
     let key = key
         .zip(body.sha256)
         .map(|(key, body_sha256)| IdempotencyKey { key, body_sha256 });
     if let Some(key) = &key
-        && let Some(seen) = edge.store.job_by_key(&account.owner, key).await?
+        && let Some(seen) = state.store.job_by_key(&account.owner, key).await?
     {
-        return answer(&edge, seen, None);
+        return answer(&state, seen, None);
     }
-    let (created, id) = create(&edge, &intake, &account, &asked, body, key).await?;
-    answer(&edge, created, Some(id))
+    let (created, id) = create(&state, &intake, &account, &asked, body, key).await?;
+    answer(&state, created, Some(id))
 }
 
 /// Everything after the body is there and its key is known to be new.
 async fn create(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     account: &Arc<Account>,
     asked: &AskedAt,
@@ -97,25 +97,25 @@ async fn create(
     if body.in_memory().is_none() {
         place = Some(intake.enter(body.len).await?);
     }
-    let spec = parse(edge, &account.owner, body).await?;
-    let engine = edge.engines.choose(spec.engine)?;
-    admit(edge, account, engine).await?;
+    let spec = parse(state, &account.owner, body).await?;
+    let engine = state.engines.choose(spec.engine)?;
+    admit(state, account, engine).await?;
     let owner = account.owner.clone();
     let Moment {
         now: due_at,
         wall: now,
-    } = edge.clock.moment();
+    } = state.clock.moment();
     let id = JobId::new(now);
     let link = match &spec.source {
-        SourceInput::Url(url) => own_link::recognise(edge, asked, url)?,
+        SourceInput::Url(url) => own_link::recognise(state, asked, url)?,
         SourceInput::Base64(_) | SourceInput::Upload(_) => None,
     };
     let source = match link {
         Some(link) => {
             drop(place);
-            StoredSource::Stored(keep_linked(edge, intake, &owner, id, link).await?)
+            StoredSource::Stored(keep_linked(state, intake, &owner, id, link).await?)
         }
-        None => keep_source(edge, intake, place, &owner, id, spec.source).await?,
+        None => keep_source(state, intake, place, &owner, id, spec.source).await?,
     };
     let has_bytes = matches!(source, StoredSource::Stored(_));
     let job = NewJob {
@@ -126,27 +126,27 @@ async fn create(
         source,
         created_at: now,
         due_at,
-        expires_at: now.plus(edge.job_ttl),
+        expires_at: now.plus(state.job_ttl),
         max_active: account.max_jobs,
     };
     let owner = job.owner.clone();
-    let created = edge.store.job_create(job, key).await;
+    let created = state.store.job_create(job, key).await;
     if let Err(StoreError::QuotaExceeded(_)) = created
         && has_bytes
     {
         // What cannot be erased now has no job, so the janitor finds it.
-        let _ = edge.blobs.erase_job(id).await;
+        let _ = state.blobs.erase_job(id).await;
     }
     let created = created?;
     if created == Created::New {
         tracing::info!(job = %id, %owner, engine = engine.as_str(), "job created");
-        edge.metrics.jobs.created(engine);
+        state.metrics.jobs.created(engine);
         trace::link(id);
     }
     if has_bytes && created != Created::New {
         // Another request with the same key was first, or others took the last places. What cannot
         // be erased now has no job, so the janitor finds it.
-        let _ = edge.blobs.erase_job(id).await;
+        let _ = state.blobs.erase_job(id).await;
     }
     Ok((created, id))
 }
@@ -166,15 +166,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiError> {
-    let limits = &edge.limits;
+async fn receive(state: &ApiState, body: Body, hash: bool) -> Result<Spooled, ApiError> {
+    let limits = &state.limits;
     let meter = Meter {
         bytes: limits.json_bytes,
         idle: None,
         total: limits.json_total,
     };
-    let mut body = MeteredBody::new(body, meter)?.counted(&edge.metrics.requests);
-    let mut spool = SpoolWriter::new(&edge.spool, limits.memory_bytes, &edge.bodies);
+    let mut body = MeteredBody::new(body, meter)?.counted(&state.metrics.requests);
+    let mut spool = SpoolWriter::new(&state.spool, limits.memory_bytes, &state.bodies);
     if hash {
         spool = spool.hashing();
     }
@@ -184,17 +184,17 @@ async fn receive(edge: &Edge, body: Body, hash: bool) -> Result<Spooled, ApiErro
     Ok(spool.finish().await?)
 }
 
-async fn parse(edge: &Edge, owner: &OwnerId, body: Spooled) -> Result<JobSpec, ApiError> {
+async fn parse(state: &ApiState, owner: &OwnerId, body: Spooled) -> Result<JobSpec, ApiError> {
     if let Some(bytes) = body.in_memory() {
         return Ok(JobSpec::parse(bytes)?);
     }
     let work = move || Ok(JobSpec::parse(&body.load()?)?);
-    edge.pool.of(owner).run(1, work).await?
+    state.pool.of(owner).run(1, work).await?
 }
 
 /// Puts the job's source where the worker will look for it.
 async fn keep_source(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     place: Option<Place>,
     owner: &OwnerId,
@@ -208,17 +208,17 @@ async fn keep_source(
                 Some(place) => place,
                 None => intake.enter(text.len() as u64).await?,
             };
-            let picture = picture::from_base64(edge, owner, text)
+            let picture = picture::from_base64(state, owner, text)
                 .await
                 .map_err(|error| error.at("/image_base64"))?;
             let key = BlobKey::Source(id, picture.info.media_type);
-            edge.blobs.put(&key, picture.bytes).await?;
+            state.blobs.put(&key, picture.bytes).await?;
             Ok(StoredSource::Stored(picture.info))
         }
         SourceInput::Upload(upload) => {
             // It takes a place of its own size.
             drop(place);
-            let info = copy_upload(edge, intake, owner, upload, id).await?;
+            let info = copy_upload(state, intake, owner, upload, id).await?;
             Ok(StoredSource::Stored(info))
         }
     }
@@ -226,7 +226,7 @@ async fn keep_source(
 
 /// Puts what a link of this server stands for there.
 async fn keep_linked(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     owner: &OwnerId,
     id: JobId,
@@ -235,16 +235,19 @@ async fn keep_linked(
     let own_upload = match link {
         OwnLink::Ticket(upload) => Some(upload),
         OwnLink::Picture(BlobKey::Upload(upload, _)) => {
-            let record = edge.store.upload_get(owner, upload, edge.ends_by()).await?;
+            let record = state
+                .store
+                .upload_get(owner, upload, state.ends_by())
+                .await?;
             record.map(|_| upload)
         }
         OwnLink::Picture(_) => None,
     };
     match (own_upload, link) {
-        (None, OwnLink::Picture(key)) => own_link::take(edge, intake, owner, &key, id).await,
+        (None, OwnLink::Picture(key)) => own_link::take(state, intake, owner, &key, id).await,
         // As if its id had been given: nothing is decoded twice.
         (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
-            let copied = copy_upload(edge, intake, owner, upload, id).await;
+            let copied = copy_upload(state, intake, owner, upload, id).await;
             copied.map_err(|error| match error {
                 ApiError::UploadNotFound => ApiError::SourceLink(LinkFault::NoUpload),
                 ApiError::UploadPending => ApiError::SourceLink(LinkFault::Pending),
@@ -256,21 +259,22 @@ async fn keep_linked(
 
 /// An upload is copied, because it may expire before the job does.
 async fn copy_upload(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     owner: &OwnerId,
     upload: UploadId,
     job: JobId,
 ) -> Result<SourceInfo, ApiError> {
-    let now = edge.clock.wall();
-    let info = match edge.store.upload_get(owner, upload, now).await? {
+    let now = state.clock.wall();
+    let info = match state.store.upload_get(owner, upload, now).await? {
         Some(record) => record.info,
-        None => checking::check(edge, intake, owner, upload).await?,
+        None => checking::check(state, intake, owner, upload).await?,
     };
     let _place = intake.enter(info.bytes).await?;
     let from = BlobKey::Upload(upload, info.media_type);
     let to = BlobKey::Source(job, info.media_type);
-    edge.blobs
+    state
+        .blobs
         .copy(&from, &to)
         .await
         .map_err(|error| match error {
@@ -282,7 +286,7 @@ async fn copy_upload(
 }
 
 /// The answer to what a create came to; `id` is the id that a new job got.
-fn answer(edge: &Edge, created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
+fn answer(state: &ApiState, created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
     let (job_id, status, replayed) = match (created, id) {
         (Created::New, Some(id)) => (id, Status::Pending, false),
         (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
@@ -300,7 +304,7 @@ fn answer(edge: &Edge, created: Created, id: Option<JobId>) -> Result<Response, 
     let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
     response.extensions_mut().insert(About(job_id));
     let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::from_str(&public_path(edge, &format!("/api/jobs/{job_id}")))
+    if let Ok(location) = HeaderValue::from_str(&public_path(state, &format!("/api/jobs/{job_id}")))
     {
         headers.insert(LOCATION, location);
     }

@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::{BodyError, Meter, MeteredBody};
 use super::checking::blocking;
-use super::edge::Edge;
 use super::error::ApiError;
 use super::files::signature;
 use super::path::Segments;
 use super::problem::Problem;
 use super::room;
 use super::sink::Sink;
+use super::state::ApiState;
 use crate::blobs::Right;
 use crate::images::ImageError;
 use crate::jobs::UploadId;
@@ -53,69 +53,69 @@ use crate::store::{Arrival, Incoming};
     security(())
 )]
 pub(super) async fn put_file(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Segments((kind, id, file)): Segments<(String, String, String)>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let now = edge.ends_by();
-    let id = edge.links.verify_put(&path, exp, &sig, now)?;
-    promised(&edge, id).await?;
-    let _room = room::for_body(&edge, request.body(), edge.images.max_bytes)?;
-    let right = edge.inbox.take(id).await?;
+    let now = state.ends_by();
+    let id = state.links.verify_put(&path, exp, &sig, now)?;
+    promised(&state, id).await?;
+    let _room = room::for_body(&state, request.body(), state.images.max_bytes)?;
+    let right = state.inbox.take(id).await?;
     // Whoever had the right before may have used it, or the upload may be gone since.
-    let promised = promised(&edge, id).await?;
-    let inbox = edge.inbox.clone();
+    let promised = promised(&state, id).await?;
+    let inbox = state.inbox.clone();
     if blocking(move || inbox.seen(id)).await?.is_some() {
         return Err(ApiError::UploadAlreadyReceived);
     }
     let body = request.into_body();
     if promised.bytes.is_some() {
         // It was counted when the ticket was made.
-        receive(&edge, &promised, right, body).await?;
+        receive(&state, &promised, right, body).await?;
         return Ok(StatusCode::NO_CONTENT);
     }
-    let most = body.size_hint().upper().unwrap_or(edge.images.max_bytes);
-    let most = most.min(edge.images.max_bytes);
-    edge.store.incoming_reserve(id, most).await?;
-    let received = receive(&edge, &promised, right, body).await;
+    let most = body.size_hint().upper().unwrap_or(state.images.max_bytes);
+    let most = most.min(state.images.max_bytes);
+    state.store.incoming_reserve(id, most).await?;
+    let received = receive(&state, &promised, right, body).await;
     let kept = *received.as_ref().unwrap_or(&0);
-    edge.store.incoming_reserve(id, kept).await?;
+    state.store.incoming_reserve(id, kept).await?;
     received?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn promised(edge: &Edge, id: UploadId) -> Result<Incoming, ApiError> {
-    match edge.store.incoming_get(id, edge.ends_by()).await? {
+async fn promised(state: &ApiState, id: UploadId) -> Result<Incoming, ApiError> {
+    match state.store.incoming_get(id, state.ends_by()).await? {
         Some(promised) if promised.arrival == Arrival::Link => Ok(promised),
         Some(_) => Err(ApiError::LinkInvalid),
-        None if edge.store.upload_existing(&[id]).await?.is_empty() => Err(ApiError::FileGone),
+        None if state.store.upload_existing(&[id]).await?.is_empty() => Err(ApiError::FileGone),
         None => Err(ApiError::UploadAlreadyReceived),
     }
 }
 
 async fn receive(
-    edge: &Edge,
+    state: &ApiState,
     promised: &Incoming,
     right: Right,
     body: Body,
 ) -> Result<u64, ApiError> {
-    let max_bytes = edge.images.max_bytes;
+    let max_bytes = state.images.max_bytes;
     let too_large = |error| match error {
         BodyError::TooLarge(max_bytes) => ImageError::TooManyBytes { max_bytes }.into(),
         other => ApiError::from(other),
     };
     let meter = Meter {
         bytes: promised.bytes.unwrap_or(max_bytes),
-        idle: Some(edge.limits.upload_idle),
-        total: edge.limits.upload_total,
+        idle: Some(state.limits.upload_idle),
+        total: state.limits.upload_total,
     };
     let body = MeteredBody::new(body, meter).map_err(too_large)?;
-    let mut body = body.counted(&edge.metrics.requests);
-    let inbox = edge.inbox.clone();
-    let mut sink = Sink::new(blocking(move || inbox.stage()).await?, &edge.bodies);
+    let mut body = body.counted(&state.metrics.requests);
+    let inbox = state.inbox.clone();
+    let mut sink = Sink::new(blocking(move || inbox.stage()).await?, &state.bodies);
     let mut received = 0;
     while let Some(chunk) = next(&mut body, &right.taken_over)
         .await?

@@ -16,12 +16,12 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use super::edge::Edge;
 use super::error::ApiError;
 use super::json::has_tag;
 use super::path::Segments;
 use super::problem::Problem;
 use super::range::{Part, wanted};
+use super::state::ApiState;
 use crate::blobs::{BlobKey, LinkError};
 use crate::jobs::UnixMs;
 use crate::metrics::Direction;
@@ -53,7 +53,7 @@ use crate::store::StoreError;
     security(())
 )]
 pub(super) async fn get_file(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Segments((kind, id, file)): Segments<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
@@ -61,13 +61,13 @@ pub(super) async fn get_file(
 ) -> Result<Response, ApiError> {
     let (exp, sig) = signature(query.as_deref())?;
     let path = format!("{kind}/{id}/{file}");
-    let now = edge.ends_by();
-    let key = edge.links.verify(&path, exp, &sig, now)?;
+    let now = state.ends_by();
+    let key = state.links.verify(&path, exp, &sig, now)?;
     // A link ends with its job, at once, however long the bytes take to go.
-    if !is_live(&edge, &key, now).await? {
+    if !is_live(&state, &key, now).await? {
         return Err(ApiError::FileGone);
     }
-    let (size, version) = edge.blobs.size(&key).await?;
+    let (size, version) = state.blobs.size(&key).await?;
     let tag = entity_tag(&key, size, version.as_deref());
     if has_tag(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, file_headers(&key, &tag)).into_response());
@@ -91,9 +91,9 @@ pub(super) async fn get_file(
         return Ok((status, answer).into_response());
     }
     let part = (status == StatusCode::PARTIAL_CONTENT).then_some(range);
-    let opened = edge.blobs.open(&key, part).await?;
+    let opened = state.blobs.open(&key, part).await?;
     // Goes with the last chunk, or with the client.
-    let open = edge.metrics.requests.stream(Direction::Out);
+    let open = state.metrics.requests.stream(Direction::Out);
     let counted = opened.stream.inspect(move |_| {
         let _ = &open;
     });
@@ -105,17 +105,21 @@ pub(super) async fn get_file(
 const WITHOUT_ROW: Duration = Duration::from_secs(600);
 
 /// Whether what a link of `key` leads to is neither deleted nor expired.
-pub(super) async fn is_live(edge: &Edge, key: &BlobKey, now: UnixMs) -> Result<bool, StoreError> {
+pub(super) async fn is_live(
+    state: &ApiState,
+    key: &BlobKey,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
     match key {
         BlobKey::Source(job, _) | BlobKey::EngineInput(job, _) | BlobKey::Layer(job, ..) => {
-            edge.store.job_is_live(*job, now).await
+            state.store.job_is_live(*job, now).await
         }
         BlobKey::Upload(upload, _) => {
             // What `lamina check` stores to prove the way has no row.
             let made = upload.made_at();
             let young = made.is_some_and(|made| now.since(made) < WITHOUT_ROW);
-            Ok(edge.store.upload_is_live(*upload, now).await?
-                || (young && edge.store.upload_existing(&[*upload]).await?.is_empty()))
+            Ok(state.store.upload_is_live(*upload, now).await?
+                || (young && state.store.upload_existing(&[*upload]).await?.is_empty()))
         }
         // No link reads it.
         BlobKey::Incoming(_) => Ok(false),

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use url::form_urlencoded;
 
 use super::bare::Bare;
-use super::{Edge, EdgeLimits, router};
+use super::{ApiState, RequestLimits, router};
 use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
 use crate::images::{Limits, RgbaImage, encode_png};
@@ -55,25 +55,25 @@ impl House {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let blobs = Blobs::over(Arc::new(InMemory::new()));
         let bare = Bare::over(folder.path(), blobs.clone(), ManualClock::at(NOW));
-        let edge = Edge {
+        let state = ApiState {
             links: Arc::new(LinkSigner::new(&SECRETS)),
             images: Limits {
                 max_bytes: 4096,
                 max_pixels: 1 << 14,
                 ..Limits::default()
             },
-            limits: EdgeLimits {
+            limits: RequestLimits {
                 multipart_overhead: 2048,
                 memory_bytes: 512,
-                ..EdgeLimits::default()
+                ..RequestLimits::default()
             },
-            ..bare.edge
+            ..bare.state
         };
         runtime
             .block_on(blobs.put(&layer(), tiny().into()))
             .expect("memory takes a blob");
         Self {
-            router: router(edge),
+            router: router(state),
             runtime,
             answers: 0,
             _folder: folder,

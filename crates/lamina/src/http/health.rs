@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::edge::Edge;
 use super::error::ApiError;
 use super::json::fresh;
 use super::problem::Problem;
 use super::readiness::{Checks, Readiness};
+use super::state::ApiState;
 
 /// How it is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -58,10 +58,10 @@ pub(super) async fn healthz() -> Result<Response, ApiError> {
     security(())
 )]
 pub(super) async fn readyz(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     State(readiness): State<Readiness>,
 ) -> Result<Response, ApiError> {
-    let checks = readiness.look(&edge).await;
+    let checks = readiness.look(&state).await;
     if !checks.ready() {
         return Err(ApiError::NotReady(checks));
     }

@@ -21,11 +21,11 @@ use fal_queue::webhook::{SignedHeaders, Verifier, WebhookBody, WebhookError};
 use serde::Serialize;
 
 use super::body::{Meter, MeteredBody};
-use super::edge::Edge;
 use super::error::ApiError;
 use super::json::fresh;
 use super::path::Segments;
 use super::problem::Problem;
+use super::state::ApiState;
 use crate::jobs::{JobId, Nonce, RequestId};
 
 /// Request ids are UUIDs today; what is much longer is none.
@@ -62,31 +62,32 @@ pub(super) struct Received {
     security(())
 )]
 pub(super) async fn fal_webhook(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Segments((job, nonce)): Segments<(String, String)>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let job: JobId = job.parse().map_err(|_| ApiError::RouteNotFound)?;
     let nonce: Nonce = nonce.parse().map_err(|_| ApiError::RouteNotFound)?;
     let (parts, body) = request.into_parts();
-    let signed = signed_headers(&edge, &parts.headers)?;
-    let received = if edge.store.submission_exists(job, &nonce).await? {
-        receive(&edge, body).await?
+    let signed = signed_headers(&state, &parts.headers)?;
+    let received = if state.store.submission_exists(job, &nonce).await? {
+        receive(&state, body).await?
     } else {
-        receive_of_stranger(&edge, body).await?
+        receive_of_stranger(&state, body).await?
     };
     if let Some((verifier, signed)) = signed {
-        let now = edge.clock.wall().as_secs();
+        let now = state.clock.wall().as_secs();
         let verified = verifier.verify_digest(signed, &received.sha256, now).await;
         verified.map_err(refusal)?;
     }
     if let Some(body) = received.body {
         let request = request_id(&body)?;
-        let now = edge.clock.now();
-        edge.store
+        let now = state.clock.now();
+        state
+            .store
             .submission_adopt(job, &nonce, &request, now)
             .await?;
-        edge.store.job_wake(job, &nonce, now).await?;
+        state.store.job_wake(job, &nonce, now).await?;
     }
     fresh(StatusCode::OK, &Received { received: true })
 }
@@ -101,20 +102,20 @@ struct ReceivedBody {
 /// What the signature needs of the headers; `None` without a verifier. Then the nonce alone is the
 /// proof: it is a secret that only fal was told.
 fn signed_headers<'a>(
-    edge: &'a Edge,
+    state: &'a ApiState,
     headers: &HeaderMap,
 ) -> Result<Option<(&'a Verifier, SignedHeaders)>, ApiError> {
-    let Some(verifier) = &edge.webhooks else {
+    let Some(verifier) = &state.webhooks else {
         return Ok(None);
     };
-    let signed = SignedHeaders::read(headers, edge.clock.wall().as_secs()).map_err(refusal)?;
+    let signed = SignedHeaders::read(headers, state.clock.wall().as_secs()).map_err(refusal)?;
     Ok(Some((verifier, signed)))
 }
 
 /// The body of a webhook for a submission that there is; only fal knows its nonce.
-async fn receive(edge: &Edge, body: Body) -> Result<ReceivedBody, ApiError> {
-    let meter = meter(edge, edge.limits.webhook_bytes);
-    let body = MeteredBody::new(body, meter)?.whole(&edge.bodies).await?;
+async fn receive(state: &ApiState, body: Body) -> Result<ReceivedBody, ApiError> {
+    let meter = meter(state, state.limits.webhook_bytes);
+    let body = MeteredBody::new(body, meter)?.whole(&state.bodies).await?;
     Ok(ReceivedBody {
         sha256: sha256(digest::digest(&digest::SHA256, &body)),
         body: Some(body),
@@ -123,8 +124,8 @@ async fn receive(edge: &Edge, body: Body) -> Result<ReceivedBody, ApiError> {
 
 /// Anybody can send one for a submission that does not exist: it is hashed as it comes, and no byte
 /// of it is kept.
-async fn receive_of_stranger(edge: &Edge, body: Body) -> Result<ReceivedBody, ApiError> {
-    let meter = meter(edge, edge.limits.stranger_webhook_bytes);
+async fn receive_of_stranger(state: &ApiState, body: Body) -> Result<ReceivedBody, ApiError> {
+    let meter = meter(state, state.limits.stranger_webhook_bytes);
     let mut body = MeteredBody::new(body, meter)?;
     let mut context = digest::Context::new(&digest::SHA256);
     while let Some(chunk) = body.next().await? {
@@ -136,11 +137,11 @@ async fn receive_of_stranger(edge: &Edge, body: Body) -> Result<ReceivedBody, Ap
     })
 }
 
-fn meter(edge: &Edge, bytes: u64) -> Meter {
+fn meter(state: &ApiState, bytes: u64) -> Meter {
     Meter {
         bytes,
         idle: None,
-        total: edge.limits.json_total,
+        total: state.limits.json_total,
     }
 }
 

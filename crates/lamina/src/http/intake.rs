@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::error::ApiError;
-use super::limits::EdgeLimits;
+use super::limits::RequestLimits;
 use crate::fair::{self, Gate};
 use crate::jobs::OwnerId;
 
@@ -29,7 +29,7 @@ pub(super) struct Place {
 }
 
 impl Intake {
-    pub(super) fn new(limits: &EdgeLimits) -> Self {
+    pub(super) fn new(limits: &RequestLimits) -> Self {
         let all_units = u32::try_from(limits.intake_bytes.div_ceil(UNIT).max(1)).unwrap_or(1 << 20);
         Self {
             places: Gate::new(limits.intake_pictures.max(1) as usize, all_units),
@@ -62,11 +62,11 @@ mod tests {
     use super::*;
 
     fn intake(pictures: u32, bytes: u64) -> Intake {
-        Intake::new(&EdgeLimits {
+        Intake::new(&RequestLimits {
             intake_pictures: pictures,
             intake_bytes: bytes,
             intake_wait: Duration::from_millis(20),
-            ..EdgeLimits::default()
+            ..RequestLimits::default()
         })
     }
 

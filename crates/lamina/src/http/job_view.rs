@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::edge::Edge;
 use super::origin::PublicBase;
+use super::state::ApiState;
 use crate::blobs::BlobKey;
 use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Phase, Status, UnixMs, progress};
 use crate::store::JobRecord;
@@ -148,11 +148,11 @@ pub(super) struct BoxView {
 
 impl JobView {
     /// The view of a job that is neither deleted nor expired.
-    pub(super) fn of(edge: &Edge, base: &PublicBase, job: &JobRecord, status: Status) -> Self {
+    pub(super) fn of(state: &ApiState, base: &PublicBase, job: &JobRecord, status: Status) -> Self {
         let completed = status == Status::Completed;
         Self {
-            job: JobSummary::of(job, status, edge.clock.now()),
-            layers: completed.then(|| layers(edge, base, job)),
+            job: JobSummary::of(job, status, state.clock.now()),
+            layers: completed.then(|| layers(state, base, job)),
         }
     }
 }
@@ -178,12 +178,15 @@ impl JobSummary {
 
 /// The layers of a completed job, with links that expire with it: they are the same at each
 /// reading, so an app's cache can know a picture by its address.
-pub(super) fn layers(edge: &Edge, base: &PublicBase, job: &JobRecord) -> Vec<LayerView> {
+pub(super) fn layers(state: &ApiState, base: &PublicBase, job: &JobRecord) -> Vec<LayerView> {
     job.layers
         .iter()
         .map(|layer| {
             let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
-            layer_view(layer, base.absolute(&edge.links.sign(&key, job.expires_at)))
+            layer_view(
+                layer,
+                base.absolute(&state.links.sign(&key, job.expires_at)),
+            )
         })
         .collect()
 }

@@ -10,7 +10,6 @@ use axum::response::Response;
 use super::answers::{Answers, Part};
 use super::auth::Caller;
 use super::deleted::{DeletedBy, record_deleted};
-use super::edge::Edge;
 use super::error::ApiError;
 use super::job_view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use super::json::Tagged;
@@ -18,6 +17,7 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
+use super::state::ApiState;
 use crate::jobs::{JobId, OwnerId, Status, UnixMs};
 use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
 
@@ -39,16 +39,16 @@ use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
     )
 )]
 pub(super) async fn get_job(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     State(answers): State<Arc<Answers>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let found = edge.store.job_get(&owner, job_id(&id)?).await?;
-    let (job, status) = living(found, edge.ends_by())?;
-    let view = || JobView::of(&edge, &base, &job, status);
+    let found = state.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, state.ends_by())?;
+    let view = || JobView::of(&state, &base, &job, status);
     if is_running(status) {
         return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
     }
@@ -75,20 +75,20 @@ pub(super) async fn get_job(
     )
 )]
 pub(super) async fn get_layers(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     State(answers): State<Arc<Answers>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let found = edge.store.job_get(&owner, job_id(&id)?).await?;
-    let (job, status) = living(found, edge.ends_by())?;
+    let found = state.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, state.ends_by())?;
     match status {
         Status::Completed => {
             let list = || LayerList {
                 job_id: job.id,
-                layers: layers(&edge, &base, &job),
+                layers: layers(&state, &base, &job),
             };
             let answer = answers.get(Part::Layers, &job, &base, list)?;
             Ok(answer.answer(&headers))
@@ -122,21 +122,21 @@ pub(super) async fn get_layers(
     )
 )]
 pub(super) async fn list_jobs(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let ListQuery { cursor, limit } = ListQuery::parse(query.as_deref())?;
     // One more than asked for tells whether there is a next page.
-    let mut found = edge.store.job_list(&owner, cursor, limit + 1).await?;
+    let mut found = state.store.job_list(&owner, cursor, limit + 1).await?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next_cursor = found.last().filter(|_| more).map(|job| job.id);
-    let now = edge.clock.now();
+    let now = state.clock.now();
     let jobs = found
         .iter()
-        .filter(|job| job.expires_at > edge.ends_by())
+        .filter(|job| job.expires_at > state.ends_by())
         .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
@@ -160,19 +160,19 @@ pub(super) async fn list_jobs(
     )
 )]
 pub(super) async fn delete_job(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let now = edge.clock.wall();
-    match delete(&edge, &owner, job_id(&id)?, now).await? {
+    let now = state.clock.wall();
+    match delete(&state, &owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
             record_deleted(
                 &job,
                 DeletedBy::Owner,
                 now,
-                &edge.metrics.jobs,
-                &edge.tracer,
+                &state.metrics.jobs,
+                &state.tracer,
             );
             Ok(StatusCode::NO_CONTENT)
         }
@@ -184,18 +184,18 @@ pub(super) async fn delete_job(
 /// Deletes, also where the disk is too full to write that down: then the bytes go first, which makes
 /// the room.
 async fn delete(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     id: JobId,
     now: UnixMs,
 ) -> Result<Deletion, ApiError> {
-    match edge.store.job_delete(owner, id, now).await {
+    match state.store.job_delete(owner, id, now).await {
         Err(StoreError::Full(_)) => {}
         deleted => return Ok(deleted?),
     }
-    living(edge.store.job_get(owner, id).await?, edge.ends_by())?;
-    edge.blobs.erase_job(id).await?;
-    Ok(edge.store.job_delete(owner, id, now).await?)
+    living(state.store.job_get(owner, id).await?, state.ends_by())?;
+    state.blobs.erase_job(id).await?;
+    Ok(state.store.job_delete(owner, id, now).await?)
 }
 
 /// What is no id names no job.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Bounds on what one request may send and on how many are worked on.
 #[derive(Clone, Debug)]
-pub struct EdgeLimits {
+pub struct RequestLimits {
     /// Most bytes of a JSON body. Default 28 MiB: a picture of 20 MiB in base64, and its fields.
     pub json_bytes: u64,
     /// The whole time for a JSON body (or a webhook's). Default 30 s.
@@ -42,7 +42,7 @@ pub struct EdgeLimits {
     pub intake_wait: Duration,
 }
 
-impl Default for EdgeLimits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             json_bytes: 28 << 20,

@@ -20,7 +20,6 @@ mod cors;
 mod create;
 mod deleted;
 mod delivery;
-mod edge;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -52,6 +51,7 @@ mod single;
 mod sink;
 mod slashes;
 mod spool;
+mod state;
 mod tickets;
 mod tus;
 mod uploads;
@@ -70,15 +70,15 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use admin::{AdminDesk, Reply};
+pub use admin::{AdminState, Reply};
 pub use budget::BodyBudget;
-pub use edge::{CorsOrigins, Edge, Engines, HostNames};
 pub use error::ApiError;
 pub use keys::{ApiKeys, KeyRules};
-pub use limits::{ConnectionLimits, EdgeLimits};
+pub use limits::{ConnectionLimits, RequestLimits};
 pub use readiness::{Checks, Part, WorkerPulse};
 pub use scrape::{Scrape, metrics_router};
 pub use serve::serve;
+pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
 use answers::Answers;
 use intake::Intake;
@@ -87,31 +87,31 @@ use readiness::Readiness;
 
 /// What handlers can ask for.
 #[derive(Clone, FromRef)]
-struct Desk {
-    edge: Arc<Edge>,
+struct AppState {
+    state: Arc<ApiState>,
     intake: Intake,
     readiness: Readiness,
     answers: Arc<Answers>,
 }
 
-/// All routes and layers over `edge`.
-pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
-    let edge = edge.into();
+/// All routes and layers over `state`.
+pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
+    let state = state.into();
     let (parts, _) = parts();
     // The answer to a wrong method is set before the layers, so that it gets them as well.
     let api = parts
         .api
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn(content_encoding::inflate))
-        .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
+        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate));
     let tus = parts
         .tus
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn(content_encoding::refuse))
         .route_layer(from_fn(tus::same_version))
-        .route_layer(from_fn_with_state(Arc::clone(&edge), auth::authenticate));
-    let tus = for_origins(tus, &edge.cors);
-    let tus = tus.layer(from_fn_with_state(Arc::clone(&edge), tus::announce));
+        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate));
+    let tus = for_origins(tus, &state.cors);
+    let tus = tus.layer(from_fn_with_state(Arc::clone(&state), tus::announce));
     let files = parts
         .files
         .method_not_allowed_fallback(wrong_method)
@@ -123,40 +123,40 @@ pub fn router(edge: impl Into<Arc<Edge>>) -> Router {
         .route("/", get(page::page))
         .route("/openapi.json", get(page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
-    let api = for_origins(api.merge(open).fallback(no_route), &edge.cors);
-    let admin = admin::guarded(parts.admin, Arc::new(admin_desk(&edge)));
-    let desk = Desk {
-        intake: Intake::new(&edge.limits),
+    let api = for_origins(api.merge(open).fallback(no_route), &state.cors);
+    let admin = admin::guarded(parts.admin, Arc::new(admin_state(&state)));
+    let app = AppState {
+        intake: Intake::new(&state.limits),
         readiness: Readiness::default(),
         answers: Arc::new(Answers::new()),
-        edge,
+        state,
     };
     let witness = Witness {
-        metrics: desk.edge.metrics.requests.clone(),
-        tracer: desk.edge.tracer.clone(),
+        metrics: app.state.metrics.requests.clone(),
+        tracer: app.state.tracer.clone(),
     };
     let routes = api.merge(tus).merge(files);
-    slashes::forgiven(layered(routes.with_state(desk).merge(admin), witness))
+    slashes::forgiven(layered(routes.with_state(app).merge(admin), witness))
 }
 
 /// The routes, whose every answer the configured origins may read: one to a panic as well.
-fn for_origins(routes: Router<Desk>, origins: &CorsOrigins) -> Router<Desk> {
+fn for_origins(routes: Router<AppState>, origins: &CorsOrigins) -> Router<AppState> {
     cors::for_origins(
         routes.layer(CatchPanicLayer::custom(observe::panicked)),
         origins,
     )
 }
 
-fn admin_desk(edge: &Edge) -> AdminDesk {
-    AdminDesk {
-        store: Arc::clone(&edge.store),
-        keys: edge.keys.clone(),
-        clock: Arc::clone(&edge.clock),
-        daily_microusd: edge.daily_microusd,
-        public_url: edge.public_url.clone(),
-        bodies: edge.bodies.clone(),
-        metrics: edge.metrics.jobs.clone(),
-        tracer: edge.tracer.clone(),
+fn admin_state(state: &ApiState) -> AdminState {
+    AdminState {
+        store: Arc::clone(&state.store),
+        keys: state.keys.clone(),
+        clock: Arc::clone(&state.clock),
+        daily_microusd: state.daily_microusd,
+        public_url: state.public_url.clone(),
+        bodies: state.bodies.clone(),
+        metrics: state.metrics.jobs.clone(),
+        tracer: state.tracer.clone(),
     }
 }
 
@@ -175,15 +175,15 @@ fn layered(routes: Router, witness: Witness) -> Router {
 /// The routes by who may use them.
 struct Parts {
     /// Whoever authenticated.
-    api: Router<Desk>,
+    api: Router<AppState>,
     /// The operator.
-    admin: Router<Arc<AdminDesk>>,
+    admin: Router<Arc<AdminState>>,
     /// The same, by the protocol of resumable uploads.
-    tus: Router<Desk>,
+    tus: Router<AppState>,
     /// Whoever has a link.
-    files: Router<Desk>,
+    files: Router<AppState>,
     /// Everybody.
-    open: Router<Desk>,
+    open: Router<AppState>,
 }
 
 /// The routes and their description, registered together so that they cannot drift apart.

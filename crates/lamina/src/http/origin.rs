@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use url::Url;
 
-use super::edge::Edge;
 use super::error::ApiError;
+use super::state::ApiState;
 use crate::blobs::Link;
 
 /// Scheme, host and port (and path, if `PUBLIC_URL` has one), without a slash at the end.
@@ -29,24 +29,24 @@ impl PublicBase {
 
 /// A path as clients see it: below that of `PUBLIC_URL`, which a proxy has taken away. The host stays
 /// the one that was asked.
-pub(super) fn public_path(edge: &Edge, path: &str) -> String {
-    let below = edge.public_url.as_ref().map_or("", Url::path);
+pub(super) fn public_path(state: &ApiState, path: &str) -> String {
+    let below = state.public_url.as_ref().map_or("", Url::path);
     format!("{}{path}", below.trim_end_matches('/'))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PublicBase
 where
-    Arc<Edge>: FromRef<S>,
+    Arc<ApiState>: FromRef<S>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let edge = Arc::<Edge>::from_ref(state);
-        if let Some(url) = &edge.public_url {
+        let state = Arc::<ApiState>::from_ref(state);
+        if let Some(url) = &state.public_url {
             return Ok(Self(url.as_str().trim_end_matches('/').to_owned()));
         }
         let host = asked_host(&parts.uri, &parts.headers).ok_or(ApiError::InvalidHost)?;
-        let https = edge.trust_proxy
+        let https = state.trust_proxy
             && parts
                 .headers
                 .get("x-forwarded-proto")

@@ -12,13 +12,13 @@ use futures_util::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::edge::Edge;
 use super::error::{ApiError, LinkFault};
 use super::files::{is_live, signature};
 use super::intake::Intake;
 use super::origin::asked_host;
 use super::picture;
 use super::spool::SpoolWriter;
+use super::state::ApiState;
 use crate::blobs::{BlobError, BlobKey, BucketLink, LinkError};
 use crate::jobs::{JobId, OwnerId, UploadId};
 use crate::store::SourceInfo;
@@ -44,7 +44,7 @@ impl AskedAt {
 
 /// The link that `url` is; `None` for a stranger's URL.
 pub(super) fn recognise(
-    edge: &Edge,
+    state: &ApiState,
     asked: &AskedAt,
     url: &Url,
 ) -> Result<Option<OwnLink>, ApiError> {
@@ -52,15 +52,15 @@ pub(super) fn recognise(
     if !url.username().is_empty() || url.password().is_some() {
         return Ok(None);
     }
-    let now = edge.ends_by();
-    match edge.links.bucket_link(url, now) {
+    let now = state.ends_by();
+    match state.links.bucket_link(url, now) {
         Some(Ok(BucketLink::Read(key))) => return readable(key),
         Some(Ok(BucketLink::Write(upload))) => return Ok(Some(OwnLink::Ticket(upload))),
         Some(Err(error)) => return Err(fault(error)),
         None => {}
     }
     let path = percent_decode_str(url.path()).decode_utf8_lossy();
-    let is_here = is_here(edge, asked, url, &path);
+    let is_here = is_here(state, asked, url, &path);
     let stranger = || {
         if is_here {
             Err(fault(LinkError::Wrong))
@@ -74,12 +74,12 @@ pub(super) fn recognise(
     let Ok((exp, sig)) = signature(url.query()) else {
         return stranger();
     };
-    match edge.links.verify(file, exp, &sig, now) {
+    match state.links.verify(file, exp, &sig, now) {
         Ok(key) => return readable(key),
         Err(LinkError::Expired) => return Err(fault(LinkError::Expired)),
         Err(LinkError::Wrong) => {}
     }
-    match edge.links.verify_put(file, exp, &sig, now) {
+    match state.links.verify_put(file, exp, &sig, now) {
         Ok(upload) => Ok(Some(OwnLink::Ticket(upload))),
         Err(LinkError::Expired) => Err(fault(LinkError::Expired)),
         Err(LinkError::Wrong) => stranger(),
@@ -96,7 +96,7 @@ fn readable(key: BlobKey) -> Result<Option<OwnLink>, ApiError> {
 
 /// Whether the address is one of this server's files, by the host and path that clients know it
 /// under. The scheme is a proxy's business.
-fn is_here(edge: &Edge, asked: &AskedAt, url: &Url, path: &str) -> bool {
+fn is_here(state: &ApiState, asked: &AskedAt, url: &Url, path: &str) -> bool {
     let same = |own: &Url| {
         let below = own.path().trim_end_matches('/');
         let port = |url: &Url| url.port().unwrap_or(0);
@@ -107,7 +107,7 @@ fn is_here(edge: &Edge, asked: &AskedAt, url: &Url, path: &str) -> bool {
     };
     let asked = asked.0.as_deref();
     let asked = asked.and_then(|host| Url::parse(&format!("{}://{host}", url.scheme())).ok());
-    asked.as_ref().is_some_and(same) || edge.public_url.as_ref().is_some_and(same)
+    asked.as_ref().is_some_and(same) || state.public_url.as_ref().is_some_and(same)
 }
 
 fn fault(error: LinkError) -> ApiError {
@@ -119,28 +119,28 @@ fn fault(error: LinkError) -> ApiError {
 
 /// Makes the picture behind a link the source of a job, which keeps its own copy from then on.
 pub(super) async fn take(
-    edge: &Edge,
+    state: &ApiState,
     intake: &Intake,
     owner: &OwnerId,
     key: &BlobKey,
     job: JobId,
 ) -> Result<SourceInfo, ApiError> {
     // As when it is opened: it ends with its job, however long the bytes take to go.
-    if !is_live(edge, key, edge.ends_by()).await? {
+    if !is_live(state, key, state.ends_by()).await? {
         return Err(ApiError::SourceLink(LinkFault::Gone));
     }
-    let mut opened = edge.blobs.open(key, None).await.map_err(gone)?;
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
+    let mut opened = state.blobs.open(key, None).await.map_err(gone)?;
+    let mut spool = SpoolWriter::new(&state.spool, state.limits.memory_bytes, &state.bodies);
     while let Some(chunk) = opened.stream.next().await {
         spool.write(&chunk.map_err(gone)?).await?;
     }
     let file = spool.finish().await?;
     let _place = intake.enter(file.len).await?;
-    let picture = picture::of_own_bytes(edge, owner, file)
+    let picture = picture::of_own_bytes(state, owner, file)
         .await
         .map_err(|error| error.at("/image_url"))?;
     let source = BlobKey::Source(job, picture.info.media_type);
-    edge.blobs.put(&source, picture.bytes).await?;
+    state.blobs.put(&source, picture.bytes).await?;
     Ok(picture.info)
 }
 

@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 
-use super::edge::Edge;
 use super::error::ApiError;
 use super::spool::Spooled;
+use super::state::ApiState;
 use crate::images::{Format, Header, Limits, Normalised, decode_base64, header, normalise};
 use crate::jobs::{MediaType, OwnerId};
 use crate::store::SourceInfo;
@@ -20,62 +20,62 @@ pub(super) struct Picture {
 
 /// A picture that was sent as base64 text, raw or as a `data:` URI.
 pub(super) async fn from_base64(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     text: String,
 ) -> Result<Picture, ApiError> {
-    let limits = edge.images;
-    let small = text.len() <= edge.limits.memory_bytes;
+    let limits = state.images;
+    let small = text.len() <= state.limits.memory_bytes;
     let read = move || read(decode_base64(&text, limits.max_bytes)?.into(), &limits);
     let (bytes, header) = if small {
         read()?
     } else {
-        edge.pool.of(owner).run(1, read).await??
+        state.pool.of(owner).run(1, read).await??
     };
-    from_bytes(edge, owner, bytes, header, limits).await
+    from_bytes(state, owner, bytes, header, limits).await
 }
 
 /// A picture whose file was received as it is. What is not in memory is read twice, for its header
 /// and again for its pixels: between the two it may wait long for its turn, and would be held.
 pub(super) async fn from_spool(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     body: Spooled,
 ) -> Result<Picture, ApiError> {
-    within(edge, owner, body, edge.images).await
+    within(state, owner, body, state.images).await
 }
 
 /// The same of bytes that were stored here before: an engine's layer may have more bytes than a
 /// picture that comes in.
 pub(super) async fn of_own_bytes(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     body: Spooled,
 ) -> Result<Picture, ApiError> {
     let limits = Limits {
         max_bytes: u64::MAX,
-        ..edge.images
+        ..state.images
     };
-    within(edge, owner, body, limits).await
+    within(state, owner, body, limits).await
 }
 
 async fn within(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     body: Spooled,
     limits: Limits,
 ) -> Result<Picture, ApiError> {
     if let Some(bytes) = body.in_memory() {
         let (bytes, header) = read(bytes.clone(), &limits)?;
-        return from_bytes(edge, owner, bytes, header, limits).await;
+        return from_bytes(state, owner, bytes, header, limits).await;
     }
     let look = move || {
         let (_, header) = read(body.load()?, &limits)?;
         Ok::<_, ApiError>((body, header))
     };
-    let (body, header) = edge.pool.of(owner).run(1, look).await??;
+    let (body, header) = state.pool.of(owner).run(1, look).await??;
     let work = move || Ok::<_, ApiError>(normalise(&body.load()?, &limits)?);
-    let normalised = edge
+    let normalised = state
         .pool
         .of(owner)
         .run(header.cost_megapixels, work)
@@ -89,14 +89,14 @@ fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
 }
 
 async fn from_bytes(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     bytes: Bytes,
     header: Header,
     limits: Limits,
 ) -> Result<Picture, ApiError> {
     let work = move || normalise(&bytes, &limits);
-    let normalised = edge
+    let normalised = state
         .pool
         .of(owner)
         .run(header.cost_megapixels, work)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::timeout;
 
-use super::edge::Edge;
+use super::state::ApiState;
 use crate::blobs::Ownership;
 use crate::jobs::whole_ms;
 
@@ -113,58 +113,67 @@ struct Found {
 
 impl Readiness {
     /// How each part is, or was a moment ago.
-    pub(super) async fn look(&self, edge: &Arc<Edge>) -> Checks {
+    pub(super) async fn look(&self, state: &Arc<ApiState>) -> Checks {
         let found = Arc::clone(&self.0).lock_owned().await;
         if let Some((when, checks)) = found.checks
             && when.elapsed() < COUNTS_FOR
         {
-            return now(checks, edge);
+            return now(checks, state);
         }
         let storage = found
             .storage
             .filter(|(when, _)| when.elapsed() < STORAGE_COUNTS_FOR)
             .map(|(_, part)| part);
         // Whoever asks and hangs up must not have the same question begin again and again.
-        let finding = tokio::spawn(find(storage, found, Arc::clone(edge)));
+        let finding = tokio::spawn(find(storage, found, Arc::clone(state)));
         finding.await.unwrap_or(Checks {
-            draining: edge.draining.is_cancelled(),
+            draining: state.draining.is_cancelled(),
             database: Part::Failed,
             storage: Part::Failed,
             worker: Part::Failed,
             space: Part::Failed,
-            ownership: ownership(edge),
+            ownership: ownership(state),
         })
     }
 }
 
 /// What can be known without asking anybody is never a moment old.
-fn now(checks: Checks, edge: &Edge) -> Checks {
+fn now(checks: Checks, state: &ApiState) -> Checks {
     Checks {
-        draining: edge.draining.is_cancelled(),
-        worker: worker(edge),
-        ownership: ownership(edge),
+        draining: state.draining.is_cancelled(),
+        worker: worker(state),
+        ownership: ownership(state),
         ..checks
     }
 }
 
-async fn find(storage: Option<Part>, mut found: OwnedMutexGuard<Found>, edge: Arc<Edge>) -> Checks {
+async fn find(
+    storage: Option<Part>,
+    mut found: OwnedMutexGuard<Found>,
+    state: Arc<ApiState>,
+) -> Checks {
     let (database, probed, space) = tokio::join!(
-        part("the database", DATABASE_ANSWERS_WITHIN, edge.store.ping()),
+        part("the database", DATABASE_ANSWERS_WITHIN, state.store.ping()),
         async {
             if let Some(known) = storage {
                 return known;
             }
-            part("the blob store", STORAGE_ANSWERS_WITHIN, edge.blobs.probe()).await
+            part(
+                "the blob store",
+                STORAGE_ANSWERS_WITHIN,
+                state.blobs.probe(),
+            )
+            .await
         },
-        space(&edge),
+        space(&state),
     );
     let checks = Checks {
-        draining: edge.draining.is_cancelled(),
+        draining: state.draining.is_cancelled(),
         database,
         storage: probed,
-        worker: worker(&edge),
+        worker: worker(&state),
         space,
-        ownership: ownership(&edge),
+        ownership: ownership(&state),
     };
     let now = Instant::now();
     found.checks = Some((now, checks));
@@ -193,8 +202,8 @@ async fn part<E: std::fmt::Display>(
     }
 }
 
-async fn space(edge: &Edge) -> Part {
-    let space = edge.space.clone();
+async fn space(state: &ApiState) -> Part {
+    let space = state.space.clone();
     // A disk that hangs hangs here too.
     let look = tokio::task::spawn_blocking(move || space.above_floor());
     match timeout(STORAGE_ANSWERS_WITHIN, look).await {
@@ -216,15 +225,15 @@ async fn space(edge: &Edge) -> Part {
 }
 
 /// Until it was looked at, nothing is wrong.
-fn ownership(edge: &Edge) -> Part {
-    match *edge.ownership.borrow() {
+fn ownership(state: &ApiState) -> Part {
+    match *state.ownership.borrow() {
         Ownership::Own | Ownership::Unknown => Part::Ok,
         Ownership::Foreign { .. } | Ownership::Newer | Ownership::Unmarked => Part::Failed,
     }
 }
 
-fn worker(edge: &Edge) -> Part {
-    let looked = *edge.worker.borrow();
+fn worker(state: &ApiState) -> Part {
+    let looked = *state.worker.borrow();
     match looked {
         Some(when) if when.elapsed() < WORKER_LOOKED_WITHIN => Part::Ok,
         Some(when) => {

@@ -3,12 +3,12 @@
 
 use axum::body::{Body, HttpBody as _};
 
-use super::edge::Edge;
 use super::error::ApiError;
+use super::state::ApiState;
 use crate::disk::{Need, Room};
 
 /// Room for a body: as large as it says it is, or as it may be where it does not say.
-pub(super) fn for_body(edge: &Edge, body: &Body, most: u64) -> Result<Room, ApiError> {
+pub(super) fn for_body(state: &ApiState, body: &Body, most: u64) -> Result<Room, ApiError> {
     let bytes = body.size_hint().upper().unwrap_or(most).min(most);
-    Ok(edge.space.room(bytes, Need::New)?)
+    Ok(state.space.room(bytes, Need::New)?)
 }

@@ -13,8 +13,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::Mutex;
 
-use super::edge::Edge;
 use super::readiness::Readiness;
+use super::state::ApiState;
 use crate::disk::free_and_size;
 use crate::jobs::EngineKind;
 use crate::metrics::Sample;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Scrape {
     /// The service.
-    pub edge: Arc<Edge>,
+    pub state: Arc<ApiState>,
     /// A folder of the file system that must not become full.
     pub data: PathBuf,
 }
@@ -47,18 +47,18 @@ pub fn metrics_router(scrape: Scrape) -> Router {
 
 async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoResponse {
     let (scrape, readiness, last) = &*asked;
-    let metrics = &scrape.edge.metrics;
+    let metrics = &scrape.state.metrics;
     {
         // Whoever comes while it is being looked waits for that.
         let mut last = last.lock().await;
         if last.is_none_or(|when| when.elapsed() >= COUNTS_FOR) {
-            let (checks, found) = tokio::join!(readiness.look(&scrape.edge), scrape.look());
+            let (checks, found) = tokio::join!(readiness.look(&scrape.state), scrape.look());
             metrics.sampled.show(found.as_ref());
             metrics.sampled.show_ready(&checks.parts());
             *last = Some(Instant::now());
         }
     }
-    let dropped = scrape.edge.tracer.dropped();
+    let dropped = scrape.state.tracer.dropped();
     metrics.sampled.spans_dropped(dropped);
     (
         [(CONTENT_TYPE, crate::metrics::CONTENT_TYPE)],
@@ -82,7 +82,7 @@ impl Scrape {
         };
         let data = self.data.clone();
         let disk = tokio::task::spawn_blocking(move || free_and_size(&data));
-        let pool = self.edge.pool.load();
+        let pool = self.state.pool.load();
         Some(Sample {
             queue: queue
                 .phases
@@ -95,17 +95,17 @@ impl Scrape {
             kept: KeptKind::ALL
                 .map(|kind| (kind.as_str(), kept.of(kind)))
                 .to_vec(),
-            kept_limit: self.edge.store.storage_caps().total_bytes,
+            kept_limit: self.state.store.storage_caps().total_bytes,
             pool_running: pool.running,
             pool_waiting: pool.waiting,
             pool_megapixels: pool.megapixels,
             disk: disk.await.ok().flatten(),
-            disk_floor: self.edge.space.floor(),
+            disk_floor: self.state.space.floor(),
         })
     }
 
     async fn ask(&self) -> Result<(QueueStats, Ledger, StorageUsage), StoreError> {
-        let (store, moment) = (&self.edge.store, self.edge.clock.moment());
+        let (store, moment) = (&self.state.store, self.state.clock.moment());
         Ok((
             store.queue_stats(moment.now).await?,
             store.ledger(moment.wall).await?,

@@ -13,12 +13,12 @@ use serde::Serialize;
 use super::auth::Caller;
 use super::body::{Meter, MeteredBody};
 use super::checking;
-use super::edge::Edge;
 use super::error::ApiError;
 use super::json::{fresh, require_json};
 use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
+use super::state::ApiState;
 use super::uploads::UploadView;
 use crate::blobs::{Link, PutTerms};
 use crate::disk::Need;
@@ -102,23 +102,23 @@ enum UploadState {
     )
 )]
 pub(super) async fn create_ticket(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     base: PublicBase,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     require_json(&parts.headers)?;
-    let spec = parse(&edge, body).await?;
-    let _room = edge.space.room(spec.bytes.unwrap_or(0), Need::New)?;
-    let now = edge.clock.wall();
+    let spec = parse(&state, body).await?;
+    let _room = state.space.room(spec.bytes.unwrap_or(0), Need::New)?;
+    let now = state.clock.wall();
     let id = UploadId::new(now);
-    let expires_at = now.plus(edge.limits.ticket_ttl.min(edge.upload_ttl));
+    let expires_at = now.plus(state.limits.ticket_ttl.min(state.upload_ttl));
     let terms = PutTerms {
         content_type: spec.content_type,
         bytes: spec.bytes,
     };
-    let link = edge.links.put(id, &terms, now, expires_at);
+    let link = state.links.put(id, &terms, now, expires_at);
     let promised = Incoming {
         id,
         owner,
@@ -130,20 +130,20 @@ pub(super) async fn create_ticket(
         // The bucket tells nobody what is put into it.
         reserved: match (spec.bytes, &link) {
             (Some(bytes), _) => bytes,
-            (None, Link::Direct(_)) => edge.images.max_bytes,
+            (None, Link::Direct(_)) => state.images.max_bytes,
             (None, Link::Served(_)) => 0,
         },
         metadata: None,
         created_at: now,
         expires_at,
     };
-    edge.store.incoming_create(promised).await?;
+    state.store.incoming_create(promised).await?;
     let ticket = TicketView {
         upload_id: id,
         method: "PUT",
         url: base.absolute(&link),
         headers: terms.headers().collect(),
-        max_bytes: spec.bytes.unwrap_or(edge.images.max_bytes),
+        max_bytes: spec.bytes.unwrap_or(state.images.max_bytes),
         expires_at,
     };
     fresh(StatusCode::CREATED, &ticket)
@@ -165,21 +165,21 @@ pub(super) async fn create_ticket(
     )
 )]
 pub(super) async fn get_upload(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
 ) -> Result<Response, ApiError> {
     let id: UploadId = id.parse().map_err(|_| ApiError::UploadMissing)?;
-    let now = edge.ends_by();
-    if let Some(record) = edge.store.upload_get(&owner, id, now).await? {
+    let now = state.ends_by();
+    if let Some(record) = state.store.upload_get(&owner, id, now).await? {
         let status = UploadStatus {
             upload_id: id,
             status: UploadState::Checked,
             received_bytes: None,
             expires_at: record.expires_at,
             upload: Some(UploadView::of(
-                &edge,
+                &state,
                 &base,
                 id,
                 record.info,
@@ -188,10 +188,10 @@ pub(super) async fn get_upload(
         };
         return fresh(StatusCode::OK, &status);
     }
-    let promised = checking::own(&edge, &owner, id)
+    let promised = checking::own(&state, &owner, id)
         .await?
         .ok_or(ApiError::UploadMissing)?;
-    let arrived = checking::arrived(&edge, &promised).await?;
+    let arrived = checking::arrived(&state, &promised).await?;
     let status = UploadStatus {
         upload_id: id,
         status: if arrived.is_whole {
@@ -206,15 +206,15 @@ pub(super) async fn get_upload(
     fresh(StatusCode::OK, &status)
 }
 
-async fn parse(edge: &Edge, body: Body) -> Result<TicketSpec, ApiError> {
+async fn parse(state: &ApiState, body: Body) -> Result<TicketSpec, ApiError> {
     let meter = Meter {
         bytes: BODY_BYTES,
         idle: None,
-        total: edge.limits.json_total,
+        total: state.limits.json_total,
     };
-    let body = MeteredBody::new(body, meter)?.whole(&edge.bodies).await?;
+    let body = MeteredBody::new(body, meter)?.whole(&state.bodies).await?;
     let spec = TicketSpec::parse(&body)?;
-    let max_bytes = edge.images.max_bytes;
+    let max_bytes = state.images.max_bytes;
     if spec.bytes.is_some_and(|bytes| bytes > max_bytes) {
         return Err(ImageError::TooManyBytes { max_bytes }.into());
     }

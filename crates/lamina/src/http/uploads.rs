@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::auth::Caller;
 use super::body::{BodyError, Meter, MeteredBody};
-use super::edge::Edge;
 use super::error::ApiError;
 use super::intake::Intake;
 use super::json::fresh;
@@ -23,6 +22,7 @@ use super::picture;
 use super::problem::Problem;
 use super::room;
 use super::spool::{SpoolWriter, Spooled};
+use super::state::ApiState;
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
@@ -54,7 +54,7 @@ pub(super) struct UploadView {
 
 impl UploadView {
     pub(super) fn of(
-        edge: &Edge,
+        state: &ApiState,
         base: &PublicBase,
         upload_id: UploadId,
         info: SourceInfo,
@@ -63,7 +63,7 @@ impl UploadView {
         let key = BlobKey::Upload(upload_id, info.media_type);
         Self {
             upload_id,
-            url: base.absolute(&edge.links.sign(&key, expires_at)),
+            url: base.absolute(&state.links.sign(&key, expires_at)),
             content_type: info.media_type.mime(),
             width: info.width,
             height: info.height,
@@ -100,25 +100,25 @@ impl UploadView {
     )
 )]
 pub(super) async fn upload(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     State(intake): State<Intake>,
     Caller(owner): Caller,
     base: PublicBase,
     request: Request,
 ) -> Result<Response, ApiError> {
     let declared = request.body().size_hint().lower();
-    let least = declared.saturating_sub(edge.limits.multipart_overhead);
-    let least = least.min(edge.images.max_bytes);
-    edge.store.storage_room(&owner, least).await?;
-    let _room = room::for_body(&edge, request.body(), edge.images.max_bytes)?;
-    let file = receive(&edge, request).await?;
+    let least = declared.saturating_sub(state.limits.multipart_overhead);
+    let least = least.min(state.images.max_bytes);
+    state.store.storage_room(&owner, least).await?;
+    let _room = room::for_body(&state, request.body(), state.images.max_bytes)?;
+    let file = receive(&state, request).await?;
     let place = intake.of(&owner).enter(file.len).await?;
-    let picture = picture::from_spool(&edge, &owner, file).await?;
-    let now = edge.clock.wall();
+    let picture = picture::from_spool(&state, &owner, file).await?;
+    let now = state.clock.wall();
     let (id, info) = (UploadId::new(now), picture.info);
-    let expires_at = now.plus(edge.upload_ttl);
+    let expires_at = now.plus(state.upload_ttl);
     let key = BlobKey::Upload(id, info.media_type);
-    edge.blobs.put(&key, picture.bytes).await?;
+    state.blobs.put(&key, picture.bytes).await?;
     drop(place);
     let record = NewUpload {
         id,
@@ -128,13 +128,13 @@ pub(super) async fn upload(
         expires_at,
     };
     // Bytes whose record could not be written belong to no upload; the janitor finds them.
-    let created = edge.store.upload_create(record).await;
+    let created = state.store.upload_create(record).await;
     if let Err(StoreError::QuotaExceeded(_)) = created {
         // What cannot be erased now has no record either.
-        let _ = edge.blobs.erase_upload(id).await;
+        let _ = state.blobs.erase_upload(id).await;
     }
     created?;
-    let view = UploadView::of(&edge, &base, id, info, expires_at);
+    let view = UploadView::of(&state, &base, id, info, expires_at);
     fresh(StatusCode::CREATED, &view)
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn upload(
 const NAMED_PARTS: usize = 4;
 
 /// The picture's file, from whichever form the body has.
-async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
+async fn receive(state: &ApiState, request: Request) -> Result<Spooled, ApiError> {
     let (parts, body) = request.into_parts();
     let declared = parts.headers.get(CONTENT_TYPE);
     let declared = declared
@@ -153,25 +153,25 @@ async fn receive(edge: &Edge, request: Request) -> Result<Spooled, ApiError> {
         .is_some_and(|head| head.eq_ignore_ascii_case("multipart/"))
     {
         let boundary = multer::parse_boundary(declared).map_err(|error| form_error(&error))?;
-        return from_form(edge, body, boundary).await;
+        return from_form(state, body, boundary).await;
     }
     // Whatever else the header says: the bytes decide what this is.
-    let too_large = too_many_bytes(edge);
-    let mut body = metered(edge, body, edge.images.max_bytes).map_err(too_large)?;
-    let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
+    let too_large = too_many_bytes(state);
+    let mut body = metered(state, body, state.images.max_bytes).map_err(too_large)?;
+    let mut spool = SpoolWriter::new(&state.spool, state.limits.memory_bytes, &state.bodies);
     while let Some(chunk) = body.next().await.map_err(too_large)? {
         spool.write(&chunk).await?;
     }
     Ok(spool.finish().await?)
 }
 
-async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled, ApiError> {
-    let most = edge.images.max_bytes + edge.limits.multipart_overhead;
-    let body = metered(edge, body, most).map_err(too_many_bytes(edge))?;
+async fn from_form(state: &ApiState, body: Body, boundary: String) -> Result<Spooled, ApiError> {
+    let most = state.images.max_bytes + state.limits.multipart_overhead;
+    let body = metered(state, body, most).map_err(too_many_bytes(state))?;
     // What came and is part of no field yet: boundaries and part headers, which the parser keeps in
     // memory until they end.
     let between = Arc::new(AtomicU64::new(0));
-    let (counted, most) = (Arc::clone(&between), edge.limits.multipart_overhead);
+    let (counted, most) = (Arc::clone(&between), state.limits.multipart_overhead);
     let chunks = body.into_stream().map(move |chunk| {
         let chunk = chunk.map_err(multer_error)?;
         let before = counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
@@ -200,13 +200,13 @@ async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled,
         if file.is_some() {
             return Err(file_field("Send one part named \"file\", not several."));
         }
-        let mut spool = SpoolWriter::new(&edge.spool, edge.limits.memory_bytes, &edge.bodies);
-        let mut left = edge.images.max_bytes;
+        let mut spool = SpoolWriter::new(&state.spool, state.limits.memory_bytes, &state.bodies);
+        let mut left = state.images.max_bytes;
         while let Some(chunk) = field.chunk().await.map_err(|error| form_error(&error))? {
             between.store(0, Ordering::Relaxed);
             left = left
                 .checked_sub(chunk.len() as u64)
-                .ok_or_else(|| too_many_bytes(edge)(BodyError::TooLarge(0)))?;
+                .ok_or_else(|| too_many_bytes(state)(BodyError::TooLarge(0)))?;
             spool.write(&chunk).await?;
         }
         file = Some(spool.finish().await?);
@@ -222,18 +222,18 @@ async fn from_form(edge: &Edge, body: Body, boundary: String) -> Result<Spooled,
     })
 }
 
-fn metered(edge: &Edge, body: Body, bytes: u64) -> Result<MeteredBody, BodyError> {
+fn metered(state: &ApiState, body: Body, bytes: u64) -> Result<MeteredBody, BodyError> {
     let meter = Meter {
         bytes,
-        idle: Some(edge.limits.upload_idle),
-        total: edge.limits.upload_total,
+        idle: Some(state.limits.upload_idle),
+        total: state.limits.upload_total,
     };
-    Ok(MeteredBody::new(body, meter)?.counted(&edge.metrics.requests))
+    Ok(MeteredBody::new(body, meter)?.counted(&state.metrics.requests))
 }
 
 /// A body that is too large holds too large a picture, and is answered as one.
-fn too_many_bytes(edge: &Edge) -> impl Fn(BodyError) -> ApiError + Copy + use<> {
-    let max_bytes = edge.images.max_bytes;
+fn too_many_bytes(state: &ApiState) -> impl Fn(BodyError) -> ApiError + Copy + use<> {
+    let max_bytes = state.images.max_bytes;
     move |error| match error {
         BodyError::TooLarge(_) => ImageError::TooManyBytes { max_bytes }.into(),
         other => other.into(),

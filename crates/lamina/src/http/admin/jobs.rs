@@ -13,7 +13,7 @@ use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
 use super::super::problem::Problem;
 use super::filter::SurveyQuery;
-use super::{AdminDesk, receive};
+use super::{AdminState, receive};
 use crate::access::usd;
 use crate::http::deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
@@ -149,13 +149,13 @@ pub(in crate::http) struct RetryJob {
     )
 )]
 pub(super) async fn survey_jobs(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = SurveyQuery::parse(query.as_deref())?;
     let limit = query.limit as usize;
     // One more than asked for tells whether there is a next page.
-    let found = desk
+    let found = state
         .store
         .job_survey(query.filter, query.cursor, query.limit + 1);
     let mut found = found.await?;
@@ -183,10 +183,10 @@ pub(super) async fn survey_jobs(
     )
 )]
 pub(super) async fn show_job(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let found = desk.store.job_story(job_id(&id)?).await?;
+    let found = state.store.job_story(job_id(&id)?).await?;
     fresh(StatusCode::OK, &story(found.ok_or(ApiError::JobNotFound)?))
 }
 
@@ -211,16 +211,16 @@ pub(super) async fn show_job(
     )
 )]
 pub(super) async fn retry_job(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     Segments(id): Segments<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
     let id = job_id(&id)?;
-    let pay_again = pay_again(&receive(&desk, request.into_body()).await?)?;
-    match desk
+    let pay_again = pay_again(&receive(&state, request.into_body()).await?)?;
+    match state
         .store
-        .job_retry(id, pay_again, desk.clock.now())
+        .job_retry(id, pay_again, state.clock.now())
         .await?
     {
         Retrial::Done => {}
@@ -229,7 +229,7 @@ pub(super) async fn retry_job(
         Retrial::Gone(why) => return Err(ApiError::JobGone(why)),
         Retrial::Missing => return Err(ApiError::JobNotFound),
     }
-    let found = desk.store.job_story(id).await?;
+    let found = state.store.job_story(id).await?;
     let found = found.ok_or(ApiError::JobNotFound)?;
     let (owner, engine) = (&found.overview.owner, found.overview.engine.as_str());
     tracing::info!(job = %id, %owner, engine, pay_again, "the operator let a job begin anew");
@@ -252,13 +252,19 @@ pub(super) async fn retry_job(
     )
 )]
 pub(super) async fn cancel_job(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let now = desk.clock.wall();
-    match desk.store.job_cancel(job_id(&id)?, now).await? {
+    let now = state.clock.wall();
+    match state.store.job_cancel(job_id(&id)?, now).await? {
         Deletion::Done(job) => {
-            record_deleted(&job, DeletedBy::Operator, now, &desk.metrics, &desk.tracer);
+            record_deleted(
+                &job,
+                DeletedBy::Operator,
+                now,
+                &state.metrics,
+                &state.tracer,
+            );
             Ok(StatusCode::NO_CONTENT)
         }
         Deletion::Gone(why) => Err(ApiError::JobGone(why)),

@@ -12,7 +12,7 @@ use super::super::error::ApiError;
 use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
 use super::super::problem::Problem;
-use super::{AdminDesk, finish, receive};
+use super::{AdminState, finish, receive};
 use crate::access::{ApiKey, KeyId, OWNER_NAME, OwnerLimits, Rate, owner_name, parse_usd, usd};
 use crate::jobs::{Fields, OwnerId, ParseError, UnixMs, sentence};
 use crate::store::KeyRecord;
@@ -117,9 +117,12 @@ pub(in crate::http) struct KeyList {
         (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn list_keys(State(desk): State<Arc<AdminDesk>>) -> Result<Response, ApiError> {
-    let (keys, owners) = (desk.store.key_list().await?, desk.store.owner_list().await?);
-    let configured = desk.keys.configured();
+pub(super) async fn list_keys(State(state): State<Arc<AdminState>>) -> Result<Response, ApiError> {
+    let (keys, owners) = (
+        state.store.key_list().await?,
+        state.store.owner_list().await?,
+    );
+    let configured = state.keys.configured();
     let list = KeyList {
         keys: keys.iter().map(key_view).collect(),
         configured: configured.into_iter().map(ToString::to_string).collect(),
@@ -148,23 +151,23 @@ pub(super) async fn list_keys(State(desk): State<Arc<AdminDesk>>) -> Result<Resp
     )
 )]
 pub(super) async fn create_key(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let wish = KeyWish::parse(&receive(&desk, request.into_body()).await?)?;
+    let wish = KeyWish::parse(&receive(&state, request.into_body()).await?)?;
     let key = ApiKey::random();
     let record = KeyRecord {
         id: KeyId::of(key.digest()),
         owner: wish.owner.clone(),
         digest: key.digest().clone(),
         admin: wish.admin,
-        created_at: desk.clock.wall(),
+        created_at: state.clock.wall(),
         revoked_at: None,
     };
     let id = record.id.clone();
-    desk.store.key_create(record, wish.limits).await?;
-    desk.keys.load(&*desk.store).await?;
+    state.store.key_create(record, wish.limits).await?;
+    state.keys.load(&*state.store).await?;
     tracing::info!(key.id = %id, owner = %wish.owner, admin = wish.admin, "an API key was made");
     let answer = NewKey {
         id: id.to_string(),
@@ -190,13 +193,13 @@ pub(super) async fn create_key(
     )
 )]
 pub(super) async fn revoke_key(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let now = desk.clock.wall();
-    let revoked = desk.store.key_revoke(&KeyId::named(&id), now).await?;
+    let now = state.clock.wall();
+    let revoked = state.store.key_revoke(&KeyId::named(&id), now).await?;
     let revoked = revoked.ok_or(ApiError::KeyNotFound)?;
-    desk.keys.load(&*desk.store).await?;
+    state.keys.load(&*state.store).await?;
     tracing::info!(key.id = %revoked.id, owner = %revoked.owner, "an API key was revoked");
     fresh(StatusCode::OK, &key_view(&revoked))
 }
@@ -219,12 +222,12 @@ pub(super) async fn revoke_key(
     )
 )]
 pub(super) async fn set_limits(
-    State(desk): State<Arc<AdminDesk>>,
+    State(state): State<Arc<AdminState>>,
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
-    let body = receive(&desk, request.into_body()).await?;
+    let body = receive(&state, request.into_body()).await?;
     let mut fields = Fields::of(&body)?;
     let owner = owner_name(&name);
     if owner.is_none() {
@@ -234,8 +237,8 @@ pub(super) async fn set_limits(
     finish(fields, "rate, max_jobs and daily_usd")?;
     // Told above already.
     let owner = owner.ok_or(ApiError::RouteNotFound)?;
-    desk.store.owner_limit(&owner, limits).await?;
-    desk.keys.load(&*desk.store).await?;
+    state.store.owner_limit(&owner, limits).await?;
+    state.keys.load(&*state.store).await?;
     tracing::info!(%owner, ?limits, "the limits of an owner were set");
     fresh(StatusCode::OK, &owner_view(&owner, limits))
 }

@@ -3,7 +3,7 @@
 //! the rest of the API is open, and never for a web page of another origin.
 //!
 //! It stands on the store alone, so that the command line can use the very same routes over the
-//! file of a service that is stopped ([`AdminDesk::ask`]).
+//! file of a service that is stopped ([`AdminState::ask`]).
 
 mod filter;
 mod jobs;
@@ -32,7 +32,7 @@ use super::budget::BodyBudget;
 use super::content_encoding::inflate;
 use super::error::ApiError;
 use super::keys::{Admission, ApiKeys, KeyRules};
-use super::limits::EdgeLimits;
+use super::limits::RequestLimits;
 use super::{no_route, wrong_method};
 use crate::access::ApiKey;
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ const BODY_BYTES: u64 = 16 << 10;
 
 /// What the operator's routes work with.
 #[derive(Clone, Debug)]
-pub struct AdminDesk {
+pub struct AdminState {
     /// Everything.
     pub store: Arc<dyn Store>,
     /// Told of every change.
@@ -66,7 +66,7 @@ pub struct AdminDesk {
 }
 
 /// The routes and their description.
-pub(super) fn routes() -> OpenApiRouter<Arc<AdminDesk>> {
+pub(super) fn routes() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
@@ -78,20 +78,20 @@ pub(super) fn routes() -> OpenApiRouter<Arc<AdminDesk>> {
 }
 
 /// The routes behind their door.
-pub(super) fn guarded(routes: Router<Arc<AdminDesk>>, desk: Arc<AdminDesk>) -> Router {
+pub(super) fn guarded(routes: Router<Arc<AdminState>>, state: Arc<AdminState>) -> Router {
     routes
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn(inflate))
-        .route_layer(from_fn_with_state(Arc::clone(&desk), admit))
-        .with_state(desk)
+        .route_layer(from_fn_with_state(Arc::clone(&state), admit))
+        .with_state(state)
 }
 
-async fn admit(State(desk): State<Arc<AdminDesk>>, request: Request, next: Next) -> Response {
+async fn admit(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if let Err(error) = refuse_other_origins(desk.public_url.as_ref(), request.uri(), headers) {
+    if let Err(error) = refuse_other_origins(state.public_url.as_ref(), request.uri(), headers) {
         return error.into_response();
     }
-    let admission = bearer(headers).map_or(Admission::Unknown, |key| desk.keys.admission(key));
+    let admission = bearer(headers).map_or(Admission::Unknown, |key| state.keys.admission(key));
     match admission {
         Admission::Operator => next.run(request).await,
         Admission::Owner(owner) => {
@@ -114,13 +114,13 @@ fn finish(mut fields: Fields<'_>, known: &str) -> Result<(), ParseError> {
     }
 }
 
-async fn receive(desk: &AdminDesk, body: Body) -> Result<bytes::Bytes, ApiError> {
+async fn receive(state: &AdminState, body: Body) -> Result<bytes::Bytes, ApiError> {
     let meter = Meter {
         bytes: BODY_BYTES,
         idle: None,
-        total: EdgeLimits::default().json_total,
+        total: RequestLimits::default().json_total,
     };
-    Ok(MeteredBody::new(body, meter)?.whole(&desk.bodies).await?)
+    Ok(MeteredBody::new(body, meter)?.whole(&state.bodies).await?)
 }
 
 /// The answer to a question that came over no wire.
@@ -132,8 +132,8 @@ pub struct Reply {
     pub body: bytes::Bytes,
 }
 
-impl AdminDesk {
-    /// A desk over a store that no service has open, with the configuration's keys.
+impl AdminState {
+    /// A state over a store that no service has open, with the configuration's keys.
     #[must_use]
     pub fn alone(store: Arc<dyn Store>, rules: KeyRules, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl AdminDesk {
             clock,
             daily_microusd: None,
             public_url: None,
-            bodies: BodyBudget::new(EdgeLimits::default().body_bytes),
+            bodies: BodyBudget::new(RequestLimits::default().body_bytes),
             metrics: JobMetrics::default(),
             tracer: Tracer::default(),
         }
@@ -151,11 +151,11 @@ impl AdminDesk {
     /// Answers a request of this process as it would one from the wire.
     pub async fn ask(&self, method: &str, path: &str, body: Option<String>) -> Reply {
         let pass = ApiKey::random();
-        let desk = Self {
+        let state = Self {
             keys: self.keys.also_admitting(pass.digest()),
             ..self.clone()
         };
-        let router = guarded(routes().split_for_parts().0, Arc::new(desk)).fallback(no_route);
+        let router = guarded(routes().split_for_parts().0, Arc::new(state)).fallback(no_route);
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::super::error::ApiError;
 use super::super::json::fresh;
 use super::super::problem::Problem;
-use super::AdminDesk;
+use super::AdminState;
 use crate::access::{UtcDay, usd};
 use crate::jobs::{EngineKind, UnixMs};
 use crate::store::KeptKind;
@@ -117,13 +117,13 @@ pub(in crate::http) struct OwnerBytes {
         (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response, ApiError> {
-    let now = desk.clock.wall();
+pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Response, ApiError> {
+    let now = state.clock.wall();
     let today = UtcDay::of(now);
-    let census = desk.store.census(today.before(DAYS - 1), today).await?;
-    let kept = desk.store.storage_usage(OWNERS).await?;
-    let caps = desk.store.storage_caps();
-    let queue = desk.store.queue_stats(now).await?;
+    let census = state.store.census(today.before(DAYS - 1), today).await?;
+    let kept = state.store.storage_usage(OWNERS).await?;
+    let caps = state.store.storage_caps();
+    let queue = state.store.queue_stats(now).await?;
     let sum =
         |of: fn(&crate::store::SpendingLine) -> u64| usd(census.spending.iter().map(of).sum());
     let stats = Stats {
@@ -145,8 +145,8 @@ pub(super) async fn stats(State(desk): State<Arc<AdminDesk>>) -> Result<Response
             .collect(),
         usd_today: sum(|line| line.today_microusd),
         usd_30_days: sum(|line| line.all_microusd),
-        usd_a_day_at_most: desk.daily_microusd.map(usd),
-        unknown_submissions: desk.store.submission_unknown_count().await?,
+        usd_a_day_at_most: state.daily_microusd.map(usd),
+        unknown_submissions: state.store.submission_unknown_count().await?,
         storage: Storage {
             source_bytes: census.source_bytes,
             layer_bytes: census.layer_bytes,

@@ -44,7 +44,7 @@ const TABLE: [(&str, &str, Door); 28] = [
 ];
 
 fn guarded() -> House {
-    House::with(|edge| edge.keys = ApiKeys::new([("app", "key-a"), ("web", "key-b")]))
+    House::with(|state| state.keys = ApiKeys::new([("app", "key-a"), ("web", "key-b")]))
 }
 
 async fn with_key(house: &House, method: &str, path: &str, key: Option<&str>) -> Answer {
@@ -193,9 +193,9 @@ async fn a_page_of_another_origin_may_call_the_api_only_if_it_was_configured() {
     let closed = guarded();
     let answer = closed.send(preflight("https://app.example")).await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
-    let open = House::with(|edge| {
-        edge.keys = ApiKeys::new([("app", "key-a")]);
-        edge.cors = CorsOrigins::List(vec!["https://app.example/ignored".parse().unwrap()]);
+    let open = House::with(|state| {
+        state.keys = ApiKeys::new([("app", "key-a")]);
+        state.cors = CorsOrigins::List(vec!["https://app.example/ignored".parse().unwrap()]);
     });
     let answer = open.send(preflight("https://app.example")).await;
     assert_eq!(answer.status, StatusCode::OK);

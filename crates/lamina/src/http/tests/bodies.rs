@@ -19,7 +19,7 @@ fn counted(chunk: &'static [u8], times: usize, asked: &Arc<AtomicUsize>) -> Body
 
 #[tokio::test]
 async fn a_body_is_not_read_beyond_its_limit() {
-    let house = House::with(|edge| edge.limits.json_bytes = 1000);
+    let house = House::with(|state| state.limits.json_bytes = 1000);
     let asked = Arc::new(AtomicUsize::new(0));
     let answer = house.post_json(counted(&[b' '; 100], 1000, &asked)).await;
     assert_eq!(answer.code(), (413, "body_too_large".into()));
@@ -29,7 +29,7 @@ async fn a_body_is_not_read_beyond_its_limit() {
 
 #[tokio::test]
 async fn a_picture_of_20_mib_in_base64_fits_a_body() {
-    let limits = EdgeLimits::default();
+    let limits = RequestLimits::default();
     let fields = 2 * 4 * 4000 + 10_000;
     assert!(Limits::default().max_bytes.div_ceil(3) * 4 + fields <= limits.json_bytes);
 }
@@ -65,7 +65,7 @@ async fn only_json_is_taken_as_json() {
 
 #[tokio::test]
 async fn a_spool_that_cannot_be_written_is_told_and_not_hidden() {
-    let house = House::with(|edge| edge.limits.memory_bytes = 10);
+    let house = House::with(|state| state.limits.memory_bytes = 10);
     std::fs::remove_dir(house.folder.path().join("spool")).unwrap();
     let answer = house.post_json(base64_body(&png(9, 9))).await;
     assert_eq!(answer.code(), (503, "storage_unavailable".into()));
@@ -73,9 +73,9 @@ async fn a_spool_that_cannot_be_written_is_told_and_not_hidden() {
 
 #[tokio::test]
 async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
-    let house = House::with(|edge| {
-        edge.limits.intake_pictures = 1;
-        edge.limits.intake_wait = Duration::from_millis(20);
+    let house = House::with(|state| {
+        state.limits.intake_pictures = 1;
+        state.limits.intake_wait = Duration::from_millis(20);
     });
     let (entered, has_entered) = tokio::sync::oneshot::channel();
     let (leave, may_leave) = std::sync::mpsc::channel::<()>();

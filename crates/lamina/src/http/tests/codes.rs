@@ -40,10 +40,10 @@ async fn post(house: &House, path: &str, kind: &str, body: Body) -> Answer {
 }
 
 async fn of_requests(seen: &mut Seen) {
-    let house = House::with(|edge| {
-        edge.limits.json_bytes = 200_000;
-        edge.limits.json_total = Duration::from_millis(30);
-        edge.limits.upload_idle = Duration::from_millis(30);
+    let house = House::with(|state| {
+        state.limits.json_bytes = 200_000;
+        state.limits.json_total = Duration::from_millis(30);
+        state.limits.upload_idle = Duration::from_millis(30);
     });
     let json = "application/json";
     let url = r#"{"image_url":"https://example.com/a.png"}"#;
@@ -146,7 +146,7 @@ async fn of_a_bucket(seen: &mut Seen) {
         access_key_id: "id".into(),
         secret_access_key: "key".into(),
     };
-    let house = House::with(|edge| edge.blobs = Blobs::bucket(&settings).unwrap());
+    let house = House::with(|state| state.blobs = Blobs::bucket(&settings).unwrap());
     let refused = post(&house, "/api/upload", "image/png", png(8, 8).into()).await;
     assert!(!refused.headers.contains_key("retry-after"));
     seen.add(&refused);
@@ -154,10 +154,10 @@ async fn of_a_bucket(seen: &mut Seen) {
 }
 
 async fn of_pictures(seen: &mut Seen) {
-    let house = House::with(|edge| {
-        edge.images.max_bytes = 4000;
-        edge.images.max_side = 60;
-        edge.images.min_side = 2;
+    let house = House::with(|state| {
+        state.images.max_bytes = 4000;
+        state.images.max_side = 60;
+        state.images.min_side = 2;
     });
     let mut cut = png(8, 8);
     cut.truncate(60);
@@ -186,7 +186,7 @@ async fn of_pictures(seen: &mut Seen) {
 }
 
 async fn of_the_server(seen: &mut Seen) {
-    let guarded = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let guarded = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     seen.add(&guarded.get("/api/jobs").await);
 
     super::admin::codes(&mut |answer| seen.add(answer)).await;
@@ -217,8 +217,8 @@ async fn of_the_server(seen: &mut Seen) {
 async fn full_answer() -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let given = folder.path().to_owned();
-    let house = House::with(move |edge| {
-        edge.space = Space::over(vec![given], Floor::Bytes(u64::MAX / 2));
+    let house = House::with(move |state| {
+        state.space = Space::over(vec![given], Floor::Bytes(u64::MAX / 2));
     });
     let answers = [
         house.post_json(base64_body(&png(2, 2))).await,
@@ -273,7 +273,7 @@ async fn busy_answer() -> Answer {
         queue: 0,
     });
     let given = pool.clone();
-    let house = House::with(move |edge| edge.pool = given);
+    let house = House::with(move |state| state.pool = given);
     let (entered, has_entered) = tokio::sync::oneshot::channel();
     let (leave, may_leave) = std::sync::mpsc::channel::<()>();
     let held = pool.run(1, move || {

@@ -6,12 +6,12 @@ use super::*;
 const ORIGIN: &str = "https://app.example";
 
 fn house() -> House {
-    House::with(|edge| {
-        edge.keys = ApiKeys::new([("app", "key")]);
-        edge.cors = CorsOrigins::List(vec![ORIGIN.parse().unwrap()]);
-        edge.limits.json_bytes = 1000;
-        edge.limits.json_total = Duration::from_millis(30);
-        edge.limits.upload_idle = Duration::from_millis(30);
+    House::with(|state| {
+        state.keys = ApiKeys::new([("app", "key")]);
+        state.cors = CorsOrigins::List(vec![ORIGIN.parse().unwrap()]);
+        state.limits.json_bytes = 1000;
+        state.limits.json_total = Duration::from_millis(30);
+        state.limits.upload_idle = Duration::from_millis(30);
     })
 }
 
@@ -122,11 +122,11 @@ async fn answers_about_links_can_be_read_by_every_origin() {
 
 #[tokio::test]
 async fn a_rate_that_is_reached_can_be_read_too() {
-    let house = House::with(|edge| {
+    let house = House::with(|state| {
         let mut rules = KeyRules::default();
         rules.limits.rate = crate::access::Rule::At("1/h".parse().unwrap());
-        edge.keys = ApiKeys::by(rules);
-        edge.cors = CorsOrigins::Any;
+        state.keys = ApiKeys::by(rules);
+        state.cors = CorsOrigins::Any;
     });
     let mut statuses = Vec::new();
     for _ in 0..3 {

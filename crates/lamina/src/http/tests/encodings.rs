@@ -46,7 +46,7 @@ async fn send(
 
 #[tokio::test]
 async fn a_compressed_body_is_taken_on_every_way_in() {
-    let house = House::with(|edge| edge.limits.memory_bytes = 64);
+    let house = House::with(|state| state.limits.memory_bytes = 64);
     let json = ("content-type", "application/json");
     let picture = png(30, 20);
     let form = [
@@ -110,7 +110,7 @@ async fn a_tickets_body_may_be_compressed_and_counts_as_what_comes_out() {
 
 #[tokio::test]
 async fn what_comes_out_is_bounded_like_what_comes_in() {
-    let house = House::with(|edge| edge.limits.json_bytes = 1 << 20);
+    let house = House::with(|state| state.limits.json_bytes = 1 << 20);
     let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 100_000);
     let headers = [

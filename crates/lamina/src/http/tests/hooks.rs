@@ -124,7 +124,7 @@ fn untouchable() -> Body {
 #[tokio::test]
 async fn what_its_headers_refuse_is_not_read() {
     let verifier = verifier("http://127.0.0.1:9/jwks.json");
-    let house = House::with(|edge| edge.webhooks = Some(verifier));
+    let house = House::with(|state| state.webhooks = Some(verifier));
     let (id, nonce) = open_submission(&house).await;
     for path in [hook(&id, &nonce), hook(&id, &Nonce::random())] {
         let unsigned = request("POST", &path).body(untouchable()).unwrap();
@@ -141,7 +141,7 @@ async fn what_its_headers_refuse_is_not_read() {
 
 #[tokio::test]
 async fn a_stranger_s_body_is_taken_where_no_memory_is_left_and_fal_s_must_wait() {
-    let house = House::with(|edge| edge.bodies = BodyBudget::new(0));
+    let house = House::with(|state| state.bodies = BodyBudget::new(0));
     let (id, nonce) = open_submission(&house).await;
     let body = r#"{"request_id":"r-7","status":"OK"}"#;
     let strange = hook(&id, &Nonce::random());
@@ -161,7 +161,7 @@ async fn a_signed_webhook_of_the_emulator_is_taken_and_a_changed_one_is_not() {
     let verifier = verifier(&emulator.jwks_url());
     // The emulator signs with the time of day.
     let now = SystemClock::default().now();
-    let house = House::at(now, |edge| edge.webhooks = Some(verifier));
+    let house = House::at(now, |state| state.webhooks = Some(verifier));
     let (id, nonce) = open_submission(&house).await;
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -221,7 +221,7 @@ pub(super) async fn codes(seen: &mut impl FnMut(&Answer)) {
         .local_addr()
         .unwrap();
     let verifier = verifier(&format!("http://{free}/jwks.json"));
-    let house = House::with(|edge| edge.webhooks = Some(verifier));
+    let house = House::with(|state| state.webhooks = Some(verifier));
     let path = hook(&JobId::new(T0), &Nonce::random());
     let body = r#"{"request_id":"r","status":"OK"}"#;
     seen(&deliver(&house, &path, body).await);

@@ -363,7 +363,7 @@ async fn a_picture_in_the_body_is_stored_before_the_answer() {
 
 #[tokio::test]
 async fn a_large_body_goes_through_the_spool_and_leaves_nothing_there() {
-    let house = House::with(|edge| edge.limits.memory_bytes = 100);
+    let house = House::with(|state| state.limits.memory_bytes = 100);
     let file = png(300, 200);
     let answer = house.post_with_key("k", &base64_body(&file)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{:?}", answer.body);

@@ -18,12 +18,12 @@ const BY_URL: &str = r#"{"image_url":"https://example.com/a.png"}"#;
 
 /// A house whose usual engine costs five cents, with these caps.
 fn paid(total: Option<u64>, owner: Option<u64>) -> House {
-    House::with(|edge| {
-        edge.engines.available = vec![EngineKind::Local, EngineKind::Fal];
-        edge.engines.default = EngineKind::Fal;
-        edge.engines.prices = HashMap::from([(EngineKind::Fal, PRICE)]);
-        edge.daily_microusd = total;
-        edge.keys = ApiKeys::by(KeyRules {
+    House::with(|state| {
+        state.engines.available = vec![EngineKind::Local, EngineKind::Fal];
+        state.engines.default = EngineKind::Fal;
+        state.engines.prices = HashMap::from([(EngineKind::Fal, PRICE)]);
+        state.daily_microusd = total;
+        state.keys = ApiKeys::by(KeyRules {
             daily_microusd: owner,
             ..KeyRules::default()
         });
@@ -131,13 +131,13 @@ async fn links_health_and_hooks_are_not_counted() {
 
 #[tokio::test]
 async fn without_keys_nothing_is_counted_unless_it_was_asked_for() {
-    let house = House::with(|edge| edge.keys = ApiKeys::by(KeyRules::default()));
+    let house = House::with(|state| state.keys = ApiKeys::by(KeyRules::default()));
     let answer = house.get("/api/jobs").await;
     assert!(!answer.headers.contains_key("ratelimit"));
-    let house = House::with(|edge| {
+    let house = House::with(|state| {
         let mut rules = KeyRules::default();
         rules.limits.rate = crate::access::Rule::At("1/h".parse().unwrap());
-        edge.keys = ApiKeys::by(rules);
+        state.keys = ApiKeys::by(rules);
     });
     assert_eq!(house.get("/api/jobs").await.status, 200);
     let answer = house.get("/api/jobs").await;

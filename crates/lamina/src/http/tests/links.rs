@@ -23,7 +23,7 @@ async fn with(house: &House, method: &str, path: &str, headers: &[(&str, &str)])
 
 #[tokio::test]
 async fn a_link_opens_without_a_header_and_says_all_about_its_file() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     let answer = house.get(&layer(&house).await).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.body, &b"0123456789"[..]);
@@ -247,7 +247,7 @@ async fn links_begin_where_the_client_reached_the_service() {
         url(&plain, &[("host", "a\"><script>")]).await,
         "invalid_host"
     );
-    let proxied = House::with(|edge| edge.trust_proxy = true);
+    let proxied = House::with(|state| state.trust_proxy = true);
     assert_eq!(
         url(&proxied, &[("host", "a.example"), forwarded]).await,
         "https://a.example"
@@ -261,8 +261,8 @@ async fn links_begin_where_the_client_reached_the_service() {
         url(&proxied, &[("host", "a.example")]).await,
         "http://a.example"
     );
-    let public = House::with(|edge| {
-        edge.public_url = Some("https://cdn.example/lamina/".parse().unwrap());
+    let public = House::with(|state| {
+        state.public_url = Some("https://cdn.example/lamina/".parse().unwrap());
     });
     assert_eq!(
         url(&public, &[("host", "127.0.0.1:8080")]).await,

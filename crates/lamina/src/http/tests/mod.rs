@@ -83,30 +83,31 @@ impl House {
     }
 
     /// A house whose edge is changed before it is built.
-    fn with(change: impl FnOnce(&mut Edge)) -> Self {
+    fn with(change: impl FnOnce(&mut ApiState)) -> Self {
         Self::at(T0, change)
     }
 
     /// The same, with the clock at another time.
-    fn at(now: UnixMs, change: impl FnOnce(&mut Edge)) -> Self {
+    fn at(now: UnixMs, change: impl FnOnce(&mut ApiState)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
         let clock = ManualClock::at(now);
         let bare = Bare::over(folder.path(), blobs.clone(), clock.clone());
-        let (mut edge, store, pulse) = (bare.edge, bare.store, bare.pulse);
-        edge.host_names = HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
-        change(&mut edge);
+        let (mut state, store, pulse) = (bare.state, bare.store, bare.pulse);
+        state.host_names =
+            HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
+        change(&mut state);
         Self {
             store,
             blobs,
-            links: Arc::clone(&edge.links),
-            pool: edge.pool.clone(),
+            links: Arc::clone(&state.links),
+            pool: state.pool.clone(),
             clock,
-            draining: edge.draining.clone(),
+            draining: state.draining.clone(),
             pulse,
             folder,
-            metrics: edge.metrics.clone(),
-            router: router(edge),
+            metrics: state.metrics.clone(),
+            router: router(state),
         }
     }
 

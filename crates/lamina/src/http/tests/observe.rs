@@ -85,7 +85,7 @@ async fn every_answer_forbids_guessing_its_type() {
 
 #[tokio::test]
 async fn the_log_names_the_route_and_the_owner_and_no_secret() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key-a")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key-a")]));
     let log = Log::default();
     let job = log
         .during(async {

@@ -42,9 +42,9 @@ async fn refused(house: &House, url: &str) -> (u16, String) {
 }
 
 fn guarded(public: Option<&str>) -> House {
-    House::with(|edge| {
-        edge.keys = ApiKeys::new([("a", "key-a"), ("b", "key-b")]);
-        edge.public_url = public.map(|url| url.parse().unwrap());
+    House::with(|state| {
+        state.keys = ApiKeys::new([("a", "key-a"), ("b", "key-b")]);
+        state.public_url = public.map(|url| url.parse().unwrap());
     })
 }
 
@@ -94,7 +94,7 @@ async fn a_link_is_known_under_every_spelling_of_its_address() {
 #[tokio::test]
 async fn layers_and_uploads_by_ticket_are_taken_too() {
     let house =
-        House::with(|edge| edge.public_url = Some("https://l.example/app".parse().unwrap()));
+        House::with(|state| state.public_url = Some("https://l.example/app".parse().unwrap()));
     let layer = BlobKey::Layer(house.row().await, 3, MediaType::Png);
     house.blobs.put(&layer, png(40, 30).into()).await.unwrap();
     let url = format!("https://l.example/app{}", house.link(&layer));
@@ -229,7 +229,7 @@ async fn a_job_keeps_its_own_copy() {
 
 #[tokio::test]
 async fn a_layer_may_have_more_bytes_than_a_picture_that_comes_in() {
-    let house = House::with(|edge| edge.images.max_bytes = 500);
+    let house = House::with(|state| state.images.max_bytes = 500);
     let layer = BlobKey::Layer(house.row().await, 0, MediaType::Png);
     house.blobs.put(&layer, png(60, 60).into()).await.unwrap();
     assert!(taken(&house, &format!("http://lamina.test{}", house.link(&layer))).await);

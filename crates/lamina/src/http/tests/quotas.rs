@@ -192,8 +192,8 @@ async fn a_size_that_is_told_late_is_counted_before_its_bytes_come() {
 
 #[tokio::test]
 async fn many_at_once_do_not_get_past_the_bound() {
-    let house = House::with(|edge| {
-        edge.pool = Pool::new(PoolSize {
+    let house = House::with(|state| {
+        state.pool = Pool::new(PoolSize {
             threads: 2,
             megapixels: 8,
             queue: 1000,
@@ -218,7 +218,7 @@ async fn many_at_once_do_not_get_past_the_bound() {
 
 #[tokio::test]
 async fn all_owners_together_have_a_bound_and_each_its_own() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("a", "a-key"), ("b", "b-key")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("a", "a-key"), ("b", "b-key")]));
     let ticket = |key: &'static str, bytes: u64| {
         let body = format!(r#"{{"bytes":{bytes}}}"#);
         house.with_key(key, "POST", "/api/uploads", body)

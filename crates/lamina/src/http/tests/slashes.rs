@@ -61,7 +61,7 @@ async fn a_resumable_upload_begins_at_an_address_that_ends_in_a_slash() {
 
 #[tokio::test]
 async fn a_slash_too_many_opens_no_door() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     for path in [
         "//api/jobs",
         "/api/jobs/",
@@ -80,7 +80,7 @@ async fn an_address_in_a_header_keeps_the_path_of_public_url() {
         (Some("https://layers.example.com/app"), "/app/api/jobs/"),
         (Some("https://layers.example.com/a/b/"), "/a/b/api/jobs/"),
     ] {
-        let house = House::with(|edge| edge.public_url = public.map(|url| url.parse().unwrap()));
+        let house = House::with(|state| state.public_url = public.map(|url| url.parse().unwrap()));
         let created = house
             .post_with_key("k", r#"{"image_url":"https://example.com/a.png"}"#)
             .await;

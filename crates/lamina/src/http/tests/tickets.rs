@@ -95,7 +95,7 @@ async fn a_second_body_is_never_taken_neither_before_nor_after_the_check() {
 
 #[tokio::test]
 async fn a_picture_that_cannot_be_used_is_refused_when_it_is_used() {
-    let house = House::with(|edge| edge.images.max_side = 60);
+    let house = House::with(|state| state.images.max_side = 60);
     let mut cut = png(20, 20);
     cut.truncate(200);
     for (body, status, code) in [
@@ -124,7 +124,7 @@ async fn a_picture_that_cannot_be_used_is_refused_when_it_is_used() {
 
 #[tokio::test]
 async fn a_body_is_taken_whole_within_its_bounds_or_not_at_all() {
-    let house = House::with(|edge| edge.images.max_bytes = 5000);
+    let house = House::with(|state| state.images.max_bytes = 5000);
     let too_many = (413, "image_too_many_bytes".to_owned());
     assert_eq!(ask(&house, &json!({"bytes": 5001})).await.code(), too_many);
     let exact = ticket(&house, &json!({"bytes": 100})).await;
@@ -176,7 +176,7 @@ async fn a_body_that_hangs_gives_way_to_the_one_that_comes_after_it() {
 
 #[tokio::test]
 async fn a_ticket_is_its_owners_and_its_link_is_for_one_thing() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "a"), ("web", "b")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "a"), ("web", "b")]));
     let as_owner = |key: &'static str, method: &str, path: &str| {
         request(method, path)
             .header("authorization", key)

@@ -163,7 +163,7 @@ async fn a_part_anywhere_but_at_the_end_changes_nothing() {
 
 #[tokio::test]
 async fn what_came_before_a_cut_or_a_silence_is_kept() {
-    let house = House::with(|edge| edge.limits.upload_idle = Duration::from_millis(30));
+    let house = House::with(|state| state.limits.upload_idle = Duration::from_millis(30));
     let file = png(200, 100);
     let path = house.begun(file.len()).await;
     let half = file.len() / 2;
@@ -327,7 +327,7 @@ async fn an_expired_upload_is_gone_for_everybody() {
 async fn what_the_server_understands_is_announced_also_to_pages_of_other_origins() {
     for cors in [CorsOrigins::None, CorsOrigins::Any] {
         let with_cors = matches!(cors, CorsOrigins::Any);
-        let house = House::with(|edge| edge.cors = cors);
+        let house = House::with(|state| state.cors = cors);
         let asked = request("OPTIONS", "/api/uploads/tus")
             .header("origin", "https://app.example")
             .header("access-control-request-method", "PATCH")
@@ -433,7 +433,7 @@ async fn clients_that_can_only_post_are_served_too() {
 
 #[tokio::test]
 async fn another_owner_can_neither_see_nor_stop_an_upload() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "a"), ("web", "b")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "a"), ("web", "b")]));
     let (mine, other) = (("authorization", "Bearer a"), ("authorization", "Bearer b"));
     let length = ("upload-length", "9");
     let created = house.tus("POST", "/api/uploads/tus", &[mine, length]).await;

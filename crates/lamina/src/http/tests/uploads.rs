@@ -42,7 +42,7 @@ fn spool_is_empty(house: &House) -> bool {
 
 #[tokio::test]
 async fn a_form_with_a_file_is_stored_and_its_link_opens() {
-    let house = House::with(|edge| edge.limits.memory_bytes = 64);
+    let house = House::with(|state| state.limits.memory_bytes = 64);
     let file = png(30, 20);
     let answer = upload_form(&house, &[("note", b"hello"), ("file", &file)]).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
@@ -164,9 +164,9 @@ async fn a_broken_form_is_told_from_a_cut_one() {
 
 #[tokio::test]
 async fn a_picture_above_the_limit_is_refused_in_both_forms_and_leaves_nothing() {
-    let house = House::with(|edge| {
-        edge.images.max_bytes = 500;
-        edge.limits.memory_bytes = 64;
+    let house = House::with(|state| {
+        state.images.max_bytes = 500;
+        state.limits.memory_bytes = 64;
     });
     let file = png(40, 40);
     assert!(file.len() > 500 && file.len() < 60_000);

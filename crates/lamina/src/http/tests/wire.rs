@@ -167,7 +167,7 @@ async fn a_connection_is_kept_between_requests_and_not_for_ever() {
 
 #[tokio::test]
 async fn an_upload_that_falls_silent_is_answered_408_and_closed() {
-    let house = House::with(|edge| edge.limits.upload_idle = Duration::from_millis(100));
+    let house = House::with(|state| state.limits.upload_idle = Duration::from_millis(100));
     let server = Server::start(house, quick()).await;
     let answer = server
         .exchange((upload_head(1000) + "some").as_bytes())
@@ -180,7 +180,7 @@ async fn an_upload_that_falls_silent_is_answered_408_and_closed() {
 
 #[tokio::test]
 async fn a_body_that_drips_ends_with_its_whole_time() {
-    let house = House::with(|edge| edge.limits.json_total = Duration::from_millis(200));
+    let house = House::with(|state| state.limits.json_total = Duration::from_millis(200));
     let server = Server::start(house, quick()).await;
     let socket = server.connect().await;
     let (mut reading, mut writing) = socket.into_split();
@@ -204,9 +204,9 @@ async fn a_body_that_drips_ends_with_its_whole_time() {
 
 #[tokio::test]
 async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
-    let house = House::with(|edge| {
-        edge.limits.memory_bytes = 16;
-        edge.limits.upload_idle = Duration::from_secs(3600);
+    let house = House::with(|state| {
+        state.limits.memory_bytes = 16;
+        state.limits.upload_idle = Duration::from_secs(3600);
     });
     let limits = ConnectionLimits {
         drain: Duration::from_secs(3600),
@@ -231,7 +231,7 @@ async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
-    let house = House::with(|edge| edge.images.max_bytes = 1000);
+    let house = House::with(|state| state.images.max_bytes = 1000);
     let server = Server::start(house, quick()).await;
     let file = png(4, 4);
     let expect = "expect: 100-continue\r\n\r\n";
@@ -253,7 +253,7 @@ async fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
 
 #[tokio::test]
 async fn a_client_that_sends_all_before_it_reads_still_gets_the_refusal() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     let server = Server::start(house, ConnectionLimits::default()).await;
     let mut socket = server.connect().await;
     let body = vec![b'x'; 40 << 20];
@@ -272,7 +272,7 @@ async fn a_client_that_sends_all_before_it_reads_still_gets_the_refusal() {
 
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_body_says_that_the_connection_ends() {
-    let house = House::with(|edge| edge.keys = ApiKeys::new([("app", "key")]));
+    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     let server = Server::start(house, ConnectionLimits::default()).await;
     let (small, large) = (b"x".repeat(9), b"x".repeat(1 << 20));
     for body in [&small, &large] {

@@ -13,10 +13,10 @@ use super::checksum::Checksum;
 use super::headers::{PART, expires, is_deferred, is_part, length, metadata};
 use super::part::{Part, append};
 use crate::http::auth::Caller;
-use crate::http::edge::Edge;
 use crate::http::error::ApiError;
 use crate::http::problem::Problem;
 use crate::http::room;
+use crate::http::state::ApiState;
 use crate::jobs::UploadId;
 use crate::store::{Arrival, Incoming};
 
@@ -65,7 +65,7 @@ pub(in crate::http) async fn options() -> StatusCode {
     )
 )]
 pub(in crate::http) async fn create(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -74,13 +74,13 @@ pub(in crate::http) async fn create(
     if has_part && !is_part(&parts.headers) {
         return Err(ApiError::UnsupportedMediaType { wanted: PART });
     }
-    let bytes = declared(&edge, &parts.headers)?;
+    let bytes = declared(&state, &parts.headers)?;
     // The whole will come, and only what is here of it has to fit now.
-    let _room = room::for_body(&edge, &body, edge.images.max_bytes)?;
+    let _room = room::for_body(&state, &body, state.images.max_bytes)?;
     let checksum = Checksum::of(&parts.headers)?;
     // Where the size is told later, each part is counted as it comes.
     let reserved = bytes.unwrap_or(0);
-    let now = edge.clock.wall();
+    let now = state.clock.wall();
     let promised = Incoming {
         id: UploadId::new(now),
         owner,
@@ -89,28 +89,28 @@ pub(in crate::http) async fn create(
         reserved,
         metadata: metadata(&parts.headers)?,
         created_at: now,
-        expires_at: now.plus(edge.upload_ttl),
+        expires_at: now.plus(state.upload_ttl),
     };
-    edge.store.incoming_create(promised.clone()).await?;
+    state.store.incoming_create(promised.clone()).await?;
     let mut answer = HeaderMap::new();
     if has_part {
         let part = Part {
             offset: 0,
-            most: bytes.unwrap_or(edge.images.max_bytes),
+            most: bytes.unwrap_or(state.images.max_bytes),
             checksum,
             body,
         };
-        match first(&edge, &promised, part).await {
+        match first(&state, &promised, part).await {
             Ok(offset) => answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset)),
             Err(error) => {
                 // Whoever sent it never learns its address.
-                edge.inbox.erase(promised.id).await?;
-                edge.store.incoming_forget(promised.id).await?;
+                state.inbox.erase(promised.id).await?;
+                state.store.incoming_forget(promised.id).await?;
                 return Err(error);
             }
         };
     }
-    if let Ok(location) = HeaderValue::try_from(address(&edge, promised.id)) {
+    if let Ok(location) = HeaderValue::try_from(address(&state, promised.id)) {
         answer.insert(LOCATION, location);
     }
     expires(&mut answer, promised.expires_at);
@@ -118,14 +118,14 @@ pub(in crate::http) async fn create(
     Ok((StatusCode::CREATED, answer).into_response())
 }
 
-async fn first(edge: &Edge, promised: &Incoming, part: Part) -> Result<u64, ApiError> {
-    let right = edge.inbox.take(promised.id).await?;
-    append(edge, right, promised, part).await
+async fn first(state: &ApiState, promised: &Incoming, part: Part) -> Result<u64, ApiError> {
+    let right = state.inbox.take(promised.id).await?;
+    append(state, right, promised, part).await
 }
 
 /// The size of the whole; `None` when it is told later.
-fn declared(edge: &Edge, headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let (length, deferred) = (length(edge, headers)?, is_deferred(headers)?);
+fn declared(state: &ApiState, headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let (length, deferred) = (length(state, headers)?, is_deferred(headers)?);
     if length.is_some() == deferred {
         return Err(ApiError::TusHeaderInvalid(
             "Send either Upload-Length with the size of the whole, or Upload-Defer-Length: 1"
@@ -136,8 +136,8 @@ fn declared(edge: &Edge, headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 }
 
 /// Below the host that was asked, unless the service knows its own address.
-fn address(edge: &Edge, id: UploadId) -> String {
-    let base = edge.public_url.as_ref();
+fn address(state: &ApiState, id: UploadId) -> String {
+    let base = state.public_url.as_ref();
     let base = base.map_or("", |url| url.as_str().trim_end_matches('/'));
     format!("{base}/api/uploads/tus/{id}")
 }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_METADATA};
-use crate::http::edge::Edge;
 use crate::http::error::ApiError;
+use crate::http::state::ApiState;
 use crate::images::ImageError;
 use crate::jobs::UnixMs;
 
@@ -31,9 +31,9 @@ pub(super) fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u6
 }
 
 /// The declared size of the whole, within what is taken; `None` where it is deferred.
-pub(super) fn length(edge: &Edge, headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+pub(super) fn length(state: &ApiState, headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let length = number(headers, &UPLOAD_LENGTH)?;
-    let max_bytes = edge.images.max_bytes;
+    let max_bytes = state.images.max_bytes;
     if length.is_some_and(|length| length > max_bytes) {
         return Err(ImageError::TooManyBytes { max_bytes }.into());
     }

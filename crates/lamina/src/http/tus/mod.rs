@@ -18,8 +18,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::edge::Edge;
 use super::error::ApiError;
+use super::state::ApiState;
 
 // The macro that registers routes wants these by their path.
 pub(super) use creation::{__path_create, __path_options, create, options};
@@ -47,7 +47,7 @@ pub(super) const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-m
 /// Every answer names the version; those to OPTIONS say what is understood. Stands outside of CORS,
 /// which answers OPTIONS itself.
 pub(super) async fn announce(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -61,7 +61,7 @@ pub(super) async fn announce(
     }
     if asks {
         headers.insert(TUS_EXTENSION, HeaderValue::from_static(EXTENSIONS));
-        headers.insert(TUS_MAX_SIZE, HeaderValue::from(edge.images.max_bytes));
+        headers.insert(TUS_MAX_SIZE, HeaderValue::from(state.images.max_bytes));
         let algorithms = HeaderValue::from_static(checksum::ALGORITHMS);
         headers.insert(TUS_CHECKSUM_ALGORITHM, algorithms);
     }

@@ -21,13 +21,13 @@ use crate::http::auth::Caller;
 use crate::http::body::{Meter, MeteredBody};
 use crate::http::checking::blocking;
 use crate::http::delivery::next;
-use crate::http::edge::Edge;
 use crate::http::error::ApiError;
 use crate::http::path::Segments;
 use crate::http::problem::Problem;
 use crate::http::room;
 use crate::http::sink::Sink;
 use crate::http::spool::nameless;
+use crate::http::state::ApiState;
 use crate::store::Incoming;
 
 /// Takes a part at exactly the upload's offset.
@@ -61,7 +61,7 @@ use crate::store::Incoming;
     )
 )]
 pub(in crate::http) async fn patch(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     request: Request,
@@ -74,9 +74,9 @@ pub(in crate::http) async fn patch(
         ApiError::TusHeaderInvalid("Upload-Offset must say where the part begins".to_owned())
     })?;
     let checksum = Checksum::of(&parts.headers)?;
-    let _room = room::for_body(&edge, &body, edge.images.max_bytes)?;
-    let declares = length(&edge, &parts.headers)?;
-    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
+    let _room = room::for_body(&state, &body, state.images.max_bytes)?;
+    let declares = length(&state, &parts.headers)?;
+    let (promised, right) = lock_upload(&state, &owner, &id).await?;
     let (right, offset) = blocking(move || {
         let offset = right.offset()?;
         Ok((right, offset))
@@ -85,14 +85,14 @@ pub(in crate::http) async fn patch(
     if begins != offset {
         return Err(ApiError::UploadOffsetMismatch { offset });
     }
-    let whole = agree_on_length(&edge, &promised, declares, offset).await?;
+    let whole = agree_on_length(&state, &promised, declares, offset).await?;
     let part = Part {
         offset,
-        most: whole.unwrap_or(edge.images.max_bytes) - offset,
+        most: whole.unwrap_or(state.images.max_bytes) - offset,
         checksum,
         body,
     };
-    let offset = append(&edge, right, &promised, part).await?;
+    let offset = append(&state, right, &promised, part).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
     expires(&mut answer, promised.expires_at);
@@ -118,17 +118,17 @@ pub(in crate::http) async fn patch(
     )
 )]
 pub(in crate::http) async fn instead(
-    edge: State<Arc<Edge>>,
+    state: State<Arc<ApiState>>,
     caller: Caller,
     id: Segments<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let meant = request.headers().get(METHOD_OVERRIDE);
     match meant.map(HeaderValue::as_bytes) {
-        Some(b"PATCH") => patch(edge, caller, id, request).await,
-        Some(b"HEAD") => status::offset(edge, caller, id).await,
+        Some(b"PATCH") => patch(state, caller, id, request).await,
+        Some(b"HEAD") => status::offset(state, caller, id).await,
         Some(b"DELETE") => {
-            let ended = status::end(edge, caller, id).await?;
+            let ended = status::end(state, caller, id).await?;
             Ok(ended.into_response())
         }
         _ => Err(ApiError::MethodNotAllowed),
@@ -137,7 +137,7 @@ pub(in crate::http) async fn instead(
 
 /// The size of the whole, which a part may declare once if it was deferred.
 async fn agree_on_length(
-    edge: &Edge,
+    state: &ApiState,
     promised: &Incoming,
     declares: Option<u64>,
     offset: u64,
@@ -153,7 +153,7 @@ async fn agree_on_length(
             Err(wrong("Upload-Length is less than what has arrived already"))
         }
         (None, Some(declared)) => {
-            edge.store.incoming_declare(promised.id, declared).await?;
+            state.store.incoming_declare(promised.id, declared).await?;
             Ok(Some(declared))
         }
     }
@@ -171,38 +171,39 @@ pub(super) struct Part {
 
 /// Puts a part on disk and returns the new offset.
 pub(super) async fn append(
-    edge: &Edge,
+    state: &ApiState,
     right: Right,
     promised: &Incoming,
     part: Part,
 ) -> Result<u64, ApiError> {
     if promised.bytes.is_some() {
         // It was counted when the upload was begun.
-        return write(edge, right, part).await;
+        return write(state, right, part).await;
     }
     let (id, offset) = (promised.id, part.offset);
     let most = part.body.size_hint().upper().unwrap_or(part.most);
-    edge.store
+    state
+        .store
         .incoming_reserve(id, offset + most.min(part.most))
         .await?;
-    let written = write(edge, right, part).await;
+    let written = write(state, right, part).await;
     // However the part ended, what came of it is there.
-    let inbox = Arc::clone(&edge.inbox);
+    let inbox = Arc::clone(&state.inbox);
     let kept = blocking(move || inbox.seen(id)).await?.unwrap_or(0);
-    edge.store.incoming_reserve(id, kept).await?;
+    state.store.incoming_reserve(id, kept).await?;
     written
 }
 
-async fn write(edge: &Edge, right: Right, part: Part) -> Result<u64, ApiError> {
+async fn write(state: &ApiState, right: Right, part: Part) -> Result<u64, ApiError> {
     let meter = Meter {
         bytes: part.most,
-        idle: Some(edge.limits.upload_idle),
-        total: edge.limits.upload_total,
+        idle: Some(state.limits.upload_idle),
+        total: state.limits.upload_total,
     };
-    let body = MeteredBody::new(part.body, meter)?.counted(&edge.metrics.requests);
+    let body = MeteredBody::new(part.body, meter)?.counted(&state.metrics.requests);
     let received = match part.checksum {
-        None => as_it_comes(edge, right, body).await?,
-        Some(checksum) => when_it_holds(edge, right, checksum, body).await?,
+        None => as_it_comes(state, right, body).await?,
+        Some(checksum) => when_it_holds(state, right, checksum, body).await?,
     };
     Ok(part.offset + received)
 }
@@ -223,13 +224,17 @@ impl Write for Growing {
     }
 }
 
-async fn as_it_comes(edge: &Edge, right: Right, mut body: MeteredBody) -> Result<u64, ApiError> {
+async fn as_it_comes(
+    state: &ApiState,
+    right: Right,
+    mut body: MeteredBody,
+) -> Result<u64, ApiError> {
     let taken_over = right.taken_over.clone();
     let open = move || {
         let file = right.append()?;
         Ok(Growing { file, right })
     };
-    let mut sink = Sink::new(blocking(open).await?, &edge.bodies);
+    let mut sink = Sink::new(blocking(open).await?, &state.bodies);
     let mut received = 0;
     let ended = loop {
         match next(&mut body, &taken_over).await {
@@ -253,12 +258,12 @@ async fn as_it_comes(edge: &Edge, right: Right, mut body: MeteredBody) -> Result
 }
 
 async fn when_it_holds(
-    edge: &Edge,
+    state: &ApiState,
     right: Right,
     mut checksum: Checksum,
     mut body: MeteredBody,
 ) -> Result<u64, ApiError> {
-    let mut sink = Sink::new(nameless(&edge.spool).await?, &edge.bodies);
+    let mut sink = Sink::new(nameless(&state.spool).await?, &state.bodies);
     while let Some(chunk) = next(&mut body, &right.taken_over).await?? {
         checksum.update(&chunk);
         sink.write(&chunk).await?;

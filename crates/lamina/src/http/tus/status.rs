@@ -12,10 +12,10 @@ use super::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET};
 use crate::blobs::Right;
 use crate::http::auth::Caller;
 use crate::http::checking::{blocking, own};
-use crate::http::edge::Edge;
 use crate::http::error::ApiError;
 use crate::http::path::Segments;
 use crate::http::problem::Problem;
+use crate::http::state::ApiState;
 use crate::jobs::OwnerId;
 use crate::store::{Arrival, Incoming};
 
@@ -39,11 +39,11 @@ use crate::store::{Arrival, Incoming};
     )
 )]
 pub(in crate::http) async fn offset(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
+    let (promised, right) = lock_upload(&state, &owner, &id).await?;
     let offset = blocking(move || right.offset()).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
@@ -80,30 +80,30 @@ pub(in crate::http) async fn offset(
     )
 )]
 pub(in crate::http) async fn end(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<ApiState>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (promised, right) = lock_upload(&edge, &owner, &id).await?;
+    let (promised, right) = lock_upload(&state, &owner, &id).await?;
     right.erase().await?;
-    edge.store.incoming_forget(promised.id).await?;
+    state.store.incoming_forget(promised.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The owner's resumable upload, as it is once nobody else writes it.
 pub(super) async fn lock_upload(
-    edge: &Edge,
+    state: &ApiState,
     owner: &OwnerId,
     id: &str,
 ) -> Result<(Incoming, Right), ApiError> {
     let id = id.parse().map_err(|_| ApiError::UploadMissing)?;
     let resumable = || async {
-        let found = own(edge, owner, id).await?;
+        let found = own(state, owner, id).await?;
         let found = found.filter(|found| found.arrival == Arrival::Resumable);
         found.ok_or(ApiError::UploadMissing)
     };
     // Nobody ends the writing of another owner's upload.
     resumable().await?;
-    let right = edge.inbox.take(id).await?;
+    let right = state.inbox.take(id).await?;
     Ok((resumable().await?, right))
 }

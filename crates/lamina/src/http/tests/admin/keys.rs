@@ -128,10 +128,10 @@ async fn nobody_is_the_operator_even_where_everybody_may_call() {
 
 #[tokio::test]
 async fn a_page_of_another_origin_gets_nowhere_with_the_operators_key() {
-    let house = House::with(|edge| {
-        edge.keys = ApiKeys::by(rules(&[]));
-        edge.cors = CorsOrigins::Any;
-        edge.public_url = Some("https://layers.example.com".parse().unwrap());
+    let house = House::with(|state| {
+        state.keys = ApiKeys::by(rules(&[]));
+        state.cors = CorsOrigins::Any;
+        state.public_url = Some("https://layers.example.com".parse().unwrap());
     });
     let ask = async |name: &str, value: &str| {
         let request = request("GET", "/api/admin/keys")

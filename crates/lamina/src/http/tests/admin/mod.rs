@@ -12,15 +12,15 @@ const ADMIN: &str = "the-operators-key";
 
 /// A house with an operator, and an app's key in the configuration.
 pub(super) fn operated() -> House {
-    House::with(|edge| {
-        edge.keys = ApiKeys::by(rules(&[("app", "app-key")]));
-        edge.engines.available = vec![EngineKind::Local, EngineKind::Fal];
+    House::with(|state| {
+        state.keys = ApiKeys::by(rules(&[("app", "app-key")]));
+        state.engines.available = vec![EngineKind::Local, EngineKind::Fal];
     })
 }
 
 /// The same, open to everybody.
 fn open() -> House {
-    House::with(|edge| edge.keys = ApiKeys::by(rules(&[])))
+    House::with(|state| state.keys = ApiKeys::by(rules(&[])))
 }
 
 fn rules(configured: &[(&str, &str)]) -> KeyRules {

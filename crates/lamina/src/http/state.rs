@@ -14,7 +14,7 @@ use url::Url;
 use super::budget::BodyBudget;
 use super::error::ApiError;
 use super::keys::ApiKeys;
-use super::limits::EdgeLimits;
+use super::limits::RequestLimits;
 use super::readiness::WorkerPulse;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock, WallLead};
@@ -27,7 +27,7 @@ use crate::trace::Tracer;
 
 /// The parts and settings of the HTTP edge.
 #[derive(Debug)]
-pub struct Edge {
+pub struct ApiState {
     /// Jobs and uploads.
     pub store: Arc<dyn Store>,
     /// Bytes.
@@ -71,7 +71,7 @@ pub struct Edge {
     /// Where bodies too large for memory are kept while they are received; must exist.
     pub spool: PathBuf,
     /// Bounds on requests.
-    pub limits: EdgeLimits,
+    pub limits: RequestLimits,
     /// Memory of all bodies that are being received.
     pub bodies: BodyBudget,
     /// What it counts.
@@ -86,7 +86,7 @@ pub struct Edge {
     pub ownership: watch::Receiver<Ownership>,
 }
 
-impl Edge {
+impl ApiState {
     /// What ends by this time of day is over. The same as the wall clock's time, but while that has
     /// leapt ahead.
     pub(super) fn ends_by(&self) -> UnixMs {

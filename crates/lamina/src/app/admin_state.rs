@@ -1,4 +1,4 @@
-//! The operator's desk over the file of a service that is stopped: what `lamina keys` and the like
+//! What the operator's routes are given over the file of a service that is stopped: what `lamina keys` and the like
 //! work with then. It owns the file as a service would, so that a service cannot start meanwhile.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::StartError;
 use super::access::key_rules;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::AdminDesk;
+use crate::http::AdminState;
 use crate::store::Store;
 use crate::store::sqlite::{SqliteStore, present};
 
@@ -24,17 +24,17 @@ pub(crate) enum Absent {
 ///
 /// # Errors
 /// [`StartError::Database`], also where a service has it open.
-pub(crate) fn open_desk(
+pub(crate) fn open_admin_state(
     config: &Config,
     absent: Absent,
     clock: Arc<dyn Clock>,
-) -> Result<AdminDesk, StartError> {
+) -> Result<AdminState, StartError> {
     if absent == Absent::Refuse {
         present(&config.database_path)?;
     }
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.database_path)?);
-    Ok(AdminDesk {
+    Ok(AdminState {
         daily_microusd: config.spend.total_microusd,
-        ..AdminDesk::alone(store, key_rules(config), clock)
+        ..AdminState::alone(store, key_rules(config), clock)
     })
 }
