@@ -82,7 +82,7 @@ pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
 use answers::Answers;
 use intake::Intake;
-use observe::Witness;
+use observe::RequestObserver;
 use readiness::Readiness;
 
 /// What handlers can ask for.
@@ -131,12 +131,12 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
         answers: Arc::new(Answers::new()),
         state,
     };
-    let witness = Witness {
+    let observer = RequestObserver {
         metrics: app.state.metrics.requests.clone(),
         tracer: app.state.tracer.clone(),
     };
     let routes = api.merge(tus).merge(files);
-    slashes::forgiven(layered(routes.with_state(app).merge(admin), witness))
+    slashes::forgiven(layered(routes.with_state(app).merge(admin), observer))
 }
 
 /// The routes, whose every answer the configured origins may read: one to a panic as well.
@@ -161,7 +161,7 @@ fn admin_state(state: &ApiState) -> AdminState {
 }
 
 /// What every answer passes, from the inside out.
-fn layered(routes: Router, witness: Witness) -> Router {
+fn layered(routes: Router, observer: RequestObserver) -> Router {
     routes
         .layer(from_fn(single::refuse_repeated))
         .layer(CatchPanicLayer::custom(observe::panicked))
@@ -169,7 +169,7 @@ fn layered(routes: Router, witness: Witness) -> Router {
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(from_fn_with_state(witness, observe::observe))
+        .layer(from_fn_with_state(observer, observe::observe))
 }
 
 /// The routes by who may use them.

@@ -32,24 +32,24 @@ pub(super) struct About(pub(super) JobId);
 
 /// Whom a request is told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Witness {
+pub(super) struct RequestObserver {
     pub(super) metrics: RequestMetrics,
     pub(super) tracer: Tracer,
 }
 
 /// The outermost layer.
 pub(super) async fn observe(
-    State(witness): State<Witness>,
+    State(observer): State<RequestObserver>,
     request: Request,
     next: Next,
 ) -> Response {
-    let in_flight = witness.metrics.begin();
+    let in_flight = observer.metrics.begin();
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let template = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span = begin_span(&witness.tracer, &request, template);
+    let span = begin_span(&observer.tracer, &request, template);
     let job = job_in(template, request.uri().path());
     let mut response = span.run(next.run(request)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -61,7 +61,7 @@ pub(super) async fn observe(
     span.end();
     in_flight.answered(template, method.as_str(), status, duration);
     if let Some(ProblemCode(code)) = response.extensions().get() {
-        witness.metrics.problem(code);
+        observer.metrics.problem(code);
     }
     let line = Line {
         id: &id,

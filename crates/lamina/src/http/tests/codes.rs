@@ -207,7 +207,10 @@ async fn of_the_server(seen: &mut Seen) {
         panic!("for the test");
     }
     let house = House {
-        router: layered(Router::new().route("/", get(panics)), Witness::default()),
+        router: layered(
+            Router::new().route("/", get(panics)),
+            RequestObserver::default(),
+        ),
         ..House::new()
     };
     seen.add(&house.get("/").await);

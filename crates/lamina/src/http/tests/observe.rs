@@ -149,7 +149,7 @@ async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
     let house = House {
         router: layered(
             Router::new().route("/panics", get(panics)),
-            Witness::default(),
+            RequestObserver::default(),
         ),
         ..house
     };
