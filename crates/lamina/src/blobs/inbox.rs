@@ -2,7 +2,7 @@
 //! id. Nobody has looked at them; they are never served, and never reach the blob store as they are.
 //! It does not know who owns an upload or how large it will be.
 //!
-//! Invariants: the length of a file is the upload's offset, and what [`Right::offset`] says is on disk.
+//! Invariants: the length of a file is the upload's offset, and what [`UploadLock::offset`] says is on disk.
 //! One writer at a time; whoever comes later takes over, since the one before is usually a
 //! connection that nobody knows to be dead. A file that does not have its name yet does not survive
 //! a restart.
@@ -53,14 +53,14 @@ struct Turn {
     latest: Mutex<CancellationToken>,
 }
 
-/// The right to write one upload. Nobody else writes it while this lives.
+/// The lock of one upload. Nobody else writes it while this lives.
 #[derive(Debug)]
-pub struct Right {
+pub struct UploadLock {
     inbox: Arc<Inbox>,
     id: UploadId,
     turn: Arc<Turn>,
     /// Raised when somebody else wants to write: stop soon, and keep what is there.
-    pub taken_over: CancellationToken,
+    pub release_requested: CancellationToken,
     gate: Option<OwnedMutexGuard<()>>,
 }
 
@@ -83,29 +83,29 @@ impl Inbox {
         }))
     }
 
-    /// The right to write `id`; whoever has it is told to stop, and waited for.
+    /// The lock of `id`; whoever holds it is asked to release it, and waited for.
     ///
     /// # Errors
     /// [`InboxError::TakenOver`] when somebody else came meanwhile, [`InboxError::Stuck`].
-    pub async fn take(self: &Arc<Self>, id: UploadId) -> Result<Right, InboxError> {
+    pub async fn acquire(self: &Arc<Self>, id: UploadId) -> Result<UploadLock, InboxError> {
         let turn = Arc::clone(lock(&self.turns).entry(id).or_default());
-        let taken_over = CancellationToken::new();
-        std::mem::replace(&mut *lock(&turn.latest), taken_over.clone()).cancel();
+        let release_requested = CancellationToken::new();
+        std::mem::replace(&mut *lock(&turn.latest), release_requested.clone()).cancel();
         // Made before the wait, so that a turn that nobody uses is forgotten however this ends.
-        let mut right = Right {
+        let mut lock = UploadLock {
             inbox: Arc::clone(self),
             id,
             turn,
-            taken_over,
+            release_requested,
             gate: None,
         };
-        let gate = Arc::clone(&right.turn.gate).lock_owned();
-        right.gate = tokio::select! {
+        let gate = Arc::clone(&lock.turn.gate).lock_owned();
+        lock.gate = tokio::select! {
             biased;
-            () = right.taken_over.cancelled() => return Err(InboxError::TakenOver),
+            () = lock.release_requested.cancelled() => return Err(InboxError::TakenOver),
             gate = timeout(STOPS_WITHIN, gate) => Some(gate.map_err(|_| InboxError::Stuck)?),
         };
-        Ok(right)
+        Ok(lock)
     }
 
     /// Opens what is there of an upload; `None` when nothing is. Blocks.
@@ -130,8 +130,8 @@ impl Inbox {
     /// # Errors
     /// [`InboxError`]
     pub async fn erase(self: &Arc<Self>, id: UploadId) -> Result<(), InboxError> {
-        let right = self.take(id).await?;
-        right.erase().await
+        let lock = self.acquire(id).await?;
+        lock.erase().await
     }
 
     /// Uploads with a file here.
@@ -156,7 +156,7 @@ impl Inbox {
     }
 }
 
-impl Right {
+impl UploadLock {
     /// Opens the file to append to it, and makes it if it is missing. Blocks.
     ///
     /// # Errors
@@ -217,7 +217,7 @@ impl Right {
     }
 }
 
-impl Drop for Right {
+impl Drop for UploadLock {
     fn drop(&mut self) {
         self.gate = None;
         let mut turns = lock(&self.inbox.turns);
@@ -256,17 +256,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = UploadId::new(UnixMs(1));
         let inbox = Inbox::open(folder.path()).unwrap();
-        let right = inbox.take(id).await.unwrap();
-        assert_eq!(right.offset().unwrap(), 0);
-        right.append().unwrap().write_all(b"some").unwrap();
-        drop(right);
+        let lock = inbox.acquire(id).await.unwrap();
+        assert_eq!(lock.offset().unwrap(), 0);
+        lock.append().unwrap().write_all(b"some").unwrap();
+        drop(lock);
         let inbox = Inbox::open(folder.path()).unwrap();
-        let right = inbox.take(id).await.unwrap();
-        assert_eq!(right.offset().unwrap(), 4);
-        right.append().unwrap().write_all(b"more").unwrap();
-        assert_eq!(right.offset().unwrap(), 8);
+        let lock = inbox.acquire(id).await.unwrap();
+        assert_eq!(lock.offset().unwrap(), 4);
+        lock.append().unwrap().write_all(b"more").unwrap();
+        assert_eq!(lock.offset().unwrap(), 8);
         assert_eq!(inbox.ids().await.unwrap(), [id]);
-        right.erase().await.unwrap();
+        lock.erase().await.unwrap();
         assert_eq!(inbox.seen(id).unwrap(), None);
         inbox.erase(id).await.unwrap();
     }
@@ -276,11 +276,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = UploadId::new(UnixMs(1));
         let inbox = Inbox::open(folder.path()).unwrap();
-        let right = inbox.take(id).await.unwrap();
+        let lock = inbox.acquire(id).await.unwrap();
         for (text, kept) in [("first", true), ("second", false)] {
             let mut staged = inbox.stage().unwrap();
             staged.write_all(text.as_bytes()).unwrap();
-            assert_eq!(right.keep(staged).unwrap(), kept, "{text}");
+            assert_eq!(lock.keep(staged).unwrap(), kept, "{text}");
         }
         assert_eq!(std::fs::read(inbox.path(id)).unwrap(), b"first");
         // As a killed process leaves it.
@@ -295,19 +295,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = UploadId::new(UnixMs(1));
         let inbox = Inbox::open(folder.path()).unwrap();
-        let first = inbox.take(id).await.unwrap();
-        let (second, third) = tokio::join!(inbox.take(id), async {
+        let first = inbox.acquire(id).await.unwrap();
+        let (second, third) = tokio::join!(inbox.acquire(id), async {
             // The first stops only after both others came.
-            let third = inbox.take(id);
+            let third = inbox.acquire(id);
             tokio::pin!(third);
             assert!(futures_util::poll!(third.as_mut()).is_pending());
-            assert!(first.taken_over.is_cancelled());
+            assert!(first.release_requested.is_cancelled());
             drop(first);
             third.await
         });
         assert!(matches!(second, Err(InboxError::TakenOver)), "{second:?}");
         let third = third.unwrap();
-        assert!(!third.taken_over.is_cancelled());
+        assert!(!third.release_requested.is_cancelled());
         drop(third);
         assert!(lock(&inbox.turns).is_empty());
     }

@@ -17,7 +17,7 @@ mod transfer;
 pub use backend::{Blobs, OpenBlob, Owners};
 pub use bucket::{BucketSettings, BucketStyle};
 pub use error::BlobError;
-pub use inbox::{Inbox, InboxError, Right};
+pub use inbox::{Inbox, InboxError, UploadLock};
 pub use journal::{Journal, JournalError};
 pub use key::BlobKey;
 pub use link::{BucketLink, Link, LinkError, LinkSigner};

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::room;
 use super::sink::Sink;
 use super::state::ApiState;
-use crate::blobs::Right;
+use crate::blobs::UploadLock;
 use crate::images::ImageError;
 use crate::jobs::UploadId;
 use crate::store::{Arrival, Incoming};
@@ -64,8 +64,8 @@ pub(super) async fn put_file(
     let id = state.links.verify_put(&path, exp, &sig, now)?;
     promised(&state, id).await?;
     let _room = room::for_body(&state, request.body(), state.images.max_bytes)?;
-    let right = state.inbox.take(id).await?;
-    // Whoever had the right before may have used it, or the upload may be gone since.
+    let lock = state.inbox.acquire(id).await?;
+    // Whoever held the lock before may have used it, or the upload may be gone since.
     let promised = promised(&state, id).await?;
     let inbox = state.inbox.clone();
     if blocking(move || inbox.seen(id)).await?.is_some() {
@@ -74,13 +74,13 @@ pub(super) async fn put_file(
     let body = request.into_body();
     if promised.bytes.is_some() {
         // It was counted when the ticket was made.
-        receive(&state, &promised, right, body).await?;
+        receive(&state, &promised, lock, body).await?;
         return Ok(StatusCode::NO_CONTENT);
     }
     let most = body.size_hint().upper().unwrap_or(state.images.max_bytes);
     let most = most.min(state.images.max_bytes);
     state.store.incoming_reserve(id, most).await?;
-    let received = receive(&state, &promised, right, body).await;
+    let received = receive(&state, &promised, lock, body).await;
     let kept = *received.as_ref().unwrap_or(&0);
     state.store.incoming_reserve(id, kept).await?;
     received?;
@@ -99,7 +99,7 @@ async fn promised(state: &ApiState, id: UploadId) -> Result<Incoming, ApiError> 
 async fn receive(
     state: &ApiState,
     promised: &Incoming,
-    right: Right,
+    lock: UploadLock,
     body: Body,
 ) -> Result<u64, ApiError> {
     let max_bytes = state.images.max_bytes;
@@ -117,7 +117,7 @@ async fn receive(
     let inbox = state.inbox.clone();
     let mut sink = Sink::new(blocking(move || inbox.stage()).await?, &state.bodies);
     let mut received = 0;
-    while let Some(chunk) = next(&mut body, &right.taken_over)
+    while let Some(chunk) = next(&mut body, &lock.release_requested)
         .await?
         .map_err(too_large)?
     {
@@ -131,7 +131,7 @@ async fn receive(
         return Err(ApiError::BodyIncomplete);
     }
     let staged = sink.finish().await?;
-    let kept = blocking(move || right.keep(staged)).await?;
+    let kept = blocking(move || lock.keep(staged)).await?;
     if kept {
         Ok(received)
     } else {
@@ -144,11 +144,11 @@ type Chunk = Result<Option<bytes::Bytes>, BodyError>;
 /// The next bytes, unless somebody else wants to send the same upload.
 pub(super) async fn next(
     body: &mut MeteredBody,
-    taken_over: &CancellationToken,
+    release_requested: &CancellationToken,
 ) -> Result<Chunk, ApiError> {
     tokio::select! {
         biased;
-        () = taken_over.cancelled() => Err(ApiError::UploadTakenOver),
+        () = release_requested.cancelled() => Err(ApiError::UploadTakenOver),
         chunk = body.next() => Ok(chunk),
     }
 }

@@ -119,8 +119,8 @@ pub(in crate::http) async fn create(
 }
 
 async fn first(state: &ApiState, promised: &Incoming, part: Part) -> Result<u64, ApiError> {
-    let right = state.inbox.take(promised.id).await?;
-    append(state, right, promised, part).await
+    let lock = state.inbox.acquire(promised.id).await?;
+    append(state, lock, promised, part).await
 }
 
 /// The size of the whole; `None` when it is told later.

@@ -16,7 +16,7 @@ use super::checksum::Checksum;
 use super::headers::{PART, expires, is_part, length, number};
 use super::status::lock_upload;
 use super::{METHOD_OVERRIDE, UPLOAD_OFFSET, status};
-use crate::blobs::Right;
+use crate::blobs::UploadLock;
 use crate::http::auth::Caller;
 use crate::http::body::{Meter, MeteredBody};
 use crate::http::checking::blocking;
@@ -76,10 +76,10 @@ pub(in crate::http) async fn patch(
     let checksum = Checksum::of(&parts.headers)?;
     let _room = room::for_body(&state, &body, state.images.max_bytes)?;
     let declares = length(&state, &parts.headers)?;
-    let (promised, right) = lock_upload(&state, &owner, &id).await?;
-    let (right, offset) = blocking(move || {
-        let offset = right.offset()?;
-        Ok((right, offset))
+    let (promised, lock) = lock_upload(&state, &owner, &id).await?;
+    let (lock, offset) = blocking(move || {
+        let offset = lock.offset()?;
+        Ok((lock, offset))
     })
     .await?;
     if begins != offset {
@@ -92,7 +92,7 @@ pub(in crate::http) async fn patch(
         checksum,
         body,
     };
-    let offset = append(&state, right, &promised, part).await?;
+    let offset = append(&state, lock, &promised, part).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
     expires(&mut answer, promised.expires_at);
@@ -172,13 +172,13 @@ pub(super) struct Part {
 /// Puts a part on disk and returns the new offset.
 pub(super) async fn append(
     state: &ApiState,
-    right: Right,
+    lock: UploadLock,
     promised: &Incoming,
     part: Part,
 ) -> Result<u64, ApiError> {
     if promised.bytes.is_some() {
         // It was counted when the upload was begun.
-        return write(state, right, part).await;
+        return write(state, lock, part).await;
     }
     let (id, offset) = (promised.id, part.offset);
     let most = part.body.size_hint().upper().unwrap_or(part.most);
@@ -186,7 +186,7 @@ pub(super) async fn append(
         .store
         .incoming_reserve(id, offset + most.min(part.most))
         .await?;
-    let written = write(state, right, part).await;
+    let written = write(state, lock, part).await;
     // However the part ended, what came of it is there.
     let inbox = Arc::clone(&state.inbox);
     let kept = blocking(move || inbox.seen(id)).await?.unwrap_or(0);
@@ -194,7 +194,7 @@ pub(super) async fn append(
     written
 }
 
-async fn write(state: &ApiState, right: Right, part: Part) -> Result<u64, ApiError> {
+async fn write(state: &ApiState, lock: UploadLock, part: Part) -> Result<u64, ApiError> {
     let meter = Meter {
         bytes: part.most,
         idle: Some(state.limits.upload_idle),
@@ -202,16 +202,16 @@ async fn write(state: &ApiState, right: Right, part: Part) -> Result<u64, ApiErr
     };
     let body = MeteredBody::new(part.body, meter)?.counted(&state.metrics.requests);
     let received = match part.checksum {
-        None => as_it_comes(state, right, body).await?,
-        Some(checksum) => when_it_holds(state, right, checksum, body).await?,
+        None => as_it_comes(state, lock, body).await?,
+        Some(checksum) => when_it_holds(state, lock, checksum, body).await?,
     };
     Ok(part.offset + received)
 }
 
-/// The upload's file, and the right to write it for as long as a write runs.
+/// The upload's file, and its lock for as long as a write runs.
 struct Growing {
     file: File,
-    right: Right,
+    lock: UploadLock,
 }
 
 impl Write for Growing {
@@ -226,18 +226,18 @@ impl Write for Growing {
 
 async fn as_it_comes(
     state: &ApiState,
-    right: Right,
+    lock: UploadLock,
     mut body: MeteredBody,
 ) -> Result<u64, ApiError> {
-    let taken_over = right.taken_over.clone();
+    let release_requested = lock.release_requested.clone();
     let open = move || {
-        let file = right.append()?;
-        Ok(Growing { file, right })
+        let file = lock.append()?;
+        Ok(Growing { file, lock })
     };
     let mut sink = Sink::new(blocking(open).await?, &state.bodies);
     let mut received = 0;
     let ended = loop {
-        match next(&mut body, &taken_over).await {
+        match next(&mut body, &release_requested).await {
             Ok(Ok(Some(chunk))) => {
                 received += chunk.len() as u64;
                 sink.write(&chunk).await?;
@@ -250,7 +250,7 @@ async fn as_it_comes(
     let growing = sink.finish().await?;
     blocking(move || {
         growing.file.sync_data()?;
-        drop(growing.right);
+        drop(growing.lock);
         Ok(())
     })
     .await?;
@@ -259,12 +259,12 @@ async fn as_it_comes(
 
 async fn when_it_holds(
     state: &ApiState,
-    right: Right,
+    lock: UploadLock,
     mut checksum: Checksum,
     mut body: MeteredBody,
 ) -> Result<u64, ApiError> {
     let mut sink = Sink::new(nameless(&state.spool).await?, &state.bodies);
-    while let Some(chunk) = next(&mut body, &right.taken_over).await?? {
+    while let Some(chunk) = next(&mut body, &lock.release_requested).await?? {
         checksum.update(&chunk);
         sink.write(&chunk).await?;
     }
@@ -274,10 +274,10 @@ async fn when_it_holds(
     }
     let keep = move || {
         part.rewind()?;
-        let mut file = right.append()?;
+        let mut file = lock.append()?;
         let copied = io::copy(&mut part, &mut file)?;
         file.sync_data()?;
-        drop(right);
+        drop(lock);
         Ok(copied)
     };
     Ok(blocking(keep).await?)

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::headers::expires;
 use super::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET};
-use crate::blobs::Right;
+use crate::blobs::UploadLock;
 use crate::http::auth::Caller;
 use crate::http::checking::{blocking, own};
 use crate::http::error::ApiError;
@@ -43,8 +43,8 @@ pub(in crate::http) async fn offset(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let (promised, right) = lock_upload(&state, &owner, &id).await?;
-    let offset = blocking(move || right.offset()).await?;
+    let (promised, lock) = lock_upload(&state, &owner, &id).await?;
+    let offset = blocking(move || lock.offset()).await?;
     let mut answer = HeaderMap::new();
     answer.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
     match promised.bytes {
@@ -84,8 +84,8 @@ pub(in crate::http) async fn end(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
-    let (promised, right) = lock_upload(&state, &owner, &id).await?;
-    right.erase().await?;
+    let (promised, lock) = lock_upload(&state, &owner, &id).await?;
+    lock.erase().await?;
     state.store.incoming_forget(promised.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -95,7 +95,7 @@ pub(super) async fn lock_upload(
     state: &ApiState,
     owner: &OwnerId,
     id: &str,
-) -> Result<(Incoming, Right), ApiError> {
+) -> Result<(Incoming, UploadLock), ApiError> {
     let id = id.parse().map_err(|_| ApiError::UploadMissing)?;
     let resumable = || async {
         let found = own(state, owner, id).await?;
@@ -104,6 +104,6 @@ pub(super) async fn lock_upload(
     };
     // Nobody ends the writing of another owner's upload.
     resumable().await?;
-    let right = state.inbox.take(id).await?;
-    Ok((resumable().await?, right))
+    let lock = state.inbox.acquire(id).await?;
+    Ok((resumable().await?, lock))
 }
