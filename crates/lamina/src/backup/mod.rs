@@ -7,12 +7,12 @@
 mod archive;
 mod make;
 mod needed;
-mod put_back;
+mod restore;
 mod unfinished;
 
 pub use archive::ArchiveError;
 pub use make::{Backup, BackupError, Made};
-pub use put_back::{Restore, RestoreError, Restored};
+pub use restore::{Restore, RestoreError, Restored};
 
 #[cfg(test)]
 mod tests;

@@ -30,11 +30,11 @@ impl Args {
     pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
         with_config(Config::load(file), |config| {
             let _log = telemetry::start(&config.log);
-            finish(self.put_back(&config))
+            finish(self.restore(&config))
         })
     }
 
-    fn put_back(&self, config: &Config) -> Result<(), String> {
+    fn restore(&self, config: &Config) -> Result<(), String> {
         let own_secret = config.signing_secrets.is_empty();
         let restore = Restore {
             pictures: app::open_blobs(&config.storage).map_err(|error| error.to_string())?,
