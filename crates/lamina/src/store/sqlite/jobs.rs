@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
+use super::job_cache::JobCache;
 use super::kept::{self, Bounded};
-use super::recent::RecentJobs;
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
 use crate::access::StorageCaps;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
@@ -124,7 +124,7 @@ pub(super) fn get_and_keep(
     connection: &Connection,
     owner: &OwnerId,
     id: JobId,
-    recent: &RecentJobs,
+    job_cache: &JobCache,
 ) -> rusqlite::Result<Lookup> {
     let row = connection
         .prepare_cached("select rowid from jobs where id = ?1")?
@@ -133,10 +133,10 @@ pub(super) fn get_and_keep(
     let Some(row) = row else {
         return Ok(Lookup::Missing);
     };
-    let seen = recent.look(row);
+    let seen = job_cache.look(row);
     let found = get(connection, owner, id)?;
     if let (Some(seen), Lookup::Found(job)) = (seen, &found) {
-        recent.keep(seen, job);
+        job_cache.keep(seen, job);
     }
     Ok(found)
 }

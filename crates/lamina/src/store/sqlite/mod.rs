@@ -7,6 +7,7 @@ mod damage;
 mod deployment;
 mod expiry;
 mod incoming;
+mod job_cache;
 mod jobs;
 mod kept;
 mod keys;
@@ -16,7 +17,6 @@ mod oversight;
 mod owners;
 mod queue;
 mod readers;
-mod recent;
 #[cfg(test)]
 mod released;
 mod replace;
@@ -48,9 +48,9 @@ use super::{Deployment, Signal, StoreError};
 use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
 use damage::{Damage, Look};
+use job_cache::JobCache;
 use lock::FileLock;
 use readers::Readers;
-use recent::RecentJobs;
 use reserve::Reserve;
 use writer::{Held, Writer};
 
@@ -137,7 +137,7 @@ struct Threads {
     _look: Look,
     writer: Writer,
     readers: Readers,
-    recent: std::sync::Arc<RecentJobs>,
+    job_cache: std::sync::Arc<JobCache>,
     damage: Damage,
     lock: std::sync::Arc<FileLock>,
     reserve: std::sync::Arc<Reserve>,
@@ -174,14 +174,14 @@ impl SqliteStore {
             .collect::<Result<_, _>>()?;
         let (readers, reading) =
             Readers::start(readers, metrics.clone(), damage.clone()).map_err(unusable)?;
-        let recent = std::sync::Arc::new(RecentJobs::new());
-        let touched = std::sync::Arc::clone(&recent);
+        let job_cache = std::sync::Arc::new(JobCache::new());
+        let touched = std::sync::Arc::clone(&job_cache);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
             if table == "jobs" {
                 touched.touch(row);
             }
         }))?;
-        let cache = std::sync::Arc::clone(&recent);
+        let cache = std::sync::Arc::clone(&job_cache);
         let (lock, reserve) = (std::sync::Arc::new(lock), std::sync::Arc::new(reserve));
         let held = Held {
             connection,
@@ -198,7 +198,7 @@ impl SqliteStore {
                 _look: look,
                 writer,
                 readers,
-                recent,
+                job_cache,
                 damage,
                 lock,
                 reserve,

@@ -48,11 +48,11 @@ impl Store for SqliteStore {
 
     async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError> {
         let threads = self.threads()?;
-        if let Some(job) = threads.recent.get(owner, id) {
+        if let Some(job) = threads.job_cache.get(owner, id) {
             return Ok(Lookup::Found(job));
         }
-        let (owner, recent) = (owner.clone(), Arc::clone(&threads.recent));
-        let work = move |db: &_| jobs::get_and_keep(db, &owner, id, &recent);
+        let (owner, job_cache) = (owner.clone(), Arc::clone(&threads.job_cache));
+        let work = move |db: &_| jobs::get_and_keep(db, &owner, id, &job_cache);
         threads.readers.read(work).await
     }
 
@@ -317,7 +317,7 @@ impl Store for SqliteStore {
     }
 
     async fn job_is_live(&self, id: JobId, now: UnixMs) -> Result<bool, StoreError> {
-        if let Some(expires_at) = self.threads()?.recent.expiry(id) {
+        if let Some(expires_at) = self.threads()?.job_cache.expiry(id) {
             return Ok(expires_at > now);
         }
         self.read(move |db| expiry::is_live(db, id, now)).await

@@ -18,8 +18,8 @@ const VERSIONS: usize = 4096;
 
 /// The jobs read last.
 #[derive(Debug)]
-pub(super) struct RecentJobs {
-    jobs: Cache<JobId, Recent>,
+pub(super) struct JobCache {
+    jobs: Cache<JobId, CachedJob>,
     /// Even: no write is going on, and entries of this version are true. Odd: a write has touched
     /// such a row and is not over.
     versions: Box<[AtomicU64]>,
@@ -28,7 +28,7 @@ pub(super) struct RecentJobs {
 }
 
 #[derive(Clone, Debug)]
-struct Recent {
+struct CachedJob {
     row: i64,
     version: u64,
     job: Arc<JobRecord>,
@@ -41,7 +41,7 @@ pub(super) struct Seen {
     version: u64,
 }
 
-impl RecentJobs {
+impl JobCache {
     pub(super) fn new() -> Self {
         Self {
             jobs: Cache::new(JOBS),
@@ -52,16 +52,16 @@ impl RecentJobs {
 
     /// The job, if it is known and no write has touched it since it was read.
     pub(super) fn get(&self, owner: &OwnerId, id: JobId) -> Option<Arc<JobRecord>> {
-        let recent = self.jobs.get(&id)?;
-        let current = self.version(recent.row).load(Ordering::Acquire);
-        (recent.version == current && recent.job.owner == *owner).then_some(recent.job)
+        let cached = self.jobs.get(&id)?;
+        let current = self.version(cached.row).load(Ordering::Acquire);
+        (cached.version == current && cached.job.owner == *owner).then_some(cached.job)
     }
 
-    /// When the job is over, if it is known as [`RecentJobs::get`] knows it; whose it is does not matter.
+    /// When the job is over, if it is known as [`JobCache::get`] knows it; whose it is does not matter.
     pub(super) fn expiry(&self, id: JobId) -> Option<UnixMs> {
-        let recent = self.jobs.get(&id)?;
-        let current = self.version(recent.row).load(Ordering::Acquire);
-        (recent.version == current).then_some(recent.job.expires_at)
+        let cached = self.jobs.get(&id)?;
+        let current = self.version(cached.row).load(Ordering::Acquire);
+        (cached.version == current).then_some(cached.job.expires_at)
     }
 
     /// To be called before a row is read that may be kept; `None` while a write has touched it.
@@ -73,12 +73,12 @@ impl RecentJobs {
     /// Keeps what was read after `seen`, unless a write has touched the row since.
     pub(super) fn keep(&self, seen: Seen, job: &Arc<JobRecord>) {
         if self.version(seen.row).load(Ordering::Acquire) == seen.version {
-            let recent = Recent {
+            let cached = CachedJob {
                 row: seen.row,
                 version: seen.version,
                 job: Arc::clone(job),
             };
-            self.jobs.insert(job.id, recent);
+            self.jobs.insert(job.id, cached);
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_a_write_touched_between_look_and_keep_is_not_kept() {
-        let recent = RecentJobs::new();
+        let cached = JobCache::new();
         let job = Arc::new(JobRecord {
             id: JobId::new(UnixMs(1)),
             owner: OwnerId::named("a"),
@@ -144,19 +144,19 @@ mod tests {
             layers: Vec::new(),
         });
         let owner = job.owner.clone();
-        let seen = recent.look(7).unwrap();
-        recent.keep(seen, &job);
-        assert!(recent.get(&owner, job.id).is_some());
-        recent.touch(7);
-        assert!(recent.get(&owner, job.id).is_none() && recent.look(7).is_none());
-        recent.keep(seen, &job);
-        assert!(recent.get(&owner, job.id).is_none());
-        recent.touch(7);
-        recent.end_transaction();
-        recent.keep(seen, &job);
-        assert!(recent.get(&owner, job.id).is_none());
-        recent.keep(recent.look(7).unwrap(), &job);
-        assert!(recent.get(&owner, job.id).is_some());
-        assert!(recent.get(&OwnerId::named("another"), job.id).is_none());
+        let seen = cached.look(7).unwrap();
+        cached.keep(seen, &job);
+        assert!(cached.get(&owner, job.id).is_some());
+        cached.touch(7);
+        assert!(cached.get(&owner, job.id).is_none() && cached.look(7).is_none());
+        cached.keep(seen, &job);
+        assert!(cached.get(&owner, job.id).is_none());
+        cached.touch(7);
+        cached.end_transaction();
+        cached.keep(seen, &job);
+        assert!(cached.get(&owner, job.id).is_none());
+        cached.keep(cached.look(7).unwrap(), &job);
+        assert!(cached.get(&owner, job.id).is_some());
+        assert!(cached.get(&OwnerId::named("another"), job.id).is_none());
     }
 }
