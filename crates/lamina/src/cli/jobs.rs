@@ -85,13 +85,13 @@ impl Command {
             }
             Self::Show { id } => {
                 let job = service.ask(Method::GET, &path(&id), None)?;
-                shown(&job, json, story);
+                shown(&job, json, detail);
             }
             Self::Retry { id, pay_again } => {
                 let body = json!({ "pay_again": pay_again }).to_string();
                 let retry = format!("{}/retry", path(&id));
                 let job = service.ask(Method::POST, &retry, Some(body))?;
-                shown(&job, json, story);
+                shown(&job, json, detail);
             }
             Self::Cancel { id } => {
                 service.ask(Method::DELETE, &path(&id), None)?;
@@ -157,7 +157,7 @@ fn listed(page: &Value) {
     }
 }
 
-fn story(job: &Value) {
+fn detail(job: &Value) {
     let fields = [
         "job_id",
         "owner",

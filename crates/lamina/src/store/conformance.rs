@@ -1,10 +1,10 @@
 //! What every store must keep, as a suite that is run against each implementation. Each case gets
 //! an empty store.
 
+mod admin;
 mod deployment;
 mod jobs;
 mod kept;
-mod oversight;
 mod owners;
 mod queue;
 mod submissions;
@@ -13,6 +13,11 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use admin::{
+    a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
+    a_retry_asks_for_what_was_taken_and_pays_nothing,
+    a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
+};
 pub(super) use deployment::a_deployment_is_told_apart_and_its_times_never_go_back;
 pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
@@ -25,11 +30,6 @@ pub(super) use kept::{
     a_job_s_bytes_are_counted_until_they_are_erased,
     an_upload_s_bytes_are_counted_once_promised_or_there,
     no_number_of_creates_keeps_more_than_the_bound,
-};
-pub(super) use oversight::{
-    a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
-    a_retry_asks_for_what_was_taken_and_pays_nothing,
-    a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
 pub(super) use owners::{
     a_key_is_kept_until_it_is_revoked_and_then_remembered,

@@ -2,12 +2,12 @@
 //! nowhere else. Every write that follows a claim is fenced by the job's lease: it changes nothing
 //! when another worker has taken over, and says so.
 
+mod admin;
 #[cfg(test)]
 mod conformance;
 mod deployment;
 mod error;
 mod kept;
-mod oversight;
 mod owners;
 mod records;
 mod signal;
@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use admin::{
+    AdminStore, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine, SubmissionDetail,
+    UsageStats,
+};
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
 pub use kept::KeptBytes;
-pub use oversight::{
-    Census, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine, SubmissionStory,
-};
 pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use records::{
     Abandoned, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended, FencedWrite,
@@ -40,7 +41,7 @@ use crate::jobs::{
 
 /// What a store must do. One conformance suite runs against every implementation.
 #[async_trait]
-pub trait Store: OwnerStore + DeploymentStore + KeptBytes + Oversight {
+pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
     // ---- jobs, as the edge sees them ----
 
     /// Writes a job and its idempotency record in one durable transaction and wakes the worker.

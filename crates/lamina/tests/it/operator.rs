@@ -20,15 +20,15 @@ async fn jobs_are_listed_shown_and_deleted_from_the_command_line() {
     let deployment = Deployment::new();
     let service = Process::start(&deployment.pairs()).await;
     let id = create(&service.base).await;
-    let story = until("a completed job", || async {
-        let story = deployment.says(&["jobs", "show", &id, "--json"]).await;
-        let story: Value = serde_json::from_str(&story).unwrap();
-        (story["state"] == "completed").then_some(story)
+    let detail = until("a completed job", || async {
+        let detail = deployment.says(&["jobs", "show", &id, "--json"]).await;
+        let detail: Value = serde_json::from_str(&detail).unwrap();
+        (detail["state"] == "completed").then_some(detail)
     })
     .await;
-    assert_eq!(story["owner"], "anonymous");
-    assert_eq!(story["submissions"][0]["paid"], "no");
-    assert!(story["layers"].as_u64().unwrap() > 0 && story["total_ms"].is_u64());
+    assert_eq!(detail["owner"], "anonymous");
+    assert_eq!(detail["submissions"][0]["paid"], "no");
+    assert!(detail["layers"].as_u64().unwrap() > 0 && detail["total_ms"].is_u64());
     let listed = deployment
         .says(&["jobs", "list", "--state", "completed"])
         .await;

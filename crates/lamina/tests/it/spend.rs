@@ -122,8 +122,8 @@ async fn a_retry_of_a_run_that_was_taken_asks_for_it_again() {
     assert_eq!(app.finished(id).await["status"], "completed");
     assert_eq!(emulator.submissions_count(), 2);
     let path = format!("/api/admin/jobs/{id}");
-    let (_, story) = app.admin(Method::GET, &path, json!({})).await;
-    let paid = story["submissions"].as_array().unwrap();
+    let (_, detail) = app.admin(Method::GET, &path, json!({})).await;
+    let paid = detail["submissions"].as_array().unwrap();
     let paid: Vec<_> = paid
         .iter()
         .map(|call| call["paid"].as_str().unwrap())

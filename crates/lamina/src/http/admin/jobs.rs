@@ -12,12 +12,12 @@ use super::super::error::ApiError;
 use super::super::json::{fresh, require_json};
 use super::super::path::Segments;
 use super::super::problem::Problem;
-use super::filter::SurveyQuery;
+use super::query::JobListQuery;
 use super::{AdminState, receive};
 use crate::access::usd;
 use crate::http::deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
-use crate::store::{Deletion, JobOverview, JobStory, Retrial, SubmissionState, SubmissionStory};
+use crate::store::{Deletion, JobDetail, JobOverview, Retrial, SubmissionDetail, SubmissionState};
 
 /// One job, as an operator's list shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -148,16 +148,16 @@ pub(in crate::http) struct RetryJob {
         (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn survey_jobs(
+pub(super) async fn list_all_jobs(
     State(state): State<Arc<AdminState>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = SurveyQuery::parse(query.as_deref())?;
+    let query = JobListQuery::parse(query.as_deref())?;
     let limit = query.limit as usize;
     // One more than asked for tells whether there is a next page.
     let found = state
         .store
-        .job_survey(query.filter, query.cursor, query.limit + 1);
+        .job_list_all(query.filter, query.cursor, query.limit + 1);
     let mut found = found.await?;
     let more = found.len() > limit;
     found.truncate(limit);
@@ -186,8 +186,8 @@ pub(super) async fn show_job(
     State(state): State<Arc<AdminState>>,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
-    let found = state.store.job_story(job_id(&id)?).await?;
-    fresh(StatusCode::OK, &story(found.ok_or(ApiError::JobNotFound)?))
+    let found = state.store.job_detail(job_id(&id)?).await?;
+    fresh(StatusCode::OK, &detail(found.ok_or(ApiError::JobNotFound)?))
 }
 
 /// Lets a failed job begin anew. What its engine has taken is asked for again and not paid anew.
@@ -229,11 +229,11 @@ pub(super) async fn retry_job(
         Retrial::Gone(why) => return Err(ApiError::JobGone(why)),
         Retrial::Missing => return Err(ApiError::JobNotFound),
     }
-    let found = state.store.job_story(id).await?;
+    let found = state.store.job_detail(id).await?;
     let found = found.ok_or(ApiError::JobNotFound)?;
     let (owner, engine) = (&found.overview.owner, found.overview.engine.as_str());
     tracing::info!(job = %id, %owner, engine, pay_again, "the operator let a job begin anew");
-    fresh(StatusCode::ACCEPTED, &story(found))
+    fresh(StatusCode::ACCEPTED, &detail(found))
 }
 
 /// Deletes a job of any owner, as its owner would: it is cancelled at its engine if it runs, and its files are erased.
@@ -297,7 +297,7 @@ fn job(job: JobOverview) -> AdminJob {
     }
 }
 
-fn story(found: JobStory) -> AdminJobStory {
+fn detail(found: JobDetail) -> AdminJobStory {
     let overview = found.overview;
     let total = overview
         .finished_at
@@ -320,7 +320,7 @@ fn story(found: JobStory) -> AdminJobStory {
     }
 }
 
-fn submission(found: SubmissionStory) -> AdminSubmission {
+fn submission(found: SubmissionDetail) -> AdminSubmission {
     AdminSubmission {
         state: found.state.as_str(),
         paid: match found.state {

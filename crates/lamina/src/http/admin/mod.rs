@@ -5,9 +5,9 @@
 //! It stands on the store alone, so that the command line can use the very same routes over the
 //! file of a service that is stopped ([`AdminState::ask`]).
 
-mod filter;
 mod jobs;
 mod keys;
+mod query;
 mod stats;
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::set_limits))
-        .routes(routes!(jobs::survey_jobs))
+        .routes(routes!(jobs::list_all_jobs))
         .routes(routes!(jobs::show_job, jobs::cancel_job))
         .routes(routes!(jobs::retry_job))
         .routes(routes!(stats::stats))

@@ -120,15 +120,18 @@ pub(in crate::http) struct OwnerBytes {
 pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Response, ApiError> {
     let now = state.clock.wall();
     let today = UtcDay::of(now);
-    let census = state.store.census(today.before(DAYS - 1), today).await?;
+    let usage_stats = state
+        .store
+        .usage_stats(today.before(DAYS - 1), today)
+        .await?;
     let kept = state.store.storage_usage(OWNERS).await?;
     let caps = state.store.storage_caps();
     let queue = state.store.queue_stats(now).await?;
     let sum =
-        |of: fn(&crate::store::SpendingLine) -> u64| usd(census.spending.iter().map(of).sum());
+        |of: fn(&crate::store::SpendingLine) -> u64| usd(usage_stats.spending.iter().map(of).sum());
     let stats = Stats {
         at: now,
-        jobs: census
+        jobs: usage_stats
             .jobs
             .iter()
             .map(|(phase, count)| (phase.as_str(), *count))
@@ -148,9 +151,9 @@ pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Respon
         usd_a_day_at_most: state.daily_microusd.map(usd),
         unknown_submissions: state.store.submission_unknown_count().await?,
         storage: Storage {
-            source_bytes: census.source_bytes,
-            layer_bytes: census.layer_bytes,
-            upload_bytes: census.upload_bytes,
+            source_bytes: usage_stats.source_bytes,
+            layer_bytes: usage_stats.layer_bytes,
+            upload_bytes: usage_stats.upload_bytes,
             incoming_bytes: kept.of(KeptKind::Incoming) + kept.of(KeptKind::Bucket),
             counted_bytes: kept.total(),
             counted_bytes_at_most: caps.total_bytes,
@@ -164,7 +167,7 @@ pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Respon
                 })
                 .collect(),
         },
-        spending: census
+        spending: usage_stats
             .spending
             .into_iter()
             .map(|line| SpendingView {

@@ -1,6 +1,7 @@
 //! The store over one SQLite file: WAL, `synchronous=FULL`, one writer thread with group commit,
 //! a few reader threads. One process owns the file. An answered write survives power loss.
 
+mod admin;
 mod apply;
 mod claim;
 mod damage;
@@ -13,7 +14,6 @@ mod kept;
 mod keys;
 mod lock;
 mod migrate;
-mod oversight;
 mod owners;
 mod queue;
 mod readers;

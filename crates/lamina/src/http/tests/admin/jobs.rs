@@ -65,11 +65,11 @@ async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
     let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
     let id = made.json()["job_id"].as_str().unwrap().to_owned();
     submitted_and_lost(&house).await;
-    let story = house
+    let detail = house
         .admin("GET", &format!("/api/admin/jobs/{id}"), "")
         .await;
-    assert!(!String::from_utf8_lossy(&story.body).contains("secret"));
-    insta::assert_snapshot!(story.calm(), @r#"
+    assert!(!String::from_utf8_lossy(&detail.body).contains("secret"));
+    insta::assert_snapshot!(detail.calm(), @r#"
     {
       "accepted_at": null,
       "attempt": 0,

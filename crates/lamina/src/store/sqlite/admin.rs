@@ -1,4 +1,4 @@
-//! SQL of an operator's view, and [`Oversight`] over it. Conditions of a list are put together of
+//! SQL of an operator's view, and [`AdminStore`] over it. Conditions of a list are put together of
 //! fixed pieces; what the operator wrote is bound, never pasted.
 
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use super::{SqliteStore, jobs};
 use crate::access::UtcDay;
 use crate::jobs::{EngineKind, Event, JobId, OwnerId, RequestId, UnixMs, transition};
 use crate::store::{
-    Census, Deletion, JobFilter, JobOverview, JobStory, Oversight, Retrial, SpendingLine,
-    StoreError, SubmissionState, SubmissionStory,
+    AdminStore, Deletion, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine, StoreError,
+    SubmissionDetail, SubmissionState, UsageStats,
 };
 
 #[async_trait]
-impl Oversight for SqliteStore {
-    async fn job_survey(
+impl AdminStore for SqliteStore {
+    async fn job_list_all(
         &self,
         filter: JobFilter,
         cursor: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobOverview>, StoreError> {
-        self.read(move |db| survey(db, &filter, cursor, limit))
+        self.read(move |db| list_all(db, &filter, cursor, limit))
             .await
     }
 
-    async fn job_story(&self, id: JobId) -> Result<Option<JobStory>, StoreError> {
-        self.read(move |db| story(db, id)).await
+    async fn job_detail(&self, id: JobId) -> Result<Option<JobDetail>, StoreError> {
+        self.read(move |db| detail(db, id)).await
     }
 
     async fn job_retry(
@@ -58,14 +58,14 @@ impl Oversight for SqliteStore {
         .await
     }
 
-    async fn census(&self, since: UtcDay, today: UtcDay) -> Result<Census, StoreError> {
-        self.read(move |db| census(db, since, today)).await
+    async fn usage_stats(&self, since: UtcDay, today: UtcDay) -> Result<UsageStats, StoreError> {
+        self.read(move |db| usage_stats(db, since, today)).await
     }
 }
 
 const OVERVIEW: &str = "id, owner, phase, engine, error_code, created_at, finished_at, expires_at";
 
-fn survey(
+fn list_all(
     connection: &Connection,
     filter: &JobFilter,
     cursor: Option<JobId>,
@@ -119,7 +119,7 @@ fn owner(row: &Row<'_>) -> rusqlite::Result<OwnerId> {
     Ok(OwnerId::named(row.get_ref("owner")?.as_str()?))
 }
 
-fn story(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobStory>> {
+fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDetail>> {
     let sql = format!(
         "select {OVERVIEW}, error, run_at, lease_until, attempt, rescues, accepted_at, engine_ms, gone_at,
                 source_bytes,
@@ -131,7 +131,7 @@ fn story(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobStory
         .prepare_cached(&sql)?
         .query_row([text(id)], |row| {
             let engine_ms: Option<u64> = row.get("engine_ms")?;
-            Ok(JobStory {
+            Ok(JobDetail {
                 overview: overview(row)?,
                 error: row.get("error")?,
                 run_at: UnixMs(row.get("run_at")?),
@@ -147,21 +147,21 @@ fn story(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobStory
                 submissions: Vec::new(),
             })
         });
-    let Some(mut story) = found.optional()? else {
+    let Some(mut detail) = found.optional()? else {
         return Ok(None);
     };
     let mut statement = connection.prepare_cached(
         "select state, request_id, price_microusd, opened_at, closed_at from submissions
          where job_id = ?1 order by opened_at, rowid",
     )?;
-    story.submissions = statement
+    detail.submissions = statement
         .query_map([text(id)], submission)?
         .collect::<Result<_, _>>()?;
-    Ok(Some(story))
+    Ok(Some(detail))
 }
 
-fn submission(row: &Row<'_>) -> rusqlite::Result<SubmissionStory> {
-    Ok(SubmissionStory {
+fn submission(row: &Row<'_>) -> rusqlite::Result<SubmissionDetail> {
+    Ok(SubmissionDetail {
         state: state(row)?,
         request: row.get::<_, Option<String>>("request_id")?.map(RequestId),
         price_microusd: row.get("price_microusd")?,
@@ -246,7 +246,11 @@ fn give_up_submissions(connection: &Connection, id: JobId, now: UnixMs) -> rusql
     Ok(())
 }
 
-fn census(connection: &Connection, since: UtcDay, today: UtcDay) -> rusqlite::Result<Census> {
+fn usage_stats(
+    connection: &Connection,
+    since: UtcDay,
+    today: UtcDay,
+) -> rusqlite::Result<UsageStats> {
     let jobs = connection
         .prepare_cached("select phase, count(*) as count from jobs group by phase")?
         .query_map([], |row| Ok((rows::phase(row)?, row.get("count")?)))?
@@ -272,7 +276,7 @@ fn census(connection: &Connection, since: UtcDay, today: UtcDay) -> rusqlite::Re
                     (select coalesce(sum(bytes), 0) from uploads) as uploads",
         )?
         .query_row([], |row| {
-            Ok(Census {
+            Ok(UsageStats {
                 jobs,
                 spending,
                 source_bytes: row.get("sources")?,

@@ -46,7 +46,7 @@ pub struct JobOverview {
 
 /// All that an operator can know of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct JobStory {
+pub struct JobDetail {
     /// As in a list.
     pub overview: JobOverview,
     /// Why it failed, as a sentence.
@@ -72,12 +72,12 @@ pub struct JobStory {
     /// Their bytes.
     pub layer_bytes: u64,
     /// Calls to its engine, oldest first.
-    pub submissions: Vec<SubmissionStory>,
+    pub submissions: Vec<SubmissionDetail>,
 }
 
 /// One call to an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubmissionStory {
+pub struct SubmissionDetail {
     /// What became of it.
     pub state: SubmissionState,
     /// The engine's name for it.
@@ -120,7 +120,7 @@ pub struct SpendingLine {
 
 /// What the service has and has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct UsageStats {
     /// Jobs by phase, those that are not forgotten; phases without one are left out.
     pub jobs: Vec<(Phase, u64)>,
     /// Spending, by owner and engine.
@@ -135,16 +135,16 @@ pub struct Census {
 
 /// An operator's view.
 #[async_trait]
-pub trait Oversight: std::fmt::Debug + Send + Sync {
+pub trait AdminStore: std::fmt::Debug + Send + Sync {
     /// Jobs of every owner, deleted and expired ones included, newest first, after `cursor`.
-    async fn job_survey(
+    async fn job_list_all(
         &self,
         filter: JobFilter,
         cursor: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobOverview>, StoreError>;
     /// One job of any owner.
-    async fn job_story(&self, id: JobId) -> Result<Option<JobStory>, StoreError>;
+    async fn job_detail(&self, id: JobId) -> Result<Option<JobDetail>, StoreError>;
     /// Lets a failed job begin anew and wakes the worker. What the engine has taken is asked for
     /// again and not paid anew; with `pay_again` the job is handed over anew, whatever was paid.
     async fn job_retry(
@@ -157,5 +157,5 @@ pub trait Oversight: std::fmt::Debug + Send + Sync {
     async fn job_cancel(&self, id: JobId, now: UnixMs) -> Result<Deletion, StoreError>;
     /// Counts and sums; reads every job, so it is for people and not for a poll. Spending is of
     /// `today` and of all days from `since` to it.
-    async fn census(&self, since: UtcDay, today: UtcDay) -> Result<Census, StoreError>;
+    async fn usage_stats(&self, since: UtcDay, today: UtcDay) -> Result<UsageStats, StoreError>;
 }

@@ -13,7 +13,7 @@ const MAX_LIMIT: u32 = 500;
 
 /// Which jobs, and which page of them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SurveyQuery {
+pub(super) struct JobListQuery {
     pub(super) filter: JobFilter,
     /// Jobs after this one.
     pub(super) cursor: Option<JobId>,
@@ -21,7 +21,7 @@ pub(super) struct SurveyQuery {
     pub(super) limit: u32,
 }
 
-impl SurveyQuery {
+impl JobListQuery {
     pub(super) fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut parsed = Self {
             filter: JobFilter::default(),

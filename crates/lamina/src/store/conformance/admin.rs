@@ -68,18 +68,18 @@ pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_for
     );
     let job = claim(&*store, Phase::Prepare, at(5)).await.unwrap();
     assert_eq!(job.submission.unwrap().state, SubmissionState::Unknown);
-    let story = store.job_story(id).await.unwrap().unwrap();
-    let states: Vec<_> = story.submissions.iter().map(|call| call.state).collect();
+    let detail = store.job_detail(id).await.unwrap().unwrap();
+    let states: Vec<_> = detail.submissions.iter().map(|call| call.state).collect();
     assert_eq!(states, [SubmissionState::Failed, SubmissionState::Unknown]);
     let today = UtcDay::of(T0);
-    let census = store.census(today.before(29), today).await.unwrap();
+    let usage_stats = store.usage_stats(today.before(29), today).await.unwrap();
     let line = SpendingLine {
         owner: owner("a"),
         engine: EngineKind::Fal,
         today_microusd: 100_000,
         all_microusd: 100_000,
     };
-    assert_eq!(census.spending, [line]);
+    assert_eq!(usage_stats.spending, [line]);
 }
 
 pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not_retried(
@@ -95,7 +95,7 @@ pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not
         store.job_cancel(nobody, T0).await.unwrap(),
         Deletion::Missing
     );
-    assert_eq!(store.job_story(nobody).await.unwrap(), None);
+    assert_eq!(store.job_detail(nobody).await.unwrap(), None);
     assert_eq!(
         store.job_cancel(id, at(1)).await.unwrap(),
         Deletion::Done(ended(id, T0))
@@ -112,7 +112,7 @@ pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not
         phases: vec![Phase::Deleted],
         ..JobFilter::default()
     };
-    let gone = store.job_survey(filter, None, 9).await.unwrap();
+    let gone = store.job_list_all(filter, None, 9).await.unwrap();
     assert_eq!(gone.len(), 1);
     assert_eq!((gone[0].id, gone[0].phase), (id, Phase::Deleted));
 }
