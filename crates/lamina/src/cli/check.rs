@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
 
-use super::{count, reach, runtime};
+use super::{connectivity, count, runtime};
 use crate::app::{self, StartError};
 use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
@@ -71,15 +71,18 @@ fn parts(config: &Config, report: &mut dyn FnMut(&str, Found)) {
         report("deployment", runtime.block_on(deployment(config)));
     }
     if usable {
-        report("links", runtime.block_on(reach::links(config)));
+        report("links", runtime.block_on(connectivity::links(config)));
     }
     report("engine", Found::Good(engine(config)));
     report("fal key", fal_key(config).into());
     if let Some(fal) = config.fal.as_ref().filter(|_| usable) {
-        let way = runtime.block_on(reach::way(config, fal, serving));
+        let way = runtime.block_on(connectivity::way(config, fal, serving));
         report("way to fal", way);
         if let Some(public) = config.public_url.as_ref().filter(|_| fal.webhooks) {
-            report("callbacks", runtime.block_on(reach::callbacks(public)));
+            report(
+                "callbacks",
+                runtime.block_on(connectivity::callbacks(public)),
+            );
         }
     }
 }

@@ -4,11 +4,11 @@
 mod backup;
 mod blobs;
 mod check;
+mod connectivity;
 mod health;
 mod jobs;
 mod keys;
 mod operator;
-mod reach;
 mod restore;
 mod saved_stack;
 mod split;
