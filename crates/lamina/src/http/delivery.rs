@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::body::{BodyError, Meter, MeteredBody};
 use super::checking::blocking;
 use super::error::ApiError;
+use super::file_writer::FileWriter;
 use super::files::signature;
 use super::path::Segments;
 use super::problem::Problem;
 use super::room;
-use super::sink::Sink;
 use super::state::ApiState;
 use crate::blobs::UploadLock;
 use crate::images::ImageError;
@@ -115,14 +115,14 @@ async fn receive(
     let body = MeteredBody::new(body, meter).map_err(too_large)?;
     let mut body = body.counted(&state.metrics.requests);
     let inbox = state.inbox.clone();
-    let mut sink = Sink::new(blocking(move || inbox.stage()).await?, &state.bodies);
+    let mut writer = FileWriter::new(blocking(move || inbox.stage()).await?, &state.bodies);
     let mut received = 0;
     while let Some(chunk) = next(&mut body, &lock.release_requested)
         .await?
         .map_err(too_large)?
     {
         received += chunk.len() as u64;
-        sink.write(&chunk).await?;
+        writer.write(&chunk).await?;
     }
     if received == 0 {
         return Err(ImageError::Empty.into());
@@ -130,7 +130,7 @@ async fn receive(
     if promised.bytes.is_some_and(|bytes| bytes != received) {
         return Err(ApiError::BodyIncomplete);
     }
-    let staged = sink.finish().await?;
+    let staged = writer.finish().await?;
     let kept = blocking(move || lock.keep(staged)).await?;
     if kept {
         Ok(received)

@@ -21,6 +21,7 @@ mod create;
 mod deleted;
 mod delivery;
 mod error;
+mod file_writer;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -48,7 +49,6 @@ mod room;
 mod scrape;
 mod serve;
 mod single;
-mod sink;
 mod slashes;
 mod spool;
 mod state;

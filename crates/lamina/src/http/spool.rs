@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 
 use super::budget::{BodyBudget, Held as Share};
-use super::sink::Sink;
+use super::file_writer::FileWriter;
 
 /// A body being written.
 pub(super) struct SpoolWriter<'a> {
@@ -22,7 +22,7 @@ pub(super) struct SpoolWriter<'a> {
     /// Of the budget, as much as `memory` has.
     share: Share,
     memory: BytesMut,
-    file: Option<Sink<File>>,
+    file: Option<FileWriter<File>>,
     digest: Option<digest::Context>,
     len: u64,
 }
@@ -80,7 +80,7 @@ impl<'a> SpoolWriter<'a> {
             self.memory.extend_from_slice(chunk);
             return Ok(());
         }
-        let mut file = Sink::new(nameless(self.folder).await?, self.budget);
+        let mut file = FileWriter::new(nameless(self.folder).await?, self.budget);
         file.write(&std::mem::take(&mut self.memory)).await?;
         self.share.release();
         file.write(chunk).await?;

@@ -22,10 +22,10 @@ use crate::http::body::{Meter, MeteredBody};
 use crate::http::checking::blocking;
 use crate::http::delivery::next;
 use crate::http::error::ApiError;
+use crate::http::file_writer::FileWriter;
 use crate::http::path::Segments;
 use crate::http::problem::Problem;
 use crate::http::room;
-use crate::http::sink::Sink;
 use crate::http::spool::nameless;
 use crate::http::state::ApiState;
 use crate::store::Incoming;
@@ -234,20 +234,20 @@ async fn as_it_comes(
         let file = lock.append()?;
         Ok(Growing { file, lock })
     };
-    let mut sink = Sink::new(blocking(open).await?, &state.bodies);
+    let mut writer = FileWriter::new(blocking(open).await?, &state.bodies);
     let mut received = 0;
     let ended = loop {
         match next(&mut body, &release_requested).await {
             Ok(Ok(Some(chunk))) => {
                 received += chunk.len() as u64;
-                sink.write(&chunk).await?;
+                writer.write(&chunk).await?;
             }
             Ok(Ok(None)) => break Ok(received),
             Ok(Err(error)) => break Err(error.into()),
             Err(error) => break Err(error),
         }
     };
-    let growing = sink.finish().await?;
+    let growing = writer.finish().await?;
     blocking(move || {
         growing.file.sync_data()?;
         drop(growing.lock);
@@ -263,12 +263,12 @@ async fn when_it_holds(
     mut checksum: Checksum,
     mut body: MeteredBody,
 ) -> Result<u64, ApiError> {
-    let mut sink = Sink::new(nameless(&state.spool).await?, &state.bodies);
+    let mut writer = FileWriter::new(nameless(&state.spool).await?, &state.bodies);
     while let Some(chunk) = next(&mut body, &lock.release_requested).await?? {
         checksum.update(&chunk);
-        sink.write(&chunk).await?;
+        writer.write(&chunk).await?;
     }
-    let mut part = sink.finish().await?;
+    let mut part = writer.finish().await?;
     if !checksum.holds() {
         return Err(ApiError::UploadChecksumMismatch);
     }

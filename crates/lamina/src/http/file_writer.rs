@@ -1,6 +1,6 @@
 //! Chunks of a body to a file, in blocks, so that writing costs few calls and little memory. The
 //! write happens off the async threads; whoever goes away in the middle of one leaves it to finish,
-//! and what was given to the sink is held until then.
+//! and what was given to the writer is held until then.
 //!
 //! Invariant: it holds at most one block and one chunk, and no block that the budget of all bodies
 //! does not have: then every chunk is written as it comes.
@@ -16,7 +16,7 @@ const BLOCK: usize = 64 << 10;
 
 /// Writes to `W`, which stands for a file.
 #[derive(Debug)]
-pub(super) struct Sink<W> {
+pub(super) struct FileWriter<W> {
     /// Absent while it is being written to.
     to: Option<W>,
     block: Vec<u8>,
@@ -24,7 +24,7 @@ pub(super) struct Sink<W> {
     share: Option<Held>,
 }
 
-impl<W: Write + Send + 'static> Sink<W> {
+impl<W: Write + Send + 'static> FileWriter<W> {
     pub(super) fn new(to: W, budget: &BodyBudget) -> Self {
         Self {
             to: Some(to),
@@ -82,15 +82,15 @@ mod tests {
     async fn what_goes_in_comes_out_in_order() {
         for (bytes, most) in [(BLOCK as u64, BLOCK), (BLOCK as u64 - 1, 1)] {
             let budget = BodyBudget::new(bytes);
-            let mut sink = Sink::new(tempfile::tempfile().unwrap(), &budget);
+            let mut writer = FileWriter::new(tempfile::tempfile().unwrap(), &budget);
             let mut whole = Vec::new();
             for number in 0..50_u8 {
                 let chunk = vec![number; 7000];
                 whole.extend_from_slice(&chunk);
-                sink.write(&chunk).await.unwrap();
-                assert!(sink.block.len() < most);
+                writer.write(&chunk).await.unwrap();
+                assert!(writer.block.len() < most);
             }
-            let mut file = sink.finish().await.unwrap();
+            let mut file = writer.finish().await.unwrap();
             file.rewind().unwrap();
             let mut read = Vec::new();
             file.read_to_end(&mut read).unwrap();
@@ -111,11 +111,11 @@ mod tests {
                 Ok(())
             }
         }
-        let mut sink = Sink::new(Full, &BodyBudget::new(1 << 20));
+        let mut writer = FileWriter::new(Full, &BodyBudget::new(1 << 20));
         let block = vec![0; BLOCK];
-        let error = sink.write(&block).await.unwrap_err();
+        let error = writer.write(&block).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(sink.write(&block).await.is_err());
-        assert!(sink.finish().await.is_err());
+        assert!(writer.write(&block).await.is_err());
+        assert!(writer.finish().await.is_err());
     }
 }
