@@ -7,10 +7,10 @@
 //! upload is stored.
 
 use super::error::ApiError;
-use super::intake::Intake;
 use super::picture;
 use super::spool::{SpoolWriter, Spooled};
 use super::state::ApiState;
+use super::upload_capacity::UploadCapacity;
 use crate::blobs::{BlobError, BlobKey};
 use crate::images::ImageError;
 use crate::jobs::{OwnerId, UploadId};
@@ -65,7 +65,7 @@ pub(super) async fn arrived(state: &ApiState, promised: &Incoming) -> Result<Arr
 /// Checks and stores a promised upload of `owner`; it is an upload like any other then.
 pub(super) async fn check(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     owner: &OwnerId,
     id: UploadId,
 ) -> Result<SourceInfo, ApiError> {
@@ -79,7 +79,7 @@ pub(super) async fn check(
             .map(|record| record.info)
             .ok_or(ApiError::UploadPending);
     };
-    let place = intake.of(owner).enter(file.len).await?;
+    let place = capacity.of(owner).enter(file.len).await?;
     let picture = picture::from_spool(state, owner, file)
         .await
         .map_err(|error| error.at("/upload_id"))?;

@@ -15,7 +15,6 @@ use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
 use super::checking;
 use super::error::{ApiError, LinkFault};
-use super::intake::{Intake, Place};
 use super::job_view::JobAccepted;
 use super::json::{fresh, require_json};
 use super::keys::Account;
@@ -27,6 +26,7 @@ use super::problem::Problem;
 use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use super::state::ApiState;
+use super::upload_capacity::{Place, UploadCapacity};
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
 use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
@@ -61,7 +61,7 @@ use crate::trace;
 )]
 pub(super) async fn create_job(
     State(state): State<Arc<ApiState>>,
-    State(intake): State<Intake>,
+    State(capacity): State<UploadCapacity>,
     Allowance(account): Allowance,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -79,23 +79,23 @@ pub(super) async fn create_job(
     {
         return answer(&state, seen, None);
     }
-    let (created, id) = create(&state, &intake, &account, &asked, body, key).await?;
+    let (created, id) = create(&state, &capacity, &account, &asked, body, key).await?;
     answer(&state, created, Some(id))
 }
 
 /// Everything after the body is there and its key is known to be new.
 async fn create(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     account: &Arc<Account>,
     asked: &AskedAt,
     body: Spooled,
     key: Option<IdempotencyKey>,
 ) -> Result<(Created, JobId), ApiError> {
-    let intake = &intake.of(&account.owner);
+    let capacity = &capacity.of(&account.owner);
     let mut place = None;
     if body.in_memory().is_none() {
-        place = Some(intake.enter(body.len).await?);
+        place = Some(capacity.enter(body.len).await?);
     }
     let spec = parse(state, &account.owner, body).await?;
     let engine = state.engines.choose(spec.engine)?;
@@ -113,9 +113,9 @@ async fn create(
     let source = match link {
         Some(link) => {
             drop(place);
-            StoredSource::Stored(keep_linked(state, intake, &owner, id, link).await?)
+            StoredSource::Stored(keep_linked(state, capacity, &owner, id, link).await?)
         }
-        None => keep_source(state, intake, place, &owner, id, spec.source).await?,
+        None => keep_source(state, capacity, place, &owner, id, spec.source).await?,
     };
     let has_bytes = matches!(source, StoredSource::Stored(_));
     let job = NewJob {
@@ -195,7 +195,7 @@ async fn parse(state: &ApiState, owner: &OwnerId, body: Spooled) -> Result<JobSp
 /// Puts the job's source where the worker will look for it.
 async fn keep_source(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     place: Option<Place>,
     owner: &OwnerId,
     id: JobId,
@@ -206,7 +206,7 @@ async fn keep_source(
         SourceInput::Base64(text) => {
             let _place = match place {
                 Some(place) => place,
-                None => intake.enter(text.len() as u64).await?,
+                None => capacity.enter(text.len() as u64).await?,
             };
             let picture = picture::from_base64(state, owner, text)
                 .await
@@ -218,7 +218,7 @@ async fn keep_source(
         SourceInput::Upload(upload) => {
             // It takes a place of its own size.
             drop(place);
-            let info = copy_upload(state, intake, owner, upload, id).await?;
+            let info = copy_upload(state, capacity, owner, upload, id).await?;
             Ok(StoredSource::Stored(info))
         }
     }
@@ -227,7 +227,7 @@ async fn keep_source(
 /// Puts what a link of this server stands for there.
 async fn keep_linked(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     owner: &OwnerId,
     id: JobId,
     link: OwnLink,
@@ -244,10 +244,10 @@ async fn keep_linked(
         OwnLink::Picture(_) => None,
     };
     match (own_upload, link) {
-        (None, OwnLink::Picture(key)) => own_link::take(state, intake, owner, &key, id).await,
+        (None, OwnLink::Picture(key)) => own_link::take(state, capacity, owner, &key, id).await,
         // As if its id had been given: nothing is decoded twice.
         (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
-            let copied = copy_upload(state, intake, owner, upload, id).await;
+            let copied = copy_upload(state, capacity, owner, upload, id).await;
             copied.map_err(|error| match error {
                 ApiError::UploadNotFound => ApiError::SourceLink(LinkFault::NoUpload),
                 ApiError::UploadPending => ApiError::SourceLink(LinkFault::Pending),
@@ -260,7 +260,7 @@ async fn keep_linked(
 /// An upload is copied, because it may expire before the job does.
 async fn copy_upload(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     owner: &OwnerId,
     upload: UploadId,
     job: JobId,
@@ -268,9 +268,9 @@ async fn copy_upload(
     let now = state.clock.wall();
     let info = match state.store.upload_get(owner, upload, now).await? {
         Some(record) => record.info,
-        None => checking::check(state, intake, owner, upload).await?,
+        None => checking::check(state, capacity, owner, upload).await?,
     };
-    let _place = intake.enter(info.bytes).await?;
+    let _place = capacity.enter(info.bytes).await?;
     let from = BlobKey::Upload(upload, info.media_type);
     let to = BlobKey::Source(job, info.media_type);
     state

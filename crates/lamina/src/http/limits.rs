@@ -35,11 +35,11 @@ pub struct RequestLimits {
     /// Bodies up to this size stay in memory, larger ones go to a nameless file. Default 64 KiB.
     pub memory_bytes: usize,
     /// Pictures taken in at once, between the end of their body and their blob. Default 32.
-    pub intake_pictures: u32,
+    pub capacity_pictures: u32,
     /// Encoded bytes of those pictures. Default 64 MiB.
-    pub intake_bytes: u64,
+    pub capacity_bytes: u64,
     /// Longest wait for one of those places, then 503. Default 20 s.
-    pub intake_wait: Duration,
+    pub capacity_wait: Duration,
 }
 
 impl Default for RequestLimits {
@@ -55,9 +55,9 @@ impl Default for RequestLimits {
             stranger_webhook_bytes: 64 << 10,
             body_bytes: 48 << 20,
             memory_bytes: 64 << 10,
-            intake_pictures: 32,
-            intake_bytes: 64 << 20,
-            intake_wait: Duration::from_secs(20),
+            capacity_pictures: 32,
+            capacity_bytes: 64 << 20,
+            capacity_wait: Duration::from_secs(20),
         }
     }
 }

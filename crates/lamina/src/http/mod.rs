@@ -27,7 +27,6 @@ mod files;
 pub(crate) mod fuzzing;
 mod health;
 mod hooks;
-mod intake;
 mod job_view;
 mod jobs;
 mod json;
@@ -54,6 +53,7 @@ mod spool;
 mod state;
 mod tickets;
 mod tus;
+mod upload_capacity;
 mod uploads;
 
 use std::sync::Arc;
@@ -81,15 +81,15 @@ pub use serve::serve;
 pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
 use answers::Answers;
-use intake::Intake;
 use observe::RequestObserver;
 use readiness::Readiness;
+use upload_capacity::UploadCapacity;
 
 /// What handlers can ask for.
 #[derive(Clone, FromRef)]
 struct AppState {
     state: Arc<ApiState>,
-    intake: Intake,
+    capacity: UploadCapacity,
     readiness: Readiness,
     answers: Arc<Answers>,
 }
@@ -126,7 +126,7 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
     let api = for_origins(api.merge(open).fallback(no_route), &state.cors);
     let admin = admin::guarded(parts.admin, Arc::new(admin_state(&state)));
     let app = AppState {
-        intake: Intake::new(&state.limits),
+        capacity: UploadCapacity::new(&state.limits),
         readiness: Readiness::default(),
         answers: Arc::new(Answers::new()),
         state,

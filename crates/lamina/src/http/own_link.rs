@@ -14,11 +14,11 @@ use url::Url;
 
 use super::error::{ApiError, LinkFault};
 use super::files::{is_live, signature};
-use super::intake::Intake;
 use super::origin::asked_host;
 use super::picture;
 use super::spool::SpoolWriter;
 use super::state::ApiState;
+use super::upload_capacity::UploadCapacity;
 use crate::blobs::{BlobError, BlobKey, BucketLink, LinkError};
 use crate::jobs::{JobId, OwnerId, UploadId};
 use crate::store::SourceInfo;
@@ -120,7 +120,7 @@ fn fault(error: LinkError) -> ApiError {
 /// Makes the picture behind a link the source of a job, which keeps its own copy from then on.
 pub(super) async fn take(
     state: &ApiState,
-    intake: &Intake,
+    capacity: &UploadCapacity,
     owner: &OwnerId,
     key: &BlobKey,
     job: JobId,
@@ -135,7 +135,7 @@ pub(super) async fn take(
         spool.write(&chunk.map_err(gone)?).await?;
     }
     let file = spool.finish().await?;
-    let _place = intake.enter(file.len).await?;
+    let _place = capacity.enter(file.len).await?;
     let picture = picture::of_own_bytes(state, owner, file)
         .await
         .map_err(|error| error.at("/image_url"))?;

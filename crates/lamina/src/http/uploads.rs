@@ -15,7 +15,6 @@ use serde::Serialize;
 use super::auth::Caller;
 use super::body::{BodyError, Meter, MeteredBody};
 use super::error::ApiError;
-use super::intake::Intake;
 use super::json::fresh;
 use super::origin::PublicBase;
 use super::picture;
@@ -23,6 +22,7 @@ use super::problem::Problem;
 use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use super::state::ApiState;
+use super::upload_capacity::UploadCapacity;
 use crate::blobs::BlobKey;
 use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
@@ -101,7 +101,7 @@ impl UploadView {
 )]
 pub(super) async fn upload(
     State(state): State<Arc<ApiState>>,
-    State(intake): State<Intake>,
+    State(capacity): State<UploadCapacity>,
     Caller(owner): Caller,
     base: PublicBase,
     request: Request,
@@ -112,7 +112,7 @@ pub(super) async fn upload(
     state.store.storage_room(&owner, least).await?;
     let _room = room::for_body(&state, request.body(), state.images.max_bytes)?;
     let file = receive(&state, request).await?;
-    let place = intake.of(&owner).enter(file.len).await?;
+    let place = capacity.of(&owner).enter(file.len).await?;
     let picture = picture::from_spool(&state, &owner, file).await?;
     let now = state.clock.wall();
     let (id, info) = (UploadId::new(now), picture.info);

@@ -74,8 +74,8 @@ async fn a_spool_that_cannot_be_written_is_told_and_not_hidden() {
 #[tokio::test]
 async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
     let house = House::with(|state| {
-        state.limits.intake_pictures = 1;
-        state.limits.intake_wait = Duration::from_millis(20);
+        state.limits.capacity_pictures = 1;
+        state.limits.capacity_wait = Duration::from_millis(20);
     });
     let (entered, has_entered) = tokio::sync::oneshot::channel();
     let (leave, may_leave) = std::sync::mpsc::channel::<()>();

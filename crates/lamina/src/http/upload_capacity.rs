@@ -15,7 +15,7 @@ const UNIT: u64 = 64 << 10;
 
 /// The places. Clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct Intake {
+pub(super) struct UploadCapacity {
     /// A place is a picture, and weight is units.
     places: Gate<Option<OwnerId>>,
     wait: Duration,
@@ -28,12 +28,13 @@ pub(super) struct Place {
     _place: fair::Place<Option<OwnerId>>,
 }
 
-impl Intake {
+impl UploadCapacity {
     pub(super) fn new(limits: &RequestLimits) -> Self {
-        let all_units = u32::try_from(limits.intake_bytes.div_ceil(UNIT).max(1)).unwrap_or(1 << 20);
+        let all_units =
+            u32::try_from(limits.capacity_bytes.div_ceil(UNIT).max(1)).unwrap_or(1 << 20);
         Self {
-            places: Gate::new(limits.intake_pictures.max(1) as usize, all_units),
-            wait: limits.intake_wait,
+            places: Gate::new(limits.capacity_pictures.max(1) as usize, all_units),
+            wait: limits.capacity_wait,
             owner: None,
         }
     }
@@ -61,36 +62,36 @@ impl Intake {
 mod tests {
     use super::*;
 
-    fn intake(pictures: u32, bytes: u64) -> Intake {
-        Intake::new(&RequestLimits {
-            intake_pictures: pictures,
-            intake_bytes: bytes,
-            intake_wait: Duration::from_millis(20),
+    fn capacity(pictures: u32, bytes: u64) -> UploadCapacity {
+        UploadCapacity::new(&RequestLimits {
+            capacity_pictures: pictures,
+            capacity_bytes: bytes,
+            capacity_wait: Duration::from_millis(20),
             ..RequestLimits::default()
         })
     }
 
     #[tokio::test]
     async fn whoever_finds_no_place_is_told_to_come_back() {
-        for (intake, bytes) in [
-            (intake(1, u64::from(u32::MAX)), 1),
-            (intake(9, 4 * UNIT), 4 * UNIT),
+        for (capacity, bytes) in [
+            (capacity(1, u64::from(u32::MAX)), 1),
+            (capacity(9, 4 * UNIT), 4 * UNIT),
         ] {
-            let held = intake.enter(bytes).await.unwrap();
+            let held = capacity.enter(bytes).await.unwrap();
             assert!(matches!(
-                intake.enter(bytes).await,
+                capacity.enter(bytes).await,
                 Err(ApiError::ServerBusy)
             ));
             drop(held);
-            intake.enter(bytes).await.unwrap();
+            capacity.enter(bytes).await.unwrap();
         }
     }
 
     #[tokio::test]
     async fn a_picture_larger_than_all_places_still_gets_in_alone() {
-        let intake = intake(9, UNIT);
-        let held = intake.enter(u64::MAX).await.unwrap();
-        assert!(intake.enter(1).await.is_err());
+        let capacity = capacity(9, UNIT);
+        let held = capacity.enter(u64::MAX).await.unwrap();
+        assert!(capacity.enter(1).await.is_err());
         drop(held);
     }
 }
