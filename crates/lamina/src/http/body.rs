@@ -1,6 +1,6 @@
 //! A request's body, counted and timed while it comes in. It never holds more than one chunk, and
 //! it ends: by its size, by silence or by the whole time. Whoever keeps what came takes it from the
-//! budget of all bodies (`budget`).
+//! budget of all bodies (`body_budget`).
 
 use std::time::Duration;
 

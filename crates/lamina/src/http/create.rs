@@ -13,7 +13,6 @@ use axum::response::Response;
 use super::admission::admit;
 use super::auth::Allowance;
 use super::body::{Meter, MeteredBody};
-use super::checking;
 use super::error::{ApiError, LinkFault};
 use super::job_view::JobAccepted;
 use super::json::{fresh, require_json};
@@ -27,6 +26,7 @@ use super::room;
 use super::spool::{SpoolWriter, Spooled};
 use super::state::ApiState;
 use super::upload_capacity::{Place, UploadCapacity};
+use super::verify;
 use crate::blobs::{BlobError, BlobKey};
 use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
 use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
@@ -268,7 +268,7 @@ async fn copy_upload(
     let now = state.clock.wall();
     let info = match state.store.upload_get(owner, upload, now).await? {
         Some(record) => record.info,
-        None => checking::check(state, capacity, owner, upload).await?,
+        None => verify::verify(state, capacity, owner, upload).await?,
     };
     let _place = capacity.enter(info.bytes).await?;
     let from = BlobKey::Upload(upload, info.media_type);

@@ -13,13 +13,11 @@ mod bare;
 mod body;
 mod browser;
 mod budget;
-mod checking;
 mod connection;
 mod content_encoding;
 mod cors;
 mod create;
 mod deleted;
-mod delivery;
 mod error;
 mod file_writer;
 mod files;
@@ -51,10 +49,12 @@ mod single;
 mod slashes;
 mod spool;
 mod state;
-mod tickets;
+mod ticket;
+mod ticket_put;
 mod tus;
 mod upload_capacity;
 mod uploads;
+mod verify;
 
 use std::sync::Arc;
 
@@ -193,8 +193,8 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(jobs::get_job, jobs::delete_job))
         .routes(routes!(jobs::get_layers))
         .routes(routes!(uploads::upload))
-        .routes(routes!(tickets::create_ticket))
-        .routes(routes!(tickets::get_upload))
+        .routes(routes!(ticket::create_ticket))
+        .routes(routes!(ticket::get_upload))
         .split_for_parts();
     let (tus, tus_doc) = OpenApiRouter::new()
         .routes(routes!(tus::options, tus::create))
@@ -202,7 +202,7 @@ fn parts() -> (Parts, OpenApi) {
         .split_for_parts();
     let (admin, admin_doc) = admin::routes().split_for_parts();
     let (files, files_doc) = OpenApiRouter::new()
-        .routes(routes!(files::get_file, delivery::put_file))
+        .routes(routes!(files::get_file, ticket_put::put_file))
         .split_for_parts();
     let (open, open_doc) = OpenApiRouter::new()
         .routes(routes!(hooks::fal_webhook))

@@ -1,7 +1,7 @@
 //! Resumable uploads by the tus protocol, version 1.0.0 (tus.io/protocols/resumable-upload), with
 //! its extensions creation, creation-with-upload, creation-defer-length, termination, expiration and
 //! checksum. What arrives is kept in the inbox of this machine and looked at by nobody until a job
-//! uses the upload; see `checking`.
+//! uses the upload; see `verify`.
 //!
 //! Invariant: the offset that is answered is on disk, and it only grows.
 

@@ -19,8 +19,6 @@ use super::{METHOD_OVERRIDE, UPLOAD_OFFSET, status};
 use crate::blobs::UploadLock;
 use crate::http::auth::Caller;
 use crate::http::body::{Meter, MeteredBody};
-use crate::http::checking::blocking;
-use crate::http::delivery::next;
 use crate::http::error::ApiError;
 use crate::http::file_writer::FileWriter;
 use crate::http::path::Segments;
@@ -28,6 +26,8 @@ use crate::http::problem::Problem;
 use crate::http::room;
 use crate::http::spool::nameless;
 use crate::http::state::ApiState;
+use crate::http::ticket_put::next;
+use crate::http::verify::blocking;
 use crate::store::Incoming;
 
 /// Takes a part at exactly the upload's offset.

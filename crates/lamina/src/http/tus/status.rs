@@ -11,11 +11,11 @@ use super::headers::expires;
 use super::{UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET};
 use crate::blobs::UploadLock;
 use crate::http::auth::Caller;
-use crate::http::checking::{blocking, own};
 use crate::http::error::ApiError;
 use crate::http::path::Segments;
 use crate::http::problem::Problem;
 use crate::http::state::ApiState;
+use crate::http::verify::{blocking, own};
 use crate::jobs::OwnerId;
 use crate::store::{Arrival, Incoming};
 

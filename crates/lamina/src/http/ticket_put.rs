@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{BodyError, Meter, MeteredBody};
-use super::checking::blocking;
 use super::error::ApiError;
 use super::file_writer::FileWriter;
 use super::files::signature;
@@ -18,6 +17,7 @@ use super::path::Segments;
 use super::problem::Problem;
 use super::room;
 use super::state::ApiState;
+use super::verify::blocking;
 use crate::blobs::UploadLock;
 use crate::images::ImageError;
 use crate::jobs::UploadId;

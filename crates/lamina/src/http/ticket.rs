@@ -1,5 +1,5 @@
 //! `/api/uploads`: a ticket to send a picture without a key, straight to where it is kept, and what
-//! became of an upload. Nothing is looked at here; `checking` does that when the upload is used.
+//! became of an upload. Nothing is looked at here; `verify` does that when the upload is used.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::auth::Caller;
 use super::body::{Meter, MeteredBody};
-use super::checking;
 use super::error::ApiError;
 use super::json::{fresh, require_json};
 use super::origin::PublicBase;
@@ -20,6 +19,7 @@ use super::path::Segments;
 use super::problem::Problem;
 use super::state::ApiState;
 use super::uploads::UploadView;
+use super::verify;
 use crate::blobs::{Link, PutTerms};
 use crate::disk::Need;
 use crate::images::ImageError;
@@ -188,10 +188,10 @@ pub(super) async fn get_upload(
         };
         return fresh(StatusCode::OK, &status);
     }
-    let promised = checking::own(&state, &owner, id)
+    let promised = verify::own(&state, &owner, id)
         .await?
         .ok_or(ApiError::UploadMissing)?;
-    let arrived = checking::arrived(&state, &promised).await?;
+    let arrived = verify::arrived(&state, &promised).await?;
     let status = UploadStatus {
         upload_id: id,
         status: if arrived.is_whole {

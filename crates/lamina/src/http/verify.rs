@@ -63,7 +63,7 @@ pub(super) async fn arrived(state: &ApiState, promised: &Incoming) -> Result<Arr
 }
 
 /// Checks and stores a promised upload of `owner`; it is an upload like any other then.
-pub(super) async fn check(
+pub(super) async fn verify(
     state: &ApiState,
     capacity: &UploadCapacity,
     owner: &OwnerId,
