@@ -37,7 +37,7 @@ const ANSWERS: u32 = 2_000;
 struct House {
     runtime: Runtime,
     router: Router,
-    answers: u32,
+    cache: u32,
     _folder: tempfile::TempDir,
 }
 
@@ -75,13 +75,13 @@ impl House {
         Self {
             router: router(state),
             runtime,
-            answers: 0,
+            cache: 0,
             _folder: folder,
         }
     }
 
     fn ask(&mut self, request: Request<Body>) -> Answer {
-        self.answers += 1;
+        self.cache += 1;
         let router = self.router.clone();
         self.runtime.block_on(async {
             let answer = router.oneshot(request).await.expect("it cannot fail");
@@ -111,7 +111,7 @@ fn with_house<T>(work: impl FnOnce(&mut House) -> T) -> T {
         static HOUSE: RefCell<Option<House>> = const { RefCell::new(None) };
     }
     HOUSE.with_borrow_mut(|house| {
-        house.take_if(|house| house.answers > ANSWERS);
+        house.take_if(|house| house.cache > ANSWERS);
         work(house.get_or_insert_with(House::new))
     })
 }

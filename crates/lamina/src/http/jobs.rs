@@ -7,7 +7,6 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::answers::{Answers, Part};
 use super::auth::Caller;
 use super::deleted::{DeletedBy, record_deleted};
 use super::error::ApiError;
@@ -17,6 +16,7 @@ use super::origin::PublicBase;
 use super::path::Segments;
 use super::problem::Problem;
 use super::query::ListQuery;
+use super::response_cache::{Part, ResponseCache};
 use super::state::ApiState;
 use crate::jobs::{JobId, OwnerId, Status, UnixMs};
 use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
@@ -40,7 +40,7 @@ use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
 )]
 pub(super) async fn get_job(
     State(state): State<Arc<ApiState>>,
-    State(answers): State<Arc<Answers>>,
+    State(cache): State<Arc<ResponseCache>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
@@ -52,7 +52,7 @@ pub(super) async fn get_job(
     if is_running(status) {
         return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
     }
-    let answer = answers.get(Part::Job, &job, &base, view)?;
+    let answer = cache.get(Part::Job, &job, &base, view)?;
     Ok(answer.answer(&headers))
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn get_job(
 )]
 pub(super) async fn get_layers(
     State(state): State<Arc<ApiState>>,
-    State(answers): State<Arc<Answers>>,
+    State(cache): State<Arc<ResponseCache>>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
@@ -90,7 +90,7 @@ pub(super) async fn get_layers(
                 job_id: job.id,
                 layers: layers(&state, &base, &job),
             };
-            let answer = answers.get(Part::Layers, &job, &base, list)?;
+            let answer = cache.get(Part::Layers, &job, &base, list)?;
             Ok(answer.answer(&headers))
         }
         Status::Failed => Err(ApiError::JobFailed(

@@ -6,7 +6,6 @@
 
 mod admin;
 mod admission;
-mod answers;
 mod auth;
 #[cfg(any(test, fuzzing))]
 mod bare;
@@ -42,6 +41,7 @@ mod query;
 mod range;
 mod rate;
 mod readiness;
+mod response_cache;
 mod room;
 mod scrape;
 mod serve;
@@ -80,9 +80,9 @@ pub use scrape::{Scrape, metrics_router};
 pub use serve::serve;
 pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
-use answers::Answers;
 use observe::RequestObserver;
 use readiness::Readiness;
+use response_cache::ResponseCache;
 use upload_capacity::UploadCapacity;
 
 /// What handlers can ask for.
@@ -91,7 +91,7 @@ struct AppState {
     state: Arc<ApiState>,
     capacity: UploadCapacity,
     readiness: Readiness,
-    answers: Arc<Answers>,
+    cache: Arc<ResponseCache>,
 }
 
 /// All routes and layers over `state`.
@@ -128,7 +128,7 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
     let app = AppState {
         capacity: UploadCapacity::new(&state.limits),
         readiness: Readiness::default(),
-        answers: Arc::new(Answers::new()),
+        cache: Arc::new(ResponseCache::new()),
         state,
     };
     let observer = RequestObserver {

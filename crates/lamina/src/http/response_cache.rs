@@ -30,7 +30,7 @@ pub(super) enum Part {
 
 /// The answers made last.
 #[derive(Debug)]
-pub(super) struct Answers(Cache<(JobId, Part), Kept, Size>);
+pub(super) struct ResponseCache(Cache<(JobId, Part), Kept, Size>);
 
 #[derive(Clone, Debug)]
 struct Kept {
@@ -39,7 +39,7 @@ struct Kept {
     answer: Tagged,
 }
 
-impl Answers {
+impl ResponseCache {
     /// No answers.
     pub(super) fn new() -> Self {
         Self(Cache::with_weighter((BYTES / USUAL) as usize, BYTES, Size))
