@@ -1,6 +1,6 @@
 //! collect: fetches every layer, verifies that it decodes, measures and stores it, and only then
 //! completes the job. Bytes are kept as the engine made them, but for a layer of another size
-//! (`canvas.rs`). A frame that shows the whole source again is recognised and dropped.
+//! (`resize.rs`). A frame that shows the whole source again is recognised and dropped.
 //!
 //! How many layers there are and how large they are is the engine's choice; how many are taken is
 //! not (`layers.rs`). Invariant: no more than [`AT_ONCE`] layers are in memory. Repeatable: it
@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::layers::{Bounds, Stored};
 use super::prepare::{self, media_type, storage_trouble};
 use super::step::{Report, StepError, StepResult, image_refused};
-use super::{Worker, canvas, crash, wait};
+use super::{Worker, crash, resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
@@ -93,7 +93,7 @@ async fn gather(
         })
         .buffered(AT_ONCE)
         .try_collect();
-    let fitted = async { canvas::fit(worker, job, layers.await?, &stored).await };
+    let fitted = async { resize::fit(worker, job, layers.await?, &stored).await };
     let fitted = fitted.await;
     if fitted.is_err() {
         stored.take_back(worker, job.lease.job).await;

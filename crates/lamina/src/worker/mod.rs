@@ -4,7 +4,6 @@
 
 mod abandoned;
 mod backlog;
-mod canvas;
 mod claim;
 mod clock_watch;
 mod collect;
@@ -14,6 +13,7 @@ mod layers;
 mod orphans;
 mod prepare;
 mod record;
+mod resize;
 mod resolve;
 mod run;
 mod slots;
