@@ -138,8 +138,8 @@ fn with_config(
 fn serve(config: &Config) -> ExitCode {
     let log = telemetry::start(&config.log);
     #[cfg(debug_assertions)]
-    if let Some(point) = Config::crash_point() {
-        crate::worker::crash::arm(point);
+    if let Some(point) = Config::failpoint() {
+        crate::worker::failpoints::arm(point);
     }
     let served = runtime().and_then(|runtime| {
         let served = runtime.block_on(app::run(config, Arc::new(SystemClock::default()), &log));

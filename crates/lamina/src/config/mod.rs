@@ -218,10 +218,10 @@ impl Config {
         Self::parse(&Values::from_pairs(pairs))
     }
 
-    /// Where a test wants this process to die; see `worker::crash`.
+    /// Where a test wants this process to die; see `worker::failpoints`.
     #[cfg(debug_assertions)]
     #[must_use]
-    pub fn crash_point() -> Option<String> {
+    pub fn failpoint() -> Option<String> {
         std::env::var("LAMINA_TEST_CRASH_POINT").ok()
     }
 

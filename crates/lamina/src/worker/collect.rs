@@ -15,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::layers::{Bounds, Stored};
 use super::prepare::{self, media_type, storage_trouble};
 use super::step::{Report, StepError, StepResult, image_refused};
-use super::{Worker, crash, resize, wait};
+use super::{Worker, failpoints, resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
@@ -52,7 +52,7 @@ pub(super) async fn run(
     // What is free to repeat runs in this process, and its own code bounds it.
     let bounds = Bounds::of(&sources, engine.facts().repeatable)?;
     let gathered = gather(worker, job, sources, &bounds).await;
-    crash::point("after_blobs");
+    failpoints::point("after_blobs");
     Ok(
         Report::done(Event::Collected, worker.parts.clock.now())
             .with(StepOutput::Layers(gathered?)),
@@ -76,7 +76,7 @@ async fn gather(
     if shows_the_source_first(worker, job, &first, count).await? {
         first.remove(0);
     }
-    crash::point("before_blobs");
+    failpoints::point("before_blobs");
     let stored = Stored::default();
     let checked = first.into_iter().map(Fetched::Checked);
     let all = checked.chain(sources.map(Fetched::Not)).zip(0..);

@@ -7,7 +7,7 @@ mod backlog;
 mod claim;
 mod clock_watch;
 mod collect;
-pub mod crash;
+pub mod failpoints;
 mod janitor;
 mod layers;
 mod orphans;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::slots::Slot;
 use super::step::{OWN_TROUBLE, Report, StepError};
-use super::{Worker, collect, crash, prepare, submit, wait};
+use super::{Worker, collect, failpoints, prepare, submit, wait};
 use crate::engines::LayerSource;
 use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, change_after};
 use crate::store::{Claimed, FencedWrite, Lease, StepOutput, StoreError, StoredSource};
@@ -46,11 +46,11 @@ impl Worker {
                 return self.release(&job).await;
             };
             let next = self.next_slot(&job, &change);
-            crash::point(&format!("before_write_{}", change.phase));
+            failpoints::point(&format!("before_write_{}", change.phase));
             let written = self
                 .write_outcome(&job, &change, &report.output, next.is_some())
                 .await;
-            crash::point(&format!("after_write_{}", change.phase));
+            failpoints::point(&format!("after_write_{}", change.phase));
             match (written, next) {
                 (Some(FencedWrite::Applied), next) => {
                     self.record_change(&job, &change, claimed_in, took);

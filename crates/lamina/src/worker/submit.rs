@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::resolve::{self, Resolved};
 use super::step::{Report, StepError, StepResult, engine_failed};
-use super::{Worker, crash, prepare};
+use super::{Worker, failpoints, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
@@ -43,7 +43,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
     };
     make_input(worker, job, engine, &mut order).await?;
     let moment = worker.parts.clock.moment();
-    crash::point("before_intent");
+    failpoints::point("before_intent");
     match worker
         .parts
         .store
@@ -60,7 +60,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
         Opening::LostLease => return Err(StepError::LostLease),
         Opening::CapReached => return Ok(cap_reached(job)),
     }
-    crash::point("after_intent");
+    failpoints::point("after_intent");
     call(worker, job, engine, &order, moment.now).await
 }
 
@@ -120,13 +120,13 @@ async fn make_input(
         .kept_until
         .filter(|_| order.input.as_ref() != Some(&input))
     {
-        crash::point("before_input_noted");
+        failpoints::point("before_input_noted");
         let address = input.address.clone();
         let kept = KeptInput { address, until };
         if store.input_keep(&job.lease, kept).await? == FencedWrite::LostLease {
             return Err(StepError::LostLease);
         }
-        crash::point("after_input_noted");
+        failpoints::point("after_input_noted");
     }
     order.input = Some(input);
     Ok(())
@@ -140,9 +140,9 @@ async fn call(
     opened_at: UnixMs,
 ) -> StepResult {
     let facts = engine.facts();
-    crash::point("before_call");
+    failpoints::point("before_call");
     let answer = engine.submit(order).await;
-    crash::point("after_call");
+    failpoints::point("after_call");
     let failed = match answer {
         Ok(taken) => return accepted(worker, &facts, order.nonce.clone(), taken).await,
         Err(failed) => failed,

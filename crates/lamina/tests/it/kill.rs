@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fal_emulator::Emulator;
-use lamina::worker::crash;
+use lamina::worker::failpoints;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ const INTENT_ONLY: [&str; 2] = ["after_intent", "before_call"];
 
 /// The points that every way passes: only an upload is noted.
 fn without_upload() -> Vec<&'static str> {
-    let points = crash::POINTS.into_iter();
+    let points = failpoints::POINTS.into_iter();
     points
         .filter(|point| !point.ends_with("input_noted"))
         .collect()
@@ -46,7 +46,7 @@ async fn a_kill_anywhere_costs_time_only_when_fal_calls_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_anywhere_is_paid_once_where_lamina_asks_fal() {
-    for points in crash::POINTS.chunks(4) {
+    for points in failpoints::POINTS.chunks(4) {
         let lives: Vec<_> = points
             .iter()
             .map(|point| tokio::spawn(killed_at(point, Way::FalPolling)))
