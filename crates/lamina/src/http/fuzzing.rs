@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
-use super::bare::Bare;
+use super::test_state::TestState;
 use super::{ApiState, RequestLimits, router};
 use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
@@ -31,10 +31,10 @@ const NOW: UnixMs = UnixMs(1_795_356_717_000);
 const JOB: &str = "01999999-9999-7999-8999-999999999999";
 /// The first one signs, both verify.
 const SECRETS: [&str; 2] = ["an old secret", "another secret"];
-/// A house whose memory and disk have grown by so many answers is replaced by a new one.
+/// A server whose memory and disk have grown by so many answers is replaced by a new one.
 const ANSWERS: u32 = 2_000;
 
-struct House {
+struct TestServer {
     runtime: Runtime,
     router: Router,
     cache: u32,
@@ -46,7 +46,7 @@ struct Answer {
     body: Bytes,
 }
 
-impl House {
+impl TestServer {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -54,7 +54,7 @@ impl House {
             .expect("a runtime");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let blobs = Blobs::over(Arc::new(InMemory::new()));
-        let bare = Bare::over(folder.path(), blobs.clone(), ManualClock::at(NOW));
+        let parts = TestState::over(folder.path(), blobs.clone(), ManualClock::at(NOW));
         let state = ApiState {
             links: Arc::new(LinkSigner::new(&SECRETS)),
             images: Limits {
@@ -67,7 +67,7 @@ impl House {
                 memory_bytes: 512,
                 ..RequestLimits::default()
             },
-            ..bare.state
+            ..parts.state
         };
         runtime
             .block_on(blobs.put(&layer(), tiny().into()))
@@ -106,13 +106,13 @@ fn is_marked(headers: &HeaderMap) -> bool {
     headers.get("x-content-type-options") == Some(&nosniff)
 }
 
-fn with_house<T>(work: impl FnOnce(&mut House) -> T) -> T {
+fn with_house<T>(work: impl FnOnce(&mut TestServer) -> T) -> T {
     thread_local! {
-        static HOUSE: RefCell<Option<House>> = const { RefCell::new(None) };
+        static SERVER: RefCell<Option<TestServer>> = const { RefCell::new(None) };
     }
-    HOUSE.with_borrow_mut(|house| {
-        house.take_if(|house| house.cache > ANSWERS);
-        work(house.get_or_insert_with(House::new))
+    SERVER.with_borrow_mut(|server| {
+        server.take_if(|server| server.cache > ANSWERS);
+        work(server.get_or_insert_with(TestServer::new))
     })
 }
 
@@ -155,8 +155,8 @@ pub fn upload(input: &[u8]) {
     let Ok(kind) = HeaderValue::from_bytes(&kind) else {
         return;
     };
-    with_house(|house| {
-        let answer = house.ask(post("/api/upload", kind, &body, usize::from(*piece)));
+    with_house(|server| {
+        let answer = server.ask(post("/api/upload", kind, &body, usize::from(*piece)));
         let allowed = [201, 400, 413, 415, 422];
         assert!(
             allowed.contains(&answer.status.as_u16()),
@@ -167,17 +167,17 @@ pub fn upload(input: &[u8]) {
             assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         }
         if answer.status == StatusCode::CREATED {
-            let stored = download(house, &answer.body);
+            let stored = download(server, &answer.body);
             assert!(!built || stored == tiny(), "another file was taken");
         }
     });
 }
 
-fn download(house: &mut House, body: &[u8]) -> Bytes {
+fn download(server: &mut TestServer, body: &[u8]) -> Bytes {
     let view: Value = serde_json::from_slice(body).expect("an upload is JSON");
     let url = view["url"].as_str().expect("an upload has a link");
     let path = url.strip_prefix("http://a.example").expect("its host");
-    let stored = house.ask(Request::get(path).body(Body::empty()).expect("a link"));
+    let stored = server.ask(Request::get(path).body(Body::empty()).expect("a link"));
     assert_eq!(stored.status, StatusCode::OK);
     assert_eq!(view["bytes"], stored.body.len());
     stored.body
@@ -240,8 +240,8 @@ pub fn create(input: &[u8]) {
         return;
     };
     let json = HeaderValue::from_static("application/json");
-    with_house(|house| {
-        let answer = house.ask(post("/api/jobs", json, body, usize::from(*piece)));
+    with_house(|server| {
+        let answer = server.ask(post("/api/jobs", json, body, usize::from(*piece)));
         let allowed = [202, 400, 413, 415, 422];
         assert!(
             allowed.contains(&answer.status.as_u16()),
@@ -278,8 +278,8 @@ fn asked(text: &str) {
         return;
     };
     let query = request.uri().query().unwrap_or_default().to_owned();
-    with_house(|house| {
-        let answer = house.ask(request);
+    with_house(|server| {
+        let answer = server.ask(request);
         let opened = answer.status == StatusCode::OK;
         assert!(opened || matches!(answer.status.as_u16(), 403 | 404 | 410));
         let last = |wanted: &str| {

@@ -7,8 +7,6 @@
 mod admin;
 mod admission;
 mod auth;
-#[cfg(any(test, fuzzing))]
-mod bare;
 mod body;
 mod browser;
 mod budget;
@@ -49,6 +47,8 @@ mod single;
 mod slashes;
 mod spool;
 mod state;
+#[cfg(any(test, fuzzing))]
+mod test_state;
 mod ticket;
 mod ticket_put;
 mod tus;

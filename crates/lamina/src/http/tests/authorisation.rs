@@ -43,11 +43,11 @@ const TABLE: [(&str, &str, Door); 28] = [
     ("get", "/readyz", Door::Open),
 ];
 
-fn guarded() -> House {
-    House::with(|state| state.keys = ApiKeys::new([("app", "key-a"), ("web", "key-b")]))
+fn guarded() -> TestServer {
+    TestServer::with(|state| state.keys = ApiKeys::new([("app", "key-a"), ("web", "key-b")]))
 }
 
-async fn with_key(house: &House, method: &str, path: &str, key: Option<&str>) -> Answer {
+async fn with_key(server: &TestServer, method: &str, path: &str, key: Option<&str>) -> Answer {
     let mut request = request(method, path).header("content-type", "application/json");
     if let Some(key) = key {
         request = request.header("authorization", key);
@@ -58,7 +58,7 @@ async fn with_key(house: &House, method: &str, path: &str, key: Option<&str>) ->
     } else {
         Body::empty()
     };
-    house.send(request.body(body).unwrap()).await
+    server.send(request.body(body).unwrap()).await
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn every_documented_route_is_in_the_table_and_says_the_same() {
 
 #[tokio::test]
 async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
-    let house = guarded();
+    let server = guarded();
     for (method, path, door) in TABLE {
         let path = path.replace(['{', '}'], "");
         let method = method.to_uppercase();
@@ -100,7 +100,7 @@ async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
             Some("key-a"),
         ];
         for key in keys {
-            let answer = with_key(&house, &method, &path, key).await;
+            let answer = with_key(&server, &method, &path, key).await;
             if door == Door::Open {
                 assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
                 continue;
@@ -113,7 +113,7 @@ async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
         for key in ["Bearer key-a", "bearer key-b"] {
-            let answer = with_key(&house, &method, &path, Some(key)).await;
+            let answer = with_key(&server, &method, &path, Some(key)).await;
             match door {
                 Door::Admin => assert_eq!(answer.code(), (403, "admin_only".into()), "{path}"),
                 Door::Key | Door::Open => {
@@ -122,57 +122,57 @@ async fn routes_behind_a_key_answer_401_without_one_and_with_a_wrong_one() {
             }
         }
     }
-    assert_eq!(house.get("/").await.status, StatusCode::OK);
-    assert_eq!(house.get("/openapi.json").await.status, StatusCode::OK);
+    assert_eq!(server.get("/").await.status, StatusCode::OK);
+    assert_eq!(server.get("/openapi.json").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_job_and_an_upload_of_another_owner_do_not_exist() {
-    let house = guarded();
+    let server = guarded();
     let (mine, other) = (Some("Bearer key-a"), Some("Bearer key-b"));
-    let created = with_key(&house, "POST", "/api/jobs", mine).await;
+    let created = with_key(&server, "POST", "/api/jobs", mine).await;
     let path = format!("/api/jobs/{}", created.json()["job_id"].as_str().unwrap());
     for (method, path) in [
         ("GET", path.clone()),
         ("GET", format!("{path}/layers")),
         ("DELETE", path.clone()),
     ] {
-        let answer = with_key(&house, method, &path, other).await;
+        let answer = with_key(&server, method, &path, other).await;
         assert_eq!(
             answer.code(),
             (404, "job_not_found".into()),
             "{method} {path}"
         );
     }
-    let list = with_key(&house, "GET", "/api/jobs", other).await;
+    let list = with_key(&server, "GET", "/api/jobs", other).await;
     assert_eq!(list.json()["jobs"], serde_json::json!([]));
     assert_eq!(
-        with_key(&house, "GET", &path, mine).await.status,
+        with_key(&server, "GET", &path, mine).await.status,
         StatusCode::OK
     );
 
     let upload = request("POST", "/api/upload").header("authorization", "Bearer key-a");
-    let upload = house.send(upload.body(png(4, 4).into()).unwrap()).await;
+    let upload = server.send(upload.body(png(4, 4).into()).unwrap()).await;
     let body = serde_json::json!({"upload_id": upload.json()["upload_id"]}).to_string();
     for (key, status) in [("Bearer key-b", 422), ("Bearer key-a", 202)] {
         let create = request("POST", "/api/jobs")
             .header("authorization", key)
             .header("content-type", "application/json");
-        let answer = house.send(create.body(body.clone().into()).unwrap()).await;
+        let answer = server.send(create.body(body.clone().into()).unwrap()).await;
         assert_eq!(answer.status, status);
     }
 }
 
 #[tokio::test]
 async fn one_key_of_idempotency_is_one_owners() {
-    let house = guarded();
+    let server = guarded();
     let send = async |key: &str| {
         let create = request("POST", "/api/jobs")
             .header("authorization", key)
             .header("idempotency-key", "the-same")
             .header("content-type", "application/json");
         let body = r#"{"image_url":"https://example.com/a.png"}"#;
-        house.send(create.body(body.into()).unwrap()).await.json()["job_id"].clone()
+        server.send(create.body(body.into()).unwrap()).await.json()["job_id"].clone()
     };
     assert_ne!(send("Bearer key-a").await, send("Bearer key-b").await);
 }
@@ -193,7 +193,7 @@ async fn a_page_of_another_origin_may_call_the_api_only_if_it_was_configured() {
     let closed = guarded();
     let answer = closed.send(preflight("https://app.example")).await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
-    let open = House::with(|state| {
+    let open = TestServer::with(|state| {
         state.keys = ApiKeys::new([("app", "key-a")]);
         state.cors = CorsOrigins::List(vec!["https://app.example/ignored".parse().unwrap()]);
     });

@@ -19,9 +19,9 @@ fn counted(chunk: &'static [u8], times: usize, asked: &Arc<AtomicUsize>) -> Body
 
 #[tokio::test]
 async fn a_body_is_not_read_beyond_its_limit() {
-    let house = House::with(|state| state.limits.json_bytes = 1000);
+    let server = TestServer::with(|state| state.limits.json_bytes = 1000);
     let asked = Arc::new(AtomicUsize::new(0));
-    let answer = house.post_json(counted(&[b' '; 100], 1000, &asked)).await;
+    let answer = server.post_json(counted(&[b' '; 100], 1000, &asked)).await;
     assert_eq!(answer.code(), (413, "body_too_large".into()));
     assert_eq!(answer.header("connection"), "close");
     assert_eq!(asked.load(Ordering::SeqCst), 11);
@@ -36,7 +36,7 @@ async fn a_picture_of_20_mib_in_base64_fits_a_body() {
 
 #[tokio::test]
 async fn only_json_is_taken_as_json() {
-    let house = House::new();
+    let server = TestServer::new();
     let url = r#"{"image_url":"https://example.com/a.png"}"#;
     for kind in [
         None,
@@ -48,7 +48,7 @@ async fn only_json_is_taken_as_json() {
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
-        let answer = house.send(request.body(url.into()).unwrap()).await;
+        let answer = server.send(request.body(url.into()).unwrap()).await;
         assert_eq!(
             answer.code(),
             (415, "unsupported_media_type".into()),
@@ -58,38 +58,38 @@ async fn only_json_is_taken_as_json() {
     let request =
         request("POST", "/api/jobs").header("content-type", "application/json; charset=UTF-8");
     assert_eq!(
-        house.send(request.body(url.into()).unwrap()).await.status,
+        server.send(request.body(url.into()).unwrap()).await.status,
         202
     );
 }
 
 #[tokio::test]
 async fn a_spool_that_cannot_be_written_is_told_and_not_hidden() {
-    let house = House::with(|state| state.limits.memory_bytes = 10);
-    std::fs::remove_dir(house.folder.path().join("spool")).unwrap();
-    let answer = house.post_json(base64_body(&png(9, 9))).await;
+    let server = TestServer::with(|state| state.limits.memory_bytes = 10);
+    std::fs::remove_dir(server.folder.path().join("spool")).unwrap();
+    let answer = server.post_json(base64_body(&png(9, 9))).await;
     assert_eq!(answer.code(), (503, "storage_unavailable".into()));
 }
 
 #[tokio::test]
 async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
-    let house = House::with(|state| {
+    let server = TestServer::with(|state| {
         state.limits.capacity_pictures = 1;
         state.limits.capacity_wait = Duration::from_millis(20);
     });
     let (entered, has_entered) = tokio::sync::oneshot::channel();
     let (leave, may_leave) = std::sync::mpsc::channel::<()>();
     // The pool's only thread is held, so the first create keeps the only place.
-    let held = house.pool.run(8, move || {
+    let held = server.pool.run(8, move || {
         entered.send(()).unwrap();
         may_leave.recv().unwrap();
     });
     let body = base64_body(&png(9, 9));
     let creates = async {
         has_entered.await.unwrap();
-        let first = house.post_json(body.clone());
+        let first = server.post_json(body.clone());
         let second = async {
-            let answer = house.post_json(body.clone()).await;
+            let answer = server.post_json(body.clone()).await;
             leave.send(()).unwrap();
             answer
         };
@@ -104,7 +104,7 @@ async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
 
 #[tokio::test]
 async fn a_path_that_is_no_text_names_nothing() {
-    let house = House::new();
+    let server = TestServer::new();
     for path in [
         "/api/jobs/%ff",
         "/api/jobs/%ff/layers",
@@ -112,7 +112,7 @@ async fn a_path_that_is_no_text_names_nothing() {
         "/%ff",
     ] {
         assert_eq!(
-            house.get(path).await.code(),
+            server.get(path).await.code(),
             (404, "route_not_found".into()),
             "{path}"
         );

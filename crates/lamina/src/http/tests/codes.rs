@@ -34,99 +34,95 @@ fn broken_off() -> Body {
     ]))
 }
 
-async fn post(house: &House, path: &str, kind: &str, body: Body) -> Answer {
+async fn post(app: &TestServer, path: &str, kind: &str, body: Body) -> Answer {
     let request = request("POST", path).header("content-type", kind);
-    house.send(request.body(body).unwrap()).await
+    app.send(request.body(body).unwrap()).await
 }
 
 async fn of_requests(seen: &mut Seen) {
-    let house = House::with(|state| {
+    let app = TestServer::with(|state| {
         state.limits.json_bytes = 200_000;
         state.limits.json_total = Duration::from_millis(30);
         state.limits.upload_idle = Duration::from_millis(30);
     });
     let json = "application/json";
     let url = r#"{"image_url":"https://example.com/a.png"}"#;
-    seen.add(&post(&house, "/api/jobs", json, "{".into()).await);
-    seen.add(&post(&house, "/api/jobs", json, broken_off()).await);
-    seen.add(&post(&house, "/api/jobs", json, unending()).await);
-    seen.add(&post(&house, "/api/upload", "image/png", unending()).await);
-    seen.add(&post(&house, "/api/jobs", json, "x".repeat(200_001).into()).await);
-    seen.add(&post(&house, "/api/jobs", "text/plain", url.into()).await);
-    seen.add(&post(&house, "/api/jobs", json, "{}".into()).await);
-    seen.add(&post(&house, "/api/upload", "multipart/form-data", Body::empty()).await);
+    seen.add(&post(&app, "/api/jobs", json, "{".into()).await);
+    seen.add(&post(&app, "/api/jobs", json, broken_off()).await);
+    seen.add(&post(&app, "/api/jobs", json, unending()).await);
+    seen.add(&post(&app, "/api/upload", "image/png", unending()).await);
+    seen.add(&post(&app, "/api/jobs", json, "x".repeat(200_001).into()).await);
+    seen.add(&post(&app, "/api/jobs", "text/plain", url.into()).await);
+    seen.add(&post(&app, "/api/jobs", json, "{}".into()).await);
+    seen.add(&post(&app, "/api/upload", "multipart/form-data", Body::empty()).await);
     for (encoding, body) in [("br", "{}"), ("gzip", "\x1f\u{b}")] {
         let request = request("POST", "/api/jobs").header("content-type", json);
         let request = request.header("content-encoding", encoding);
-        seen.add(&house.send(request.body(body.into()).unwrap()).await);
+        seen.add(&app.send(request.body(body.into()).unwrap()).await);
     }
-    seen.add(&house.post_with_key("", url).await);
-    house.post_with_key("k", url).await;
-    seen.add(&house.post_with_key("k", "{}").await);
-    seen.add(&house.get("/api/jobs?limit=no").await);
+    seen.add(&app.post_with_key("", url).await);
+    app.post_with_key("k", url).await;
+    seen.add(&app.post_with_key("k", "{}").await);
+    seen.add(&app.get("/api/jobs?limit=no").await);
     let no_host = Request::builder().uri("/api/jobs/x").body(Body::empty());
-    seen.add(&house.send(no_host.unwrap()).await);
+    seen.add(&app.send(no_host.unwrap()).await);
     for (name, value) in [("host", "evil.test"), ("origin", "https://evil.test")] {
         let mut asked = request("POST", "/api/upload").body(Body::empty()).unwrap();
         asked.headers_mut().insert(name, value.parse().unwrap());
-        seen.add(&house.send(asked).await);
+        seen.add(&app.send(asked).await);
     }
     let twice = request("GET", "/api/jobs").header("authorization", "Bearer a");
     let twice = twice.header("authorization", "Bearer b");
-    seen.add(&house.send(twice.body(Body::empty()).unwrap()).await);
+    seen.add(&app.send(twice.body(Body::empty()).unwrap()).await);
     let upload = format!(r#"{{"upload_id":"{}"}}"#, Uuid::nil());
-    seen.add(&house.post_json(upload).await);
+    seen.add(&app.post_json(upload).await);
     let fal = r#"{"image_url":"https://example.com/a.png","engine":"fal"}"#;
-    seen.add(&house.post_json(fal).await);
-    seen.add(&house.get("/nothing").await);
-    seen.add(&house.get("/api/jobs/nothing").await);
-    seen.add(&house.delete("/api/jobs").await);
+    seen.add(&app.post_json(fal).await);
+    seen.add(&app.get("/nothing").await);
+    seen.add(&app.get("/api/jobs/nothing").await);
+    seen.add(&app.delete("/api/jobs").await);
 }
 
 async fn of_jobs(seen: &mut Seen) {
-    let house = House::new();
-    let id = house.created().await;
+    let app = TestServer::new();
+    let id = app.created().await;
     let layers = format!("/api/jobs/{id}/layers");
-    seen.add(&house.get(&layers).await);
-    house.fail(FailureCode::EngineFailed).await;
-    seen.add(&house.get(&layers).await);
-    house.delete(&format!("/api/jobs/{id}")).await;
-    seen.add(&house.get(&layers).await);
-    let id = house.created().await;
-    house.clock.advance(DAY);
-    house.store.job_expire(house.clock.now(), 9).await.unwrap();
-    seen.add(&house.get(&format!("/api/jobs/{id}")).await);
+    seen.add(&app.get(&layers).await);
+    app.fail(FailureCode::EngineFailed).await;
+    seen.add(&app.get(&layers).await);
+    app.delete(&format!("/api/jobs/{id}")).await;
+    seen.add(&app.get(&layers).await);
+    let id = app.created().await;
+    app.clock.advance(DAY);
+    app.store.job_expire(app.clock.now(), 9).await.unwrap();
+    seen.add(&app.get(&format!("/api/jobs/{id}")).await);
 }
 
 async fn of_uploads(seen: &mut Seen) {
-    let house = House::new();
-    let ticket = post(&house, "/api/uploads", "application/json", "{}".into()).await;
+    let app = TestServer::new();
+    let ticket = post(&app, "/api/uploads", "application/json", "{}".into()).await;
     let ticket = ticket.json();
-    seen.add(&house.get("/api/uploads/none").await);
+    seen.add(&app.get("/api/uploads/none").await);
     let used = format!(r#"{{"upload_id":{}}}"#, ticket["upload_id"]);
-    seen.add(&house.post_json(used).await);
+    seen.add(&app.post_json(used).await);
     let link = ticket["url"].as_str().unwrap().to_owned();
     let put = || request("PUT", link.strip_prefix("http://lamina.test").unwrap());
-    house.send(put().body("x".into()).unwrap()).await;
-    seen.add(&house.send(put().body("x".into()).unwrap()).await);
+    app.send(put().body("x".into()).unwrap()).await;
+    seen.add(&app.send(put().body("x".into()).unwrap()).await);
     super::tus::codes(&mut |answer| seen.add(answer)).await;
 }
 
 async fn of_links(seen: &mut Seen) {
-    let house = House::new();
-    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
-    let link = house.link(&key);
-    seen.add(&house.get("/files/a/b/c").await);
-    seen.add(&house.get(&link).await);
-    house
-        .blobs
-        .put(&key, Bytes::from_static(b"x"))
-        .await
-        .unwrap();
+    let app = TestServer::new();
+    let key = BlobKey::Layer(app.row().await, 0, MediaType::Png);
+    let link = app.link(&key);
+    seen.add(&app.get("/files/a/b/c").await);
+    seen.add(&app.get(&link).await);
+    app.blobs.put(&key, Bytes::from_static(b"x")).await.unwrap();
     let range = request("GET", &link).header("range", "bytes=9-");
-    seen.add(&house.send(range.body(Body::empty()).unwrap()).await);
-    house.clock.advance(DAY);
-    seen.add(&house.get(&link).await);
+    seen.add(&app.send(range.body(Body::empty()).unwrap()).await);
+    app.clock.advance(DAY);
+    seen.add(&app.get(&link).await);
 }
 
 /// A bucket that refuses its key, as far as one answer goes.
@@ -146,15 +142,15 @@ async fn of_a_bucket(seen: &mut Seen) {
         access_key_id: "id".into(),
         secret_access_key: "key".into(),
     };
-    let house = House::with(|state| state.blobs = Blobs::bucket(&settings).unwrap());
-    let refused = post(&house, "/api/upload", "image/png", png(8, 8).into()).await;
+    let app = TestServer::with(|state| state.blobs = Blobs::bucket(&settings).unwrap());
+    let refused = post(&app, "/api/upload", "image/png", png(8, 8).into()).await;
     assert!(!refused.headers.contains_key("retry-after"));
     seen.add(&refused);
     server.abort();
 }
 
 async fn of_pictures(seen: &mut Seen) {
-    let house = House::with(|state| {
+    let app = TestServer::with(|state| {
         state.images.max_bytes = 4000;
         state.images.max_side = 60;
         state.images.min_side = 2;
@@ -180,13 +176,13 @@ async fn of_pictures(seen: &mut Seen) {
         corrupt,
     ];
     for file in files {
-        seen.add(&post(&house, "/api/upload", "image/png", file.into()).await);
+        seen.add(&post(&app, "/api/upload", "image/png", file.into()).await);
     }
-    seen.add(&house.post_json(r#"{"image_base64":"!"}"#).await);
+    seen.add(&app.post_json(r#"{"image_base64":"!"}"#).await);
 }
 
 async fn of_the_server(seen: &mut Seen) {
-    let guarded = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
+    let guarded = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key")]));
     seen.add(&guarded.get("/api/jobs").await);
 
     super::admin::codes(&mut |answer| seen.add(answer)).await;
@@ -197,39 +193,38 @@ async fn of_the_server(seen: &mut Seen) {
 
     seen.add(&full_answer().await);
     seen.add(&damaged_answer().await);
-    let house = House::new();
-    house.draining.cancel();
-    seen.add(&house.get("/readyz").await);
-    house.store.close().await;
-    seen.add(&house.get("/api/jobs").await);
+    let app = TestServer::new();
+    app.draining.cancel();
+    seen.add(&app.get("/readyz").await);
+    app.store.close().await;
+    seen.add(&app.get("/api/jobs").await);
 
     async fn panics() {
         panic!("for the test");
     }
-    let house = House {
+    let app = TestServer {
         router: layered(
             Router::new().route("/", get(panics)),
             RequestObserver::default(),
         ),
-        ..House::new()
+        ..TestServer::new()
     };
-    seen.add(&house.get("/").await);
+    seen.add(&app.get("/").await);
 }
 
 /// Every way in for a picture, below the floor of the disk; what erases and reads works.
 async fn full_answer() -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let given = folder.path().to_owned();
-    let house = House::with(move |state| {
+    let app = TestServer::with(move |state| {
         state.space = Space::over(vec![given], Floor::Bytes(u64::MAX / 2));
     });
     let answers = [
-        house.post_json(base64_body(&png(2, 2))).await,
-        house
-            .post_json(r#"{"image_url":"https://example.com/a.png"}"#)
+        app.post_json(base64_body(&png(2, 2))).await,
+        app.post_json(r#"{"image_url":"https://example.com/a.png"}"#)
             .await,
-        post(&house, "/api/upload", "image/png", png(2, 2).into()).await,
-        post(&house, "/api/uploads", "application/json", "{}".into()).await,
+        post(&app, "/api/upload", "image/png", png(2, 2).into()).await,
+        post(&app, "/api/uploads", "application/json", "{}".into()).await,
     ];
     for answer in &answers {
         assert_eq!(answer.code(), (507, "storage_full".into()));
@@ -238,37 +233,37 @@ async fn full_answer() -> Answer {
     let tus = request("POST", "/api/uploads/tus")
         .header("tus-resumable", "1.0.0")
         .header("upload-length", "9");
-    let tus = house.send(tus.body(Body::empty()).unwrap()).await;
+    let tus = app.send(tus.body(Body::empty()).unwrap()).await;
     assert_eq!(tus.code(), (507, "storage_full".into()));
-    let ready = house.get("/readyz").await;
+    let ready = app.get("/readyz").await;
     assert_eq!(ready.json()["checks"]["space"], "failed");
-    let id = house.row().await;
+    let id = app.row().await;
     assert!(matches!(
-        house.store.job_delete(&OwnerId::named("app"), id, T0).await,
+        app.store.job_delete(&OwnerId::named("app"), id, T0).await,
         Ok(crate::store::Deletion::Done(_))
     ));
     let [answer, ..] = answers;
     answer
 }
 
-/// The answer of a house whose database was overwritten under it.
+/// The answer of a server whose database was overwritten under it.
 async fn damaged_answer() -> Answer {
-    let house = House::new();
-    house.row().await;
-    assert!(house.store.journal_empty().await.unwrap());
-    let path = house.folder.path().join("lamina.db");
+    let app = TestServer::new();
+    app.row().await;
+    assert!(app.store.journal_empty().await.unwrap());
+    let path = app.folder.path().join("lamina.db");
     let mut bytes = std::fs::read(&path).unwrap();
     // All but the first page, which names the tables.
     bytes[4096..].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
-    let answer = house.get("/api/jobs").await;
+    let answer = app.get("/api/jobs").await;
     assert_eq!(answer.code(), (500, "database_damaged".into()));
-    let ready = house.get("/readyz").await;
+    let ready = app.get("/readyz").await;
     assert_eq!(ready.json()["checks"]["database"], "failed");
     answer
 }
 
-/// The answer of a house whose pool has one thread and no queue, while that thread is held.
+/// The answer of a server whose pool has one thread and no queue, while that thread is held.
 async fn busy_answer() -> Answer {
     let pool = Pool::new(PoolSize {
         threads: 1,
@@ -276,7 +271,7 @@ async fn busy_answer() -> Answer {
         queue: 0,
     });
     let given = pool.clone();
-    let house = House::with(move |state| state.pool = given);
+    let app = TestServer::with(move |state| state.pool = given);
     let (entered, has_entered) = tokio::sync::oneshot::channel();
     let (leave, may_leave) = std::sync::mpsc::channel::<()>();
     let held = pool.run(1, move || {
@@ -285,7 +280,7 @@ async fn busy_answer() -> Answer {
     });
     let asked = async {
         has_entered.await.unwrap();
-        let answer = house.post_json(base64_body(&png(2, 2))).await;
+        let answer = app.post_json(base64_body(&png(2, 2))).await;
         leave.send(()).unwrap();
         answer
     };

@@ -5,8 +5,8 @@ use super::*;
 
 const ORIGIN: &str = "https://app.example";
 
-fn house() -> House {
-    House::with(|state| {
+fn server() -> TestServer {
+    TestServer::with(|state| {
         state.keys = ApiKeys::new([("app", "key")]);
         state.cors = CorsOrigins::List(vec![ORIGIN.parse().unwrap()]);
         state.limits.json_bytes = 1000;
@@ -24,7 +24,7 @@ fn unending() -> Body {
 type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Body, u16);
 
 async fn ask(
-    house: &House,
+    server: &TestServer,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -34,12 +34,12 @@ async fn ask(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    house.send(request.body(body).unwrap()).await
+    server.send(request.body(body).unwrap()).await
 }
 
 #[tokio::test]
 async fn every_answer_can_be_read_also_errors_and_what_has_no_route() {
-    let house = house();
+    let server = server();
     let (key, json) = (
         ("authorization", "Bearer key"),
         ("content-type", "application/json"),
@@ -81,7 +81,7 @@ async fn every_answer_can_be_read_also_errors_and_what_has_no_route() {
         ("POST", "/openapi.json", &[], Body::empty(), 405),
     ];
     for (method, path, headers, body, status) in asked {
-        let answer = ask(&house, method, path, headers, body).await;
+        let answer = ask(&server, method, path, headers, body).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}");
         let allowed = answer.header("access-control-allow-origin");
         assert_eq!(allowed, ORIGIN, "{method} {path} {status}");
@@ -100,9 +100,9 @@ async fn every_answer_can_be_read_also_errors_and_what_has_no_route() {
 
 #[tokio::test]
 async fn answers_about_links_can_be_read_by_every_origin() {
-    let house = house();
+    let server = server();
     let key = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png);
-    let link = house.link(&key);
+    let link = server.link(&key);
     for (method, path, status) in [
         ("GET", link.as_str(), 410),
         ("GET", "/files/a/b/c", 403),
@@ -110,7 +110,7 @@ async fn answers_about_links_can_be_read_by_every_origin() {
         ("POST", &link, 405),
         ("PATCH", "/files/a/b/c", 405),
     ] {
-        let answer = ask(&house, method, path, &[], Body::empty()).await;
+        let answer = ask(&server, method, path, &[], Body::empty()).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}");
         assert_eq!(
             answer.header("access-control-allow-origin"),
@@ -122,7 +122,7 @@ async fn answers_about_links_can_be_read_by_every_origin() {
 
 #[tokio::test]
 async fn a_rate_that_is_reached_can_be_read_too() {
-    let house = House::with(|state| {
+    let server = TestServer::with(|state| {
         let mut rules = KeyRules::default();
         rules.limits.rate = crate::access::Rule::At("1/h".parse().unwrap());
         state.keys = ApiKeys::by(rules);
@@ -130,7 +130,7 @@ async fn a_rate_that_is_reached_can_be_read_too() {
     });
     let mut statuses = Vec::new();
     for _ in 0..3 {
-        let answer = ask(&house, "GET", "/api/jobs", &[], Body::empty()).await;
+        let answer = ask(&server, "GET", "/api/jobs", &[], Body::empty()).await;
         assert_eq!(answer.header("access-control-allow-origin"), "*");
         statuses.push(answer.status.as_u16());
     }
@@ -139,7 +139,7 @@ async fn a_rate_that_is_reached_can_be_read_too() {
 
 #[tokio::test]
 async fn a_preflight_of_every_route_is_answered_with_what_was_asked_for() {
-    let house = house();
+    let server = server();
     for path in [
         "/api/jobs",
         "/api/jobs/x",
@@ -162,7 +162,7 @@ async fn a_preflight_of_every_route_is_answered_with_what_was_asked_for() {
                 "authorization,x-app-version,baggage",
             ),
         ];
-        let answer = ask(&house, "OPTIONS", path, &asked, Body::empty()).await;
+        let answer = ask(&server, "OPTIONS", path, &asked, Body::empty()).await;
         assert!(answer.status.is_success(), "{path} {}", answer.status);
         let allowed = answer.header("access-control-allow-headers");
         for name in ["authorization", "x-app-version", "baggage"] {

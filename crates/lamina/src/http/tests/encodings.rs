@@ -31,7 +31,7 @@ fn slowly(bytes: Vec<u8>) -> Body {
 type Way = (&'static str, (&'static str, &'static str), Vec<u8>, u16);
 
 async fn send(
-    house: &House,
+    server: &TestServer,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -41,12 +41,12 @@ async fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    house.send(request.body(body).unwrap()).await
+    server.send(request.body(body).unwrap()).await
 }
 
 #[tokio::test]
 async fn a_compressed_body_is_taken_on_every_way_in() {
-    let house = House::with(|state| state.limits.memory_bytes = 64);
+    let server = TestServer::with(|state| state.limits.memory_bytes = 64);
     let json = ("content-type", "application/json");
     let picture = png(30, 20);
     let form = [
@@ -75,7 +75,7 @@ async fn a_compressed_body_is_taken_on_every_way_in() {
         ] {
             for body in [Body::from(body.clone()), slowly(body)] {
                 let headers = [kind, ("content-encoding", coding)];
-                let answer = send(&house, "POST", path, &headers, body).await;
+                let answer = send(&server, "POST", path, &headers, body).await;
                 assert_eq!(
                     answer.status.as_u16(),
                     status,
@@ -89,11 +89,11 @@ async fn a_compressed_body_is_taken_on_every_way_in() {
 
 #[tokio::test]
 async fn a_tickets_body_may_be_compressed_and_counts_as_what_comes_out() {
-    let house = House::new();
+    let server = TestServer::new();
     let picture = png(30, 20);
     let wish = format!(r#"{{"bytes":{}.0}}"#, picture.len());
     let json = [("content-type", "application/json")];
-    let ticket = send(&house, "POST", "/api/uploads", &json, wish.into())
+    let ticket = send(&server, "POST", "/api/uploads", &json, wish.into())
         .await
         .json();
     let link = ticket["url"]
@@ -102,25 +102,25 @@ async fn a_tickets_body_may_be_compressed_and_counts_as_what_comes_out() {
         .strip_prefix("http://lamina.test")
         .unwrap();
     let headers = [("content-encoding", "gzip")];
-    let put = send(&house, "PUT", link, &headers, gzip(&picture).into()).await;
+    let put = send(&server, "PUT", link, &headers, gzip(&picture).into()).await;
     assert_eq!(put.status, StatusCode::NO_CONTENT, "{:?}", put.body);
     let body = format!(r#"{{"upload_id":{}}}"#, ticket["upload_id"]);
-    assert_eq!(house.post_json(body).await.status, StatusCode::ACCEPTED);
+    assert_eq!(server.post_json(body).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
 async fn what_comes_out_is_bounded_like_what_comes_in() {
-    let house = House::with(|state| state.limits.json_bytes = 1 << 20);
+    let server = TestServer::with(|state| state.limits.json_bytes = 1 << 20);
     let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 100_000);
     let headers = [
         ("content-type", "application/json"),
         ("content-encoding", "gzip"),
     ];
-    let answer = send(&house, "POST", "/api/jobs", &headers, bomb.clone().into()).await;
+    let answer = send(&server, "POST", "/api/jobs", &headers, bomb.clone().into()).await;
     assert_eq!(answer.code(), (413, "body_too_large".into()));
     let answer = send(
-        &house,
+        &server,
         "POST",
         "/api/upload",
         &headers[1..],
@@ -130,13 +130,13 @@ async fn what_comes_out_is_bounded_like_what_comes_in() {
     assert_eq!(answer.code(), (413, "image_too_many_bytes".into()));
     let nested = gzip(&bomb);
     let headers = [headers[0], ("content-encoding", "gzip, gzip")];
-    let answer = send(&house, "POST", "/api/jobs", &headers, nested.into()).await;
+    let answer = send(&server, "POST", "/api/jobs", &headers, nested.into()).await;
     assert_eq!(answer.code(), (413, "body_too_large".into()));
 }
 
 #[tokio::test]
 async fn a_label_without_the_work_is_no_hindrance() {
-    let house = House::new();
+    let server = TestServer::new();
     for label in [
         "gzip",
         "deflate",
@@ -152,10 +152,10 @@ async fn a_label_without_the_work_is_no_hindrance() {
             ("content-encoding", label),
         ];
         let body = base64_body(&png(9, 9));
-        let answer = send(&house, "POST", "/api/jobs", &headers, body.into()).await;
+        let answer = send(&server, "POST", "/api/jobs", &headers, body.into()).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{label}");
         let upload = send(
-            &house,
+            &server,
             "POST",
             "/api/upload",
             &headers[1..],
@@ -168,7 +168,7 @@ async fn a_label_without_the_work_is_no_hindrance() {
 
 #[tokio::test]
 async fn what_cannot_be_inflated_is_refused_by_name() {
-    let house = House::new();
+    let server = TestServer::new();
     for (path, label) in [
         ("/api/jobs", "br"),
         ("/api/jobs", "zstd"),
@@ -180,7 +180,7 @@ async fn what_cannot_be_inflated_is_refused_by_name() {
             ("content-type", "application/json"),
             ("content-encoding", label),
         ];
-        let answer = send(&house, "POST", path, &headers, "{}".into()).await;
+        let answer = send(&server, "POST", path, &headers, "{}".into()).await;
         assert_eq!(
             answer.code(),
             (415, "content_encoding_unsupported".into()),
@@ -198,7 +198,7 @@ async fn what_cannot_be_inflated_is_refused_by_name() {
         ("content-encoding", "gzip"),
     ];
     let answer = send(
-        &house,
+        &server,
         "POST",
         "/api/uploads/tus",
         &tus,
@@ -211,7 +211,7 @@ async fn what_cannot_be_inflated_is_refused_by_name() {
 
 #[tokio::test]
 async fn damaged_and_undeclared_compression_is_told_as_what_it_is() {
-    let house = House::new();
+    let server = TestServer::new();
     let json = ("content-type", "application/json");
     let whole = gzip(base64_body(&png(9, 9)).as_bytes());
     let mut wrong_sum = whole.clone();
@@ -224,10 +224,10 @@ async fn damaged_and_undeclared_compression_is_told_as_what_it_is() {
         b"\x1f\x8bno".to_vec(),
     ] {
         let headers = [json, ("content-encoding", "gzip")];
-        let answer = send(&house, "POST", "/api/jobs", &headers, body.into()).await;
+        let answer = send(&server, "POST", "/api/jobs", &headers, body.into()).await;
         assert_eq!(answer.code(), (400, "content_encoding_invalid".into()));
     }
-    let answer = send(&house, "POST", "/api/jobs", &[json], whole.into()).await;
+    let answer = send(&server, "POST", "/api/jobs", &[json], whole.into()).await;
     assert_eq!(answer.code(), (400, "invalid_json".into()));
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(
@@ -238,18 +238,18 @@ async fn damaged_and_undeclared_compression_is_told_as_what_it_is() {
 
 #[tokio::test]
 async fn a_compressed_picture_that_is_not_declared_so_is_named() {
-    let house = House::new();
-    let answer = send(&house, "POST", "/api/upload", &[], gzip(&png(9, 9)).into()).await;
+    let server = TestServer::new();
+    let answer = send(&server, "POST", "/api/upload", &[], gzip(&png(9, 9)).into()).await;
     assert_eq!(answer.code(), (415, "image_format_unsupported".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("gzip"));
 }
 
 #[tokio::test]
 async fn a_create_with_a_byte_order_mark_is_taken_and_utf_16_is_named() {
-    let house = House::new();
+    let server = TestServer::new();
     let body = base64_body(&png(9, 9));
     let marked = [b"\xef\xbb\xbf", body.as_bytes()].concat();
-    assert_eq!(house.post_json(marked).await.status, StatusCode::ACCEPTED);
+    assert_eq!(server.post_json(marked).await.status, StatusCode::ACCEPTED);
     for little in [true, false] {
         let units = format!("\u{feff}{body}");
         let bytes = |unit: u16| {
@@ -259,7 +259,7 @@ async fn a_create_with_a_byte_order_mark_is_taken_and_utf_16_is_named() {
                 unit.to_be_bytes()
             }
         };
-        let answer = house
+        let answer = server
             .post_json(units.encode_utf16().flat_map(bytes).collect::<Vec<u8>>())
             .await;
         assert_eq!(answer.code(), (400, "invalid_json".into()));

@@ -154,7 +154,7 @@ async fn a_connection_that_only_answers_pings_is_closed_as_an_idle_one() {
         linger: Duration::from_millis(200),
         ..patient()
     };
-    let server = Server::start(House::new(), limits).await;
+    let server = Server::start(TestServer::new(), limits).await;
     let mut silent = Client::begin(&server, &[]).await;
     assert_eq!(silent.read_to_close().await, Some(0));
     // After an answer as well.
@@ -177,12 +177,12 @@ async fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
         write_stall: Duration::from_millis(100),
         ..patient()
     };
-    let house = House::new();
-    let key = BlobKey::Source(house.row().await, MediaType::Png);
+    let app = TestServer::new();
+    let key = BlobKey::Source(app.row().await, MediaType::Png);
     let file = Bytes::from(vec![7; 4 << 20]);
-    house.blobs.put(&key, file).await.unwrap();
-    let link = house.link(&key);
-    let server = Server::start(house, limits).await;
+    app.blobs.put(&key, file).await.unwrap();
+    let link = app.link(&key);
+    let server = Server::start(app, limits).await;
     for window in [0, 1000] {
         let mut client = Client::begin(&server, &[(INITIAL_WINDOW_SIZE, window)]).await;
         let ask = |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &get(&link));
@@ -218,7 +218,7 @@ async fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
 #[tokio::test]
 async fn what_a_client_may_send_ahead_comes_from_the_budget_of_bodies() {
     for (budget, wanted) in [(1 << 20, Some((256 << 10) - 65_535)), (0, None)] {
-        let server = Server::with_budget(House::new(), patient(), budget).await;
+        let server = Server::with_budget(TestServer::new(), patient(), budget).await;
         let mut client = Client::begin(&server, &[]).await;
         let settings = client.until(|read| read.kind == SETTINGS).await;
         let value = |wanted: u16| {
@@ -257,7 +257,7 @@ async fn what_a_client_may_send_ahead_comes_from_the_budget_of_bodies() {
 
 #[tokio::test]
 async fn floods_end_their_connection() {
-    let server = Server::start(House::new(), patient()).await;
+    let server = Server::start(TestServer::new(), patient()).await;
     // Opened and reset at once, again and again (CVE-2023-44487).
     let mut resets = Client::begin(&server, &[]).await;
     let mut flood = Vec::new();

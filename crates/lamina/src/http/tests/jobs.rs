@@ -4,8 +4,8 @@ use super::*;
 
 #[tokio::test]
 async fn a_create_by_url_is_accepted_and_fetches_nothing() {
-    let house = House::new();
-    let answer = house
+    let server = TestServer::new();
+    let answer = server
         .post_json(r#"{"image_url":"https://example.com/a.png","num_layers":3}"#)
         .await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
@@ -18,14 +18,14 @@ async fn a_create_by_url_is_accepted_and_fetches_nothing() {
     let id = answer.json()["job_id"].as_str().unwrap().to_owned();
     assert_eq!(answer.header("location"), format!("/api/jobs/{id}"));
     assert_eq!(answer.header("cache-control"), "no-store");
-    assert!(house.jobs_with_bytes().await.is_empty());
+    assert!(server.jobs_with_bytes().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_new_job_is_shown_as_pending() {
-    let house = House::new();
-    let id = house.created().await;
-    let answer = house.get(&format!("/api/jobs/{id}")).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    let answer = server.get(&format!("/api/jobs/{id}")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(answer.header("cache-control"), "private, no-cache");
@@ -48,16 +48,16 @@ async fn a_new_job_is_shown_as_pending() {
 
 #[tokio::test]
 async fn a_running_job_moves_between_two_reads_and_says_when_to_ask_again() {
-    let house = House::new();
-    let path = format!("/api/jobs/{}", house.created().await);
-    house.accept(Some(7)).await;
-    let first = house.get(&path).await;
+    let server = TestServer::new();
+    let path = format!("/api/jobs/{}", server.created().await);
+    server.accept(Some(7)).await;
+    let first = server.get(&path).await;
     assert_eq!(first.header("retry-after"), "5");
     assert_eq!(first.json()["queue_position"], 7);
     assert_eq!(first.json()["eta_seconds"], 20);
     assert_eq!(first.json()["progress"], 0.05);
-    house.clock.advance(Duration::from_secs(5));
-    let second = house.get(&path).await;
+    server.clock.advance(Duration::from_secs(5));
+    let second = server.get(&path).await;
     assert_eq!(second.json()["status"], "processing");
     assert!(second.json()["progress"].as_f64() > first.json()["progress"].as_f64());
     assert_eq!(second.json()["eta_seconds"], 15);
@@ -65,10 +65,10 @@ async fn a_running_job_moves_between_two_reads_and_says_when_to_ask_again() {
 
 #[tokio::test]
 async fn a_completed_job_has_its_layers_with_absolute_links() {
-    let house = House::new();
-    let id = house.created().await;
-    house.complete(id).await;
-    let answer = house.get(&format!("/api/jobs/{id}")).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    server.complete(id).await;
+    let answer = server.get(&format!("/api/jobs/{id}")).await;
     assert_eq!(answer.header("retry-after"), "");
     insta::assert_snapshot!(answer.calm(), @r#"
     {
@@ -127,7 +127,7 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
       "status": "completed"
     }
     "#);
-    let layers = house.get(&format!("/api/jobs/{id}/layers")).await;
+    let layers = server.get(&format!("/api/jobs/{id}/layers")).await;
     assert_eq!(layers.status, StatusCode::OK);
     assert_eq!(layers.json()["layers"], answer.json()["layers"]);
     assert_eq!(layers.json()["job_id"], id.to_string());
@@ -135,20 +135,20 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
 
 #[tokio::test]
 async fn a_reader_that_has_the_answer_already_is_told_so() {
-    let house = House::new();
-    let id = house.created().await;
-    house.complete(id).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    server.complete(id).await;
     for path in [
         format!("/api/jobs/{id}"),
         format!("/api/jobs/{id}/layers"),
         "/api/jobs".into(),
     ] {
-        let first = house.get(&path).await;
+        let first = server.get(&path).await;
         let tag = first.header("etag").to_owned();
         assert!(tag.starts_with('"'), "{path}");
-        house.clock.advance(Duration::from_secs(60));
+        server.clock.advance(Duration::from_secs(60));
         let again = request("GET", &path).header("if-none-match", &tag);
-        let again = house.send(again.body(Body::empty()).unwrap()).await;
+        let again = server.send(again.body(Body::empty()).unwrap()).await;
         assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
         assert_eq!(again.header("etag"), tag);
         assert!(again.body.is_empty());
@@ -157,19 +157,19 @@ async fn a_reader_that_has_the_answer_already_is_told_so() {
 
 #[tokio::test]
 async fn layers_of_an_unfinished_job_are_a_conflict_that_says_when_to_ask_again() {
-    let house = House::new();
-    let id = house.created().await;
-    let answer = house.get(&format!("/api/jobs/{id}/layers")).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    let answer = server.get(&format!("/api/jobs/{id}/layers")).await;
     assert_eq!(answer.code(), (409, "job_not_completed".into()));
     assert_eq!(answer.header("retry-after"), "1");
 }
 
 #[tokio::test]
 async fn a_failed_job_is_an_answer_and_its_layers_are_a_conflict() {
-    let house = House::new();
-    let id = house.created().await;
-    house.fail(FailureCode::ContentRefused).await;
-    let answer = house.get(&format!("/api/jobs/{id}")).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    server.fail(FailureCode::ContentRefused).await;
+    let answer = server.get(&format!("/api/jobs/{id}")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("retry-after"), "");
     insta::assert_snapshot!(answer.calm(), @r#"
@@ -187,59 +187,59 @@ async fn a_failed_job_is_an_answer_and_its_layers_are_a_conflict() {
       "status": "failed"
     }
     "#);
-    let layers = house.get(&format!("/api/jobs/{id}/layers")).await;
+    let layers = server.get(&format!("/api/jobs/{id}/layers")).await;
     assert_eq!(layers.code(), (409, "job_failed".into()));
     assert_eq!(layers.header("retry-after"), "");
 }
 
 #[tokio::test]
 async fn a_deleted_job_is_gone_for_every_reader() {
-    let house = House::new();
-    let id = house.created().await;
+    let server = TestServer::new();
+    let id = server.created().await;
     let path = format!("/api/jobs/{id}");
-    let deleted = house.delete(&path).await;
+    let deleted = server.delete(&path).await;
     assert_eq!(
         (deleted.status, deleted.body.len()),
         (StatusCode::NO_CONTENT, 0)
     );
     for answer in [
-        house.delete(&path).await,
-        house.get(&path).await,
-        house.get(&format!("{path}/layers")).await,
+        server.delete(&path).await,
+        server.get(&path).await,
+        server.get(&format!("{path}/layers")).await,
     ] {
         assert_eq!(answer.code(), (410, "job_deleted".into()));
     }
     assert_eq!(
-        house.get("/api/jobs").await.json()["jobs"],
+        server.get("/api/jobs").await.json()["jobs"],
         serde_json::json!([])
     );
 }
 
 #[tokio::test]
 async fn an_expired_job_says_that_its_time_was_over() {
-    let house = House::new();
-    let id = house.created().await;
-    house.clock.advance(DAY);
-    let expired = house.store.job_expire(house.clock.now(), 9).await;
+    let server = TestServer::new();
+    let id = server.created().await;
+    server.clock.advance(DAY);
+    let expired = server.store.job_expire(server.clock.now(), 9).await;
     assert_eq!(expired.unwrap().len(), 1);
-    let answer = house.get(&format!("/api/jobs/{id}")).await;
+    let answer = server.get(&format!("/api/jobs/{id}")).await;
     assert_eq!(answer.code(), (410, "job_expired".into()));
-    let answer = house.delete(&format!("/api/jobs/{id}")).await;
+    let answer = server.delete(&format!("/api/jobs/{id}")).await;
     assert_eq!(answer.code(), (410, "job_expired".into()));
 }
 
 #[tokio::test]
 async fn a_list_is_paged_from_the_newest_to_the_oldest() {
-    let house = House::new();
+    let server = TestServer::new();
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.push(house.created().await.to_string());
-        house.clock.advance(Duration::from_secs(1));
+        ids.push(server.created().await.to_string());
+        server.clock.advance(Duration::from_secs(1));
     }
     ids.reverse();
     let (mut seen, mut query) = (Vec::new(), "limit=2".to_owned());
     for _ in 0..3 {
-        let page = house.get(&format!("/api/jobs?{query}")).await.json();
+        let page = server.get(&format!("/api/jobs?{query}")).await.json();
         for job in page["jobs"].as_array().unwrap() {
             assert!(job.get("layers").is_none());
             seen.push(job["job_id"].as_str().unwrap().to_owned());
@@ -254,8 +254,8 @@ async fn a_list_is_paged_from_the_newest_to_the_oldest() {
 
 #[tokio::test]
 async fn a_wrong_query_is_told_and_not_ignored() {
-    let house = House::new();
-    let answer = house.get("/api/jobs?limit=0&cursor=x&page=2").await;
+    let server = TestServer::new();
+    let answer = server.get("/api/jobs?limit=0&cursor=x&page=2").await;
     insta::assert_snapshot!(answer.calm(), @r#"
     {
       "code": "invalid_query",
@@ -279,39 +279,39 @@ async fn a_wrong_query_is_told_and_not_ignored() {
       "type": "about:blank"
     }
     "#);
-    assert_eq!(house.get("/api/jobs?limit=101").await.code().0, 422);
+    assert_eq!(server.get("/api/jobs?limit=101").await.code().0, 422);
 }
 
 #[tokio::test]
 async fn the_same_key_and_body_are_the_same_job() {
-    let house = House::new();
+    let server = TestServer::new();
     let body = base64_body(&png(3, 3));
-    let first = house.post_with_key("k-1", &body).await;
-    house.accept(None).await;
-    let second = house.post_with_key("k-1", &body).await;
+    let first = server.post_with_key("k-1", &body).await;
+    server.accept(None).await;
+    let second = server.post_with_key("k-1", &body).await;
     assert_eq!(second.status, StatusCode::ACCEPTED);
     assert_eq!(second.header("idempotency-replayed"), "true");
     assert_eq!(first.header("idempotency-replayed"), "");
     assert_eq!(second.json()["job_id"], first.json()["job_id"]);
     assert_eq!(second.json()["status"], "processing");
     assert_eq!(second.header("location"), first.header("location"));
-    assert_eq!(house.jobs_with_bytes().await.len(), 1);
+    assert_eq!(server.jobs_with_bytes().await.len(), 1);
 }
 
 #[tokio::test]
 async fn the_same_key_with_another_body_is_refused() {
-    let house = House::new();
-    house.post_with_key("k-1", &base64_body(&png(3, 3))).await;
-    let answer = house.post_with_key("k-1", &base64_body(&png(4, 3))).await;
+    let server = TestServer::new();
+    server.post_with_key("k-1", &base64_body(&png(3, 3))).await;
+    let answer = server.post_with_key("k-1", &base64_body(&png(4, 3))).await;
     assert_eq!(answer.code(), (422, "idempotency_key_reused".into()));
-    assert_eq!(house.jobs_with_bytes().await.len(), 1);
+    assert_eq!(server.jobs_with_bytes().await.len(), 1);
 }
 
 #[tokio::test]
 async fn two_creates_at_once_with_one_key_make_one_job_and_leave_one_picture() {
-    let house = House::new();
+    let server = TestServer::new();
     let body = base64_body(&png(9, 9));
-    let answers = futures_util::future::join_all((0..8).map(|_| house.post_with_key("k", &body)));
+    let answers = futures_util::future::join_all((0..8).map(|_| server.post_with_key("k", &body)));
     let answers = answers.await;
     let first = answers[0].json()["job_id"].clone();
     assert!(
@@ -324,9 +324,9 @@ async fn two_creates_at_once_with_one_key_make_one_job_and_leave_one_picture() {
             .iter()
             .all(|answer| answer.json()["job_id"] == first)
     );
-    assert_eq!(house.jobs_with_bytes().await.len(), 1);
+    assert_eq!(server.jobs_with_bytes().await.len(), 1);
     assert_eq!(
-        house.get("/api/jobs").await.json()["jobs"]
+        server.get("/api/jobs").await.json()["jobs"]
             .as_array()
             .unwrap()
             .len(),
@@ -336,49 +336,49 @@ async fn two_creates_at_once_with_one_key_make_one_job_and_leave_one_picture() {
 
 #[tokio::test]
 async fn a_key_that_is_not_visible_ascii_is_refused() {
-    let house = House::new();
+    let server = TestServer::new();
     let body = r#"{"image_url":"https://example.com/a.png"}"#;
     let long = "x".repeat(256);
     for key in ["", "with space", "tab\there", &long] {
-        let answer = house.post_with_key(key, body).await;
+        let answer = server.post_with_key(key, body).await;
         assert_eq!(
             answer.code(),
             (400, "invalid_idempotency_key".into()),
             "{key:?}"
         );
     }
-    assert_eq!(house.post_with_key(&long[1..], body).await.status, 202);
+    assert_eq!(server.post_with_key(&long[1..], body).await.status, 202);
 }
 
 #[tokio::test]
 async fn a_picture_in_the_body_is_stored_before_the_answer() {
-    let house = House::new();
+    let server = TestServer::new();
     let file = png(20, 10);
-    let answer = house.post_json(base64_body(&file)).await;
+    let answer = server.post_json(base64_body(&file)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     let id = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
     let key = BlobKey::Source(id, MediaType::Png);
-    assert_eq!(house.blobs.get(&key).await.unwrap(), file);
+    assert_eq!(server.blobs.get(&key).await.unwrap(), file);
 }
 
 #[tokio::test]
 async fn a_large_body_goes_through_the_spool_and_leaves_nothing_there() {
-    let house = House::with(|state| state.limits.memory_bytes = 100);
+    let server = TestServer::with(|state| state.limits.memory_bytes = 100);
     let file = png(300, 200);
-    let answer = house.post_with_key("k", &base64_body(&file)).await;
+    let answer = server.post_with_key("k", &base64_body(&file)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{:?}", answer.body);
     let id = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
     let key = BlobKey::Source(id, MediaType::Png);
-    assert_eq!(house.blobs.get(&key).await.unwrap(), file);
-    let spool = house.folder.path().join("spool");
+    assert_eq!(server.blobs.get(&key).await.unwrap(), file);
+    let spool = server.folder.path().join("spool");
     assert_eq!(std::fs::read_dir(spool).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn an_engine_that_is_not_set_up_is_named_together_with_those_that_are() {
-    let house = House::new();
+    let server = TestServer::new();
     let body = r#"{"image_url":"https://example.com/a.png","engine":"fal"}"#;
-    insta::assert_snapshot!(house.post_json(body).await.calm(), @r#"
+    insta::assert_snapshot!(server.post_json(body).await.calm(), @r#"
     {
       "code": "engine_not_configured",
       "detail": "The engine \"fal\" is not set up on this server. Leave \"engine\" out, or use one of: local.",
@@ -394,13 +394,13 @@ async fn an_engine_that_is_not_set_up_is_named_together_with_those_that_are() {
     }
     "#);
     let body = r#"{"image_url":"https://example.com/a.png","engine":"local"}"#;
-    assert_eq!(house.post_json(body).await.status, StatusCode::ACCEPTED);
+    assert_eq!(server.post_json(body).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
 async fn every_wrong_field_of_a_create_is_named() {
-    let house = House::new();
-    let answer = house
+    let server = TestServer::new();
+    let answer = server
         .post_json(r#"{"image_url":"ftp://x","num_layers":0,"colour":"red"}"#)
         .await;
     insta::assert_snapshot!(answer.calm(), @r#"
@@ -430,9 +430,9 @@ async fn every_wrong_field_of_a_create_is_named() {
 
 #[tokio::test]
 async fn a_picture_that_cannot_be_used_is_refused_with_its_field_and_leaves_nothing() {
-    let house = House::new();
+    let server = TestServer::new();
     let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and so on";
-    let answer = house.post_json(base64_body(heic)).await;
+    let answer = server.post_json(base64_body(heic)).await;
     insta::assert_snapshot!(answer.calm(), @r#"
     {
       "code": "image_format_unsupported",
@@ -450,8 +450,8 @@ async fn a_picture_that_cannot_be_used_is_refused_with_its_field_and_leaves_noth
     "#);
     let mut cut = png(50, 50);
     cut.truncate(90);
-    let answer = house.post_json(base64_body(&cut)).await;
+    let answer = server.post_json(base64_body(&cut)).await;
     assert_eq!(answer.code(), (422, "image_truncated".into()));
     assert_eq!(answer.json()["errors"][0]["pointer"], "/image_base64");
-    assert!(house.jobs_with_bytes().await.is_empty());
+    assert!(server.jobs_with_bytes().await.is_empty());
 }

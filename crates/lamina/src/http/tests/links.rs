@@ -3,28 +3,28 @@
 use super::*;
 
 /// A stored layer and its link.
-async fn layer(house: &House) -> String {
-    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
-    house
+async fn layer(server: &TestServer) -> String {
+    let key = BlobKey::Layer(server.row().await, 0, MediaType::Png);
+    server
         .blobs
         .put(&key, Bytes::from_static(b"0123456789"))
         .await
         .unwrap();
-    house.link(&key)
+    server.link(&key)
 }
 
-async fn with(house: &House, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn with(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = request(method, path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    house.send(request.body(Body::empty()).unwrap()).await
+    server.send(request.body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn a_link_opens_without_a_header_and_says_all_about_its_file() {
-    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
-    let answer = house.get(&layer(&house).await).await;
+    let server = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key")]));
+    let answer = server.get(&layer(&server).await).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.body, &b"0123456789"[..]);
     let shown: Vec<String> = [
@@ -57,11 +57,11 @@ async fn a_link_opens_without_a_header_and_says_all_about_its_file() {
 
 #[tokio::test]
 async fn head_says_the_same_as_get_without_the_bytes() {
-    let house = House::new();
-    let link = layer(&house).await;
+    let server = TestServer::new();
+    let link = layer(&server).await;
     let (get, head) = (
-        house.get(&link).await,
-        with(&house, "HEAD", &link, &[]).await,
+        server.get(&link).await,
+        with(&server, "HEAD", &link, &[]).await,
     );
     assert_eq!(head.status, StatusCode::OK);
     assert!(head.body.is_empty());
@@ -74,7 +74,7 @@ async fn head_says_the_same_as_get_without_the_bytes() {
     ] {
         assert_eq!(head.header(name), get.header(name), "{name}");
     }
-    let part = with(&house, "HEAD", &link, &[("range", "bytes=2-3")]).await;
+    let part = with(&server, "HEAD", &link, &[("range", "bytes=2-3")]).await;
     assert_eq!(
         (part.status, part.header("content-length")),
         (StatusCode::PARTIAL_CONTENT, "2")
@@ -83,45 +83,45 @@ async fn head_says_the_same_as_get_without_the_bytes() {
 
 #[tokio::test]
 async fn a_range_gives_its_part() {
-    let house = House::new();
-    let link = layer(&house).await;
+    let server = TestServer::new();
+    let link = layer(&server).await;
     for (range, body, content_range) in [
         ("bytes=2-4", "234", "bytes 2-4/10"),
         ("bytes=7-", "789", "bytes 7-9/10"),
         ("bytes=-2", "89", "bytes 8-9/10"),
         ("bytes=5-99", "56789", "bytes 5-9/10"),
     ] {
-        let answer = with(&house, "GET", &link, &[("range", range)]).await;
+        let answer = with(&server, "GET", &link, &[("range", range)]).await;
         assert_eq!(answer.status, StatusCode::PARTIAL_CONTENT, "{range}");
         assert_eq!(answer.body, body);
         assert_eq!(answer.header("content-range"), content_range);
         assert_eq!(answer.header("content-length"), body.len().to_string());
     }
-    let answer = with(&house, "GET", &link, &[("range", "bytes=10-")]).await;
+    let answer = with(&server, "GET", &link, &[("range", "bytes=10-")]).await;
     assert_eq!(answer.code(), (416, "range_not_satisfiable".into()));
     assert_eq!(answer.header("content-range"), "bytes */10");
 }
 
 #[tokio::test]
 async fn a_range_of_an_older_version_gives_the_whole_file() {
-    let house = House::new();
-    let link = layer(&house).await;
-    let tag = house.get(&link).await.header("etag").to_owned();
+    let server = TestServer::new();
+    let link = layer(&server).await;
+    let tag = server.get(&link).await.header("etag").to_owned();
     let range = ("range", "bytes=0-1");
-    let current = with(&house, "GET", &link, &[range, ("if-range", &tag)]).await;
+    let current = with(&server, "GET", &link, &[range, ("if-range", &tag)]).await;
     assert_eq!(current.status, StatusCode::PARTIAL_CONTENT);
-    let older = with(&house, "GET", &link, &[range, ("if-range", "\"older\"")]).await;
+    let older = with(&server, "GET", &link, &[range, ("if-range", "\"older\"")]).await;
     assert_eq!((older.status, older.body.len()), (StatusCode::OK, 10));
 }
 
 #[tokio::test]
 async fn a_reader_that_has_the_file_is_told_so() {
-    let house = House::new();
-    let link = layer(&house).await;
-    let tag = house.get(&link).await.header("etag").to_owned();
+    let server = TestServer::new();
+    let link = layer(&server).await;
+    let tag = server.get(&link).await.header("etag").to_owned();
     for method in ["GET", "HEAD"] {
         let answer = with(
-            &house,
+            &server,
             method,
             &link,
             &[("if-none-match", &tag), ("range", "bytes=0-1")],
@@ -135,8 +135,8 @@ async fn a_reader_that_has_the_file_is_told_so() {
 
 #[tokio::test]
 async fn a_link_that_was_changed_is_wrong_whatever_it_names() {
-    let house = House::new();
-    let link = layer(&house).await;
+    let server = TestServer::new();
+    let link = layer(&server).await;
     let other = BlobKey::Layer(JobId::new(T0), 0, MediaType::Png).path();
     let (path, query) = link.split_once('?').unwrap();
     for changed in [
@@ -156,7 +156,7 @@ async fn a_link_that_was_changed_is_wrong_whatever_it_names() {
         "/files/jobs/x/..%2f..%2flamina.db?exp=1&sig=x".to_owned(),
         "/files/..%2f..%2f/etc/passwd?exp=1&sig=x".to_owned(),
     ] {
-        let answer = house.get(&changed).await;
+        let answer = server.get(&changed).await;
         assert_eq!(answer.code(), (403, "link_invalid".into()), "{changed}");
         assert_eq!(answer.header("access-control-allow-origin"), "*");
     }
@@ -164,24 +164,24 @@ async fn a_link_that_was_changed_is_wrong_whatever_it_names() {
 
 #[tokio::test]
 async fn a_link_ends_with_its_time_and_with_its_file() {
-    let house = House::new();
-    let link = layer(&house).await;
-    house
+    let server = TestServer::new();
+    let link = layer(&server).await;
+    server
         .blobs
         .erase_job(link.split('/').nth(3).unwrap().parse().unwrap())
         .await
         .unwrap();
-    assert_eq!(house.get(&link).await.code(), (410, "file_gone".into()));
-    house.clock.advance(DAY);
-    assert_eq!(house.get(&link).await.code(), (410, "link_expired".into()));
+    assert_eq!(server.get(&link).await.code(), (410, "file_gone".into()));
+    server.clock.advance(DAY);
+    assert_eq!(server.get(&link).await.code(), (410, "link_expired".into()));
 }
 
 #[tokio::test]
 async fn a_page_of_any_origin_may_ask_for_a_part() {
-    let house = House::new();
-    let link = layer(&house).await;
+    let server = TestServer::new();
+    let link = layer(&server).await;
     let answer = with(
-        &house,
+        &server,
         "OPTIONS",
         &link,
         &[
@@ -209,7 +209,7 @@ async fn a_page_of_any_origin_may_ask_for_a_part() {
             .header("access-control-allow-methods")
             .contains("GET")
     );
-    let read = with(&house, "GET", &link, &[("origin", "https://app.example")]).await;
+    let read = with(&server, "GET", &link, &[("origin", "https://app.example")]).await;
     assert!(
         read.header("access-control-expose-headers")
             .contains("content-range")
@@ -218,12 +218,12 @@ async fn a_page_of_any_origin_may_ask_for_a_part() {
 
 #[tokio::test]
 async fn links_begin_where_the_client_reached_the_service() {
-    let url = async |house: &House, headers: &[(&str, &str)]| {
+    let url = async |server: &TestServer, headers: &[(&str, &str)]| {
         let mut request = Request::builder().method("POST").uri("/api/upload");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = house.send(request.body(png(2, 2).into()).unwrap()).await;
+        let answer = server.send(request.body(png(2, 2).into()).unwrap()).await;
         match answer.status.as_u16() {
             201 => {
                 let url = answer.json()["url"].as_str().unwrap().to_owned();
@@ -232,7 +232,7 @@ async fn links_begin_where_the_client_reached_the_service() {
             _ => answer.code().1,
         }
     };
-    let plain = House::new();
+    let plain = TestServer::new();
     let forwarded = ("x-forwarded-proto", "https");
     assert_eq!(
         url(&plain, &[("host", "10.0.2.2:8080")]).await,
@@ -247,7 +247,7 @@ async fn links_begin_where_the_client_reached_the_service() {
         url(&plain, &[("host", "a\"><script>")]).await,
         "invalid_host"
     );
-    let proxied = House::with(|state| state.trust_proxy = true);
+    let proxied = TestServer::with(|state| state.trust_proxy = true);
     assert_eq!(
         url(&proxied, &[("host", "a.example"), forwarded]).await,
         "https://a.example"
@@ -261,7 +261,7 @@ async fn links_begin_where_the_client_reached_the_service() {
         url(&proxied, &[("host", "a.example")]).await,
         "http://a.example"
     );
-    let public = House::with(|state| {
+    let public = TestServer::with(|state| {
         state.public_url = Some("https://cdn.example/lamina/".parse().unwrap());
     });
     assert_eq!(
@@ -273,18 +273,18 @@ async fn links_begin_where_the_client_reached_the_service() {
 #[tokio::test]
 async fn a_link_ends_with_its_job_while_the_bytes_are_still_there() {
     for ends in ["deleted", "expired"] {
-        let house = House::new();
-        let link = layer(&house).await;
-        assert_eq!(house.get(&link).await.status, StatusCode::OK);
+        let server = TestServer::new();
+        let link = layer(&server).await;
+        assert_eq!(server.get(&link).await.status, StatusCode::OK);
         let id = link.split('/').nth(3).unwrap().to_owned();
         if ends == "deleted" {
             let owner = OwnerId::named("app");
-            let gone = house.store.job_delete(&owner, id.parse().unwrap(), T0);
+            let gone = server.store.job_delete(&owner, id.parse().unwrap(), T0);
             gone.await.unwrap();
         } else {
-            house.store.job_expire(T0.plus(DAY), 1).await.unwrap();
+            server.store.job_expire(T0.plus(DAY), 1).await.unwrap();
         }
-        let answer = house.get(&link).await;
+        let answer = server.get(&link).await;
         assert_eq!(answer.code(), (410, "file_gone".into()), "{ends}");
     }
 }

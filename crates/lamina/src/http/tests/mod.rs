@@ -38,7 +38,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::bare::Bare;
+use super::test_state::TestState;
 use super::*;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobKey, Blobs, LinkSigner};
@@ -61,7 +61,7 @@ const T0: UnixMs = UnixMs(1_795_356_717_000);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The parts under test, and hands on those behind them.
-struct House {
+struct TestServer {
     router: Router,
     store: Arc<SqliteStore>,
     blobs: Blobs,
@@ -77,12 +77,12 @@ struct House {
 /// Of a run of the paid engine, in millionths of a US dollar.
 const PRICE: u64 = 50_000;
 
-impl House {
+impl TestServer {
     fn new() -> Self {
         Self::with(|_| {})
     }
 
-    /// A house whose edge is changed before it is built.
+    /// A server whose state is changed before it is built.
     fn with(change: impl FnOnce(&mut ApiState)) -> Self {
         Self::at(T0, change)
     }
@@ -92,8 +92,8 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
         let clock = ManualClock::at(now);
-        let bare = Bare::over(folder.path(), blobs.clone(), clock.clone());
-        let (mut state, store, pulse) = (bare.state, bare.store, bare.pulse);
+        let parts = TestState::over(folder.path(), blobs.clone(), clock.clone());
+        let (mut state, store, pulse) = (parts.state, parts.store, parts.pulse);
         state.host_names =
             HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
         change(&mut state);

@@ -43,10 +43,10 @@ impl Log {
 
 #[tokio::test]
 async fn a_request_keeps_its_id_and_gets_one_otherwise() {
-    let house = House::new();
+    let server = TestServer::new();
     let send = async |id: &str| {
         let request = request("GET", "/healthz").header("x-request-id", id);
-        let answer = house.send(request.body(Body::empty()).unwrap()).await;
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
         answer.header("x-request-id").to_owned()
     };
     assert_eq!(send("app-7.a_b:c").await, "app-7.a_b:c");
@@ -55,7 +55,7 @@ async fn a_request_keeps_its_id_and_gets_one_otherwise() {
         assert!(fresh.parse::<Uuid>().is_ok(), "{bad} {fresh}");
     }
     assert!(
-        !house
+        !server
             .get("/nothing")
             .await
             .header("x-request-id")
@@ -65,7 +65,7 @@ async fn a_request_keeps_its_id_and_gets_one_otherwise() {
 
 #[tokio::test]
 async fn every_answer_forbids_guessing_its_type() {
-    let house = House::new();
+    let server = TestServer::new();
     for path in [
         "/",
         "/healthz",
@@ -76,7 +76,7 @@ async fn every_answer_forbids_guessing_its_type() {
         "/nothing",
     ] {
         assert_eq!(
-            house.get(path).await.header("x-content-type-options"),
+            server.get(path).await.header("x-content-type-options"),
             "nosniff",
             "{path}"
         );
@@ -85,7 +85,7 @@ async fn every_answer_forbids_guessing_its_type() {
 
 #[tokio::test]
 async fn the_log_names_the_route_and_the_owner_and_no_secret() {
-    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key-a")]));
+    let server = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key-a")]));
     let log = Log::default();
     let job = log
         .during(async {
@@ -94,15 +94,15 @@ async fn the_log_names_the_route_and_the_owner_and_no_secret() {
                 .header("content-type", "application/json")
                 .header("x-request-id", "r-1");
             let body = base64_body(&png(2, 2));
-            let answer = house.send(create.body(body.into()).unwrap()).await;
+            let answer = server.send(create.body(body.into()).unwrap()).await;
             assert_eq!(answer.status, 202);
             let job = answer.json()["job_id"].as_str().unwrap().to_owned();
-            house
-                .get(&house.link(&BlobKey::Source(job.parse().unwrap(), MediaType::Png)))
+            server
+                .get(&server.link(&BlobKey::Source(job.parse().unwrap(), MediaType::Png)))
                 .await;
             let nonce = "0123456789abcdef0123456789abcdef";
             let hook = request("POST", &format!("/hooks/fal/{job}/{nonce}"));
-            house
+            server
                 .send(
                     hook.body(r#"{"request_id":"r","status":"OK"}"#.into())
                         .unwrap(),
@@ -145,16 +145,16 @@ async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
     async fn panics() {
         panic!("the inner secret");
     }
-    let house = House::new();
-    let house = House {
+    let server = TestServer::new();
+    let server = TestServer {
         router: layered(
             Router::new().route("/panics", get(panics)),
             RequestObserver::default(),
         ),
-        ..house
+        ..server
     };
     let log = Log::default();
-    let answer = log.during(house.get("/panics")).await;
+    let answer = log.during(server.get("/panics")).await;
     assert_eq!(answer.code(), (500, "internal_error".into()));
     assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -163,10 +163,10 @@ async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
 
 #[tokio::test]
 async fn an_internal_cause_is_logged_once_and_never_answered() {
-    let house = House::new();
-    house.store.close().await;
+    let server = TestServer::new();
+    server.store.close().await;
     let log = Log::default();
-    let answer = log.during(house.get("/api/jobs")).await;
+    let answer = log.during(server.get("/api/jobs")).await;
     assert_eq!(answer.code(), (503, "storage_unavailable".into()));
     assert!(!String::from_utf8_lossy(&answer.body).contains("database"));
     assert_eq!(log.text().matches("the database is closed").count(), 1);
@@ -174,7 +174,7 @@ async fn an_internal_cause_is_logged_once_and_never_answered() {
 
 #[tokio::test]
 async fn a_wrong_method_names_the_right_ones() {
-    let house = House::new();
+    let server = TestServer::new();
     for (method, path, allowed) in [
         ("PUT", "/api/jobs", "POST,GET,HEAD"),
         ("POST", "/api/jobs/x", "GET,HEAD,DELETE"),
@@ -184,7 +184,7 @@ async fn a_wrong_method_names_the_right_ones() {
         ("DELETE", "/", "GET,HEAD"),
         ("POST", "/healthz", "GET,HEAD"),
     ] {
-        let answer = house
+        let answer = server
             .send(request(method, path).body(Body::empty()).unwrap())
             .await;
         assert_eq!(
@@ -202,9 +202,9 @@ async fn a_wrong_method_names_the_right_ones() {
 
 #[tokio::test]
 async fn readiness_follows_the_stop_the_database_and_the_blobs() {
-    let house = House::new();
-    assert_eq!(house.get("/healthz").await.json()["status"], "ok");
-    insta::assert_json_snapshot!(house.get("/readyz").await.json(), @r#"
+    let server = TestServer::new();
+    assert_eq!(server.get("/healthz").await.json()["status"], "ok");
+    insta::assert_json_snapshot!(server.get("/readyz").await.json(), @r#"
     {
       "checks": {
         "database": "ok",
@@ -217,8 +217,8 @@ async fn readiness_follows_the_stop_the_database_and_the_blobs() {
       "status": "ready"
     }
     "#);
-    house.draining.cancel();
-    let answer = house.get("/readyz").await;
+    server.draining.cancel();
+    let answer = server.get("/readyz").await;
     assert_eq!(answer.code(), (503, "not_ready".into()));
     assert_eq!(answer.json()["checks"]["draining"], true);
     assert!(
@@ -228,9 +228,9 @@ async fn readiness_follows_the_stop_the_database_and_the_blobs() {
             .contains("stopping")
     );
 
-    let house = House::new();
-    house.store.close().await;
-    let answer = house.get("/readyz").await;
+    let server = TestServer::new();
+    server.store.close().await;
+    let answer = server.get("/readyz").await;
     assert!(
         answer.json()["detail"]
             .as_str()
@@ -239,37 +239,37 @@ async fn readiness_follows_the_stop_the_database_and_the_blobs() {
     );
     assert_eq!(answer.json()["checks"]["database"], "failed");
     assert_eq!(answer.json()["checks"]["storage"], "ok");
-    assert_eq!(house.get("/healthz").await.status, StatusCode::OK);
+    assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
 
-    let house = House::new();
-    let blobs = house.folder.path().join("blobs");
+    let server = TestServer::new();
+    let blobs = server.folder.path().join("blobs");
     std::fs::remove_dir_all(&blobs).unwrap();
     std::fs::write(&blobs, b"a file where the folder was").unwrap();
-    let answer = house.get("/readyz").await;
+    let answer = server.get("/readyz").await;
     assert!(answer.json()["detail"].as_str().unwrap().contains("blob"));
     assert_eq!(answer.json()["checks"]["storage"], "failed");
 }
 
 #[tokio::test]
 async fn readiness_follows_the_worker_without_delay() {
-    let house = House::new();
-    assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+    let server = TestServer::new();
+    assert_eq!(server.get("/readyz").await.status, StatusCode::OK);
     let long_ago = Instant::now().checked_sub(Duration::from_secs(60));
     for silent in [None, Some(long_ago.unwrap())] {
-        house.pulse.send_replace(silent);
-        let answer = house.get("/readyz").await;
+        server.pulse.send_replace(silent);
+        let answer = server.get("/readyz").await;
         assert_eq!(answer.code(), (503, "not_ready".into()));
         let answer = answer.json();
         assert_eq!(answer["checks"]["worker"], "failed", "{answer}");
         assert!(answer["detail"].as_str().unwrap().contains("worker"));
-        house.pulse.send_replace(Some(Instant::now()));
-        assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+        server.pulse.send_replace(Some(Instant::now()));
+        assert_eq!(server.get("/readyz").await.status, StatusCode::OK);
     }
 }
 
 /// What a scraper sees of bodies on their way: in, out.
-fn streams(house: &House) -> [bool; 2] {
-    let text = house.metrics.text();
+fn streams(server: &TestServer) -> [bool; 2] {
+    let text = server.metrics.text();
     ["in", "out"].map(|way| {
         let line = format!("lamina_http_streams{{direction=\"{way}\"}} ");
         let line = text.lines().find_map(|text| text.strip_prefix(&line));
@@ -279,20 +279,20 @@ fn streams(house: &House) -> [bool; 2] {
 
 #[tokio::test]
 async fn a_body_on_its_way_is_an_open_stream_until_it_is_there_or_the_client_is_gone() {
-    let house = House::new();
-    assert_eq!(streams(&house), [false, false]);
-    let key = BlobKey::Layer(house.row().await, 0, MediaType::Png);
-    house.blobs.put(&key, png(4, 4).into()).await.unwrap();
-    let ask = || request("GET", &house.link(&key)).body(Body::empty());
+    let server = TestServer::new();
+    assert_eq!(streams(&server), [false, false]);
+    let key = BlobKey::Layer(server.row().await, 0, MediaType::Png);
+    server.blobs.put(&key, png(4, 4).into()).await.unwrap();
+    let ask = || request("GET", &server.link(&key)).body(Body::empty());
     for read in [true, false] {
-        let answer = house.router.clone().oneshot(ask().unwrap()).await.unwrap();
-        assert_eq!(streams(&house), [false, true]);
+        let answer = server.router.clone().oneshot(ask().unwrap()).await.unwrap();
+        assert_eq!(streams(&server), [false, true]);
         if read {
             answer.into_body().collect().await.unwrap();
         } else {
             drop(answer);
         }
-        assert_eq!(streams(&house), [false, false]);
+        assert_eq!(streams(&server), [false, false]);
     }
 
     for (path, kind) in [
@@ -303,29 +303,29 @@ async fn a_body_on_its_way_is_an_open_stream_until_it_is_there_or_the_client_is_
         let request = request("POST", path)
             .header("content-type", kind)
             .body(body);
-        let sending = tokio::spawn(house.router.clone().oneshot(request.unwrap()));
+        let sending = tokio::spawn(server.router.clone().oneshot(request.unwrap()));
         hangs.await.unwrap();
-        assert_eq!(streams(&house), [true, false], "{path}");
+        assert_eq!(streams(&server), [true, false], "{path}");
         sending.abort();
         assert!(sending.await.unwrap_err().is_cancelled());
-        assert_eq!(streams(&house), [false, false], "{path}");
+        assert_eq!(streams(&server), [false, false], "{path}");
     }
 }
 
 #[tokio::test]
 async fn what_an_operator_does_to_a_job_names_the_job_its_owner_and_its_engine() {
-    let house = super::admin::operated();
+    let server = super::admin::operated();
     let log = Log::default();
     let id = log
         .during(async {
             let body = r#"{"image_url":"https://example.com/a.png"}"#;
-            let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+            let made = server.with_key("app-key", "POST", "/api/jobs", body).await;
             let id = made.json()["job_id"].as_str().unwrap().to_owned();
-            house.fail(FailureCode::Internal).await;
+            server.fail(FailureCode::Internal).await;
             let path = format!("/api/admin/jobs/{id}");
-            let retried = house.admin("POST", &format!("{path}/retry"), "{}").await;
+            let retried = server.admin("POST", &format!("{path}/retry"), "{}").await;
             assert_eq!(retried.status, 202);
-            assert_eq!(house.admin("DELETE", &path, "").await.status, 204);
+            assert_eq!(server.admin("DELETE", &path, "").await.status, 204);
             id
         })
         .await;

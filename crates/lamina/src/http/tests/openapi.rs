@@ -78,11 +78,11 @@ fn every_reference_in_the_description_leads_somewhere() {
 
 #[tokio::test]
 async fn the_description_and_the_page_are_served() {
-    let house = House::new();
-    let doc = house.get("/openapi.json").await;
+    let server = TestServer::new();
+    let doc = server.get("/openapi.json").await;
     assert_eq!(doc.header("content-type"), "application/json");
     assert_eq!(doc.json()["openapi"], "3.1.0");
-    let page = house.get("/").await;
+    let page = server.get("/").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(
         page.header("content-security-policy")

@@ -6,24 +6,24 @@ use serde_json::json;
 use super::*;
 use crate::store::StoredSource;
 
-async fn upload(house: &House, key: &str) -> Value {
+async fn upload(server: &TestServer, key: &str) -> Value {
     let request = request("POST", "/api/upload").header("authorization", key);
-    let answer = house.send(request.body(png(30, 20).into()).unwrap()).await;
+    let answer = server.send(request.body(png(30, 20).into()).unwrap()).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
     answer.json()
 }
 
-async fn create(house: &House, key: &str, url: &str) -> Answer {
+async fn create(server: &TestServer, key: &str, url: &str) -> Answer {
     let request = request("POST", "/api/jobs")
         .header("authorization", key)
         .header("content-type", "application/json");
     let body = json!({ "image_url": url }).to_string();
-    house.send(request.body(body.into()).unwrap()).await
+    server.send(request.body(body.into()).unwrap()).await
 }
 
 /// Whether the create took bytes, rather than a URL to fetch.
-async fn taken(house: &House, url: &str) -> bool {
-    let answer = create(house, "Bearer key-a", url).await;
+async fn taken(server: &TestServer, url: &str) -> bool {
+    let answer = create(server, "Bearer key-a", url).await;
     assert_eq!(
         answer.status,
         StatusCode::ACCEPTED,
@@ -32,17 +32,17 @@ async fn taken(house: &House, url: &str) -> bool {
     );
     let id: JobId = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
     let key = BlobKey::Source(id, MediaType::Png);
-    house.blobs.size(&key).await.is_ok()
+    server.blobs.size(&key).await.is_ok()
 }
 
-async fn refused(house: &House, url: &str) -> (u16, String) {
-    let answer = create(house, "Bearer key-a", url).await;
+async fn refused(server: &TestServer, url: &str) -> (u16, String) {
+    let answer = create(server, "Bearer key-a", url).await;
     assert_eq!(answer.json()["errors"][0]["pointer"], "/image_url", "{url}");
     answer.code()
 }
 
-fn guarded(public: Option<&str>) -> House {
-    House::with(|state| {
+fn guarded(public: Option<&str>) -> TestServer {
+    TestServer::with(|state| {
         state.keys = ApiKeys::new([("a", "key-a"), ("b", "key-b")]);
         state.public_url = public.map(|url| url.parse().unwrap());
     })
@@ -55,8 +55,8 @@ async fn a_link_is_known_under_every_spelling_of_its_address() {
         Some("https://layers.example.com"),
         Some("https://layers.example.com/app"),
     ] {
-        let house = guarded(public);
-        let upload = upload(&house, "Bearer key-a").await;
+        let server = guarded(public);
+        let upload = upload(&server, "Bearer key-a").await;
         let url = upload["url"].as_str().unwrap();
         let (address, query) = url.split_once('?').unwrap();
         let (exp, sig) = query.split_once('&').unwrap();
@@ -86,42 +86,42 @@ async fn a_link_is_known_under_every_spelling_of_its_address() {
             ),
             format!("{address}?{exp}&{}", sig.replace("sig=", "%73ig=")),
         ] {
-            assert!(taken(&house, &same).await, "{same}");
+            assert!(taken(&server, &same).await, "{same}");
         }
     }
 }
 
 #[tokio::test]
 async fn layers_and_uploads_by_ticket_are_taken_too() {
-    let house =
-        House::with(|state| state.public_url = Some("https://l.example/app".parse().unwrap()));
-    let layer = BlobKey::Layer(house.row().await, 3, MediaType::Png);
-    house.blobs.put(&layer, png(40, 30).into()).await.unwrap();
-    let url = format!("https://l.example/app{}", house.link(&layer));
-    assert!(taken(&house, &url).await);
+    let server =
+        TestServer::with(|state| state.public_url = Some("https://l.example/app".parse().unwrap()));
+    let layer = BlobKey::Layer(server.row().await, 3, MediaType::Png);
+    server.blobs.put(&layer, png(40, 30).into()).await.unwrap();
+    let url = format!("https://l.example/app{}", server.link(&layer));
+    assert!(taken(&server, &url).await);
 
     let asked = request("POST", "/api/uploads").header("content-type", "application/json");
-    let ticket = house.send(asked.body("{}".into()).unwrap()).await.json();
+    let ticket = server.send(asked.body("{}".into()).unwrap()).await.json();
     let url = ticket["url"].as_str().unwrap();
-    assert_eq!(refused(&house, url).await, (409, "upload_pending".into()));
+    assert_eq!(refused(&server, url).await, (409, "upload_pending".into()));
     let path = url.strip_prefix("https://l.example/app").unwrap();
     let put = request("PUT", path).body(png(30, 20).into()).unwrap();
-    assert_eq!(house.send(put).await.status, StatusCode::NO_CONTENT);
-    assert!(taken(&house, url).await, "the ticket's own link");
-    assert!(taken(&house, url).await, "and again, once it is checked");
+    assert_eq!(server.send(put).await.status, StatusCode::NO_CONTENT);
+    assert!(taken(&server, url).await, "the ticket's own link");
+    assert!(taken(&server, url).await, "and again, once it is checked");
     let id = ticket["upload_id"].as_str().unwrap();
-    let status = house.get(&format!("/api/uploads/{id}")).await.json();
+    let status = server.get(&format!("/api/uploads/{id}")).await.json();
     let url = status["upload"]["url"].as_str().unwrap();
-    assert!(taken(&house, url).await, "the link of what was stored");
+    assert!(taken(&server, url).await, "the link of what was stored");
 }
 
 #[tokio::test]
 async fn a_link_that_was_changed_is_refused_and_never_fetched() {
     for public in [None, Some("https://layers.example.com/app")] {
-        let house = guarded(public);
+        let server = guarded(public);
         let (one, other) = (
-            upload(&house, "Bearer key-a").await,
-            upload(&house, "Bearer key-a").await,
+            upload(&server, "Bearer key-a").await,
+            upload(&server, "Bearer key-a").await,
         );
         let url = one["url"].as_str().unwrap();
         let id = |upload: &Value| upload["upload_id"].as_str().unwrap().to_owned();
@@ -141,80 +141,83 @@ async fn a_link_that_was_changed_is_refused_and_never_fetched() {
             url.replace("/uploads/", "/jobs/"),
         ] {
             assert_eq!(
-                refused(&house, &changed).await,
+                refused(&server, &changed).await,
                 (403, "link_invalid".into()),
                 "{changed}"
             );
         }
         // Of another host nobody can know; the rules for strangers' URLs are asked for it.
         let strange = format!("http://10.0.0.1/{}A", url.splitn(4, '/').nth(3).unwrap());
-        assert!(!taken(&house, &strange).await);
+        assert!(!taken(&server, &strange).await);
         // Whoever sends a password means another server.
         let with_password = url.replace("://", "://me:secret@");
-        assert!(!taken(&house, &with_password).await);
+        assert!(!taken(&server, &with_password).await);
     }
 }
 
 #[tokio::test]
 async fn a_link_whose_time_is_over_or_whose_file_is_gone_is_told_so() {
-    let house = guarded(None);
-    let url = upload(&house, "Bearer key-a").await["url"]
+    let server = guarded(None);
+    let url = upload(&server, "Bearer key-a").await["url"]
         .as_str()
         .unwrap()
         .to_owned();
     let gone = format!(
         "http://lamina.test{}",
-        house.link(&BlobKey::Layer(JobId::new(T0), 0, MediaType::Png))
+        server.link(&BlobKey::Layer(JobId::new(T0), 0, MediaType::Png))
     );
-    assert_eq!(refused(&house, &gone).await, (410, "file_gone".into()));
-    house.clock.advance(DAY);
-    assert_eq!(refused(&house, &url).await, (410, "link_expired".into()));
+    assert_eq!(refused(&server, &gone).await, (410, "file_gone".into()));
+    server.clock.advance(DAY);
+    assert_eq!(refused(&server, &url).await, (410, "link_expired".into()));
     assert_eq!(
-        refused(&house, &format!("{url}A")).await,
+        refused(&server, &format!("{url}A")).await,
         (403, "link_invalid".into())
     );
 }
 
 #[tokio::test]
 async fn a_link_that_reads_is_whoevers_has_it_and_a_tickets_is_its_owners() {
-    let house = guarded(None);
-    let theirs = upload(&house, "Bearer key-b").await;
-    assert!(taken(&house, theirs["url"].as_str().unwrap()).await);
+    let server = guarded(None);
+    let theirs = upload(&server, "Bearer key-b").await;
+    assert!(taken(&server, theirs["url"].as_str().unwrap()).await);
     // By its id alone it stays the owner's.
     let by_id = json!({ "upload_id": theirs["upload_id"] }).to_string();
     let asked = request("POST", "/api/jobs")
         .header("authorization", "Bearer key-a")
         .header("content-type", "application/json");
-    let answer = house.send(asked.body(by_id.into()).unwrap()).await;
+    let answer = server.send(asked.body(by_id.into()).unwrap()).await;
     assert_eq!(answer.code(), (422, "upload_not_found".into()));
 
     let asked = request("POST", "/api/uploads")
         .header("authorization", "Bearer key-b")
         .header("content-type", "application/json");
-    let ticket = house.send(asked.body("{}".into()).unwrap()).await.json();
+    let ticket = server.send(asked.body("{}".into()).unwrap()).await.json();
     let url = ticket["url"].as_str().unwrap();
     let path = url.strip_prefix("http://lamina.test").unwrap();
     let put = request("PUT", path).body(png(30, 20).into()).unwrap();
-    assert_eq!(house.send(put).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(refused(&house, url).await, (422, "upload_not_found".into()));
+    assert_eq!(server.send(put).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        refused(&server, url).await,
+        (422, "upload_not_found".into())
+    );
 }
 
 #[tokio::test]
 async fn a_job_keeps_its_own_copy() {
-    let house = guarded(None);
-    let upload = upload(&house, "Bearer key-a").await;
-    let answer = create(&house, "Bearer key-a", upload["url"].as_str().unwrap()).await;
+    let server = guarded(None);
+    let upload = upload(&server, "Bearer key-a").await;
+    let answer = create(&server, "Bearer key-a", upload["url"].as_str().unwrap()).await;
     let id: JobId = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
     let upload = upload["upload_id"].as_str().unwrap().parse().unwrap();
-    house.blobs.erase_upload(upload).await.unwrap();
+    server.blobs.erase_upload(upload).await.unwrap();
     assert!(
-        house
+        server
             .blobs
             .size(&BlobKey::Source(id, MediaType::Png))
             .await
             .is_ok()
     );
-    let claimed = house
+    let claimed = server
         .store
         .job_claim(
             "t",
@@ -229,8 +232,14 @@ async fn a_job_keeps_its_own_copy() {
 
 #[tokio::test]
 async fn a_layer_may_have_more_bytes_than_a_picture_that_comes_in() {
-    let house = House::with(|state| state.images.max_bytes = 500);
-    let layer = BlobKey::Layer(house.row().await, 0, MediaType::Png);
-    house.blobs.put(&layer, png(60, 60).into()).await.unwrap();
-    assert!(taken(&house, &format!("http://lamina.test{}", house.link(&layer))).await);
+    let server = TestServer::with(|state| state.images.max_bytes = 500);
+    let layer = BlobKey::Layer(server.row().await, 0, MediaType::Png);
+    server.blobs.put(&layer, png(60, 60).into()).await.unwrap();
+    assert!(
+        taken(
+            &server,
+            &format!("http://lamina.test{}", server.link(&layer))
+        )
+        .await
+    );
 }

@@ -7,10 +7,10 @@ use super::*;
 use crate::access::StorageCaps;
 use crate::store::{KeptBytes as _, KeptKind, LAYERS_BYTES};
 
-fn bounded(caps: StorageCaps) -> House {
-    let house = House::new();
-    house.store.bound_storage(caps);
-    house
+fn bounded(caps: StorageCaps) -> TestServer {
+    let server = TestServer::new();
+    server.store.bound_storage(caps);
+    server
 }
 
 fn of_owner(bytes: u64) -> StorageCaps {
@@ -20,7 +20,7 @@ fn of_owner(bytes: u64) -> StorageCaps {
     }
 }
 
-impl House {
+impl TestServer {
     async fn kept(&self, kind: KeptKind) -> u64 {
         self.store.storage_usage(0).await.unwrap().of(kind)
     }
@@ -69,86 +69,86 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
 
 #[tokio::test]
 async fn every_way_in_counts_and_is_closed_beyond_the_bound() {
-    let house = House::new();
-    let first = house.uploaded().await;
+    let server = TestServer::new();
+    let first = server.uploaded().await;
     assert_eq!(first.status, 201, "{:?}", first.body);
     let bytes = first.json()["bytes"].as_u64().unwrap();
-    assert_eq!(house.kept(KeptKind::Upload).await, bytes);
-    house.store.bound_storage(of_owner(2 * bytes - 1));
-    refused(&house.uploaded().await, OWNER);
+    assert_eq!(server.kept(KeptKind::Upload).await, bytes);
+    server.store.bound_storage(of_owner(2 * bytes - 1));
+    refused(&server.uploaded().await, OWNER);
     // What is promised counts as if it had come.
     let ticket = format!(r#"{{"bytes":{bytes}}}"#);
-    refused(&house.ticket(&ticket).await, OWNER);
+    refused(&server.ticket(&ticket).await, OWNER);
     let length = bytes.to_string();
     refused(
-        &house
+        &server
             .tus_begun(&[("upload-length", &length)], Vec::new())
             .await,
         OWNER,
     );
     // A job's source is a second copy, and its layers will want room.
     let of_upload = json!({ "upload_id": first.json()["upload_id"] }).to_string();
-    refused(&house.post_json(of_upload.clone()).await, OWNER);
-    house.store.bound_storage(of_owner(bytes + LAYERS_BYTES));
-    let job = house.post_with_key("k", &of_upload).await;
+    refused(&server.post_json(of_upload.clone()).await, OWNER);
+    server.store.bound_storage(of_owner(bytes + LAYERS_BYTES));
+    let job = server.post_with_key("k", &of_upload).await;
     assert_eq!(job.status, 202, "{:?}", job.body);
-    assert_eq!(house.kept(KeptKind::Source).await, bytes);
+    assert_eq!(server.kept(KeptKind::Source).await, bytes);
     for body in [of_upload.clone(), base64_body(&png(4, 4))] {
-        refused(&house.post_json(body).await, OWNER);
+        refused(&server.post_json(body).await, OWNER);
     }
-    assert_eq!(house.jobs_with_bytes().await.len(), 1);
-    assert_eq!(house.kept_in_all().await, 2 * bytes);
+    assert_eq!(server.jobs_with_bytes().await.len(), 1);
+    assert_eq!(server.kept_in_all().await, 2 * bytes);
     // A repeated create is answered all the same.
-    assert_eq!(house.post_with_key("k", &of_upload).await.status, 202);
+    assert_eq!(server.post_with_key("k", &of_upload).await.status, 202);
     // The bytes of what goes are counted until they are gone.
     let id = job.json()["job_id"].as_str().unwrap().to_owned();
-    house.delete(&format!("/api/jobs/{id}")).await;
-    assert_eq!(house.kept(KeptKind::Source).await, bytes);
-    let (id, now) = (id.parse().unwrap(), house.clock.now());
-    house.store.job_erased(id, now).await.unwrap();
-    assert_eq!(house.kept_in_all().await, bytes);
-    assert_eq!(house.post_json(of_upload).await.status, 202);
+    server.delete(&format!("/api/jobs/{id}")).await;
+    assert_eq!(server.kept(KeptKind::Source).await, bytes);
+    let (id, now) = (id.parse().unwrap(), server.clock.now());
+    server.store.job_erased(id, now).await.unwrap();
+    assert_eq!(server.kept_in_all().await, bytes);
+    assert_eq!(server.post_json(of_upload).await.status, 202);
 }
 
 #[tokio::test]
 async fn what_nobody_has_looked_at_has_a_bound_of_its_own() {
-    let house = bounded(StorageCaps {
+    let server = bounded(StorageCaps {
         incoming_bytes: Some(100),
         ..StorageCaps::default()
     });
-    let ticket = house.ticket(r#"{"bytes":60}"#).await;
+    let ticket = server.ticket(r#"{"bytes":60}"#).await;
     assert_eq!(ticket.status, 201);
-    refused(&house.ticket(r#"{"bytes":41}"#).await, OWNER);
+    refused(&server.ticket(r#"{"bytes":41}"#).await, OWNER);
     refused(
-        &house
+        &server
             .tus_begun(&[("upload-length", "41")], Vec::new())
             .await,
         OWNER,
     );
-    let tus = house
+    let tus = server
         .tus_begun(&[("upload-length", "40")], Vec::new())
         .await;
     assert_eq!(tus.status, 201);
     // Checked pictures are not concerned.
-    assert_eq!(house.uploaded().await.status, 201);
+    assert_eq!(server.uploaded().await.status, 201);
     let path = tus.header("location").to_owned();
     let end = request("DELETE", &path).header("tus-resumable", "1.0.0");
-    let ended = house.send(end.body(Body::empty()).unwrap()).await;
+    let ended = server.send(end.body(Body::empty()).unwrap()).await;
     assert_eq!(ended.status, 204);
-    assert_eq!(house.kept(KeptKind::Incoming).await, 60);
+    assert_eq!(server.kept(KeptKind::Incoming).await, 60);
 }
 
 #[tokio::test]
 async fn a_size_that_is_told_late_is_counted_before_its_bytes_come() {
-    let house = bounded(StorageCaps {
+    let server = bounded(StorageCaps {
         incoming_bytes: Some(100),
         ..StorageCaps::default()
     });
     // Resumable, part by part.
     let deferred = [("upload-defer-length", "1")];
-    let begun = house.tus_begun(&deferred, vec![7; 60]).await;
+    let begun = server.tus_begun(&deferred, vec![7; 60]).await;
     assert_eq!(begun.status, 201, "{:?}", begun.body);
-    assert_eq!(house.kept(KeptKind::Incoming).await, 60);
+    assert_eq!(server.kept(KeptKind::Incoming).await, 60);
     let path = begun.header("location").to_owned();
     let part = |offset: usize, more: &[(&str, &str)], body: Body| {
         let part = request("PATCH", &path)
@@ -160,70 +160,71 @@ async fn a_size_that_is_told_late_is_counted_before_its_bytes_come() {
             .fold(part, |request, (name, value)| request.header(*name, *value));
         part.body(body).unwrap()
     };
-    refused(&house.send(part(60, &[], vec![7; 41].into())).await, OWNER);
+    refused(&server.send(part(60, &[], vec![7; 41].into())).await, OWNER);
     // Nobody knows how long this one is.
     let chunk = Ok::<_, std::convert::Infallible>(Bytes::from_static(b"x"));
     let unknown = Body::from_stream(futures_util::stream::iter([chunk]));
-    refused(&house.send(part(60, &[], unknown)).await, OWNER);
+    refused(&server.send(part(60, &[], unknown)).await, OWNER);
     let declares = [("upload-length", "101")];
     refused(
-        &house.send(part(60, &declares, vec![7; 1].into())).await,
+        &server.send(part(60, &declares, vec![7; 1].into())).await,
         OWNER,
     );
-    assert_eq!(house.kept(KeptKind::Incoming).await, 60);
-    let last = house.send(part(60, &[("upload-length", "70")], vec![7; 10].into()));
+    assert_eq!(server.kept(KeptKind::Incoming).await, 60);
+    let last = server.send(part(60, &[("upload-length", "70")], vec![7; 10].into()));
     assert_eq!(last.await.status, 204);
-    assert_eq!(house.kept(KeptKind::Incoming).await, 70);
+    assert_eq!(server.kept(KeptKind::Incoming).await, 70);
     // A ticket, in one body; what did not come whole is not counted.
-    let ticket = house.ticket("{}").await.json();
-    assert_eq!(house.kept(KeptKind::Incoming).await, 70);
+    let ticket = server.ticket("{}").await.json();
+    assert_eq!(server.kept(KeptKind::Incoming).await, 70);
     let link = ticket["url"].as_str().unwrap();
     let put = |body: Vec<u8>| {
         let put = request("PUT", link.strip_prefix("http://lamina.test").unwrap());
         put.body(body.into()).unwrap()
     };
-    refused(&house.send(put(vec![7; 31])).await, OWNER);
-    assert_eq!(house.kept(KeptKind::Incoming).await, 70);
-    refused(&house.send(put(Vec::new())).await, (422, "image_empty"));
-    assert_eq!(house.kept(KeptKind::Incoming).await, 70);
-    assert_eq!(house.send(put(vec![7; 30])).await.status, 204);
-    assert_eq!(house.kept(KeptKind::Incoming).await, 100);
+    refused(&server.send(put(vec![7; 31])).await, OWNER);
+    assert_eq!(server.kept(KeptKind::Incoming).await, 70);
+    refused(&server.send(put(Vec::new())).await, (422, "image_empty"));
+    assert_eq!(server.kept(KeptKind::Incoming).await, 70);
+    assert_eq!(server.send(put(vec![7; 30])).await.status, 204);
+    assert_eq!(server.kept(KeptKind::Incoming).await, 100);
 }
 
 #[tokio::test]
 async fn many_at_once_do_not_get_past_the_bound() {
-    let house = House::with(|state| {
+    let server = TestServer::with(|state| {
         state.pool = Pool::new(PoolSize {
             threads: 2,
             megapixels: 8,
             queue: 1000,
         });
     });
-    let bytes = house.uploaded().await.json()["bytes"].as_u64().unwrap();
-    house.store.bound_storage(of_owner(5 * bytes + 1));
-    let house = Arc::new(house);
+    let bytes = server.uploaded().await.json()["bytes"].as_u64().unwrap();
+    server.store.bound_storage(of_owner(5 * bytes + 1));
+    let server = Arc::new(server);
     let tries = (0..40).map(|_| {
-        let house = Arc::clone(&house);
-        tokio::spawn(async move { house.uploaded().await.status.as_u16() })
+        let server = Arc::clone(&server);
+        tokio::spawn(async move { server.uploaded().await.status.as_u16() })
     });
     let tried = futures_util::future::join_all(tries).await;
     let mut statuses: Vec<_> = tried.into_iter().map(Result::unwrap).collect();
     statuses.sort_unstable();
     let expected = [[201; 4].as_slice(), &[507; 36]].concat();
     assert_eq!(statuses, expected);
-    assert_eq!(house.kept_in_all().await, 5 * bytes);
+    assert_eq!(server.kept_in_all().await, 5 * bytes);
     // Nothing of the others is left.
-    assert_eq!(house.blobs.owners().await.unwrap().uploads.len(), 5);
+    assert_eq!(server.blobs.owners().await.unwrap().uploads.len(), 5);
 }
 
 #[tokio::test]
 async fn all_owners_together_have_a_bound_and_each_its_own() {
-    let house = House::with(|state| state.keys = ApiKeys::new([("a", "a-key"), ("b", "b-key")]));
+    let server =
+        TestServer::with(|state| state.keys = ApiKeys::new([("a", "a-key"), ("b", "b-key")]));
     let ticket = |key: &'static str, bytes: u64| {
         let body = format!(r#"{{"bytes":{bytes}}}"#);
-        house.with_key(key, "POST", "/api/uploads", body)
+        server.with_key(key, "POST", "/api/uploads", body)
     };
-    house.store.bound_storage(StorageCaps {
+    server.store.bound_storage(StorageCaps {
         total_bytes: Some(100),
         owner_bytes: Some(60),
         incoming_bytes: None,
@@ -232,7 +233,7 @@ async fn all_owners_together_have_a_bound_and_each_its_own() {
     refused(&ticket("a-key", 1).await, OWNER);
     refused(&ticket("b-key", 41).await, TOTAL);
     assert_eq!(ticket("b-key", 40).await.status, 201);
-    let usage = house.store.storage_usage(9).await.unwrap();
+    let usage = server.store.storage_usage(9).await.unwrap();
     let owners: Vec<_> = usage
         .owners
         .iter()

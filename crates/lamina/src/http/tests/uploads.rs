@@ -21,30 +21,30 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-async fn upload_form(house: &House, parts: &[(&str, &[u8])]) -> Answer {
+async fn upload_form(server: &TestServer, parts: &[(&str, &[u8])]) -> Answer {
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
     let request = request("POST", "/api/upload").header("content-type", kind);
-    house.send(request.body(form(parts).into()).unwrap()).await
+    server.send(request.body(form(parts).into()).unwrap()).await
 }
 
-async fn upload_raw(house: &House, kind: Option<&str>, file: Vec<u8>) -> Answer {
+async fn upload_raw(server: &TestServer, kind: Option<&str>, file: Vec<u8>) -> Answer {
     let mut request = request("POST", "/api/upload");
     if let Some(kind) = kind {
         request = request.header("content-type", kind);
     }
-    house.send(request.body(file.into()).unwrap()).await
+    server.send(request.body(file.into()).unwrap()).await
 }
 
-fn spool_is_empty(house: &House) -> bool {
-    let spool = house.folder.path().join("spool");
+fn spool_is_empty(server: &TestServer) -> bool {
+    let spool = server.folder.path().join("spool");
     std::fs::read_dir(spool).unwrap().next().is_none()
 }
 
 #[tokio::test]
 async fn a_form_with_a_file_is_stored_and_its_link_opens() {
-    let house = House::with(|state| state.limits.memory_bytes = 64);
+    let server = TestServer::with(|state| state.limits.memory_bytes = 64);
     let file = png(30, 20);
-    let answer = upload_form(&house, &[("note", b"hello"), ("file", &file)]).await;
+    let answer = upload_form(&server, &[("note", b"hello"), ("file", &file)]).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
     let mut shown = answer.calm();
     shown = shown.replace(&file.len().to_string(), "<bytes>");
@@ -60,24 +60,24 @@ async fn a_form_with_a_file_is_stored_and_its_link_opens() {
     }
     "#);
     let url = answer.json()["url"].as_str().unwrap().to_owned();
-    let opened = house
+    let opened = server
         .get(url.strip_prefix("http://lamina.test").unwrap())
         .await;
     assert_eq!(opened.status, StatusCode::OK);
     assert_eq!(opened.body, file);
-    assert!(spool_is_empty(&house));
+    assert!(spool_is_empty(&server));
 }
 
 #[tokio::test]
 async fn a_raw_picture_is_known_by_its_bytes_whatever_its_header_says() {
-    let house = House::new();
+    let server = TestServer::new();
     for kind in [
         None,
         Some("image/png"),
         Some("image/jpeg"),
         Some("application/octet-stream"),
     ] {
-        let answer = upload_raw(&house, kind, png(4, 4)).await;
+        let answer = upload_raw(&server, kind, png(4, 4)).await;
         assert_eq!(answer.status, StatusCode::CREATED);
         assert_eq!(answer.json()["content_type"], "image/png");
     }
@@ -85,7 +85,7 @@ async fn a_raw_picture_is_known_by_its_bytes_whatever_its_header_says() {
 
 #[tokio::test]
 async fn a_phones_file_is_known_by_its_bytes_whatever_its_name_says() {
-    let house = House::new();
+    let server = TestServer::new();
     let send = async |name: &str, file: &[u8]| {
         let head = format!(
             "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; \
@@ -95,7 +95,7 @@ async fn a_phones_file_is_known_by_its_bytes_whatever_its_name_says() {
         let body = [head.as_bytes(), file, tail.as_bytes()].concat();
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let request = request("POST", "/api/upload").header("content-type", kind);
-        house.send(request.body(body.into()).unwrap()).await
+        server.send(request.body(body.into()).unwrap()).await
     };
     let answer = send("IMG_0001.HEIC", &png(4, 4)).await;
     assert_eq!(answer.status, StatusCode::CREATED);
@@ -110,38 +110,38 @@ async fn a_phones_file_is_known_by_its_bytes_whatever_its_name_says() {
 
 #[tokio::test]
 async fn a_job_can_be_made_of_an_upload_more_than_once() {
-    let house = House::new();
+    let server = TestServer::new();
     let file = png(8, 8);
-    let upload = upload_raw(&house, None, file.clone()).await.json();
+    let upload = upload_raw(&server, None, file.clone()).await.json();
     let body = serde_json::json!({"upload_id": upload["upload_id"]}).to_string();
     for _ in 0..2 {
-        let answer = house.post_json(body.clone()).await;
+        let answer = server.post_json(body.clone()).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED);
         let id = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
-        let stored = house.blobs.get(&BlobKey::Source(id, MediaType::Png)).await;
+        let stored = server.blobs.get(&BlobKey::Source(id, MediaType::Png)).await;
         assert_eq!(stored.unwrap(), file);
     }
 }
 
 #[tokio::test]
 async fn an_upload_that_is_unknown_or_expired_makes_no_job() {
-    let house = House::new();
-    let upload = upload_raw(&house, None, png(8, 8)).await.json();
+    let server = TestServer::new();
+    let upload = upload_raw(&server, None, png(8, 8)).await.json();
     let body = serde_json::json!({"upload_id": upload["upload_id"]}).to_string();
-    house.clock.advance(DAY);
-    let answer = house.post_json(body).await;
+    server.clock.advance(DAY);
+    let answer = server.post_json(body).await;
     assert_eq!(answer.code(), (422, "upload_not_found".into()));
     assert_eq!(answer.json()["errors"][0]["pointer"], "/upload_id");
 }
 
 #[tokio::test]
 async fn a_form_without_a_file_or_with_two_is_refused() {
-    let house = House::new();
+    let server = TestServer::new();
     for parts in [
         vec![("picture", &b"x"[..])],
         vec![("file", b"x"), ("file", b"y")],
     ] {
-        let answer = upload_form(&house, &parts).await;
+        let answer = upload_form(&server, &parts).await;
         assert_eq!(answer.code(), (422, "invalid_fields".into()));
         assert_eq!(answer.json()["errors"][0]["pointer"], "/file");
     }
@@ -149,10 +149,10 @@ async fn a_form_without_a_file_or_with_two_is_refused() {
 
 #[tokio::test]
 async fn a_broken_form_is_told_from_a_cut_one() {
-    let house = House::new();
+    let server = TestServer::new();
     let send = async |kind: &str, body: Vec<u8>| {
         let request = request("POST", "/api/upload").header("content-type", kind);
-        house.send(request.body(body.into()).unwrap()).await.code()
+        server.send(request.body(body.into()).unwrap()).await.code()
     };
     let good = form(&[("file", &png(4, 4))]);
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
@@ -164,36 +164,36 @@ async fn a_broken_form_is_told_from_a_cut_one() {
 
 #[tokio::test]
 async fn a_picture_above_the_limit_is_refused_in_both_forms_and_leaves_nothing() {
-    let house = House::with(|state| {
+    let server = TestServer::with(|state| {
         state.images.max_bytes = 500;
         state.limits.memory_bytes = 64;
     });
     let file = png(40, 40);
     assert!(file.len() > 500 && file.len() < 60_000);
-    let raw = upload_raw(&house, None, file.clone()).await;
-    let form = upload_form(&house, &[("file", &file)]).await;
+    let raw = upload_raw(&server, None, file.clone()).await;
+    let form = upload_form(&server, &[("file", &file)]).await;
     for answer in [raw, form] {
         assert_eq!(answer.code(), (413, "image_too_many_bytes".into()));
         assert_eq!(answer.header("connection"), "close");
     }
-    assert!(house.blobs.owners().await.unwrap().uploads.is_empty());
-    assert!(spool_is_empty(&house));
+    assert!(server.blobs.owners().await.unwrap().uploads.is_empty());
+    assert!(spool_is_empty(&server));
 }
 
 #[tokio::test]
 async fn an_empty_upload_and_one_that_is_no_picture_are_refused() {
-    let house = House::new();
+    let server = TestServer::new();
     assert_eq!(
-        upload_raw(&house, None, Vec::new()).await.code(),
+        upload_raw(&server, None, Vec::new()).await.code(),
         (422, "image_empty".into())
     );
     let page = b"<!doctype html><title>x</title>".to_vec();
-    let answer = upload_raw(&house, Some("image/png"), page).await;
+    let answer = upload_raw(&server, Some("image/png"), page).await;
     assert_eq!(answer.code(), (415, "image_format_unsupported".into()));
 }
 
 /// A form of one part with this disposition, and what stands around it.
-async fn upload_disposed(house: &House, disposition: &[u8], more: &str) -> Answer {
+async fn upload_disposed(server: &TestServer, disposition: &[u8], more: &str) -> Answer {
     let mut body = format!("{more}--{BOUNDARY}\r\nContent-Disposition: ").into_bytes();
     body.extend(disposition);
     body.extend(b"\r\n\r\n");
@@ -201,12 +201,12 @@ async fn upload_disposed(house: &House, disposition: &[u8], more: &str) -> Answe
     body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
     let kind = format!("Multipart/Form-Data; charset=utf-8; Boundary=\"{BOUNDARY}\"");
     let request = request("POST", "/api/upload").header("content-type", kind);
-    house.send(request.body(body.into()).unwrap()).await
+    server.send(request.body(body.into()).unwrap()).await
 }
 
 #[tokio::test]
 async fn a_part_named_file_is_found_however_its_library_writes_it() {
-    let house = House::new();
+    let server = TestServer::new();
     for disposition in [
         &b"form-data; name=\"file\""[..],
         b"form-data; name=file",
@@ -219,7 +219,7 @@ async fn a_part_named_file_is_found_however_its_library_writes_it() {
         b"form-data; name=\"file\"; filename=\"a\\\"b;c.png\"",
         b"form-data; name=\"file\"; filename=\"C:\\pictures\\a.png\"",
     ] {
-        let answer = upload_disposed(&house, disposition, "").await;
+        let answer = upload_disposed(&server, disposition, "").await;
         let shown = String::from_utf8_lossy(disposition);
         assert_eq!(
             answer.status,
@@ -230,24 +230,24 @@ async fn a_part_named_file_is_found_however_its_library_writes_it() {
     }
     let before =
         format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"note\"\r\n\r\nhello\r\n");
-    let answer = upload_disposed(&house, b"form-data; name=\"file\"", &before).await;
+    let answer = upload_disposed(&server, b"form-data; name=\"file\"", &before).await;
     assert_eq!(answer.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn a_form_without_the_part_or_the_boundary_is_told_what_is_missing() {
-    let house = House::new();
+    let server = TestServer::new();
     let detail = |answer: Answer| {
         let code = answer.code().1;
         (code, answer.json()["detail"].as_str().unwrap().to_owned())
     };
-    let (code, said) = detail(upload_form(&house, &[("image", b"x"), ("note", b"y")]).await);
+    let (code, said) = detail(upload_form(&server, &[("image", b"x"), ("note", b"y")]).await);
     assert_eq!(code, "invalid_fields");
     assert!(
         said.contains("\"file\"") && said.contains("got image, note"),
         "{said}"
     );
-    let (code, said) = detail(upload_raw(&house, Some("multipart/form-data"), form(&[])).await);
+    let (code, said) = detail(upload_raw(&server, Some("multipart/form-data"), form(&[])).await);
     assert_eq!(code, "invalid_multipart");
     assert!(
         said.contains("boundary") && said.contains("HTTP library"),

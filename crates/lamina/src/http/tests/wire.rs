@@ -9,34 +9,38 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// A house with a front door.
+/// A server with a front door.
 pub(super) struct Server {
-    house: House,
+    app: TestServer,
     address: SocketAddr,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
 
 impl Server {
-    pub(super) async fn start(house: House, limits: ConnectionLimits) -> Self {
-        Self::with_budget(house, limits, 1 << 20).await
+    pub(super) async fn start(app: TestServer, limits: ConnectionLimits) -> Self {
+        Self::with_budget(app, limits, 1 << 20).await
     }
 
     /// The same with so many bytes for bodies.
-    pub(super) async fn with_budget(house: House, limits: ConnectionLimits, bodies: u64) -> Self {
+    pub(super) async fn with_budget(
+        app: TestServer,
+        limits: ConnectionLimits,
+        bodies: u64,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(
             listener,
-            house.router.clone(),
+            app.router.clone(),
             limits,
             BodyBudget::new(bodies),
             crate::metrics::RequestMetrics::default(),
             stop.clone(),
         ));
         Self {
-            house,
+            app,
             address,
             stop,
             served,
@@ -60,7 +64,7 @@ impl Server {
     }
 }
 
-/// The answer with the code of a full house; the test of places sees when it is given.
+/// The answer with the code of a full server; the test of places sees when it is given.
 pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
     let response = axum::response::IntoResponse::into_response(ApiError::TooManyConnections);
     let (parts, body) = response.into_parts();
@@ -105,7 +109,7 @@ fn upload_head(length: usize) -> String {
 
 #[tokio::test]
 async fn half_a_header_is_answered_408_and_closed() {
-    let server = Server::start(House::new(), quick()).await;
+    let server = Server::start(TestServer::new(), quick()).await;
     let answer = server.exchange(b"GET /healthz HTTP/1.1\r\nhost: lam").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("connection: close"));
@@ -118,7 +122,7 @@ async fn half_a_header_is_answered_408_and_closed() {
 
 #[tokio::test]
 async fn a_header_that_drips_does_not_last_longer() {
-    let server = Server::start(House::new(), quick()).await;
+    let server = Server::start(TestServer::new(), quick()).await;
     let socket = server.connect().await;
     let (mut reading, mut writing) = socket.into_split();
     let drip = async {
@@ -143,7 +147,7 @@ async fn a_header_that_drips_does_not_last_longer() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_is_closed_without_a_word() {
-    let server = Server::start(House::new(), quick()).await;
+    let server = Server::start(TestServer::new(), quick()).await;
     assert_eq!(server.exchange(b"").await, "");
     // Half of HTTP/2's greeting has no time limit in the protocol, so it is none of ours.
     assert_eq!(server.exchange(b"PRI * HTTP/2.0\r\n").await, "");
@@ -152,7 +156,7 @@ async fn a_client_that_says_nothing_is_closed_without_a_word() {
 
 #[tokio::test]
 async fn a_connection_is_kept_between_requests_and_not_for_ever() {
-    let server = Server::start(House::new(), quick()).await;
+    let server = Server::start(TestServer::new(), quick()).await;
     let mut socket = server.connect().await;
     for _ in 0..3 {
         socket
@@ -167,8 +171,8 @@ async fn a_connection_is_kept_between_requests_and_not_for_ever() {
 
 #[tokio::test]
 async fn an_upload_that_falls_silent_is_answered_408_and_closed() {
-    let house = House::with(|state| state.limits.upload_idle = Duration::from_millis(100));
-    let server = Server::start(house, quick()).await;
+    let app = TestServer::with(|state| state.limits.upload_idle = Duration::from_millis(100));
+    let server = Server::start(app, quick()).await;
     let answer = server
         .exchange((upload_head(1000) + "some").as_bytes())
         .await;
@@ -180,8 +184,8 @@ async fn an_upload_that_falls_silent_is_answered_408_and_closed() {
 
 #[tokio::test]
 async fn a_body_that_drips_ends_with_its_whole_time() {
-    let house = House::with(|state| state.limits.json_total = Duration::from_millis(200));
-    let server = Server::start(house, quick()).await;
+    let app = TestServer::with(|state| state.limits.json_total = Duration::from_millis(200));
+    let server = Server::start(app, quick()).await;
     let socket = server.connect().await;
     let (mut reading, mut writing) = socket.into_split();
     let head = "POST /api/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
@@ -204,7 +208,7 @@ async fn a_body_that_drips_ends_with_its_whole_time() {
 
 #[tokio::test]
 async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
-    let house = House::with(|state| {
+    let app = TestServer::with(|state| {
         state.limits.memory_bytes = 16;
         state.limits.upload_idle = Duration::from_secs(3600);
     });
@@ -212,16 +216,16 @@ async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
         drain: Duration::from_secs(3600),
         ..quick()
     };
-    let server = Server::start(house, limits).await;
+    let server = Server::start(app, limits).await;
     for _ in 0..5 {
         let mut socket = server.connect().await;
         let part = upload_head(100_000) + &"x".repeat(50_000);
         socket.write_all(part.as_bytes()).await.unwrap();
         drop(socket);
     }
-    let (address, spool) = (server.address, server.house.folder.path().join("spool"));
+    let (address, spool) = (server.address, server.app.folder.path().join("spool"));
     // Stopping waits for every connection, so their handlers are over.
-    let (blobs, _folder) = (server.house.blobs.clone(), &server.house.folder);
+    let (blobs, _folder) = (server.app.blobs.clone(), &server.app.folder);
     server.stop.cancel();
     server.served.await.unwrap();
     assert_eq!(std::fs::read_dir(spool).unwrap().count(), 0);
@@ -231,8 +235,8 @@ async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
-    let house = House::with(|state| state.images.max_bytes = 1000);
-    let server = Server::start(house, quick()).await;
+    let app = TestServer::with(|state| state.images.max_bytes = 1000);
+    let server = Server::start(app, quick()).await;
     let file = png(4, 4);
     let expect = "expect: 100-continue\r\n\r\n";
     let head = upload_head(file.len()).replacen("\r\n\r\n", &format!("\r\n{expect}"), 1);
@@ -253,8 +257,8 @@ async fn a_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not() {
 
 #[tokio::test]
 async fn a_client_that_sends_all_before_it_reads_still_gets_the_refusal() {
-    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
-    let server = Server::start(house, ConnectionLimits::default()).await;
+    let app = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key")]));
+    let server = Server::start(app, ConnectionLimits::default()).await;
     let mut socket = server.connect().await;
     let body = vec![b'x'; 40 << 20];
     socket
@@ -272,8 +276,8 @@ async fn a_client_that_sends_all_before_it_reads_still_gets_the_refusal() {
 
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_body_says_that_the_connection_ends() {
-    let house = House::with(|state| state.keys = ApiKeys::new([("app", "key")]));
-    let server = Server::start(house, ConnectionLimits::default()).await;
+    let app = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key")]));
+    let server = Server::start(app, ConnectionLimits::default()).await;
     let (small, large) = (b"x".repeat(9), b"x".repeat(1 << 20));
     for body in [&small, &large] {
         let mut socket = server.connect().await;
@@ -305,15 +309,14 @@ async fn a_reader_that_takes_nothing_is_let_go() {
         drain: Duration::from_secs(3600),
         ..quick()
     };
-    let house = House::new();
-    let key = BlobKey::Source(house.row().await, MediaType::Png);
-    house
-        .blobs
+    let app = TestServer::new();
+    let key = BlobKey::Source(app.row().await, MediaType::Png);
+    app.blobs
         .put(&key, Bytes::from(vec![7; 16 << 20]))
         .await
         .unwrap();
-    let link = house.link(&key);
-    let server = Server::start(house, limits).await;
+    let link = app.link(&key);
+    let server = Server::start(app, limits).await;
     let mut socket = server.connect().await;
     socket
         .write_all(format!("GET {link} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())
@@ -332,7 +335,7 @@ async fn two_hundred_slow_connections_are_freed_for_those_that_wait() {
         connections: 200,
         ..quick()
     };
-    let server = Server::start(House::new(), limits).await;
+    let server = Server::start(TestServer::new(), limits).await;
     let mut slow = Vec::new();
     for _ in 0..200 {
         let mut socket = server.connect().await;
@@ -364,7 +367,7 @@ async fn a_full_house_lets_an_idle_connection_go_for_the_next_and_answers_for_it
         header_read: Duration::from_secs(3600),
         ..quick()
     };
-    let server = Server::start(House::new(), limits).await;
+    let server = Server::start(TestServer::new(), limits).await;
     // Two that say nothing, and one that asks: the one that was there first goes.
     let (mut first, second) = (server.connect().await, server.connect().await);
     let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: lamina.test\r\n\r\n");
@@ -408,7 +411,7 @@ async fn a_stop_ends_idle_connections_and_lets_a_running_request_finish() {
         drain: Duration::from_secs(3600),
         ..ConnectionLimits::default()
     };
-    let server = Server::start(House::new(), limits).await;
+    let server = Server::start(TestServer::new(), limits).await;
     let mut fresh = server.connect().await;
     let mut idle = server.connect().await;
     idle.write_all(b"HEAD /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -439,7 +442,7 @@ async fn a_request_that_outlasts_the_grace_is_cut_off() {
         drain: Duration::from_millis(100),
         ..ConnectionLimits::default()
     };
-    let server = Server::start(House::new(), limits).await;
+    let server = Server::start(TestServer::new(), limits).await;
     let mut socket = server.connect().await;
     socket
         .write_all((upload_head(1000) + "some").as_bytes())
@@ -451,7 +454,7 @@ async fn a_request_that_outlasts_the_grace_is_cut_off() {
 
 #[tokio::test]
 async fn http_2_without_tls_is_spoken_as_well() {
-    let server = Server::start(House::new(), quick()).await;
+    let server = Server::start(TestServer::new(), quick()).await;
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
         .no_proxy()
@@ -467,7 +470,7 @@ async fn http_2_without_tls_is_spoken_as_well() {
 
 #[tokio::test]
 async fn a_header_block_without_an_end_is_refused() {
-    let server = Server::start(House::new(), ConnectionLimits::default()).await;
+    let server = Server::start(TestServer::new(), ConnectionLimits::default()).await;
     let mut socket = server.connect().await;
     let line = format!("x: {}\r\n", "y".repeat(8000));
     let _ = socket.write_all(b"GET / HTTP/1.1\r\n").await;
@@ -511,14 +514,14 @@ fn a_process_without_descriptors_accepts_again_as_soon_as_it_has_one() {
 async fn without_descriptors() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (house, stop, log) = (
-        House::new(),
+    let (app, stop, log) = (
+        TestServer::new(),
         CancellationToken::new(),
         observe::Log::default(),
     );
     let served = serve(
         listener,
-        house.router.clone(),
+        app.router.clone(),
         quick(),
         BodyBudget::new(1 << 20),
         crate::metrics::RequestMetrics::default(),

@@ -4,18 +4,18 @@ use super::*;
 
 #[tokio::test]
 async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
-    let house = operated();
-    let failed = created(&house, "local").await;
-    house.fail(FailureCode::SourceLost).await;
-    house.clock.advance(Duration::from_secs(1));
-    let waiting = created(&house, "fal").await;
-    let (other, _) = house.new_key(r#"{"name":"web"}"#).await;
-    house.clock.advance(Duration::from_secs(1));
+    let server = operated();
+    let failed = created(&server, "local").await;
+    server.fail(FailureCode::SourceLost).await;
+    server.clock.advance(Duration::from_secs(1));
+    let waiting = created(&server, "fal").await;
+    let (other, _) = server.new_key(r#"{"name":"web"}"#).await;
+    server.clock.advance(Duration::from_secs(1));
     let body = r#"{"image_url":"https://example.com/a.png"}"#;
-    let made = house.with_key(&other, "POST", "/api/jobs", body).await;
+    let made = server.with_key(&other, "POST", "/api/jobs", body).await;
     let others: JobId = made.json()["job_id"].as_str().unwrap().parse().unwrap();
     let list = async |query: &str| {
-        let page = house
+        let page = server
             .admin("GET", &format!("/api/admin/jobs?{query}"), "")
             .await;
         assert_eq!(page.status, 200, "{query}: {:?}", page.body);
@@ -50,7 +50,7 @@ async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
         "colour=red",
         "owner=",
     ] {
-        let answer = house
+        let answer = server
             .admin("GET", &format!("/api/admin/jobs?{wrong}"), "")
             .await;
         assert_eq!(answer.code(), (422, "invalid_query".into()), "{wrong}");
@@ -59,13 +59,13 @@ async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
 
 #[tokio::test]
 async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
-    let house = operated();
+    let server = operated();
     let body =
         r#"{"image_url":"https://example.com/secret.png","prompt":"a secret","engine":"fal"}"#;
-    let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+    let made = server.with_key("app-key", "POST", "/api/jobs", body).await;
     let id = made.json()["job_id"].as_str().unwrap().to_owned();
-    submitted_and_lost(&house).await;
-    let detail = house
+    submitted_and_lost(&server).await;
+    let detail = server
         .admin("GET", &format!("/api/admin/jobs/{id}"), "")
         .await;
     assert!(!String::from_utf8_lossy(&detail.body).contains("secret"));
@@ -103,7 +103,7 @@ async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
       "total_ms": 0
     }
     "#);
-    let unknown = house
+    let unknown = server
         .admin("GET", &format!("/api/admin/jobs/{}", JobId::new(T0)), "")
         .await;
     assert_eq!(unknown.code(), (404, "job_not_found".into()));
@@ -111,93 +111,93 @@ async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
 
 #[tokio::test]
 async fn a_failed_job_begins_anew_for_its_owner() {
-    let house = operated();
-    let id = created(&house, "local").await;
+    let server = operated();
+    let id = created(&server, "local").await;
     let path = format!("/api/jobs/{id}");
-    house.fail(FailureCode::SourceLost).await;
-    let before = house.with_key("app-key", "GET", &path, "").await;
+    server.fail(FailureCode::SourceLost).await;
+    let before = server.with_key("app-key", "GET", &path, "").await;
     assert_eq!(before.json()["status"], "failed");
-    let retried = house
+    let retried = server
         .admin("POST", &format!("/api/admin/jobs/{id}/retry"), "{}")
         .await;
     assert_eq!(
         (retried.status.as_u16(), &retried.json()["state"]),
         (202, &"prepare".into())
     );
-    let after = house.with_key("app-key", "GET", &path, "").await;
+    let after = server.with_key("app-key", "GET", &path, "").await;
     assert_eq!(after.json()["status"], "pending");
     assert_eq!(after.json()["error"], Value::Null);
-    house.lease(Phase::Prepare).await;
+    server.lease(Phase::Prepare).await;
 }
 
 #[tokio::test]
 async fn what_may_have_been_paid_is_paid_again_only_when_told() {
-    let house = operated();
-    let id = created(&house, "fal").await;
-    submitted_and_lost(&house).await;
+    let server = operated();
+    let id = created(&server, "fal").await;
+    submitted_and_lost(&server).await;
     let retry = format!("/api/admin/jobs/{id}/retry");
-    let refused = house.admin("POST", &retry, r#"{"pay_again":false}"#).await;
+    let refused = server.admin("POST", &retry, r#"{"pay_again":false}"#).await;
     assert_eq!(refused.code(), (409, "payment_unknown".into()));
-    let again = house.admin("POST", &retry, r#"{"pay_again":true}"#).await;
+    let again = server.admin("POST", &retry, r#"{"pay_again":true}"#).await;
     assert_eq!(again.status, 202);
-    let (_, nonce) = house.opened().await;
-    let now = house.clock.now();
+    let (_, nonce) = server.opened().await;
+    let now = server.clock.now();
     let refused = SubmissionState::Refused;
-    house
+    server
         .store
         .submission_close(&nonce, refused, None, now)
         .await
         .unwrap();
-    let stats = house.admin("GET", "/api/admin/stats", "").await.json();
+    let stats = server.admin("GET", "/api/admin/stats", "").await.json();
     assert_eq!(
         (&stats["usd_today"], &stats["unknown_submissions"]),
         (&0.05.into(), &1.into())
     );
     for wrong in ["", "[]", r#"{"pay_again":"yes"}"#, r#"{"again":true}"#] {
-        let answer = house.admin("POST", &retry, wrong).await;
+        let answer = server.admin("POST", &retry, wrong).await;
         assert!(matches!(answer.status.as_u16(), 400 | 422), "{wrong}");
     }
 }
 
 #[tokio::test]
 async fn an_operator_deletes_a_job_as_its_owner_would() {
-    let house = operated();
-    let id = created(&house, "local").await;
+    let server = operated();
+    let id = created(&server, "local").await;
     let path = format!("/api/admin/jobs/{id}");
-    assert_eq!(house.admin("DELETE", &path, "").await.status, 204);
+    assert_eq!(server.admin("DELETE", &path, "").await.status, 204);
     assert_eq!(
-        house.admin("DELETE", &path, "").await.code(),
+        server.admin("DELETE", &path, "").await.code(),
         (410, "job_deleted".into())
     );
-    let seen = house
+    let seen = server
         .with_key("app-key", "GET", &format!("/api/jobs/{id}"), "")
         .await;
     assert_eq!(seen.code(), (410, "job_deleted".into()));
-    let retried = house.admin("POST", &format!("{path}/retry"), "{}").await;
+    let retried = server.admin("POST", &format!("{path}/retry"), "{}").await;
     assert_eq!(retried.code(), (410, "job_deleted".into()));
     assert_eq!(
-        house.admin("GET", &path, "").await.json()["state"],
+        server.admin("GET", &path, "").await.json()["state"],
         "deleted"
     );
     assert_eq!(
-        house.admin("DELETE", "/api/admin/jobs/x", "").await.status,
+        server.admin("DELETE", "/api/admin/jobs/x", "").await.status,
         404
     );
 }
 
 #[tokio::test]
 async fn the_numbers_tell_jobs_queue_spending_and_storage() {
-    let house = operated();
-    let id = created(&house, "local").await;
-    house.complete(id).await;
-    created(&house, "fal").await;
-    house.opened().await;
-    house.clock.advance(29 * DAY);
-    created(&house, "fal").await;
-    house.opened().await;
-    house.clock.advance(Duration::from_secs(1));
-    created(&house, "local").await;
-    let stats = house.admin("GET", "/api/admin/stats", "").await;
+    let server = operated();
+    let id = created(&server, "local").await;
+    server.complete(id).await;
+    created(&server, "fal").await;
+    server.opened().await;
+    server.clock.advance(29 * DAY);
+    created(&server, "fal").await;
+    server.opened().await;
+    server.clock.advance(Duration::from_secs(1));
+    created(&server, "local").await;
+    let stats = server.admin("GET", "/api/admin/stats", "").await;
     insta::assert_snapshot!(stats.calm(), @r#"
     {
       "at": "2026-12-21T14:11:58.000Z",
@@ -262,8 +262,8 @@ async fn the_numbers_tell_jobs_queue_spending_and_storage() {
     }
     "#);
     // The first of them is no more within thirty days.
-    house.clock.advance(DAY);
-    let stats = house.admin("GET", "/api/admin/stats", "").await.json();
+    server.clock.advance(DAY);
+    let stats = server.admin("GET", "/api/admin/stats", "").await.json();
     assert_eq!(
         (&stats["usd_today"], &stats["usd_30_days"]),
         (&0.0.into(), &0.05.into())

@@ -4,18 +4,18 @@ use super::*;
 
 #[tokio::test]
 async fn a_key_works_from_the_answer_that_makes_it_to_the_answer_that_revokes_it() {
-    let house = operated();
-    let (key, id) = house.new_key(r#"{"name":"web"}"#).await;
+    let server = operated();
+    let (key, id) = server.new_key(r#"{"name":"web"}"#).await;
     assert!(key.starts_with("lam_") && id.len() == 12);
-    let asked = house.with_key(&key, "GET", "/api/jobs", "").await;
+    let asked = server.with_key(&key, "GET", "/api/jobs", "").await;
     assert_eq!(asked.status, 200);
-    let revoked = house
+    let revoked = server
         .admin("DELETE", &format!("/api/admin/keys/{id}"), "")
         .await;
     assert_eq!(revoked.json()["revoked_at"], "2026-11-22T14:11:57.000Z");
-    let refused = house.with_key(&key, "GET", "/api/jobs", "").await;
+    let refused = server.with_key(&key, "GET", "/api/jobs", "").await;
     assert_eq!(refused.code(), (401, "unauthorized".into()));
-    let again = house
+    let again = server
         .admin("DELETE", &format!("/api/admin/keys/{id}"), "")
         .await;
     assert_eq!((again.status, again.body), (revoked.status, revoked.body));
@@ -23,32 +23,32 @@ async fn a_key_works_from_the_answer_that_makes_it_to_the_answer_that_revokes_it
 
 #[tokio::test]
 async fn a_new_key_of_a_name_sees_the_jobs_of_the_old_one() {
-    let house = operated();
-    let (old, id) = house.new_key(r#"{"name":"web"}"#).await;
+    let server = operated();
+    let (old, id) = server.new_key(r#"{"name":"web"}"#).await;
     let body = r#"{"image_url":"https://example.com/a.png"}"#;
-    let created = house.with_key(&old, "POST", "/api/jobs", body).await;
+    let created = server.with_key(&old, "POST", "/api/jobs", body).await;
     let path = format!("/api/jobs/{}", created.json()["job_id"].as_str().unwrap());
-    let (new, _) = house.new_key(r#"{"name":"web"}"#).await;
+    let (new, _) = server.new_key(r#"{"name":"web"}"#).await;
     for key in [&old, &new] {
-        assert_eq!(house.with_key(key, "GET", &path, "").await.status, 200);
+        assert_eq!(server.with_key(key, "GET", &path, "").await.status, 200);
     }
-    house
+    server
         .admin("DELETE", &format!("/api/admin/keys/{id}"), "")
         .await;
-    assert_eq!(house.with_key(&new, "GET", &path, "").await.status, 200);
+    assert_eq!(server.with_key(&new, "GET", &path, "").await.status, 200);
     assert_eq!(
-        house.with_key("app-key", "GET", &path, "").await.status,
+        server.with_key("app-key", "GET", &path, "").await.status,
         404
     );
 }
 
 #[tokio::test]
 async fn no_list_and_no_log_line_holds_a_key() {
-    let house = operated();
-    let (key, id) = house
+    let server = operated();
+    let (key, id) = server
         .new_key(r#"{"name":"web","rate":"20/s burst 40","max_jobs":3,"daily_usd":0.25}"#)
         .await;
-    let list = house.admin("GET", "/api/admin/keys", "").await;
+    let list = server.admin("GET", "/api/admin/keys", "").await;
     let text = String::from_utf8(list.body.to_vec()).unwrap();
     assert!(text.contains(&id) && !text.contains(&key[4..]), "{text}");
     let digest = KeyDigest::of(&key);
@@ -86,49 +86,49 @@ async fn no_list_and_no_log_line_holds_a_key() {
 
 #[tokio::test]
 async fn the_first_key_closes_an_open_service_and_revoking_it_opens_nothing() {
-    let house = open();
-    assert_eq!(house.get("/api/jobs").await.status, 200);
-    let (key, id) = house.new_key(r#"{"name":"web"}"#).await;
-    assert_eq!(house.get("/api/jobs").await.status, 401);
+    let server = open();
+    assert_eq!(server.get("/api/jobs").await.status, 200);
+    let (key, id) = server.new_key(r#"{"name":"web"}"#).await;
+    assert_eq!(server.get("/api/jobs").await.status, 401);
     assert_eq!(
-        house.with_key(&key, "GET", "/api/jobs", "").await.status,
+        server.with_key(&key, "GET", "/api/jobs", "").await.status,
         200
     );
-    house
+    server
         .admin("DELETE", &format!("/api/admin/keys/{id}"), "")
         .await;
-    assert_eq!(house.get("/api/jobs").await.status, 401);
+    assert_eq!(server.get("/api/jobs").await.status, 401);
 }
 
 #[tokio::test]
 async fn a_key_with_the_right_does_what_an_operator_does_and_owns_jobs_too() {
-    let house = operated();
-    let (key, _) = house.new_key(r#"{"name":"ops","admin":true}"#).await;
+    let server = operated();
+    let (key, _) = server.new_key(r#"{"name":"ops","admin":true}"#).await;
     assert_eq!(
-        house
+        server
             .with_key(&key, "GET", "/api/admin/keys", "")
             .await
             .status,
         200
     );
     assert_eq!(
-        house.with_key(&key, "GET", "/api/jobs", "").await.status,
+        server.with_key(&key, "GET", "/api/jobs", "").await.status,
         200
     );
     // The operator's own key is no owner's.
-    assert_eq!(house.admin("GET", "/api/jobs", "").await.status, 401);
+    assert_eq!(server.admin("GET", "/api/jobs", "").await.status, 401);
 }
 
 #[tokio::test]
 async fn nobody_is_the_operator_even_where_everybody_may_call() {
-    let house = open();
-    let answer = house.get("/api/admin/keys").await;
+    let server = open();
+    let answer = server.get("/api/admin/keys").await;
     assert_eq!(answer.code(), (401, "unauthorized".into()));
 }
 
 #[tokio::test]
 async fn a_page_of_another_origin_gets_nowhere_with_the_operators_key() {
-    let house = House::with(|state| {
+    let server = TestServer::with(|state| {
         state.keys = ApiKeys::by(rules(&[]));
         state.cors = CorsOrigins::Any;
         state.public_url = Some("https://layers.example.com".parse().unwrap());
@@ -137,7 +137,7 @@ async fn a_page_of_another_origin_gets_nowhere_with_the_operators_key() {
         let request = request("GET", "/api/admin/keys")
             .header("authorization", format!("Bearer {ADMIN}"))
             .header(name, value);
-        house.send(request.body(Body::empty()).unwrap()).await
+        server.send(request.body(Body::empty()).unwrap()).await
     };
     for (name, value) in [
         ("origin", "https://evil.test"),
@@ -160,16 +160,16 @@ async fn a_page_of_another_origin_gets_nowhere_with_the_operators_key() {
     let preflight = request("OPTIONS", "/api/admin/keys")
         .header("origin", "https://evil.test")
         .header("access-control-request-method", "GET");
-    let answer = house.send(preflight.body(Body::empty()).unwrap()).await;
+    let answer = server.send(preflight.body(Body::empty()).unwrap()).await;
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
 async fn every_wrong_field_of_a_key_is_named() {
-    let house = operated();
+    let server = operated();
     let body =
         r#"{"name":" web","admin":"yes","rate":"fast","max_jobs":0,"daily_usd":1e-7,"colour":1}"#;
-    let answer = house.admin("POST", "/api/admin/keys", body).await;
+    let answer = server.admin("POST", "/api/admin/keys", body).await;
     assert_eq!(answer.code(), (422, "invalid_fields".into()));
     let errors = answer.json()["errors"].as_array().unwrap().clone();
     let lines: Vec<String> = errors
@@ -190,7 +190,7 @@ async fn every_wrong_field_of_a_key_is_named() {
     /max_jobs Expected a whole number from 1 to 4294967295, got 0.
     /colour Unknown field; known are name, admin, rate, max_jobs and daily_usd.
     "#);
-    let missing = house.admin("POST", "/api/admin/keys", "{}").await;
+    let missing = server.admin("POST", "/api/admin/keys", "{}").await;
     assert_eq!(missing.code(), (422, "invalid_fields".into()));
-    assert!(house.store.key_list().await.unwrap().is_empty());
+    assert!(server.store.key_list().await.unwrap().is_empty());
 }

@@ -10,17 +10,17 @@ use crate::store::{OwnerStore as _, SubmissionState};
 
 const ADMIN: &str = "the-operators-key";
 
-/// A house with an operator, and an app's key in the configuration.
-pub(super) fn operated() -> House {
-    House::with(|state| {
+/// A server with an operator, and an app's key in the configuration.
+pub(super) fn operated() -> TestServer {
+    TestServer::with(|state| {
         state.keys = ApiKeys::by(rules(&[("app", "app-key")]));
         state.engines.available = vec![EngineKind::Local, EngineKind::Fal];
     })
 }
 
 /// The same, open to everybody.
-fn open() -> House {
-    House::with(|state| state.keys = ApiKeys::by(rules(&[])))
+fn open() -> TestServer {
+    TestServer::with(|state| state.keys = ApiKeys::by(rules(&[])))
 }
 
 fn rules(configured: &[(&str, &str)]) -> KeyRules {
@@ -32,7 +32,7 @@ fn rules(configured: &[(&str, &str)]) -> KeyRules {
     }
 }
 
-impl House {
+impl TestServer {
     pub(super) async fn with_key(
         &self,
         key: &str,
@@ -61,37 +61,37 @@ impl House {
 
 /// The answers that only these routes give.
 pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
-    let house = operated();
-    add(&house
+    let server = operated();
+    add(&server
         .with_key("app-key", "GET", "/api/admin/keys", "")
         .await);
-    add(&house.admin("DELETE", "/api/admin/keys/none", "").await);
-    let id = created(&house, "fal").await;
+    add(&server.admin("DELETE", "/api/admin/keys/none", "").await);
+    let id = created(&server, "fal").await;
     let retry = format!("/api/admin/jobs/{id}/retry");
-    add(&house.admin("POST", &retry, "{}").await);
-    submitted_and_lost(&house).await;
-    add(&house.admin("POST", &retry, "{}").await);
+    add(&server.admin("POST", &retry, "{}").await);
+    submitted_and_lost(&server).await;
+    add(&server.admin("POST", &retry, "{}").await);
 }
 
 /// A job of `app`.
-async fn created(house: &House, engine: &str) -> JobId {
+async fn created(server: &TestServer, engine: &str) -> JobId {
     let body = format!(r#"{{"image_url":"https://example.com/a.png","engine":"{engine}"}}"#);
-    let made = house.with_key("app-key", "POST", "/api/jobs", body).await;
+    let made = server.with_key("app-key", "POST", "/api/jobs", body).await;
     made.json()["job_id"].as_str().unwrap().parse().unwrap()
 }
 
 /// The one new job is handed over, and nobody learns whether it was taken.
-async fn submitted_and_lost(house: &House) {
-    let (lease, nonce) = house.opened().await;
-    let now = house.clock.now();
+async fn submitted_and_lost(server: &TestServer) {
+    let (lease, nonce) = server.opened().await;
+    let now = server.clock.now();
     let unknown = SubmissionState::Unknown;
-    house
+    server
         .store
         .submission_close(&nonce, unknown, None, now)
         .await
         .unwrap();
     let why = FailureCode::SubmissionUnknown.into();
-    house
+    server
         .apply(&lease, Phase::Failed, StepOutput::None, Some(why))
         .await;
 }

@@ -25,14 +25,14 @@ use crate::trace::Tracer;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The edge, and hands on what an [`ApiState`] hides.
-pub(super) struct Bare {
+pub(super) struct TestState {
     pub(super) state: ApiState,
     pub(super) store: Arc<SqliteStore>,
     /// Beats for the worker that is not there; it has just beaten.
     pub(super) pulse: watch::Sender<Option<Instant>>,
 }
 
-impl Bare {
+impl TestState {
     /// Everything but `blobs` is kept in `folder`.
     pub(super) fn over(folder: &Path, blobs: Blobs, clock: ManualClock) -> Self {
         let spool = folder.join("spool");
