@@ -25,6 +25,6 @@ create table clock_seen (
     id   integer primary key check (id = 1),
     now  integer not null,
     wall integer not null,
-    -- How long a clock that leapt ahead has run on, see worker/clock_watch.rs.
+    -- How long a clock that leapt ahead has run on, see worker/maintenance/clock_watch.rs.
     held integer not null
 ) strict;

@@ -4,7 +4,7 @@
 //! There are two times. [`Clock::now`] only ever moves on, evenly: waits, leases, time-outs and
 //! whatever else compares two times of one process go by it. [`Clock::wall`] is what the machine's
 //! clock says, which may be stepped at any moment: it is for what people read, for signatures that
-//! others check, and for what is promised to end at a time of day. `worker/clock_watch.rs` compares
+//! others check, and for what is promised to end at a time of day. `worker/maintenance/clock_watch.rs` compares
 //! the two.
 
 use std::fmt;
@@ -37,7 +37,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub(crate) const LEAP_MS: i64 = 10 * 60 * 1000;
 
 /// By how much the wall clock was ahead of the even time when it was last trusted. The worker moves
-/// it (`worker/clock_watch.rs`); what is shown as over, or still served, goes by it, so that a clock
+/// it (`worker/maintenance/clock_watch.rs`); what is shown as over, or still served, goes by it, so that a clock
 /// that leaps under a running process takes nothing from anyone. It knows nothing of earlier processes:
 /// after an absence, whatever the clock says is over is over at once.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! How much room the disks of a deployment have, and the floor below which no picture is written, so
-//! that the database, deletions and the janitor can always work. It erases nothing itself.
+//! that the database, deletions and maintenance can always work. It erases nothing itself.
 //!
 //! Invariant: bytes that were let in and are not written yet count as written, so that many writers at
 //! once do not pass the floor together.

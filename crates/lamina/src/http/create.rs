@@ -134,7 +134,7 @@ async fn create(
     if let Err(StoreError::QuotaExceeded(_)) = created
         && has_bytes
     {
-        // What cannot be erased now has no job, so the janitor finds it.
+        // What cannot be erased now has no job, so maintenance finds it.
         let _ = state.blobs.erase_job(id).await;
     }
     let created = created?;
@@ -145,7 +145,7 @@ async fn create(
     }
     if has_bytes && created != Created::New {
         // Another request with the same key was first, or others took the last places. What cannot
-        // be erased now has no job, so the janitor finds it.
+        // be erased now has no job, so maintenance finds it.
         let _ = state.blobs.erase_job(id).await;
     }
     Ok((created, id))

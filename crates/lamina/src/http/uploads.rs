@@ -127,7 +127,7 @@ pub(super) async fn upload(
         created_at: now,
         expires_at,
     };
-    // Bytes whose record could not be written belong to no upload; the janitor finds them.
+    // Bytes whose record could not be written belong to no upload; maintenance finds them.
     let created = state.store.upload_create(record).await;
     if let Err(StoreError::QuotaExceeded(_)) = created {
         // What cannot be erased now has no record either.

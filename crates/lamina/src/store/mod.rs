@@ -297,7 +297,7 @@ pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
 
     /// Whether it answers a read and takes a write; for readiness. Changes nothing.
     async fn ping(&self) -> Result<(), StoreError>;
-    /// Notified after every commit that gave a worker or the janitor something to do.
+    /// Notified after every commit that gave a worker or maintenance something to do.
     fn signal(&self) -> &Signal;
     /// Finishes queued writes and closes. Later calls answer [`StoreError::Closed`].
     async fn close(&self);

@@ -2,15 +2,11 @@
 //! up behind them. It forms no HTTP answer and holds no SQL. Waiting for an engine holds nothing
 //! here: it is a row with `run_at` in the future.
 
-mod abandoned;
-mod backlog;
 mod claim;
-mod clock_watch;
 mod collect;
 pub mod failpoints;
-mod janitor;
 mod layers;
-mod orphans;
+mod maintenance;
 mod prepare;
 mod record;
 mod resize;
@@ -19,7 +15,6 @@ mod run;
 mod slots;
 mod step;
 mod submit;
-mod sweeper;
 mod wait;
 
 use std::sync::Arc;
@@ -41,7 +36,7 @@ use crate::jobs::{Backoff, JobId, Nonce, Stage, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::store::Store;
 use crate::trace::Tracer;
-use clock_watch::ClockWatch;
+use maintenance::clock_watch::ClockWatch;
 use slots::Slots;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
@@ -193,9 +188,9 @@ impl Worker {
         tokio::join!(
             Arc::clone(&self).claim_loop(stop.clone()),
             Arc::clone(&self).wake_loop(wakes, stop.clone()),
-            janitor::run(&self, stop.clone()),
-            clock_watch::run(&self, stop.clone()),
-            abandoned::run(&self, stop.clone()),
+            maintenance::erase::run(&self, stop.clone()),
+            maintenance::clock_watch::run(&self, stop.clone()),
+            maintenance::abandoned::run(&self, stop.clone()),
         );
         self.steps.close();
         if tokio::time::timeout(self.settings.stop_grace, self.steps.wait())

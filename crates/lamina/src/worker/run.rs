@@ -285,7 +285,7 @@ impl Worker {
         if let (Some(StepOutput::Accepted { request, .. }), Some(engine)) =
             (output, self.parts.engines.get(job.engine))
         {
-            // The janitor was told of the run with the same write, and repeats this if it fails.
+            // Maintenance was told of the run with the same write, and repeats this if it fails.
             self.parts.store.signal().erase.notify_one();
             if let Err(error) = engine.cancel(request).await {
                 tracing::warn!(job = %id, %error, "a request of a job that is gone could not be cancelled");

@@ -65,7 +65,7 @@ async fn expires(mut setup: Setup, bucket: Option<&S3>) {
     }
     let blobs = bucket.map_or_else(|| app.folder.path().join("blobs"), S3::objects);
     until("every byte to go", || async {
-        // The janitor's own period is longer than a test should wait.
+        // Maintenance's own period is longer than a test should wait.
         app.store.signal().erase.notify_one();
         let left = [
             blobs.join("jobs").join(&id),

@@ -398,7 +398,7 @@ impl ApiError {
             | Self::SpendLimitReached { retry_after, .. } => Some(*retry_after),
             // Jobs take seconds; which of them ends next, nobody knows.
             Self::TooManyJobs { .. } => Some(5),
-            // Room comes when pictures are deleted or expire; the janitor looks every 15 s.
+            // Room comes when pictures are deleted or expire; maintenance looks every 15 s.
             Self::DiskFull(_) => Some(15),
             Self::ServerBusy
             | Self::TooManyConnections

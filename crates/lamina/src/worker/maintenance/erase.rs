@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backlog::Backlog;
-use super::{Worker, orphans, sweeper};
+use super::{orphans, periodic};
 use crate::blobs::{BlobError, InboxError};
 use crate::jobs::{JobId, UnixMs, UploadId};
 use crate::store::{Cancellable, StoreError};
+use crate::worker::Worker;
 
 const PERIOD: Duration = Duration::from_secs(15);
 const ORPHAN_PERIOD: Duration = Duration::from_secs(600);
@@ -27,7 +28,7 @@ const BATCH: u32 = 200;
 /// Most batches of one round, so that a round ends.
 const BATCHES: usize = 50;
 /// Erased at once. A bucket's call may take two minutes; a few that hang must leave room for others.
-pub(super) const ERASE_AT_ONCE: usize = 16;
+pub(in crate::worker) const ERASE_AT_ONCE: usize = 16;
 /// Runs ended at once; each is a call over the network that may hang for its own time-out.
 const CANCEL_AT_ONCE: usize = 16;
 /// An engine has so long to answer all that is asked of it about one run.
@@ -50,7 +51,7 @@ struct Counts {
 
 /// Why something could not be swept.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SweepError {
+pub(in crate::worker) enum SweepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -61,7 +62,7 @@ pub(super) enum SweepError {
 
 /// What is being erased and ended.
 #[derive(Debug)]
-struct Janitor {
+struct Eraser {
     worker: Arc<Worker>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -73,12 +74,12 @@ struct Janitor {
     run_ends: Notify,
 }
 
-pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
+pub(in crate::worker) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
     let (wake, pause) = (
         worker.parts.store.signal().erase.clone(),
         worker.settings.storage_pause,
     );
-    let janitor = Janitor {
+    let eraser = Eraser {
         worker: Arc::clone(worker),
         stop: stop.clone(),
         tasks: TaskTracker::new(),
@@ -91,29 +92,29 @@ pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
     let (in_vain, journal_round) = (AtomicU32::new(0), AtomicU32::new(0));
     let (marked, mark_period) = (Mutex::new(None), PERIOD);
     tokio::join!(
-        sweeper::every("janitor", PERIOD, Some(&wake), &stop, || janitor.round()),
-        sweeper::every("runs", PERIOD, Some(&janitor.run_ends), &stop, || {
-            janitor.end_runs()
+        periodic::every("erase", PERIOD, Some(&wake), &stop, || eraser.round()),
+        periodic::every("runs", PERIOD, Some(&eraser.run_ends), &stop, || {
+            eraser.end_runs()
         }),
-        sweeper::every("journal", PERIOD, None, &stop, || empty_journal(
+        periodic::every("journal", PERIOD, None, &stop, || empty_journal(
             worker,
             &in_vain,
             &journal_round
         )),
-        sweeper::every("orphans", ORPHAN_PERIOD, None, &stop, || orphans::sweep(
+        periodic::every("orphans", ORPHAN_PERIOD, None, &stop, || orphans::sweep(
             worker
         )),
-        sweeper::every("mark", mark_period, None, &stop, || orphans::mark(
+        periodic::every("mark", mark_period, None, &stop, || orphans::mark(
             worker, &marked
         )),
     );
     orphans::mark_at_stop(worker).await;
     // Whatever is asked may hang; what is left undone is done after the next start.
-    janitor.tasks.close();
-    janitor.tasks.wait().await;
+    eraser.tasks.close();
+    eraser.tasks.wait().await;
 }
 
-impl Janitor {
+impl Eraser {
     /// One look at everything that is over. What fails does not keep the rest from being done; the
     /// first error is told.
     async fn round(&self) -> Result<Counts, SweepError> {
@@ -261,7 +262,7 @@ impl Janitor {
     clippy::needless_pass_by_value,
     reason = "whoever asks has no more use for it"
 )]
-pub(super) fn log_failure(
+pub(in crate::worker) fn log_failure(
     done: Result<(), SweepError>,
     failures: u32,
     what: &std::fmt::Arguments<'_>,
@@ -290,7 +291,10 @@ async fn forget_unused(worker: &Worker, upload: UploadId) -> Result<(), SweepErr
 }
 
 /// What was stored of an upload, and what arrived of it; neither keeps the other.
-pub(super) async fn erase_upload(worker: &Worker, upload: UploadId) -> Result<(), SweepError> {
+pub(in crate::worker) async fn erase_upload(
+    worker: &Worker,
+    upload: UploadId,
+) -> Result<(), SweepError> {
     let (arrived, stored) = tokio::join!(
         worker.parts.inbox.erase(upload),
         worker.parts.blobs.erase_upload(upload)

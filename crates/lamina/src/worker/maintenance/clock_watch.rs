@@ -5,17 +5,18 @@
 //!
 //! A clock that leaps ahead would end everything at once. Whether it was wrong before or is wrong
 //! now cannot be known here, so expiry goes on by the old reckoning until the clock has run on from
-//! its leap for [`WorkerSettings::clock_hold`](super::WorkerSettings::clock_hold), or comes back.
+//! its leap for [`WorkerSettings::clock_hold`](crate::worker::WorkerSettings::clock_hold), or comes back.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, sweeper};
+use super::periodic;
 use crate::clock::{LEAP_MS, lead};
 use crate::jobs::{Moment, UnixMs};
 use crate::store::{ClockSeen, StoreError};
+use crate::worker::Worker;
 
 /// How often the clocks are compared; the worker's other looks are as frequent.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ const STEP_MS: i64 = 2_000;
 
 /// The two clocks, compared.
 #[derive(Debug)]
-pub(super) struct ClockWatch {
+pub(in crate::worker) struct ClockWatch {
     hold: Duration,
     state: Mutex<State>,
 }
@@ -56,7 +57,7 @@ struct Look {
 }
 
 impl ClockWatch {
-    pub(super) fn new(hold: Duration, moment: Moment) -> Self {
+    pub(in crate::worker) fn new(hold: Duration, moment: Moment) -> Self {
         let lead = lead(moment);
         Self {
             hold,
@@ -139,7 +140,7 @@ impl ClockWatch {
 
 impl Worker {
     /// What ends by the time of day ends by this one.
-    pub(super) fn expire_by(&self) -> UnixMs {
+    pub(in crate::worker) fn expire_by(&self) -> UnixMs {
         let moment = self.parts.clock.moment();
         let look = self.clock_watch.look(moment);
         if !self.clock_watch.is_held() {
@@ -173,7 +174,7 @@ impl Worker {
     }
 
     /// Before anything else is done: what happened to the clock since the last process.
-    pub(super) async fn resume_clock(&self) -> Result<(), StoreError> {
+    pub(in crate::worker) async fn resume_clock(&self) -> Result<(), StoreError> {
         let now = self.parts.clock.moment();
         if let Some(seen) = self.parts.store.clock_seen().await? {
             if let Some(millis) = self.clock_watch.resume(seen, now) {
@@ -202,7 +203,7 @@ impl Worker {
     }
 
     /// For the next process.
-    pub(super) async fn leave_clock(&self) {
+    pub(in crate::worker) async fn leave_clock(&self) {
         if let Err(error) = self.parts.store.clock_see(self.clock_seen()).await {
             tracing::warn!(%error, "the time could not be written down for the next start");
         }
@@ -217,8 +218,8 @@ impl Worker {
     }
 }
 
-pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
-    sweeper::every("clock", PERIOD, None, &stop, || worker.watch_clock()).await;
+pub(in crate::worker) async fn run(worker: &Worker, stop: CancellationToken) {
+    periodic::every("clock", PERIOD, None, &stop, || worker.watch_clock()).await;
 }
 
 #[cfg(test)]

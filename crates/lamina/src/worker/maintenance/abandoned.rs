@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Worker, sweeper};
+use super::periodic;
 use crate::store::StoreError;
+use crate::worker::Worker;
 
 const PERIOD: Duration = Duration::from_secs(60);
 /// A call of this process that is older than this has ended, however it went.
 const OLD: Duration = Duration::from_secs(15 * 60);
 const BATCH: u32 = 500;
 
-pub(super) async fn run(worker: &Worker, stop: CancellationToken) {
-    sweeper::every("abandoned", PERIOD, None, &stop, || run_once(worker)).await;
+pub(in crate::worker) async fn run(worker: &Worker, stop: CancellationToken) {
+    periodic::every("abandoned", PERIOD, None, &stop, || run_once(worker)).await;
 }
 
 /// Returns how many were closed.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Runs `sweep` until `stop`. A sweep returns what it did; the default means nothing.
-pub(super) async fn every<C, F, E>(
+pub(in crate::worker) async fn every<C, F, E>(
     name: &'static str,
     period: Duration,
     wake: Option<&Notify>,

@@ -20,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// What is being done or waits for its next try.
 #[derive(Debug)]
-pub(super) struct Backlog<Id> {
+pub(in crate::worker) struct Backlog<Id> {
     things: Arc<Mutex<HashMap<Id, State>>>,
     slots: Arc<Semaphore>,
     done: Arc<AtomicUsize>,
@@ -35,7 +35,7 @@ enum State {
 
 impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
     /// At most `at_once` things at once; one that failed waits for `first_pause`, then twice as long.
-    pub(super) fn new(at_once: usize, first_pause: Duration) -> Self {
+    pub(in crate::worker) fn new(at_once: usize, first_pause: Duration) -> Self {
         Self {
             things: Arc::default(),
             slots: Arc::new(Semaphore::new(at_once)),
@@ -45,7 +45,7 @@ impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
     }
 
     /// Those that nobody should be asked for now: they are being done, or were tried a moment ago.
-    pub(super) fn busy(&self) -> Vec<Id> {
+    pub(in crate::worker) fn busy(&self) -> Vec<Id> {
         let now = Instant::now();
         let mut things = lock(&self.things);
         // Long overdue means that something else has done it.
@@ -61,13 +61,13 @@ impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
     }
 
     /// How many were done since this was asked last.
-    pub(super) fn take_done(&self) -> usize {
+    pub(in crate::worker) fn take_done(&self) -> usize {
         self.done.swap(0, Ordering::AcqRel)
     }
 
     /// Begins one, unless it is being done. `work` is told how often it failed before, and says whether
     /// it is done now; `stop` ends it wherever it is.
-    pub(super) fn begin<F>(
+    pub(in crate::worker) fn begin<F>(
         &self,
         id: Id,
         tasks: &TaskTracker,

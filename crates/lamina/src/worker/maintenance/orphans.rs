@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::Worker;
-use super::janitor::{ERASE_AT_ONCE, SweepError, erase_upload, log_failure};
+use super::erase::{ERASE_AT_ONCE, SweepError, erase_upload, log_failure};
 use crate::blobs::{InboxError, Mark, Ownership};
 use crate::jobs::{JobId, UnixMs, UploadId};
 use crate::store::Deployment;
+use crate::worker::Worker;
 
 /// Bytes are written before their row; younger ones may be about to get theirs.
 const ORPHAN_AGE: Duration = Duration::from_secs(3600);
@@ -34,7 +34,7 @@ struct Orphans {
 }
 
 /// Returns how many jobs and uploads without a row had bytes.
-pub(super) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
+pub(in crate::worker) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
     let own = worker.parts.store.deployment().await?;
     let orphans = find(worker).await?;
     let ownership = judge(worker, &own, &orphans).await?;
@@ -73,7 +73,7 @@ pub(super) async fn sweep(worker: &Worker) -> Result<usize, SweepError> {
 
 /// Tells the storage how far this database has come, when jobs or uploads were made since it was told
 /// last; `told` is the newest of them then. So a copy of the database from before is known as one.
-pub(super) async fn mark(
+pub(in crate::worker) async fn mark(
     worker: &Worker,
     written: &std::sync::Mutex<Option<String>>,
 ) -> Result<(), SweepError> {
@@ -94,7 +94,7 @@ pub(super) async fn mark(
 }
 
 /// The storage's last word at a stop.
-pub(super) async fn mark_at_stop(worker: &Worker) {
+pub(in crate::worker) async fn mark_at_stop(worker: &Worker) {
     if *worker.parts.ownership.borrow() != Ownership::Own {
         return;
     }
