@@ -1,5 +1,5 @@
 //! What an engine lists of the requests that it took. What follows from that for a submission is the
-//! worker's to say (`worker/resolve.rs`): the list alone proves little.
+//! worker's to say (`worker/steps/resolve.rs`): the list alone proves little.
 
 use crate::jobs::{RequestId, UnixMs};
 

@@ -3,19 +3,12 @@
 //! here: it is a row with `run_at` in the future.
 
 mod claim;
-mod collect;
 pub mod failpoints;
-mod layers;
 mod maintenance;
-mod prepare;
 mod record;
-mod resize;
-mod resolve;
 mod run;
 mod slots;
-mod step;
-mod submit;
-mod wait;
+mod steps;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Worker;
-use super::step::Report;
+use super::steps::report::Report;
 use crate::jobs::{Change, Moment, Outcome, Phase, whole_ms};
 use crate::metrics::{LeaseLoss, StepEnd, Timing};
 use crate::store::{Claimed, Ended};

@@ -9,8 +9,9 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::slots::Slot;
-use super::step::{OWN_TROUBLE, Report, StepError};
-use super::{Worker, collect, failpoints, prepare, submit, wait};
+use super::steps::report::{OWN_TROUBLE, Report, StepError};
+use super::steps::{collect, prepare, submit, wait};
+use super::{Worker, failpoints};
 use crate::engines::LayerSource;
 use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, change_after};
 use crate::store::{Claimed, FencedWrite, Lease, StepOutput, StoreError, StoredSource};

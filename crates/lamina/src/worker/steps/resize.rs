@@ -3,15 +3,15 @@
 //! A layer that came smaller or larger is scaled, since the run is paid for and the layer is good.
 //! One of other proportions has no place on the canvas; no guess is made, and the job fails.
 
-use super::Worker;
 use super::collect::{Checked, bad_layer, on_pool, store};
 use super::layers::Stored;
 use super::prepare::storage_trouble;
-use super::step::{Report, StepError};
+use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::images;
 use crate::jobs::{FailureCode, Layer};
 use crate::store::Claimed;
+use crate::worker::Worker;
 
 /// Sides may differ in proportion by this much: what rounding to whole pixels, or to a multiple of
 /// sixteen as models do, makes of a small picture.
@@ -20,7 +20,7 @@ const ROUNDING: f64 = 0.05;
 type Size = (u32, u32);
 
 /// The layers, all of one size. They are stored; one that is scaled is read, and written again.
-pub(super) async fn fit(
+pub(in crate::worker) async fn fit(
     worker: &Worker,
     job: &Claimed,
     mut layers: Vec<Layer>,

@@ -3,16 +3,20 @@
 
 use bytes::Bytes;
 
-use super::Worker;
-use super::step::{Report, StepError, StepResult, blob_failed, fetch_failed, image_refused};
+use super::report::{Report, StepError, StepResult, blob_failed, fetch_failed, image_refused};
 use crate::blobs::BlobKey;
 use crate::engines::Engine;
 use crate::fetch::FetchError;
 use crate::images::{self, Format, ImageError, Limits, Normalised};
 use crate::jobs::{Event, FailureCode, JobId, MediaType};
 use crate::store::{Claimed, SourceInfo, StepOutput, StoreError, StoredSource};
+use crate::worker::Worker;
 
-pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
+pub(in crate::worker) async fn run(
+    worker: &Worker,
+    job: &Claimed,
+    engine: &dyn Engine,
+) -> StepResult {
     let (id, now) = (job.lease.job, || worker.parts.clock.now());
     let info = match &job.source {
         StoredSource::Stored(info) => *info,
@@ -62,7 +66,11 @@ fn is_no_picture(error: &ImageError) -> bool {
 
 /// Ends a job for whose bytes there is no room. Where the store cannot tell, the step's own write
 /// meets the same trouble.
-pub(super) async fn no_room(worker: &Worker, job: &Claimed, bytes: u64) -> Option<Report> {
+pub(in crate::worker) async fn no_room(
+    worker: &Worker,
+    job: &Claimed,
+    bytes: u64,
+) -> Option<Report> {
     let room = worker.parts.store.storage_room(&job.owner, bytes).await;
     let Err(StoreError::QuotaExceeded(full)) = room else {
         return None;
@@ -72,7 +80,11 @@ pub(super) async fn no_room(worker: &Worker, job: &Claimed, bytes: u64) -> Optio
 }
 
 /// The blob that the engine gets.
-pub(super) fn engine_input(job: JobId, info: &SourceInfo, max_side: Option<u32>) -> BlobKey {
+pub(in crate::worker) fn engine_input(
+    job: JobId,
+    info: &SourceInfo,
+    max_side: Option<u32>,
+) -> BlobKey {
     match max_side {
         Some(side) if info.width.max(info.height) > side => {
             BlobKey::EngineInput(job, MediaType::Png)
@@ -148,7 +160,7 @@ async fn scale_down(
     written.map_err(|error| storage_trouble(worker, job, &error))
 }
 
-pub(super) fn storage_trouble(
+pub(in crate::worker) fn storage_trouble(
     worker: &Worker,
     job: JobId,
     error: &crate::blobs::BlobError,
@@ -158,7 +170,7 @@ pub(super) fn storage_trouble(
     Report::of(blob_failed(error, now, pause)).into()
 }
 
-pub(super) fn media_type(format: Format) -> MediaType {
+pub(in crate::worker) fn media_type(format: Format) -> MediaType {
     match format {
         Format::Jpeg => MediaType::Jpeg,
         Format::Png => MediaType::Png,

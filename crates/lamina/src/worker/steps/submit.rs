@@ -4,17 +4,22 @@
 
 use std::time::Duration;
 
+use super::prepare;
+use super::report::{Report, StepError, StepResult, engine_failed};
 use super::resolve::{self, Resolved};
-use super::step::{Report, StepError, StepResult, engine_failed};
-use super::{Worker, failpoints, prepare};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
     Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource, Submission,
     SubmissionState,
 };
+use crate::worker::{Worker, failpoints};
 
-pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
+pub(in crate::worker) async fn run(
+    worker: &Worker,
+    job: &Claimed,
+    engine: &dyn Engine,
+) -> StepResult {
     let facts = engine.facts();
     if let Some(submission) = &job.submission
         && let Some(taken) = earlier(worker, job, engine, submission).await?

@@ -4,13 +4,17 @@
 
 use std::time::Duration;
 
-use super::Worker;
-use super::step::{Report, StepResult};
+use super::report::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, StepOutput, Submission, SubmissionState};
+use crate::worker::Worker;
 
-pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> StepResult {
+pub(in crate::worker) async fn run(
+    worker: &Worker,
+    job: &Claimed,
+    engine: &dyn Engine,
+) -> StepResult {
     let Some((nonce, request)) = accepted(job) else {
         return Ok(Report::give_up(FailureCode::Internal));
     };
@@ -21,7 +25,7 @@ pub(super) async fn run(worker: &Worker, job: &Claimed, engine: &dyn Engine) -> 
 }
 
 /// The request that the engine has, as the store knows it.
-pub(super) fn accepted(job: &Claimed) -> Option<(&Nonce, &RequestId)> {
+pub(in crate::worker) fn accepted(job: &Claimed) -> Option<(&Nonce, &RequestId)> {
     match &job.submission {
         Some(Submission {
             state: SubmissionState::Accepted,
@@ -34,7 +38,7 @@ pub(super) fn accepted(job: &Claimed) -> Option<(&Nonce, &RequestId)> {
 }
 
 /// What a check says about the job; shared with collect, which asks again after a restart.
-pub(super) async fn handle_check(
+pub(in crate::worker) async fn handle_check(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,
@@ -119,7 +123,7 @@ fn waited(worker: &Worker, job: &Claimed) -> Duration {
 
 /// An answer that makes no sense, or refuses, is asked for again as well, but counted: the request
 /// may be paid, and one odd answer is no reason to drop it.
-pub(super) fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> Report {
+pub(in crate::worker) fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> Report {
     let (id, code) = (job.lease.job, error.code.as_str());
     tracing::warn!(job = %id, code, %error, "the engine could not be asked");
     let operator_may_help = matches!(
@@ -138,7 +142,7 @@ pub(super) fn not_asked(worker: &Worker, job: &Claimed, error: &EngineError) -> 
 /// Looks again soon, without counting, until the engine's time is over. From then on each look counts
 /// an attempt, so that a process that was away for longer still asks more than once; the last one
 /// fails with `code`.
-pub(super) fn try_again_while_paid(
+pub(in crate::worker) fn try_again_while_paid(
     worker: &Worker,
     job: &Claimed,
     code: FailureCode,

@@ -4,12 +4,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::Worker;
-use super::step::{Report, StepError};
+use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::engines::{Declared, LayerSource};
 use crate::images::Limits;
 use crate::jobs::{FailureCode, JobId};
+use crate::worker::Worker;
 
 /// Most layers of a job: ten can be asked for; the rest is slack for the whole picture as a frame of
 /// its own, and for a model that makes one or two more than it was asked.
@@ -19,13 +19,13 @@ const MOST_FETCHED_BYTES: u64 = 128 << 20;
 
 /// What is left of the bounds of one job.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(in crate::worker) struct Bounds {
     fetched: AtomicU64,
 }
 
 impl Bounds {
     /// Of an engine of our own, any number is taken.
-    pub(super) fn of(layers: &[LayerSource], own: bool) -> Result<Self, StepError> {
+    pub(in crate::worker) fn of(layers: &[LayerSource], own: bool) -> Result<Self, StepError> {
         if layers.len() > MOST_LAYERS && !own {
             return Err(too_large("layers", layers.len() as u64));
         }
@@ -35,7 +35,7 @@ impl Bounds {
     }
 
     /// What the engine says of a layer, before a byte of it is read.
-    pub(super) fn declared(
+    pub(in crate::worker) fn declared(
         &self,
         declared: Declared,
         max_bytes: u64,
@@ -52,7 +52,7 @@ impl Bounds {
     }
 
     /// So many bytes more.
-    pub(super) fn fetched(&self, bytes: usize) -> Result<(), StepError> {
+    pub(in crate::worker) fn fetched(&self, bytes: usize) -> Result<(), StepError> {
         let bytes = bytes as u64;
         let before = self.fetched.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes > MOST_FETCHED_BYTES {
@@ -73,10 +73,10 @@ fn too_large(what: &'static str, found: u64) -> StepError {
 
 /// The layers that were written, or were about to be.
 #[derive(Debug, Default)]
-pub(super) struct Stored(Mutex<Vec<BlobKey>>);
+pub(in crate::worker) struct Stored(Mutex<Vec<BlobKey>>);
 
 impl Stored {
-    pub(super) fn note(&self, key: BlobKey) {
+    pub(in crate::worker) fn note(&self, key: BlobKey) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +84,7 @@ impl Stored {
     }
 
     /// A job that is not complete has no layers.
-    pub(super) async fn take_back(&self, worker: &Worker, job: JobId) {
+    pub(in crate::worker) async fn take_back(&self, worker: &Worker, job: JobId) {
         let keys = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for key in keys {
             if let Err(error) = worker.parts.blobs.remove(&key).await {

@@ -12,19 +12,19 @@ use std::time::Duration;
 
 /// How long a step waits when lamina's own database or pool cannot take it. It counts no attempt: a
 /// full disk must not fail a job that was paid for.
-pub(super) const OWN_TROUBLE: Duration = Duration::from_secs(5);
+pub(in crate::worker) const OWN_TROUBLE: Duration = Duration::from_secs(5);
 
 /// What one step came to.
 #[derive(Debug)]
-pub(super) struct Report {
-    pub(super) outcome: Outcome,
-    pub(super) output: StepOutput,
+pub(in crate::worker) struct Report {
+    pub(in crate::worker) outcome: Outcome,
+    pub(in crate::worker) output: StepOutput,
     /// Layers that the wait step was given and the collect step needs.
-    pub(super) layers: Option<Vec<LayerSource>>,
+    pub(in crate::worker) layers: Option<Vec<LayerSource>>,
 }
 
 impl Report {
-    pub(super) fn of(outcome: Outcome) -> Self {
+    pub(in crate::worker) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
             output: StepOutput::None,
@@ -32,16 +32,16 @@ impl Report {
         }
     }
 
-    pub(super) fn done(event: Event, now: UnixMs) -> Self {
+    pub(in crate::worker) fn done(event: Event, now: UnixMs) -> Self {
         Self::of(Outcome::Done { event, run_at: now })
     }
 
-    pub(super) fn give_up(failure: impl Into<Failure>) -> Self {
+    pub(in crate::worker) fn give_up(failure: impl Into<Failure>) -> Self {
         Self::of(Outcome::GiveUp(failure.into()))
     }
 
     /// The same again after a pause; counts an attempt, and the last one fails with `code`.
-    pub(super) fn retry(code: FailureCode, after: Option<Duration>) -> Self {
+    pub(in crate::worker) fn retry(code: FailureCode, after: Option<Duration>) -> Self {
         Self::of(Outcome::Retry {
             after,
             failure: code.into(),
@@ -49,11 +49,11 @@ impl Report {
         })
     }
 
-    pub(super) fn snooze(until: UnixMs) -> Self {
+    pub(in crate::worker) fn snooze(until: UnixMs) -> Self {
         Self::of(Outcome::Snooze { until })
     }
 
-    pub(super) fn with(mut self, output: StepOutput) -> Self {
+    pub(in crate::worker) fn with(mut self, output: StepOutput) -> Self {
         self.output = output;
         self
     }
@@ -61,7 +61,7 @@ impl Report {
 
 /// Why a step ended early, apart from the store's own troubles.
 #[derive(Debug)]
-pub(super) enum StepError {
+pub(in crate::worker) enum StepError {
     /// Report this.
     Report(Box<Report>),
     /// Another worker, a delete or the expiry took the job.
@@ -83,9 +83,9 @@ impl From<StoreError> for StepError {
 }
 
 /// A step's result; `?` leaves with a report.
-pub(super) type StepResult = Result<Report, StepError>;
+pub(in crate::worker) type StepResult = Result<Report, StepError>;
 
-pub(super) fn fetch_failed(error: &FetchError) -> Outcome {
+pub(in crate::worker) fn fetch_failed(error: &FetchError) -> Outcome {
     let failure = Failure::other(error.code(), sentence(&error.to_string()));
     match error.class() {
         FetchClass::Refused | FetchClass::Permanent => Outcome::GiveUp(failure),
@@ -97,7 +97,7 @@ pub(super) fn fetch_failed(error: &FetchError) -> Outcome {
     }
 }
 
-pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
+pub(in crate::worker) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
     if error.is_retryable() {
         return Outcome::Snooze {
             until: now.plus(OWN_TROUBLE),
@@ -107,7 +107,7 @@ pub(super) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
 }
 
 /// A blob that could not be read or written; `pause` is the setting for that.
-pub(super) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Outcome {
+pub(in crate::worker) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Outcome {
     match error {
         BlobError::Missing(_) => Outcome::GiveUp(FailureCode::SourceLost.into()),
         // Erasing takes its time, and each try may fetch every layer again.
@@ -124,7 +124,11 @@ pub(super) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Ou
 }
 
 /// A hand-over that failed before the engine had the picture.
-pub(super) fn engine_failed(error: &EngineError, now: UnixMs, pause: Duration) -> Outcome {
+pub(in crate::worker) fn engine_failed(
+    error: &EngineError,
+    now: UnixMs,
+    pause: Duration,
+) -> Outcome {
     let failure = error.failure();
     if error.is_storage() {
         Outcome::Snooze {

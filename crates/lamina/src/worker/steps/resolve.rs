@@ -11,11 +11,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::step::{Report, StepError};
-use super::{UnknownPolicy, Worker};
+use super::report::{Report, StepError};
 use crate::engines::{Engine, History};
 use crate::jobs::{FailureCode, RequestId, UnixMs};
 use crate::store::{Claimed, Submission, SubmissionState};
+use crate::worker::{UnknownPolicy, Worker};
 
 /// How often the list is asked before the policy decides.
 const MOST_ASKS: u32 = 6;
@@ -27,7 +27,7 @@ const CALL: Duration = Duration::from_secs(60);
 const SLACK: Duration = Duration::from_secs(5);
 
 /// What became of a submission that was open.
-pub(super) enum Resolved {
+pub(in crate::worker) enum Resolved {
     /// The engine has it, under this name.
     Taken(RequestId),
     /// It is closed, and the job may be submitted again.
@@ -43,7 +43,7 @@ enum Verdict {
 }
 
 /// Ends the submission, or leaves with what to wait for.
-pub(super) async fn run(
+pub(in crate::worker) async fn run(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,

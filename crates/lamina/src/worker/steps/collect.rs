@@ -14,26 +14,27 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::layers::{Bounds, Stored};
 use super::prepare::{self, media_type, storage_trouble};
-use super::step::{Report, StepError, StepResult, image_refused};
-use super::{Worker, failpoints, resize, wait};
+use super::report::{Report, StepError, StepResult, image_refused};
+use super::{resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::{self, ImageError, LayerMeasures, Limits};
 use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
 use crate::store::{Claimed, StepOutput, StoredSource};
+use crate::worker::{Worker, failpoints};
 
 /// Layers fetched, decoded and stored at once for one job.
 const AT_ONCE: usize = 2;
 
 /// A layer that was fetched and found good.
-pub(super) struct Checked {
-    pub(super) labels: LayerLabels,
-    pub(super) bytes: Bytes,
-    pub(super) measures: LayerMeasures,
+pub(in crate::worker) struct Checked {
+    pub(in crate::worker) labels: LayerLabels,
+    pub(in crate::worker) bytes: Bytes,
+    pub(in crate::worker) measures: LayerMeasures,
 }
 
-pub(super) async fn run(
+pub(in crate::worker) async fn run(
     worker: &Worker,
     job: &Claimed,
     engine: &dyn Engine,
@@ -171,7 +172,11 @@ fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> StepError 
     .into()
 }
 
-pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> StepError {
+pub(in crate::worker) fn bad_layer(
+    worker: &Worker,
+    job: &Claimed,
+    error: &ImageError,
+) -> StepError {
     if error.is_retryable() {
         return Report::of(image_refused(error, worker.parts.clock.now())).into();
     }
@@ -186,7 +191,7 @@ pub(super) fn bad_layer(worker: &Worker, job: &Claimed, error: &ImageError) -> S
 }
 
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
-pub(super) async fn on_pool<T: Send + 'static>(
+pub(in crate::worker) async fn on_pool<T: Send + 'static>(
     worker: &Worker,
     job: &Claimed,
     bytes: Bytes,
@@ -251,7 +256,7 @@ async fn shows_the_source_first(
     same.map_err(|error| bad_layer(worker, job, &error))
 }
 
-pub(super) async fn store(
+pub(in crate::worker) async fn store(
     worker: &Worker,
     job: JobId,
     order: u32,
