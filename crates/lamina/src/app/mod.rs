@@ -6,9 +6,9 @@ mod admin_state;
 mod control_file;
 mod error;
 mod fal;
-mod fetching;
+mod fetchers;
+mod metrics_listener;
 mod run;
-mod scraping;
 mod storage;
 
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ use self::control_file::OpenControlFile;
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
 use self::fal::{fal_settings, keep_webhook_keys};
-use self::fetching::{LAYER_BYTES, layer_policy, source_policy};
+use self::fetchers::{LAYER_BYTES, layer_policy, source_policy};
 pub use self::run::run;
 use self::storage::{bound_storage, space};
 pub(crate) use self::storage::{link_signer, open_blobs};
@@ -213,7 +213,7 @@ impl App {
             clock_hold: config.clock_step_hold,
             ..tuning.worker
         };
-        let scrape = scraping::router(Arc::clone(&api), data);
+        let scrape = metrics_listener::router(Arc::clone(&api), data);
         let kept_clock = Arc::clone(&clock);
         let parts = Parts {
             store: Arc::clone(&store),
@@ -330,7 +330,7 @@ impl App {
         };
         tokio::join!(
             work,
-            scraping::serve(self.scraped_on, self.scrape, stopped.clone()),
+            metrics_listener::serve(self.scraped_on, self.scrape, stopped.clone()),
         );
         drop(self.control_file);
         self.store.close().await;

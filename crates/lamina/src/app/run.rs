@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::storage::refuse_emptied;
-use super::{App, StartError, Tuning, scraping};
+use super::{App, StartError, Tuning, metrics_listener};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::telemetry::Log;
@@ -27,7 +27,7 @@ pub async fn run(config: &Config, clock: Arc<dyn Clock>, log: &Log) -> Result<()
         .await
         .map_err(|error| StartError::Listen { address, error })?;
     let bound = listener.local_addr().unwrap_or(address);
-    if let Some(listener) = scraping::listen(config.metrics_listen).await? {
+    if let Some(listener) = metrics_listener::listen(config.metrics_listen).await? {
         app = app.scraped_on(listener);
     }
     app.open_control_file(bound);

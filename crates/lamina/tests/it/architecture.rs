@@ -193,7 +193,10 @@ fn what_belongs_to_one_place_stays_there() {
         ("std::env::var", &["config/"]),
         ("Timestamp::now", &["clock.rs"]),
         ("SystemTime::now", &[]),
-        ("axum::", &["http/", "app/mod.rs", "app/scraping.rs"]),
+        (
+            "axum::",
+            &["http/", "app/mod.rs", "app/metrics_listener.rs"],
+        ),
         ("rusqlite", &["store/"]),
         ("tokio::signal", &["app/run.rs"]),
     ];
