@@ -4,57 +4,17 @@
 //! URL, holds SQL or decodes a picture itself. Statuses and public texts are in `error` alone;
 //! axum's types stay below this module. Every wait on a stranger ends by a limit of `limits`.
 
-mod admin;
-mod admission;
-mod auth;
-mod body;
-mod browser;
-mod budget;
-mod connection;
-mod content_encoding;
-mod cors;
-mod create;
-mod deleted;
-mod error;
-mod file_writer;
-mod files;
+mod answer;
+mod extract;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod health;
-mod hooks;
-mod job_view;
-mod jobs;
-mod json;
-mod keys;
-mod limits;
-mod observe;
-mod openapi;
-mod origin;
-mod own_link;
-mod page;
-mod path;
-mod picture;
-mod problem;
-mod query;
-mod range;
-mod rate;
-mod readiness;
-mod response_cache;
-mod room;
-mod scrape;
-mod serve;
-mod single;
-mod slashes;
-mod spool;
+mod layers;
+mod receive;
+mod routes;
+mod server;
 mod state;
 #[cfg(any(test, fuzzing))]
 mod test_state;
-mod ticket;
-mod ticket_put;
-mod tus;
-mod upload_capacity;
-mod uploads;
-mod verify;
 
 use std::sync::Arc;
 
@@ -70,20 +30,20 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use admin::{AdminState, Reply};
-pub use budget::BodyBudget;
-pub use error::ApiError;
-pub use keys::{ApiKeys, KeyRules};
-pub use limits::{ConnectionLimits, RequestLimits};
-pub use readiness::{Checks, Part, WorkerPulse};
-pub use scrape::{Scrape, metrics_router};
-pub use serve::serve;
+pub use answer::error::ApiError;
+pub use routes::admin::{AdminState, Reply};
+pub use routes::metrics::{Scrape, metrics_router};
+pub use server::accept::serve;
+pub use state::api_keys::{ApiKeys, KeyRules};
+pub use state::body_budget::BodyBudget;
+pub use state::limits::{ConnectionLimits, RequestLimits};
+pub use state::readiness::{Checks, Part, WorkerPulse};
 pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
-use observe::RequestObserver;
-use readiness::Readiness;
-use response_cache::ResponseCache;
-use upload_capacity::UploadCapacity;
+use layers::observe::RequestObserver;
+use receive::upload_capacity::UploadCapacity;
+use routes::jobs::response_cache::ResponseCache;
+use state::readiness::Readiness;
 
 /// What handlers can ask for.
 #[derive(Clone, FromRef)]
@@ -102,29 +62,38 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
     let api = parts
         .api
         .method_not_allowed_fallback(wrong_method)
-        .route_layer(from_fn(content_encoding::inflate))
-        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate));
+        .route_layer(from_fn(layers::content_encoding::inflate))
+        .route_layer(from_fn_with_state(
+            Arc::clone(&state),
+            layers::auth::authenticate,
+        ));
     let tus = parts
         .tus
         .method_not_allowed_fallback(wrong_method)
-        .route_layer(from_fn(content_encoding::refuse))
-        .route_layer(from_fn(tus::same_version))
-        .route_layer(from_fn_with_state(Arc::clone(&state), auth::authenticate));
+        .route_layer(from_fn(layers::content_encoding::refuse))
+        .route_layer(from_fn(routes::uploads::tus::same_version))
+        .route_layer(from_fn_with_state(
+            Arc::clone(&state),
+            layers::auth::authenticate,
+        ));
     let tus = for_origins(tus, &state.cors);
-    let tus = tus.layer(from_fn_with_state(Arc::clone(&state), tus::announce));
+    let tus = tus.layer(from_fn_with_state(
+        Arc::clone(&state),
+        routes::uploads::tus::announce,
+    ));
     let files = parts
         .files
         .method_not_allowed_fallback(wrong_method)
-        .route_layer(from_fn(content_encoding::inflate))
-        .layer(CatchPanicLayer::custom(observe::panicked));
-    let files = cors::for_files(files);
+        .route_layer(from_fn(layers::content_encoding::inflate))
+        .layer(CatchPanicLayer::custom(layers::observe::panicked));
+    let files = layers::cors::for_files(files);
     let open = parts
         .open
-        .route("/", get(page::page))
-        .route("/openapi.json", get(page::openapi_json))
+        .route("/", get(routes::page::page))
+        .route("/openapi.json", get(routes::page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
     let api = for_origins(api.merge(open).fallback(no_route), &state.cors);
-    let admin = admin::guarded(parts.admin, Arc::new(admin_state(&state)));
+    let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state)));
     let app = AppState {
         capacity: UploadCapacity::new(&state.limits),
         readiness: Readiness::default(),
@@ -136,13 +105,13 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
         tracer: app.state.tracer.clone(),
     };
     let routes = api.merge(tus).merge(files);
-    slashes::forgiven(layered(routes.with_state(app).merge(admin), observer))
+    layers::extra_slashes::forgiven(layered(routes.with_state(app).merge(admin), observer))
 }
 
 /// The routes, whose every answer the configured origins may read: one to a panic as well.
 fn for_origins(routes: Router<AppState>, origins: &CorsOrigins) -> Router<AppState> {
-    cors::for_origins(
-        routes.layer(CatchPanicLayer::custom(observe::panicked)),
+    layers::cors::for_origins(
+        routes.layer(CatchPanicLayer::custom(layers::observe::panicked)),
         origins,
     )
 }
@@ -163,13 +132,13 @@ fn admin_state(state: &ApiState) -> AdminState {
 /// What every answer passes, from the inside out.
 fn layered(routes: Router, observer: RequestObserver) -> Router {
     routes
-        .layer(from_fn(single::refuse_repeated))
-        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn(layers::repeated_headers::refuse_repeated))
+        .layer(CatchPanicLayer::custom(layers::observe::panicked))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(from_fn_with_state(observer, observe::observe))
+        .layer(from_fn_with_state(observer, layers::observe::observe))
 }
 
 /// The routes by who may use them.
@@ -188,26 +157,43 @@ struct Parts {
 
 /// The routes and their description, registered together so that they cannot drift apart.
 fn parts() -> (Parts, OpenApi) {
-    let (api, api_doc) = OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(create::create_job, jobs::list_jobs))
-        .routes(routes!(jobs::get_job, jobs::delete_job))
-        .routes(routes!(jobs::get_layers))
-        .routes(routes!(uploads::upload))
-        .routes(routes!(ticket::create_ticket))
-        .routes(routes!(ticket::get_upload))
+    let (api, api_doc) = OpenApiRouter::with_openapi(routes::openapi::base())
+        .routes(routes!(
+            routes::jobs::create::create_job,
+            routes::jobs::read::list_jobs
+        ))
+        .routes(routes!(
+            routes::jobs::read::get_job,
+            routes::jobs::read::delete_job
+        ))
+        .routes(routes!(routes::jobs::read::get_layers))
+        .routes(routes!(routes::uploads::direct::upload))
+        .routes(routes!(routes::uploads::ticket::create_ticket))
+        .routes(routes!(routes::uploads::ticket::get_upload))
         .split_for_parts();
     let (tus, tus_doc) = OpenApiRouter::new()
-        .routes(routes!(tus::options, tus::create))
-        .routes(routes!(tus::offset, tus::patch, tus::end, tus::instead))
+        .routes(routes!(
+            routes::uploads::tus::options,
+            routes::uploads::tus::create
+        ))
+        .routes(routes!(
+            routes::uploads::tus::offset,
+            routes::uploads::tus::patch,
+            routes::uploads::tus::end,
+            routes::uploads::tus::instead
+        ))
         .split_for_parts();
-    let (admin, admin_doc) = admin::routes().split_for_parts();
+    let (admin, admin_doc) = routes::admin::routes().split_for_parts();
     let (files, files_doc) = OpenApiRouter::new()
-        .routes(routes!(files::get_file, ticket_put::put_file))
+        .routes(routes!(
+            routes::files::get_file,
+            routes::uploads::ticket_put::put_file
+        ))
         .split_for_parts();
     let (open, open_doc) = OpenApiRouter::new()
-        .routes(routes!(hooks::fal_webhook))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
+        .routes(routes!(routes::fal_webhook::fal_webhook))
+        .routes(routes!(routes::health::healthz))
+        .routes(routes!(routes::health::readyz))
         .split_for_parts();
     let doc = [admin_doc, tus_doc, files_doc, open_doc]
         .into_iter()

@@ -1,6 +1,6 @@
 //! What the service counts and times, as typed handles: whoever has something to tell is given the
 //! handle of its part and calls a method; names, labels and buckets stand here alone. Each service
-//! has its own, so several live in one process. It reads no store and serves nothing: `http/scrape`
+//! has its own, so several live in one process. It reads no store and serves nothing: `http/routes/metrics`
 //! asks, and `docs/metrics.md` lists what comes out.
 //!
 //! Invariant: every label's values are a list known in advance (routes, phases, codes), never an

@@ -1,4 +1,4 @@
-//! The page at `/`: one file, no script, nothing from elsewhere. It knows no HTTP; `http/page`
+//! The page at `/`: one file, no script, nothing from elsewhere. It knows no HTTP; `http/routes/page`
 //! serves it.
 
 use std::sync::LazyLock;

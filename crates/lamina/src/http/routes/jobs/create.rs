@@ -1,0 +1,325 @@
+//! `POST /api/jobs`: a body to a durable job. The answer is given after the job, its source and
+//! its idempotency record survive power loss; a picture behind a URL is fetched later, by the
+//! worker.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::admission::admit;
+use super::own_link::{self, AskedAt, OwnLink};
+use super::view::JobAccepted;
+use crate::blobs::{BlobError, BlobKey};
+use crate::http::answer::error::{ApiError, LinkFault};
+use crate::http::answer::json::{fresh, require_json};
+use crate::http::answer::problem::Problem;
+use crate::http::extract::public_base::public_path;
+use crate::http::layers::auth::Allowance;
+use crate::http::layers::observe::About;
+use crate::http::receive::body::{Meter, MeteredBody};
+use crate::http::receive::disk_room;
+use crate::http::receive::picture;
+use crate::http::receive::spool::{SpoolWriter, Spooled};
+use crate::http::receive::upload_capacity::{Place, UploadCapacity};
+use crate::http::routes::uploads::verify;
+use crate::http::state::ApiState;
+use crate::http::state::api_keys::Account;
+use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
+use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
+use crate::trace;
+
+/// Creates a job.
+#[utoipa::path(
+    post,
+    path = "/api/jobs",
+    tag = "jobs",
+    operation_id = "create_job",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same job again")),
+    request_body(content = crate::http::routes::openapi::CreateJob, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
+        (status = 400, description = "`invalid_json`, `invalid_idempotency_key`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 402, description = "`spend_limit_reached`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`, or `link_invalid` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`upload_pending`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there; `link_expired` or `file_gone` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`, `content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn create_job(
+    State(state): State<Arc<ApiState>>,
+    State(capacity): State<UploadCapacity>,
+    Allowance(account): Allowance,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    require_json(&parts.headers)?;
+    let key = idempotency_key(&parts.headers)?;
+    let asked = AskedAt::of(&parts.uri, &parts.headers);
+    let _room = disk_room::for_body(&state, &body, state.limits.json_bytes)?;
+    let body = receive(&state, body, key.is_some()).await?;
+    let key = key
+        .zip(body.sha256)
+        .map(|(key, body_sha256)| IdempotencyKey { key, body_sha256 });
+    if let Some(key) = &key
+        && let Some(seen) = state.store.job_by_key(&account.owner, key).await?
+    {
+        return answer(&state, seen, None);
+    }
+    let (created, id) = create(&state, &capacity, &account, &asked, body, key).await?;
+    answer(&state, created, Some(id))
+}
+
+/// Everything after the body is there and its key is known to be new.
+async fn create(
+    state: &ApiState,
+    capacity: &UploadCapacity,
+    account: &Arc<Account>,
+    asked: &AskedAt,
+    body: Spooled,
+    key: Option<IdempotencyKey>,
+) -> Result<(Created, JobId), ApiError> {
+    let capacity = &capacity.of(&account.owner);
+    let mut place = None;
+    if body.in_memory().is_none() {
+        place = Some(capacity.enter(body.len).await?);
+    }
+    let spec = parse(state, &account.owner, body).await?;
+    let engine = state.engines.choose(spec.engine)?;
+    admit(state, account, engine).await?;
+    let owner = account.owner.clone();
+    let Moment {
+        now: due_at,
+        wall: now,
+    } = state.clock.moment();
+    let id = JobId::new(now);
+    let link = match &spec.source {
+        SourceInput::Url(url) => own_link::recognise(state, asked, url)?,
+        SourceInput::Base64(_) | SourceInput::Upload(_) => None,
+    };
+    let source = match link {
+        Some(link) => {
+            drop(place);
+            StoredSource::Stored(keep_linked(state, capacity, &owner, id, link).await?)
+        }
+        None => keep_source(state, capacity, place, &owner, id, spec.source).await?,
+    };
+    let has_bytes = matches!(source, StoredSource::Stored(_));
+    let job = NewJob {
+        id,
+        owner,
+        engine,
+        params: spec.params,
+        source,
+        created_at: now,
+        due_at,
+        expires_at: now.plus(state.job_ttl),
+        max_active: account.max_jobs,
+    };
+    let owner = job.owner.clone();
+    let created = state.store.job_create(job, key).await;
+    if let Err(StoreError::QuotaExceeded(_)) = created
+        && has_bytes
+    {
+        // What cannot be erased now has no job, so maintenance finds it.
+        let _ = state.blobs.erase_job(id).await;
+    }
+    let created = created?;
+    if created == Created::New {
+        tracing::info!(job = %id, %owner, engine = engine.as_str(), "job created");
+        state.metrics.jobs.created(engine);
+        trace::link(id);
+    }
+    if has_bytes && created != Created::New {
+        // Another request with the same key was first, or others took the last places. What cannot
+        // be erased now has no job, so maintenance finds it.
+        let _ = state.blobs.erase_job(id).await;
+    }
+    Ok((created, id))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| ApiError::InvalidIdempotencyKey)?;
+    let visible = text.bytes().all(|letter| letter.is_ascii_graphic());
+    if visible && (1..=255).contains(&text.len()) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(ApiError::InvalidIdempotencyKey)
+    }
+}
+
+async fn receive(state: &ApiState, body: Body, hash: bool) -> Result<Spooled, ApiError> {
+    let limits = &state.limits;
+    let meter = Meter {
+        bytes: limits.json_bytes,
+        idle: None,
+        total: limits.json_total,
+    };
+    let mut body = MeteredBody::new(body, meter)?.counted(&state.metrics.requests);
+    let mut spool = SpoolWriter::new(&state.spool, limits.memory_bytes, &state.bodies);
+    if hash {
+        spool = spool.hashing();
+    }
+    while let Some(chunk) = body.next().await? {
+        spool.write(&chunk).await?;
+    }
+    Ok(spool.finish().await?)
+}
+
+async fn parse(state: &ApiState, owner: &OwnerId, body: Spooled) -> Result<JobSpec, ApiError> {
+    if let Some(bytes) = body.in_memory() {
+        return Ok(JobSpec::parse(bytes)?);
+    }
+    let work = move || Ok(JobSpec::parse(&body.load()?)?);
+    state.pool.of(owner).run(1, work).await?
+}
+
+/// Puts the job's source where the worker will look for it.
+async fn keep_source(
+    state: &ApiState,
+    capacity: &UploadCapacity,
+    place: Option<Place>,
+    owner: &OwnerId,
+    id: JobId,
+    source: SourceInput,
+) -> Result<StoredSource, ApiError> {
+    match source {
+        SourceInput::Url(url) => Ok(StoredSource::Url(url)),
+        SourceInput::Base64(text) => {
+            let _place = match place {
+                Some(place) => place,
+                None => capacity.enter(text.len() as u64).await?,
+            };
+            let picture = picture::from_base64(state, owner, text)
+                .await
+                .map_err(|error| error.at("/image_base64"))?;
+            let key = BlobKey::Source(id, picture.info.media_type);
+            state.blobs.put(&key, picture.bytes).await?;
+            Ok(StoredSource::Stored(picture.info))
+        }
+        SourceInput::Upload(upload) => {
+            // It takes a place of its own size.
+            drop(place);
+            let info = copy_upload(state, capacity, owner, upload, id).await?;
+            Ok(StoredSource::Stored(info))
+        }
+    }
+}
+
+/// Puts what a link of this server stands for there.
+async fn keep_linked(
+    state: &ApiState,
+    capacity: &UploadCapacity,
+    owner: &OwnerId,
+    id: JobId,
+    link: OwnLink,
+) -> Result<SourceInfo, ApiError> {
+    let own_upload = match link {
+        OwnLink::Ticket(upload) => Some(upload),
+        OwnLink::Picture(BlobKey::Upload(upload, _)) => {
+            let record = state
+                .store
+                .upload_get(owner, upload, state.ends_by())
+                .await?;
+            record.map(|_| upload)
+        }
+        OwnLink::Picture(_) => None,
+    };
+    match (own_upload, link) {
+        (None, OwnLink::Picture(key)) => own_link::take(state, capacity, owner, &key, id).await,
+        // As if its id had been given: nothing is decoded twice.
+        (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
+            let copied = copy_upload(state, capacity, owner, upload, id).await;
+            copied.map_err(|error| match error {
+                ApiError::UploadNotFound => ApiError::SourceLink(LinkFault::NoUpload),
+                ApiError::UploadPending => ApiError::SourceLink(LinkFault::Pending),
+                other => other.at("/image_url"),
+            })
+        }
+    }
+}
+
+/// An upload is copied, because it may expire before the job does.
+async fn copy_upload(
+    state: &ApiState,
+    capacity: &UploadCapacity,
+    owner: &OwnerId,
+    upload: UploadId,
+    job: JobId,
+) -> Result<SourceInfo, ApiError> {
+    let now = state.clock.wall();
+    let info = match state.store.upload_get(owner, upload, now).await? {
+        Some(record) => record.info,
+        None => verify::verify(state, capacity, owner, upload).await?,
+    };
+    let _place = capacity.enter(info.bytes).await?;
+    let from = BlobKey::Upload(upload, info.media_type);
+    let to = BlobKey::Source(job, info.media_type);
+    state
+        .blobs
+        .copy(&from, &to)
+        .await
+        .map_err(|error| match error {
+            // It expired between the two lines above.
+            BlobError::Missing(_) => ApiError::UploadNotFound,
+            other => other.into(),
+        })?;
+    Ok(info)
+}
+
+/// The answer to what a create came to; `id` is the id that a new job got.
+fn answer(state: &ApiState, created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
+    let (job_id, status, replayed) = match (created, id) {
+        (Created::New, Some(id)) => (id, Status::Pending, false),
+        (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
+        (
+            Created::Existing {
+                id,
+                phase,
+                resubmitted,
+            },
+            _,
+        ) => (id, still_there(phase, resubmitted)?, true),
+        (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
+        (Created::TooManyJobs { limit }, _) => return Err(ApiError::TooManyJobs { limit }),
+    };
+    let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
+    response.extensions_mut().insert(About(job_id));
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&public_path(state, &format!("/api/jobs/{job_id}")))
+    {
+        headers.insert(LOCATION, location);
+    }
+    if replayed {
+        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The status of a repeated create's job; 410 when that job was deleted or has expired since.
+fn still_there(phase: Phase, resubmitted: bool) -> Result<Status, ApiError> {
+    let gone = if phase == Phase::Deleted {
+        Gone::Deleted
+    } else {
+        Gone::Expired
+    };
+    phase.status(resubmitted).ok_or(ApiError::JobGone(gone))
+}

@@ -1,0 +1,9 @@
+//! `/api/jobs`: creating, reading, listing and deleting jobs.
+
+pub(in crate::http) mod admission;
+pub(in crate::http) mod create;
+pub(in crate::http) mod deleted;
+pub(in crate::http) mod own_link;
+pub(in crate::http) mod read;
+pub(in crate::http) mod response_cache;
+pub(in crate::http) mod view;

@@ -1,0 +1,221 @@
+//! `/api/jobs`: reading, listing and deleting. Creating is in `create`, because it takes a picture
+//! in. Every answer is about the caller's own jobs; another owner's job does not exist here.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::deleted::{DeletedBy, record_deleted};
+use super::response_cache::{Part, ResponseCache};
+use super::view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
+use crate::http::answer::error::ApiError;
+use crate::http::answer::json::Tagged;
+use crate::http::answer::problem::Problem;
+use crate::http::extract::path::Segments;
+use crate::http::extract::public_base::PublicBase;
+use crate::http::extract::query::ListQuery;
+use crate::http::layers::auth::Caller;
+use crate::http::state::ApiState;
+use crate::jobs::{JobId, OwnerId, Status, UnixMs};
+use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
+
+/// One job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    operation_id = "get_job",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The job. `ETag` can be given back as `If-None-Match`; `Retry-After` says when it is worth asking again", body = JobView),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn get_job(
+    State(state): State<Arc<ApiState>>,
+    State(cache): State<Arc<ResponseCache>>,
+    Caller(owner): Caller,
+    Segments(id): Segments<String>,
+    base: PublicBase,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let found = state.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, state.ends_by())?;
+    let view = || JobView::of(&state, &base, &job, status);
+    if is_running(status) {
+        return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
+    }
+    let answer = cache.get(Part::Job, &job, &base, view)?;
+    Ok(answer.answer(&headers))
+}
+
+/// The layers of a completed job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/layers",
+    tag = "jobs",
+    operation_id = "get_layers",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The layers, bottom first", body = LayerList),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn get_layers(
+    State(state): State<Arc<ApiState>>,
+    State(cache): State<Arc<ResponseCache>>,
+    Caller(owner): Caller,
+    Segments(id): Segments<String>,
+    base: PublicBase,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let found = state.store.job_get(&owner, job_id(&id)?).await?;
+    let (job, status) = living(found, state.ends_by())?;
+    match status {
+        Status::Completed => {
+            let list = || LayerList {
+                job_id: job.id,
+                layers: layers(&state, &base, &job),
+            };
+            let answer = cache.get(Part::Layers, &job, &base, list)?;
+            Ok(answer.answer(&headers))
+        }
+        Status::Failed => Err(ApiError::JobFailed(
+            job.failure
+                .as_ref()
+                .map(|why| why.sentence.clone())
+                .unwrap_or_default(),
+        )),
+        Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
+            retry_after: retry_after(&job),
+        }),
+    }
+}
+
+/// The caller's jobs, newest first; deleted and expired ones are left out.
+#[utoipa::path(
+    get,
+    path = "/api/jobs",
+    tag = "jobs",
+    operation_id = "list_jobs",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "A page of jobs", body = JobPage),
+        (status = 304, description = "Nothing has changed since the `ETag`"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn list_jobs(
+    State(state): State<Arc<ApiState>>,
+    Caller(owner): Caller,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let ListQuery { cursor, limit } = ListQuery::parse(query.as_deref())?;
+    // One more than asked for tells whether there is a next page.
+    let mut found = state.store.job_list(&owner, cursor, limit + 1).await?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next_cursor = found.last().filter(|_| more).map(|job| job.id);
+    let now = state.clock.now();
+    let jobs = found
+        .iter()
+        .filter(|job| job.expires_at > state.ends_by())
+        .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
+        .collect();
+    Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
+}
+
+/// Deletes a job: it is cancelled at its engine if it runs, and its files are erased.
+#[utoipa::path(
+    delete,
+    path = "/api/jobs/{id}",
+    tag = "jobs",
+    operation_id = "delete_job",
+    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
+        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn delete_job(
+    State(state): State<Arc<ApiState>>,
+    Caller(owner): Caller,
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, ApiError> {
+    let now = state.clock.wall();
+    match delete(&state, &owner, job_id(&id)?, now).await? {
+        Deletion::Done(job) => {
+            record_deleted(
+                &job,
+                DeletedBy::Owner,
+                now,
+                &state.metrics.jobs,
+                &state.tracer,
+            );
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Deletion::Gone(why) => Err(ApiError::JobGone(why)),
+        Deletion::Missing => Err(ApiError::JobNotFound),
+    }
+}
+
+/// Deletes, also where the disk is too full to write that down: then the bytes go first, which makes
+/// the room.
+async fn delete(
+    state: &ApiState,
+    owner: &OwnerId,
+    id: JobId,
+    now: UnixMs,
+) -> Result<Deletion, ApiError> {
+    match state.store.job_delete(owner, id, now).await {
+        Err(StoreError::Full(_)) => {}
+        deleted => return Ok(deleted?),
+    }
+    living(state.store.job_get(owner, id).await?, state.ends_by())?;
+    state.blobs.erase_job(id).await?;
+    Ok(state.store.job_delete(owner, id, now).await?)
+}
+
+/// What is no id names no job.
+fn job_id(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|_| ApiError::JobNotFound)
+}
+
+/// A job whose time is over has expired, whether or not that is written already.
+fn living(lookup: Lookup, now: UnixMs) -> Result<(Arc<JobRecord>, Status), ApiError> {
+    match lookup {
+        Lookup::Found(job) if job.expires_at <= now => Err(ApiError::JobGone(Gone::Expired)),
+        Lookup::Found(job) => {
+            let status = job.status().ok_or(ApiError::JobNotFound)?;
+            Ok((job, status))
+        }
+        Lookup::Gone(why) => Err(ApiError::JobGone(why)),
+        Lookup::Missing => Err(ApiError::JobNotFound),
+    }
+}
+
+fn is_running(status: Status) -> bool {
+    matches!(status, Status::Pending | Status::Processing)
+}

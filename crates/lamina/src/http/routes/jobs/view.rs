@@ -1,0 +1,246 @@
+//! A job as the API shows it. These are the API's own types: rows and engine answers are turned
+//! into them here, by hand, and nothing else in the service depends on their shape.
+
+use serde::Serialize;
+
+use crate::blobs::BlobKey;
+use crate::http::extract::public_base::PublicBase;
+use crate::http::state::ApiState;
+use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Phase, Status, UnixMs, progress};
+use crate::store::JobRecord;
+
+/// The answer to a create.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct JobAccepted {
+    /// The job's id.
+    #[schema(value_type = uuid::Uuid)]
+    pub(in crate::http) job_id: JobId,
+    /// `pending`; something else when an `Idempotency-Key` was repeated.
+    pub(in crate::http) status: Status,
+}
+
+/// One job.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Job)]
+pub(in crate::http) struct JobView {
+    #[serde(flatten)]
+    job: JobSummary,
+    /// Bottom first; null until completed.
+    #[schema(required = true)]
+    layers: Option<Vec<LayerView>>,
+}
+
+/// One job without its layers, as a list shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct JobSummary {
+    /// The job's id.
+    #[schema(value_type = uuid::Uuid)]
+    job_id: JobId,
+    /// Where it is.
+    status: Status,
+    /// 0.0 to 1.0; never falls, and reaches 1.0 only when every layer can be fetched.
+    #[schema(minimum = 0, maximum = 1)]
+    progress: f64,
+    /// Why it failed, as a sentence; null unless failed.
+    #[schema(required = true)]
+    error: Option<String>,
+    /// Why it failed, as a stable word; null unless failed.
+    #[schema(required = true)]
+    error_code: Option<String>,
+    /// The engine it runs on.
+    engine: EngineKind,
+    /// Requests ahead of it at the engine, while it queues there.
+    #[schema(required = true)]
+    queue_position: Option<u32>,
+    /// Seconds until completion by the measured duration of past runs, while the engine works and
+    /// keeps to it.
+    #[schema(required = true)]
+    eta_seconds: Option<u64>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UnixMs,
+    /// When it, its layers and every link to them go.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: UnixMs,
+}
+
+/// The layers of a completed job.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct LayerList {
+    /// The job's id.
+    #[schema(value_type = uuid::Uuid)]
+    pub(in crate::http) job_id: JobId,
+    /// Bottom first.
+    pub(in crate::http) layers: Vec<LayerView>,
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct JobPage {
+    /// Newest first.
+    pub(in crate::http) jobs: Vec<JobSummary>,
+    /// Give it as `cursor` for the next page; null on the last one.
+    #[schema(value_type = Option<uuid::Uuid>, required = true)]
+    pub(in crate::http) next_cursor: Option<JobId>,
+}
+
+/// One layer: an RGBA image with the canvas's size and straight alpha.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Layer)]
+pub(in crate::http) struct LayerView {
+    /// `layer_` and its order.
+    #[schema(example = "layer_0")]
+    id: String,
+    /// A signed link to its file; needs no header and expires with the job.
+    #[schema(format = "uri")]
+    url: String,
+    /// Width in pixels.
+    width: u32,
+    /// Height in pixels.
+    height: u32,
+    /// Place in the stack; 0 is the bottom.
+    order: u32,
+    /// What the engine calls it, if it gives names.
+    #[schema(required = true)]
+    name: Option<String>,
+    /// What it is, if the engine says: `background`, `text`, `shape`, `panel`, `subject`, `object` or
+    /// `shadow`. More words may come.
+    #[schema(required = true, example = "text")]
+    kind: Option<String>,
+    /// What is written in it, lines apart, if it is text and was read.
+    #[schema(required = true, example = "Grand Opening")]
+    text: Option<String>,
+    /// How sure the engine is of that text, 0.0 to 1.0.
+    #[schema(required = true)]
+    text_confidence: Option<f64>,
+    /// The smallest rectangle that holds every visible pixel; null for an empty layer.
+    #[schema(required = true)]
+    bbox: Option<BoxView>,
+    /// Mean alpha over the canvas, 0.0 to 1.0.
+    coverage: f64,
+    /// Lower-case hex SHA-256 of the file.
+    sha256: String,
+    /// Size of the file.
+    bytes: u64,
+    /// Type of the file.
+    #[schema(example = "image/png")]
+    content_type: &'static str,
+    /// How strongly it is drawn; always 1.0, alpha is in the pixels.
+    opacity: f64,
+    /// How it is drawn on those below; always `normal`, that is straight-alpha *over*.
+    #[schema(example = "normal")]
+    blend_mode: &'static str,
+}
+
+/// A rectangle in pixels.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = BoundingBox)]
+pub(in crate::http) struct BoxView {
+    /// Left edge.
+    x: u32,
+    /// Top edge.
+    y: u32,
+    /// Width.
+    width: u32,
+    /// Height.
+    height: u32,
+}
+
+impl JobView {
+    /// The view of a job that is neither deleted nor expired.
+    pub(in crate::http) fn of(
+        state: &ApiState,
+        base: &PublicBase,
+        job: &JobRecord,
+        status: Status,
+    ) -> Self {
+        let completed = status == Status::Completed;
+        Self {
+            job: JobSummary::of(job, status, state.clock.now()),
+            layers: completed.then(|| layers(state, base, job)),
+        }
+    }
+}
+
+impl JobSummary {
+    /// The summary of a job that is neither deleted nor expired.
+    pub(in crate::http) fn of(job: &JobRecord, status: Status, now: UnixMs) -> Self {
+        let failure = job.failure.as_ref();
+        Self {
+            job_id: job.id,
+            status,
+            progress: thousandths(progress(job.phase, &job.estimate, now)),
+            error: failure.map(|why| why.sentence.to_string()),
+            error_code: failure.map(|why| why.code.to_string()),
+            engine: job.engine,
+            queue_position: job.queue_position,
+            eta_seconds: job.estimate.eta_seconds(job.phase, now),
+            created_at: job.created_at,
+            expires_at: job.expires_at,
+        }
+    }
+}
+
+/// The layers of a completed job, with links that expire with it: they are the same at each
+/// reading, so an app's cache can know a picture by its address.
+pub(in crate::http) fn layers(
+    state: &ApiState,
+    base: &PublicBase,
+    job: &JobRecord,
+) -> Vec<LayerView> {
+    job.layers
+        .iter()
+        .map(|layer| {
+            let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
+            layer_view(
+                layer,
+                base.absolute(&state.links.sign(&key, job.expires_at)),
+            )
+        })
+        .collect()
+}
+
+fn layer_view(layer: &Layer, url: String) -> LayerView {
+    LayerView {
+        id: format!("layer_{}", layer.order),
+        url,
+        width: layer.width,
+        height: layer.height,
+        order: layer.order,
+        name: layer.labels.name.clone(),
+        kind: layer.labels.kind.clone(),
+        text: layer.labels.text.clone(),
+        text_confidence: layer.labels.text_confidence.map(thousandths),
+        bbox: layer.bbox.map(box_view),
+        coverage: thousandths(layer.coverage),
+        sha256: layer.sha256.clone(),
+        bytes: layer.bytes,
+        content_type: layer.media_type.mime(),
+        opacity: 1.0,
+        blend_mode: "normal",
+    }
+}
+
+fn box_view(found: BoundingBox) -> BoxView {
+    BoxView {
+        x: found.x,
+        y: found.y,
+        width: found.width,
+        height: found.height,
+    }
+}
+
+/// How many seconds to wait before it is worth reading a running job again.
+pub(in crate::http) fn retry_after(job: &JobRecord) -> u32 {
+    match (job.phase, job.queue_position) {
+        (Phase::Wait, Some(20..)) => 15,
+        (Phase::Wait, Some(5..)) => 5,
+        _ => 1,
+    }
+}
+
+/// Rounded down to three decimals, so that only what is whole says 1.0. The hair that is added
+/// undoes what `f32` lost of a number such as 0.05.
+fn thousandths(fraction: f32) -> f64 {
+    (f64::from(fraction.clamp(0.0, 1.0)) * 1000.0 + 1e-4).floor() / 1000.0
+}

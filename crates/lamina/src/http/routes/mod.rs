@@ -1,0 +1,11 @@
+//! The routes, one folder or file for each resource.
+
+pub(in crate::http) mod admin;
+pub(in crate::http) mod fal_webhook;
+pub(in crate::http) mod files;
+pub(in crate::http) mod health;
+pub(in crate::http) mod jobs;
+pub(in crate::http) mod metrics;
+pub(in crate::http) mod openapi;
+pub(in crate::http) mod page;
+pub(in crate::http) mod uploads;

@@ -1,0 +1,160 @@
+//! The description of the API (OpenAPI 3.1): what the routes say about themselves, and the bodies
+//! that are read by hand. `crates/lamina/openapi.json` is checked in and served; a test compares
+//! it with the code, so a change of the API shows in review.
+
+use utoipa::Number;
+use utoipa::openapi::schema::{SchemaFormat, SchemaType};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Type,
+};
+use uuid::Uuid;
+
+use crate::jobs::EngineKind;
+
+/// The checked-in description.
+pub(in crate::http) const CHECKED_IN: &str = include_str!("../../../openapi.json");
+
+/// The body of `POST /api/jobs`. Exactly one of `image_url`, `image_base64` and `upload_id`;
+/// unknown fields are refused.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description; JobSpec::parse reads the body")]
+pub(in crate::http) struct CreateJob {
+    /// The server fetches the picture from here. A `url` that the server itself gave is read from where it
+    /// is kept.
+    #[schema(
+        format = "uri",
+        max_length = 8192,
+        example = "https://example.com/photo.jpg"
+    )]
+    image_url: Option<String>,
+    /// The picture's file in base64, raw or as a `data:` URI; at most 20 MiB of file.
+    image_base64: Option<String>,
+    /// What `POST /api/upload` or `POST /api/uploads` gave, or the last part of a resumable
+    /// upload's address.
+    upload_id: Option<Uuid>,
+    #[schema(schema_with = layer_count, required = false)]
+    num_layers: (),
+    /// Describes the whole picture.
+    #[schema(max_length = 4000)]
+    prompt: Option<String>,
+    /// What should not be in the layers.
+    #[schema(max_length = 4000)]
+    negative_prompt: Option<String>,
+    #[schema(schema_with = seed, required = false)]
+    seed: (),
+    /// More steps take longer and may look better.
+    #[schema(minimum = 1, maximum = 50, default = 28)]
+    num_inference_steps: Option<u8>,
+    /// How closely the engine keeps to the prompt.
+    #[schema(minimum = 1, maximum = 20, default = 5)]
+    guidance_scale: Option<f32>,
+    #[schema(schema_with = engine_wish, required = false)]
+    engine: (),
+}
+
+/// The body of `POST /api/uploads`; unknown fields are refused.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description; TicketSpec::parse reads the body")]
+pub(in crate::http) struct CreateTicket {
+    /// The type that will be sent: `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+    #[schema(example = "image/jpeg")]
+    content_type: Option<String>,
+    /// The exact size that will be sent.
+    #[schema(minimum = 1)]
+    bytes: Option<u64>,
+}
+
+/// The form of `POST /api/upload`.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; multer reads the form")]
+pub(in crate::http) struct UploadForm {
+    /// The picture: JPEG, PNG, WebP or GIF (its first frame).
+    file: ImageFile,
+}
+
+/// An image file.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "a description of bytes")]
+pub(in crate::http) struct ImageFile(Vec<u8>);
+
+/// What the routes' own descriptions are added to.
+pub(in crate::http) fn base() -> OpenApi {
+    let mut api = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("lamina")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Turns one flat image into an ordered stack of RGBA layers. Every error is \
+                     application/problem+json with a stable `code`.",
+                ))
+                .build(),
+        )
+        .security(Some([SecurityRequirement::new::<_, _, String>(
+            "api_key",
+            [],
+        )]))
+        .build();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    api.components
+        .get_or_insert_default()
+        .security_schemes
+        .insert("api_key".to_owned(), bearer.into());
+    api
+}
+
+/// A number or a word, which no derive describes.
+fn layer_count() -> OneOfBuilder {
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(10));
+    let word = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["auto"]));
+    let none = ObjectBuilder::new().schema_type(Type::Null);
+    OneOfBuilder::new()
+        .item(number)
+        .item(word)
+        .item(none)
+        .description(Some(
+            "How many layers are wanted: 1 to 10 (default 4), or `auto` for as many as the engine finds.",
+        ))
+}
+
+/// Every `u64`: the derive would call it an `int64`, which ends at half of it.
+fn seed() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(or_null(Type::Integer))
+        .format(Some(SchemaFormat::Custom("uint64".to_owned())))
+        .minimum(Some(0))
+        .maximum(Some(Number::UInt(u64::MAX as usize)))
+        .description(Some(
+            "The same seed and the same picture give the same layers, where the engine keeps to it. \
+             A client that keeps numbers as floating-point ones loses digits beyond 9007199254740991.",
+        ))
+}
+
+/// Null is the same as a field that is left out.
+fn or_null(kind: Type) -> SchemaType {
+    SchemaType::from_iter([kind, Type::Null])
+}
+
+/// The engines that exist, and the word for the default.
+fn engine_wish() -> ObjectBuilder {
+    let words = EngineKind::ALL.into_iter().map(EngineKind::as_str);
+    // `enum` holds whatever the type says, so null stands in it as well.
+    let words = std::iter::once("auto")
+        .chain(words)
+        .map(serde_json::Value::from);
+    ObjectBuilder::new()
+        .schema_type(or_null(Type::String))
+        .enum_values(Some(words.chain([serde_json::Value::Null])))
+        .description(Some(
+            "The engine; `auto` and absent mean the server's default.",
+        ))
+}

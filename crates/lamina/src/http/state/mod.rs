@@ -1,0 +1,153 @@
+//! What the edge works with. Everything is given by `app/`; the edge makes nothing itself, reads
+//! no environment and no wall clock.
+
+pub(in crate::http) mod api_keys;
+pub(in crate::http) mod body_budget;
+pub(in crate::http) mod limits;
+pub(in crate::http) mod rate_limit;
+pub(in crate::http) mod readiness;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fal_queue::webhook::Verifier;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use self::api_keys::ApiKeys;
+use self::body_budget::BodyBudget;
+use self::limits::RequestLimits;
+use self::readiness::WorkerPulse;
+use super::answer::error::ApiError;
+use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
+use crate::clock::{Clock, WallLead};
+use crate::disk::Space;
+use crate::images::{Limits, Pool};
+use crate::jobs::{EngineChoice, EngineKind, UnixMs};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::trace::Tracer;
+
+/// The parts and settings of the HTTP edge.
+#[derive(Debug)]
+pub struct ApiState {
+    /// Jobs and uploads.
+    pub store: Arc<dyn Store>,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// Bytes of uploads that are not checked yet, where they come to this machine.
+    pub inbox: Arc<Inbox>,
+    /// Signs and checks links.
+    pub links: Arc<LinkSigner>,
+    /// Where pictures are decoded; the worker shares it.
+    pub pool: Pool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How far the wall clock is trusted.
+    pub wall_lead: Arc<WallLead>,
+    /// Who may use `/api`.
+    pub keys: ApiKeys,
+    /// The engines that a job can be created for.
+    pub engines: Engines,
+    /// Most that engines may cost in a day, all owners together, in millionths of a US dollar.
+    /// What one owner may cost is known to `keys`.
+    pub daily_microusd: Option<u64>,
+    /// Bounds on a picture.
+    pub images: Limits,
+    /// From a job's create to its expiry.
+    pub job_ttl: Duration,
+    /// From an upload to its expiry.
+    pub upload_ttl: Duration,
+    /// The service's address as clients see it; without it, links follow the request's `Host`.
+    pub public_url: Option<Url>,
+    /// Whether `X-Forwarded-Proto` comes from a proxy of the operator and may be believed.
+    pub trust_proxy: bool,
+    /// Which pages of other origins may call `/api` from a browser.
+    pub cors: CorsOrigins,
+    /// Names under which a service without keys may be asked, besides its addresses, `localhost`
+    /// and the host of `public_url`.
+    pub host_names: HostNames,
+    /// The disks that pictures and bodies are written to.
+    pub space: Space,
+    /// Checks fal's signatures on webhooks; without it the nonce in their address is the proof.
+    pub webhooks: Option<Arc<Verifier>>,
+    /// Where bodies too large for memory are kept while they are received; must exist.
+    pub spool: PathBuf,
+    /// Bounds on requests.
+    pub limits: RequestLimits,
+    /// Memory of all bodies that are being received.
+    pub bodies: BodyBudget,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// Traces requests.
+    pub tracer: Tracer,
+    /// Cancelled when the service is about to stop: `/readyz` then says so.
+    pub draining: CancellationToken,
+    /// Beats whenever the worker has looked for jobs.
+    pub worker: WorkerPulse,
+    /// Whose the storage is.
+    pub ownership: watch::Receiver<Ownership>,
+}
+
+impl ApiState {
+    /// What ends by this time of day is over. The same as the wall clock's time, but while that has
+    /// leapt ahead.
+    pub(super) fn ends_by(&self) -> UnixMs {
+        self.wall_lead.ends_by(self.clock.moment())
+    }
+}
+
+/// Origins of web pages that may call `/api`. Links to files are open to every origin anyway.
+#[derive(Clone, Debug, Default)]
+pub enum CorsOrigins {
+    /// None: only pages of the service itself.
+    #[default]
+    None,
+    /// Every origin.
+    Any,
+    /// These; only their scheme, host and port count.
+    List(Vec<Url>),
+}
+
+/// Names of hosts, in lower case and without a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostNames {
+    /// Every name.
+    Any,
+    /// These.
+    List(Vec<String>),
+}
+
+impl Default for HostNames {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+/// The engines that are set up.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    /// All of them.
+    pub available: Vec<EngineKind>,
+    /// The one for a create that does not ask.
+    pub default: EngineKind,
+    /// What a run of those that cost something costs, in millionths of a US dollar.
+    pub prices: HashMap<EngineKind, u64>,
+}
+
+impl Engines {
+    /// The engine of a create.
+    pub(super) fn choose(&self, choice: EngineChoice) -> Result<EngineKind, ApiError> {
+        match choice {
+            EngineChoice::Auto => Ok(self.default),
+            EngineChoice::Only(kind) if self.available.contains(&kind) => Ok(kind),
+            EngineChoice::Only(asked) => Err(ApiError::EngineNotConfigured {
+                asked,
+                available: self.available.clone(),
+            }),
+        }
+    }
+}
