@@ -30,6 +30,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use answer::checks::{Checks, Part};
 pub use answer::error::ApiError;
 pub use routes::admin::{AdminState, Reply};
 pub use routes::metrics::{Scrape, metrics_router};
@@ -37,7 +38,7 @@ pub use server::accept::serve;
 pub use state::api_keys::{ApiKeys, KeyRules};
 pub use state::body_budget::BodyBudget;
 pub use state::limits::{ConnectionLimits, RequestLimits};
-pub use state::readiness::{Checks, Part, WorkerPulse};
+pub use state::readiness::WorkerPulse;
 pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
 use layers::observe::RequestObserver;

@@ -98,6 +98,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The same for the folders of `http`, from the innermost out. What lies beside them (`http/mod.rs`, which
+/// puts the routes together, and what only tests use) may use all.
+const HTTP_MAY_USE: &[(&str, &[&str])] = &[
+    ("answer", &[]),
+    ("state", &["answer"]),
+    ("extract", &["answer", "state"]),
+    ("receive", &["answer", "state"]),
+    ("layers", &["answer", "state", "extract", "receive"]),
+    ("server", &["answer", "state", "receive"]),
+    (
+        "routes",
+        &["answer", "state", "extract", "receive", "layers"],
+    ),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -184,6 +199,93 @@ fn modules_use_only_what_the_table_allows() {
         }
     }
     assert!(wrong.is_empty(), "not allowed:\n{}", wrong.join("\n"));
+}
+
+/// The folders of `http` that a line of a file names, `depth` modules below `http`.
+fn used_of_http(line: &str, depth: usize) -> Vec<String> {
+    let up = "super::".repeat(depth);
+    let own = line
+        .split(&up)
+        .skip(1)
+        .filter(|rest| !rest.starts_with("super::"));
+    let listed = line.split("crate::http::").skip(1);
+    let names = own
+        .chain(listed)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(list) => list.split(',').collect(),
+            None => vec![rest],
+        });
+    names
+        .map(|name| {
+            let letters = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_');
+            letters.collect()
+        })
+        .collect()
+}
+
+#[test]
+fn folders_of_http_use_only_what_the_table_allows() {
+    let http = root().join("crates/lamina/src/http");
+    let known: Vec<&str> = HTTP_MAY_USE.iter().map(|(folder, _)| *folder).collect();
+    let mut wrong = Vec::new();
+    for file in rust_files(&http).into_iter().filter(|file| !is_test(file)) {
+        let inside = file.strip_prefix(&http).unwrap();
+        let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+        let [folder, .., name] = &parts[..] else {
+            continue;
+        };
+        let allowed = HTTP_MAY_USE.iter().find(|(known, _)| known == folder);
+        let allowed = allowed.unwrap_or_else(|| panic!("http/{folder} is not in the table"));
+        let depth = parts.len() - usize::from(name == "mod.rs");
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in product_lines(&text) {
+            for other in used_of_http(line, depth) {
+                let is_folder = known.contains(&other.as_str());
+                if is_folder && other != *folder && !allowed.1.contains(&other.as_str()) {
+                    wrong.push(format!("http/{}: {line}", inside.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not allowed:\n{}", wrong.join("\n"));
+}
+
+/// The rows of a table of ARCHITECTURE.md that has a column "may use", which is the last, by what their first
+/// cell names below `above`.
+fn documented_uses(above: &str) -> Vec<(String, BTreeSet<String>)> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = text.split("may use |\n").skip(1).map(|rest| {
+        let end = rest.find("\n\n").unwrap_or(rest.len());
+        &rest[..end]
+    });
+    let rows = table.flat_map(str::lines).filter_map(|row| {
+        let (first, rest) = row.strip_prefix("| `")?.split_once("` |")?;
+        let name = first.strip_prefix(above)?;
+        let last = rest.trim_end_matches('|').rsplit('|').next()?;
+        let uses = last.split('`').skip(1).step_by(2).map(str::to_owned);
+        (!name.contains('/')).then(|| (name.to_owned(), uses.collect()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_tables_of_architecture_md_are_the_tested_ones() {
+    for (above, table) in [("", MAY_USE), ("http/", HTTP_MAY_USE)] {
+        let uses = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let mut expected: Vec<(String, BTreeSet<String>)> = table
+            .iter()
+            .map(|(name, words)| ((*name).to_owned(), uses(words)))
+            .collect();
+        let mut found = documented_uses(above);
+        // All may be used by the wiring, which the test leaves out.
+        found.retain(|(name, _)| name != "app");
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::ApiError;
-use crate::http::state::readiness::Checks;
+use crate::http::answer::checks::Checks;
 use crate::jobs::FieldError;
 
 /// The media type of every error.

@@ -4,3 +4,4 @@ pub(in crate::http) mod path;
 pub(in crate::http) mod public_base;
 pub(in crate::http) mod query;
 pub(in crate::http) mod range;
+pub(in crate::http) mod tus_headers;

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::browser_origin::refuse_strangers_pages;
 use crate::http::answer::error::ApiError;
-use crate::http::routes::uploads::tus::METHOD_OVERRIDE;
+use crate::http::extract::tus_headers::METHOD_OVERRIDE;
 use crate::http::state::ApiState;
 use crate::http::state::api_keys::Account;
 use crate::http::state::rate_limit::RateMeter;

@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::http::answer::error::ApiError;
+use crate::http::receive::damage::Damaged;
 
 /// What is understood, as `Accept-Encoding` lists it (RFC 9110, 12.5.3).
 pub(in crate::http) const ACCEPTED: &str = "gzip, deflate";
@@ -56,11 +57,6 @@ enum Coding {
     Gzip,
     Deflate,
 }
-
-/// A body that is not the compressed data it begins as.
-#[derive(Debug, thiserror::Error)]
-#[error("the compressed body is damaged: {0}")]
-pub(in crate::http) struct Damaged(String);
 
 /// Inflates the body of a request on its way to the handler.
 pub(in crate::http) async fn inflate(request: Request, next: Next) -> Result<Response, ApiError> {
@@ -162,18 +158,6 @@ fn cause(error: io::Error) -> Box<dyn std::error::Error + Send + Sync> {
             .unwrap_or_else(|| "the body broke off".into());
     }
     Box::new(Damaged(error.to_string()))
-}
-
-/// Whether the error of a body is about the compressed data in it.
-pub(in crate::http) fn is_damage(error: &axum::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.is::<Damaged>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 #[cfg(test)]

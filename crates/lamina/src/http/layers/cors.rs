@@ -17,7 +17,7 @@ use axum::response::Response;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::observe::REQUEST_ID;
-use crate::http::routes::uploads::tus;
+use crate::http::extract::tus_headers as tus;
 use crate::http::state::CorsOrigins;
 use crate::http::state::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 

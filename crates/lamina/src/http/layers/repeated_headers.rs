@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::http::answer::error::ApiError;
-use crate::http::routes::uploads::tus::{
+use crate::http::extract::tus_headers::{
     METHOD_OVERRIDE, TUS_RESUMABLE, UPLOAD_CHECKSUM, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH,
     UPLOAD_METADATA, UPLOAD_OFFSET,
 };

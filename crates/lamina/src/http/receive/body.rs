@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::damage::is_damage;
 use crate::http::answer::error::ApiError;
-use crate::http::layers::content_encoding::is_damage;
 use crate::http::state::body_budget::BodyBudget;
 use crate::metrics::{Direction, OpenStream, RequestMetrics};
 

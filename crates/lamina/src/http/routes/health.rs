@@ -8,11 +8,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::http::answer::checks::Checks;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
 use crate::http::answer::problem::Problem;
 use crate::http::state::ApiState;
-use crate::http::state::readiness::{Checks, Readiness};
+use crate::http::state::readiness::Readiness;
 
 /// How it is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

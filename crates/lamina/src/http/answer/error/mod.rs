@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderName, StatusCode};
 
 use crate::access::Rate;
-use crate::http::state::readiness::Checks;
+use crate::http::answer::checks::Checks;
 use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, Phase};
 use crate::store::{Gone, QuotaExceeded, StorageBound};

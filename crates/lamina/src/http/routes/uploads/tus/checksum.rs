@@ -5,8 +5,8 @@ use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::UPLOAD_CHECKSUM;
 use crate::http::answer::error::ApiError;
+use crate::http::extract::tus_headers::UPLOAD_CHECKSUM;
 
 /// As `Tus-Checksum-Algorithm` lists them. The protocol wants SHA-1; nothing here relies on it
 /// against an attacker.

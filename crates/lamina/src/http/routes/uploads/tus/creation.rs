@@ -8,12 +8,12 @@ use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::UPLOAD_OFFSET;
 use super::checksum::Checksum;
 use super::headers::{PART, expires, is_deferred, is_part, length, metadata};
 use super::part::{Part, append};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::problem::Problem;
+use crate::http::extract::tus_headers::UPLOAD_OFFSET;
 use crate::http::layers::auth::Caller;
 use crate::http::receive::disk_room;
 use crate::http::state::ApiState;

@@ -14,11 +14,14 @@ mod status;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::http::answer::error::ApiError;
+use crate::http::extract::tus_headers::{
+    TUS_CHECKSUM_ALGORITHM, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION,
+};
 use crate::http::state::ApiState;
 
 // The macro that registers routes wants these by their path.
@@ -29,22 +32,6 @@ pub(in crate::http) use status::{__path_end, __path_offset, end, offset};
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum";
-
-pub(in crate::http) const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-pub(in crate::http) const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
-pub(in crate::http) const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
-pub(in crate::http) const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
-pub(in crate::http) const TUS_CHECKSUM_ALGORITHM: HeaderName =
-    HeaderName::from_static("tus-checksum-algorithm");
-pub(in crate::http) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-pub(in crate::http) const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
-pub(in crate::http) const UPLOAD_DEFER_LENGTH: HeaderName =
-    HeaderName::from_static("upload-defer-length");
-pub(in crate::http) const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
-pub(in crate::http) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
-pub(in crate::http) const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
-pub(in crate::http) const METHOD_OVERRIDE: HeaderName =
-    HeaderName::from_static("x-http-method-override");
 
 /// Every answer names the version; those to OPTIONS say what is understood. Stands outside of CORS,
 /// which answers OPTIONS itself.

@@ -14,12 +14,13 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::checksum::Checksum;
 use super::headers::{PART, expires, is_part, length, number};
+use super::status;
 use super::status::lock_upload;
-use super::{METHOD_OVERRIDE, UPLOAD_OFFSET, status};
 use crate::blobs::UploadLock;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
+use crate::http::extract::tus_headers::{METHOD_OVERRIDE, UPLOAD_OFFSET};
 use crate::http::layers::auth::Caller;
 use crate::http::receive::body::{Meter, MeteredBody};
 use crate::http::receive::disk_room;
