@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, histogram};
+use super::declare::metrics;
 
 type Label<const N: usize> = [(&'static str, &'static str); N];
 
@@ -68,17 +68,17 @@ fn durations() -> Histogram {
     ])
 }
 
-/// Calls to the blob store of one service.
-#[derive(Clone, Debug)]
-pub struct BlobMetrics {
-    operations: Family<Label<2>, Histogram, fn() -> Histogram>,
+metrics! {
+    /// Calls to the blob store of one service.
+    pub struct BlobMetrics {
+        /// Time of a call to the blob store: put, get, open, size, copy, erase, list or probe; outcomes are ok and error
+        operations: Family<Label<2>, Histogram, fn() -> Histogram> = histogram "lamina_blob_operation_duration_seconds"["operation", "outcome"], Family::new_with_constructor(durations);
+    }
 }
 
 impl Default for BlobMetrics {
     fn default() -> Self {
-        Self {
-            operations: Family::new_with_constructor(durations),
-        }
+        Self::declared()
     }
 }
 
@@ -89,16 +89,5 @@ impl BlobMetrics {
         let labels = [("operation", operation.as_str()), ("outcome", outcome)];
         let operations = self.operations.get_or_create(&labels);
         operations.observe(duration.as_secs_f64());
-    }
-
-    pub(super) fn enter(&self, catalog: &mut Catalog) {
-        catalog.add(
-            histogram(
-                "lamina_blob_operation_duration_seconds",
-                &["operation", "outcome"],
-                "Time of a call to the blob store: put, get, open, size, copy, erase, list or probe; outcomes are ok and error",
-            ),
-            self.operations.clone(),
-        );
     }
 }

@@ -7,17 +7,24 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, counter, gauge, histogram};
+use super::declare::metrics;
 
-/// Reads and writes of one service.
-#[derive(Clone, Debug)]
-pub struct DatabaseMetrics {
-    reads: Histogram,
-    reading: Gauge,
-    writes: Histogram,
-    commits: Histogram,
-    groups: Histogram,
-    failed: Counter,
+metrics! {
+    /// Reads and writes of one service.
+    pub struct DatabaseMetrics {
+        /// Time from asking for a read to its end, the wait for a reader included; a job that was read a moment ago is answered from memory and not counted
+        reads: Histogram = histogram "lamina_database_read_duration_seconds"[], durations();
+        /// Reads that run or wait; there are 3 readers
+        reading: Gauge = gauge "lamina_database_reads"[];
+        /// Time from asking for a write to its being on disk, the wait for its turn included
+        writes: Histogram = histogram "lamina_database_write_duration_seconds"[], durations();
+        /// Time of a transaction, from its begin to its commit on disk
+        commits: Histogram = histogram "lamina_database_commit_duration_seconds"[], durations();
+        /// Writes that shared one transaction
+        groups: Histogram = histogram "lamina_database_commit_writes"[], Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]);
+        /// Transactions that could not be committed
+        failed: Counter = counter "lamina_database_commits_failed_total"[];
+    }
 }
 
 fn durations() -> Histogram {
@@ -28,14 +35,7 @@ fn durations() -> Histogram {
 
 impl Default for DatabaseMetrics {
     fn default() -> Self {
-        Self {
-            reads: durations(),
-            reading: Gauge::default(),
-            writes: durations(),
-            commits: durations(),
-            groups: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
-            failed: Counter::default(),
-        }
+        Self::declared()
     }
 }
 
@@ -79,56 +79,5 @@ impl DatabaseMetrics {
         if failed {
             self.failed.inc();
         }
-    }
-
-    pub(super) fn enter(&self, catalog: &mut Catalog) {
-        catalog.add(
-            histogram(
-                "lamina_database_read_duration_seconds",
-                &[],
-                "Time from asking for a read to its end, the wait for a reader included; a job that was read a moment ago is answered from memory and not counted",
-            ),
-            self.reads.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_database_reads",
-                &[],
-                "Reads that run or wait; there are 3 readers",
-            ),
-            self.reading.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_database_write_duration_seconds",
-                &[],
-                "Time from asking for a write to its being on disk, the wait for its turn included",
-            ),
-            self.writes.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_database_commit_duration_seconds",
-                &[],
-                "Time of a transaction, from its begin to its commit on disk",
-            ),
-            self.commits.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_database_commit_writes",
-                &[],
-                "Writes that shared one transaction",
-            ),
-            self.groups.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_database_commits_failed_total",
-                &[],
-                "Transactions that could not be committed",
-            ),
-            self.failed.clone(),
-        );
     }
 }

@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, counter, histogram};
+use super::declare::metrics;
 use crate::jobs::{EngineKind, FailureCode};
 
 type Label<const N: usize> = [(&'static str, &'static str); N];
@@ -59,19 +59,19 @@ fn durations() -> Histogram {
     ])
 }
 
-/// Calls to the engines of one service.
-#[derive(Clone, Debug)]
-pub struct EngineMetrics {
-    calls: Family<Label<2>, Histogram, fn() -> Histogram>,
-    errors: Family<Label<3>, Counter>,
+metrics! {
+    /// Calls to the engines of one service.
+    pub struct EngineMetrics {
+        /// Time of a call to an engine, failed ones too: input (the upload of the picture), submit, check, history, cancel or erase
+        calls: Family<Label<2>, Histogram, fn() -> Histogram> = histogram "lamina_engine_call_duration_seconds"["engine", "call"], Family::new_with_constructor(durations);
+        /// Calls to an engine that failed, and runs of it (call=run), by the code of docs/errors.md
+        errors: Family<Label<3>, Counter> = counter "lamina_engine_errors_total"["engine", "call", "code"];
+    }
 }
 
 impl Default for EngineMetrics {
     fn default() -> Self {
-        let metrics = Self {
-            calls: Family::new_with_constructor(durations),
-            errors: Family::default(),
-        };
+        let metrics = Self::declared();
         // What alerts look for exists before it happens: a series that begins with its first event
         // hides that event from increase() and rate().
         for engine in EngineKind::ALL {
@@ -110,24 +110,5 @@ impl EngineMetrics {
     /// A call or a run failed.
     pub fn failed(&self, engine: EngineKind, call: EngineCall, code: FailureCode) {
         self.errors_of(engine, call, code).inc();
-    }
-
-    pub(super) fn enter(&self, catalog: &mut Catalog) {
-        catalog.add(
-            histogram(
-                "lamina_engine_call_duration_seconds",
-                &["engine", "call"],
-                "Time of a call to an engine, failed ones too: input (the upload of the picture), submit, check, history, cancel or erase",
-            ),
-            self.calls.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_engine_errors_total",
-                &["engine", "call", "code"],
-                "Calls to an engine that failed, and runs of it (call=run), by the code of docs/errors.md",
-            ),
-            self.errors.clone(),
-        );
     }
 }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, counter, gauge, histogram};
+use super::declare::metrics;
 use crate::jobs::{EngineKind, FailureCode, Phase};
 
 type Label<const N: usize> = [(&'static str, Cow<'static, str>); N];
@@ -79,41 +79,41 @@ fn long() -> Histogram {
     ])
 }
 
-/// Jobs and steps of one service.
-#[derive(Clone, Debug)]
-pub struct JobMetrics {
-    created: Family<Label<1>, Counter>,
-    ended: Family<Label<3>, Counter>,
-    whole: Durations<1>,
-    engine_run: Durations<1>,
-    added: Durations<1>,
-    steps: Durations<2>,
-    running: Family<Label<1>, Gauge>,
-    claim_delay: Durations<1>,
-    leases_lost: Family<Label<1>, Counter>,
-    rescues: Counter,
-    unknown: Family<Label<1>, Counter>,
-    clock_steps: Family<Label<1>, Counter>,
-    expiry_held: Gauge,
+metrics! {
+    /// Jobs and steps of one service.
+    pub struct JobMetrics {
+        /// Jobs that were created
+        created: Family<Label<1>, Counter> = counter "lamina_jobs_created_total"["engine"];
+        /// Jobs that came to an end: completed, failed (with the code of docs/errors.md), deleted or expired
+        ended: Family<Label<3>, Counter> = counter "lamina_jobs_ended_total"["engine", "outcome", "code"];
+        /// Time of a completed job from its create to layers that can be fetched
+        whole: Durations<1> = histogram "lamina_job_duration_seconds"["engine"], Family::new_with_constructor(long);
+        /// Time from the engine's accepting a picture to lamina's learning that it is done, its queue included
+        engine_run: Durations<1> = histogram "lamina_engine_run_duration_seconds"["engine"], Family::new_with_constructor(long);
+        /// What lamina adds after the engine's done: from the webhook, or the due time of the look that found it done, to layers that can be fetched
+        added: Durations<1> = histogram "lamina_job_added_seconds"["engine"], Family::new_with_constructor(short);
+        /// Submissions of this process of which it will not be known whether the engine took them, and whether they were paid
+        unknown: Family<Label<1>, Counter> = counter "lamina_submissions_given_up_total"["engine"];
+        /// Steps of the machine's clock that were noticed, forward or back
+        clock_steps: Family<Label<1>, Counter> = counter "lamina_clock_steps_total"["direction"];
+        /// 1 while nothing expires because of a clock that leapt ahead, see CLOCK_STEP_HOLD
+        expiry_held: Gauge = gauge "lamina_expiry_held"[];
+        /// Time of a step: prepare, submit, wait or collect; outcomes are done, retry, give_up, snooze, interrupted and lost_lease
+        steps: Durations<2> = histogram "lamina_step_duration_seconds"["step", "outcome"], Family::new_with_constructor(short);
+        /// Steps at work
+        running: Family<Label<1>, Gauge> = gauge "lamina_steps_running"["step"];
+        /// Time from a job's being due to its claim
+        claim_delay: Durations<1> = histogram "lamina_claim_delay_seconds"["step"], Family::new_with_constructor(short);
+        /// Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)
+        leases_lost: Family<Label<1>, Counter> = counter "lamina_leases_lost_total"["reason"];
+        /// Jobs taken over at start from a process that ended without releasing them
+        rescues: Counter = counter "lamina_rescues_total"[];
+    }
 }
 
 impl Default for JobMetrics {
     fn default() -> Self {
-        let metrics = Self {
-            created: Family::default(),
-            ended: Family::default(),
-            whole: Family::new_with_constructor(long),
-            engine_run: Family::new_with_constructor(long),
-            added: Family::new_with_constructor(short),
-            steps: Family::new_with_constructor(short),
-            running: Family::default(),
-            claim_delay: Family::new_with_constructor(short),
-            leases_lost: Family::default(),
-            rescues: Counter::default(),
-            unknown: Family::default(),
-            clock_steps: Family::default(),
-            expiry_held: Gauge::default(),
-        };
+        let metrics = Self::declared();
         // A series that begins with its first event hides that event from increase() and rate().
         for engine in EngineKind::ALL {
             let engine = [("engine", engine.as_str().into())];
@@ -247,120 +247,5 @@ impl JobMetrics {
     /// Whether expiry waits until a clock that leapt ahead has run on.
     pub fn expiry_held(&self, held: bool) {
         self.expiry_held.set(i64::from(held));
-    }
-
-    pub(super) fn enter(&self, catalog: &mut Catalog) {
-        self.enter_jobs(catalog);
-        self.enter_steps(catalog);
-        self.enter_clock(catalog);
-    }
-
-    fn enter_jobs(&self, catalog: &mut Catalog) {
-        catalog.add(
-            counter(
-                "lamina_jobs_created_total",
-                &["engine"],
-                "Jobs that were created",
-            ),
-            self.created.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_jobs_ended_total",
-                &["engine", "outcome", "code"],
-                "Jobs that came to an end: completed, failed (with the code of docs/errors.md), deleted or expired",
-            ),
-            self.ended.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_job_duration_seconds",
-                &["engine"],
-                "Time of a completed job from its create to layers that can be fetched",
-            ),
-            self.whole.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_engine_run_duration_seconds",
-                &["engine"],
-                "Time from the engine's accepting a picture to lamina's learning that it is done, its queue included",
-            ),
-            self.engine_run.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_job_added_seconds",
-                &["engine"],
-                "What lamina adds after the engine's done: from the webhook, or the due time of the look that found it done, to layers that can be fetched",
-            ),
-            self.added.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_submissions_given_up_total",
-                &["engine"],
-                "Submissions of this process of which it will not be known whether the engine took them, and whether they were paid",
-            ),
-            self.unknown.clone(),
-        );
-    }
-
-    fn enter_clock(&self, catalog: &mut Catalog) {
-        catalog.add(
-            counter(
-                "lamina_clock_steps_total",
-                &["direction"],
-                "Steps of the machine's clock that were noticed, forward or back",
-            ),
-            self.clock_steps.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_expiry_held",
-                &[],
-                "1 while nothing expires because of a clock that leapt ahead, see CLOCK_STEP_HOLD",
-            ),
-            self.expiry_held.clone(),
-        );
-    }
-
-    fn enter_steps(&self, catalog: &mut Catalog) {
-        catalog.add(
-            histogram(
-                "lamina_step_duration_seconds",
-                &["step", "outcome"],
-                "Time of a step: prepare, submit, wait or collect; outcomes are done, retry, give_up, snooze, interrupted and lost_lease",
-            ),
-            self.steps.clone(),
-        );
-        catalog.add(
-            gauge("lamina_steps_running", &["step"], "Steps at work"),
-            self.running.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_claim_delay_seconds",
-                &["step"],
-                "Time from a job's being due to its claim",
-            ),
-            self.claim_delay.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_leases_lost_total",
-                &["reason"],
-                "Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)",
-            ),
-            self.leases_lost.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_rescues_total",
-                &[],
-                "Jobs taken over at start from a process that ended without releasing them",
-            ),
-            self.rescues.clone(),
-        );
     }
 }

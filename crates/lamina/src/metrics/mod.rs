@@ -9,6 +9,7 @@
 mod blobs;
 mod catalog;
 mod database;
+mod declare;
 mod engines;
 mod jobs;
 mod process;

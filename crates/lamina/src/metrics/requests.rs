@@ -10,7 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::catalog::{Catalog, counter, gauge, histogram};
+use super::catalog::Catalog;
+use super::declare::metrics;
 
 /// Where a request went. `route` is a template of the router's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,32 +37,33 @@ fn durations() -> Histogram {
 #[derive(Clone, Debug, Default)]
 pub struct RequestMetrics(Arc<Series>);
 
-#[derive(Debug)]
-struct Series {
-    answered: Family<Answer, Counter>,
-    durations: Family<Target, Histogram, fn() -> Histogram>,
-    problems: Family<[(&'static str, &'static str); 1], Counter>,
-    abandoned: Counter,
-    in_flight: Gauge,
-    connections: Gauge,
-    streams: Family<[(&'static str, &'static str); 1], Gauge>,
+metrics! {
+    /// The numbers behind [`RequestMetrics`].
+    struct Series {
+        /// Requests that were answered, by the route's template and the status
+        answered: Family<Answer, Counter> = counter "lamina_http_requests_total"["route", "method", "status"];
+        /// Time from a request's header to the beginning of its answer; what is streamed after that is not in it
+        durations: Family<Target, Histogram, fn() -> Histogram> = histogram "lamina_http_request_duration_seconds"["route", "method"], Family::new_with_constructor(durations);
+        /// Requests answered with a problem, by its code: those of docs/errors.md
+        problems: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_http_problems_total"["code"];
+        /// Requests whose client went away before the answer
+        abandoned: Counter = counter "lamina_http_requests_abandoned_total"[];
+        /// Requests that wait for the beginning of their answer
+        in_flight: Gauge = gauge "lamina_http_requests_in_flight"[];
+        /// Open connections, idle ones too; at most MAX_CONNECTIONS and 16 in reserve
+        connections: Gauge = gauge "lamina_http_connections"[];
+        /// Bodies on their way: in (creates and uploads being received) or out (files being sent)
+        streams: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_streams"["direction"];
+    }
 }
 
 impl Default for Series {
     fn default() -> Self {
-        let streams = Family::default();
+        let series = Self::declared();
         for direction in [Direction::In, Direction::Out] {
-            let _ = streams.get_or_create(&direction.label());
+            let _ = series.streams.get_or_create(&direction.label());
         }
-        Self {
-            streams,
-            answered: Family::default(),
-            durations: Family::new_with_constructor(durations),
-            problems: Family::default(),
-            abandoned: Counter::default(),
-            in_flight: Gauge::default(),
-            connections: Gauge::default(),
-        }
+        series
     }
 }
 
@@ -131,62 +133,7 @@ impl RequestMetrics {
     }
 
     pub(super) fn enter(&self, catalog: &mut Catalog) {
-        catalog.add(
-            counter(
-                "lamina_http_requests_total",
-                &["route", "method", "status"],
-                "Requests that were answered, by the route's template and the status",
-            ),
-            self.0.answered.clone(),
-        );
-        catalog.add(
-            histogram(
-                "lamina_http_request_duration_seconds",
-                &["route", "method"],
-                "Time from a request's header to the beginning of its answer; what is streamed after that is not in it",
-            ),
-            self.0.durations.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_http_problems_total",
-                &["code"],
-                "Requests answered with a problem, by its code: those of docs/errors.md",
-            ),
-            self.0.problems.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_http_requests_abandoned_total",
-                &[],
-                "Requests whose client went away before the answer",
-            ),
-            self.0.abandoned.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_http_requests_in_flight",
-                &[],
-                "Requests that wait for the beginning of their answer",
-            ),
-            self.0.in_flight.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_http_connections",
-                &[],
-                "Open connections, idle ones too; at most MAX_CONNECTIONS and 16 in reserve",
-            ),
-            self.0.connections.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_http_streams",
-                &["direction"],
-                "Bodies on their way: in (creates and uploads being received) or out (files being sent)",
-            ),
-            self.0.streams.clone(),
-        );
+        self.0.enter(catalog);
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::catalog::{Catalog, counter, gauge};
+use super::declare::metrics;
 use crate::jobs::{EngineKind, Phase};
 
 type Label<const N: usize> = [(&'static str, &'static str); N];
@@ -43,29 +43,56 @@ pub struct Sample {
     pub disk_floor: u64,
 }
 
-/// Gauges, and counters of what is counted elsewhere.
-#[derive(Clone, Debug, Default)]
-pub struct SampledMetrics {
-    queue: Family<Label<2>, Gauge>,
-    oldest: Family<Label<1>, Fraction>,
-    submissions: Family<Label<2>, Gauge>,
-    spend: Family<Label<1>, Counter<f64, AtomicU64>>,
-    at_risk: Family<Label<1>, Fraction>,
-    spend_limit: Fraction,
-    spend_today: Fraction,
-    erasable: Gauge,
-    kept: Family<Label<1>, Gauge>,
-    kept_limit: Gauge,
-    looked: Gauge,
-    ready: Family<Label<1>, Gauge>,
-    pool: Family<Label<1>, Gauge>,
-    megapixels: Gauge,
-    disk_free: Gauge,
-    disk_size: Gauge,
-    disk_floor: Gauge,
-    log_dropped: Counter,
-    spans_dropped: Counter,
-    build: Family<Label<1>, Gauge>,
+metrics! {
+    /// Gauges, and counters of what is counted elsewhere.
+    pub struct SampledMetrics {
+        /// Jobs that have not ended: due (those at work included) or later; counted up to 100000
+        queue: Family<Label<2>, Gauge> = gauge "lamina_queue_jobs"["phase", "state"];
+        /// How long the oldest job that is due and not at work has been waiting for its step; 0 when none is
+        oldest: Family<Label<1>, Fraction> = gauge "lamina_queue_oldest_due_seconds"["phase"];
+        /// Jobs that are deleted or expired and whose pictures are not erased yet; counted up to 100000
+        erasable: Gauge = gauge "lamina_jobs_erasable"[];
+        /// Calls that handed a picture to an engine, over all time: open, accepted, failed (accepted, and the run failed), refused or unknown
+        submissions: Family<Label<2>, Gauge> = gauge "lamina_submissions"["engine", "state"];
+        /// US dollars owed for submissions that the engine took, by the configured price, over all time: from the database, so a restart does not set it back
+        spend: Family<Label<1>, Counter<f64, AtomicU64>> = counter "lamina_spend_usd_total"["engine"];
+        /// US dollars of submissions that are open or unknown, and may have been paid
+        at_risk: Family<Label<1>, Fraction> = gauge "lamina_spend_at_risk_usd"["engine"];
+        /// US dollars that count against the day's limit: submissions of this UTC day that were or may have been taken
+        spend_today: Fraction = gauge "lamina_spend_today_usd"[];
+        /// US dollars that may be spent on one UTC day in all; 0 when no limit is set
+        spend_limit: Fraction = gauge "lamina_spend_limit_usd"[];
+        /// Whether the database could be asked for this scrape: 1 or 0
+        looked: Gauge = gauge "lamina_database_up"[];
+        /// Whether work can be taken, as /readyz says: database, storage, worker, space, and accepting (0 while it stops); ownership keeps no work out; 1 or 0
+        ready: Family<Label<1>, Gauge> = gauge "lamina_ready"["part"];
+        /// Pieces of image work that run or wait
+        pool: Family<Label<1>, Gauge> = gauge "lamina_image_pool_tasks"["state"];
+        /// Megapixels being worked on; the pool takes 100
+        megapixels: Gauge = gauge "lamina_image_pool_megapixels"[];
+        /// Bytes that may still be written to the file system of the database
+        disk_free: Gauge = gauge "lamina_disk_free_bytes"[];
+        /// Size of the file system of the database
+        disk_size: Gauge = gauge "lamina_disk_size_bytes"[];
+        /// Bytes that count against MAX_STORED_BYTES, by what they are kept for
+        kept: Family<Label<1>, Gauge> = gauge "lamina_stored_bytes"["kind"];
+        /// What MAX_STORED_BYTES comes to; 0 where there is no bound
+        kept_limit: Gauge = gauge "lamina_stored_limit_bytes"[];
+        /// Bytes of the fullest disk below which no picture is taken (MIN_FREE_DISK_BYTES)
+        disk_floor: Gauge = gauge "lamina_disk_floor_bytes"[];
+        /// Log lines dropped because nobody read them as fast as they came
+        log_dropped: Counter = counter "lamina_log_lines_dropped_total"[];
+        /// Spans dropped because the collector did not take them as fast as they came, or not at all
+        spans_dropped: Counter = counter "lamina_trace_spans_dropped_total"[];
+        /// Always 1; the version is in the label
+        build: Family<Label<1>, Gauge> = gauge "lamina_build_info"["version"];
+    }
+}
+
+impl Default for SampledMetrics {
+    fn default() -> Self {
+        Self::declared()
+    }
 }
 
 impl SampledMetrics {
@@ -162,177 +189,6 @@ impl SampledMetrics {
             self.disk_size.set(whole(size));
         }
         self.disk_floor.set(whole(sample.disk_floor));
-    }
-
-    pub(super) fn enter(&self, catalog: &mut Catalog) {
-        self.enter_ledger(catalog);
-        self.enter_machine(catalog);
-    }
-
-    fn enter_ledger(&self, catalog: &mut Catalog) {
-        catalog.add(
-            gauge(
-                "lamina_queue_jobs",
-                &["phase", "state"],
-                "Jobs that have not ended: due (those at work included) or later; counted up to 100000",
-            ),
-            self.queue.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_queue_oldest_due_seconds",
-                &["phase"],
-                "How long the oldest job that is due and not at work has been waiting for its step; 0 when none is",
-            ),
-            self.oldest.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_jobs_erasable",
-                &[],
-                "Jobs that are deleted or expired and whose pictures are not erased yet; counted up to 100000",
-            ),
-            self.erasable.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_submissions",
-                &["engine", "state"],
-                "Calls that handed a picture to an engine, over all time: open, accepted, failed (accepted, and the run failed), refused or unknown",
-            ),
-            self.submissions.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_spend_usd_total",
-                &["engine"],
-                "US dollars owed for submissions that the engine took, by the configured price, over all time: from the database, so a restart does not set it back",
-            ),
-            self.spend.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_spend_at_risk_usd",
-                &["engine"],
-                "US dollars of submissions that are open or unknown, and may have been paid",
-            ),
-            self.at_risk.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_spend_today_usd",
-                &[],
-                "US dollars that count against the day's limit: submissions of this UTC day that were or may have been taken",
-            ),
-            self.spend_today.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_spend_limit_usd",
-                &[],
-                "US dollars that may be spent on one UTC day in all; 0 when no limit is set",
-            ),
-            self.spend_limit.clone(),
-        );
-    }
-
-    fn enter_machine(&self, catalog: &mut Catalog) {
-        catalog.add(
-            gauge(
-                "lamina_database_up",
-                &[],
-                "Whether the database could be asked for this scrape: 1 or 0",
-            ),
-            self.looked.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_ready",
-                &["part"],
-                "Whether work can be taken, as /readyz says: database, storage, worker, space, and accepting (0 while it stops); ownership keeps no work out; 1 or 0",
-            ),
-            self.ready.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_image_pool_tasks",
-                &["state"],
-                "Pieces of image work that run or wait",
-            ),
-            self.pool.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_image_pool_megapixels",
-                &[],
-                "Megapixels being worked on; the pool takes 100",
-            ),
-            self.megapixels.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_disk_free_bytes",
-                &[],
-                "Bytes that may still be written to the file system of the database",
-            ),
-            self.disk_free.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_disk_size_bytes",
-                &[],
-                "Size of the file system of the database",
-            ),
-            self.disk_size.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_stored_bytes",
-                &["kind"],
-                "Bytes that count against MAX_STORED_BYTES, by what they are kept for",
-            ),
-            self.kept.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_stored_limit_bytes",
-                &[],
-                "What MAX_STORED_BYTES comes to; 0 where there is no bound",
-            ),
-            self.kept_limit.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_disk_floor_bytes",
-                &[],
-                "Bytes of the fullest disk below which no picture is taken (MIN_FREE_DISK_BYTES)",
-            ),
-            self.disk_floor.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_log_lines_dropped_total",
-                &[],
-                "Log lines dropped because nobody read them as fast as they came",
-            ),
-            self.log_dropped.clone(),
-        );
-        catalog.add(
-            counter(
-                "lamina_trace_spans_dropped_total",
-                &[],
-                "Spans dropped because the collector did not take them as fast as they came, or not at all",
-            ),
-            self.spans_dropped.clone(),
-        );
-        catalog.add(
-            gauge(
-                "lamina_build_info",
-                &["version"],
-                "Always 1; the version is in the label",
-            ),
-            self.build.clone(),
-        );
     }
 }
 
