@@ -54,12 +54,13 @@ pub(in crate::http) struct ProblemCode(pub(in crate::http) &'static str);
 impl Problem {
     pub(in crate::http) fn of(error: ApiError) -> Self {
         let status = error.status();
+        let row = error.row();
         Self {
             kind: "about:blank",
             title: title(status),
-            status: status.as_u16(),
-            detail: error.detail(),
-            code: error.code(),
+            status: row.status,
+            code: row.code,
+            detail: row.detail.into_owned(),
             checks: error.checks(),
             errors: error.into_fields(),
         }
@@ -82,12 +83,16 @@ fn title(status: StatusCode) -> &'static str {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code) = (self.status(), ProblemCode(self.code()));
+        let (status, row) = (self.status(), self.row());
+        let code = ProblemCode(row.code);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = row.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let cause = row.cause.map(|cause| Cause(cause.to_owned()));
         add_headers(&self, status, &mut headers);
-        let cause = self.cause().map(|cause| Cause(cause.to_owned()));
         let body = Problem::of(self).to_json();
         let mut response = (status, headers, body).into_response();
         response.extensions_mut().insert(code);
@@ -99,9 +104,6 @@ impl IntoResponse for ApiError {
 }
 
 fn add_headers(error: &ApiError, status: StatusCode, headers: &mut HeaderMap) {
-    if let Some(seconds) = error.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

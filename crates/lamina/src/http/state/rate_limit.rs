@@ -180,7 +180,7 @@ mod tests {
         let (rate_state, counted) = meter.count();
         let error = counted.unwrap_err();
         assert_eq!(error.code(), "rate_limited");
-        let after = error.retry_after().unwrap();
+        let after = error.row().retry_after.unwrap();
         assert!((3590..=3600).contains(&after), "{after}");
         assert_eq!(shown(rate_state).0, format!("\"default\";r=0;t={after}"));
     }

@@ -1,22 +1,22 @@
-//! Every way in which a request is refused, and the only place that knows the statuses of errors.
-//! The texts that strangers read are in `text`, the errors of other modules that become these in
-//! `from`; `problem` gives them their form.
+//! Every way in which a request is refused, and the only place that knows the statuses of errors and the
+//! sentences that strangers read: `rows` has one row for each. The errors of other modules that become
+//! these are in `from`; `problem` gives them their form.
 //!
-//! Internal text never enters an answer: [`ApiError::cause`] is logged once, by `observe`. A job's
-//! own failure is not an error here; it is a field of the job.
+//! Internal text never enters an answer: a row's cause is logged once, by `observe`. A job's own failure is
+//! not an error here; it is a field of the job.
 
 mod from;
-mod text;
+mod rows;
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderName, StatusCode};
+use axum::http::HeaderName;
 
 use crate::access::Rate;
 use crate::http::answer::checks::Checks;
 use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, Phase};
-use crate::store::{Gone, QuotaExceeded, StorageBound};
+use crate::store::{Gone, QuotaExceeded};
 
 /// What is wrong with an `image_url` that is a link of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,166 +203,9 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
-    pub const CODES: [(&'static str, u16); 69] = [
-        ("invalid_json", 400),
-        ("invalid_multipart", 400),
-        ("body_incomplete", 400),
-        ("content_encoding_invalid", 400),
-        ("invalid_idempotency_key", 400),
-        ("invalid_host", 400),
-        ("header_repeated", 400),
-        ("tus_header_invalid", 400),
-        ("upload_checksum_unsupported", 400),
-        ("unauthorized", 401),
-        ("webhook_unsigned", 401),
-        ("spend_limit_reached", 402),
-        ("admin_only", 403),
-        ("origin_not_allowed", 403),
-        ("link_invalid", 403),
-        ("webhook_signature_invalid", 403),
-        ("route_not_found", 404),
-        ("job_not_found", 404),
-        ("key_not_found", 404),
-        ("upload_missing", 404),
-        ("method_not_allowed", 405),
-        ("request_timeout", 408),
-        ("job_not_completed", 409),
-        ("job_failed", 409),
-        ("job_not_failed", 409),
-        ("payment_unknown", 409),
-        ("upload_pending", 409),
-        ("upload_already_received", 409),
-        ("upload_offset_mismatch", 409),
-        ("upload_taken_over", 409),
-        ("job_deleted", 410),
-        ("job_expired", 410),
-        ("link_expired", 410),
-        ("file_gone", 410),
-        ("tus_version_unsupported", 412),
-        ("body_too_large", 413),
-        ("image_too_many_bytes", 413),
-        ("unsupported_media_type", 415),
-        ("content_encoding_unsupported", 415),
-        ("image_unrecognised", 415),
-        ("image_format_unsupported", 415),
-        ("image_variant_unsupported", 415),
-        ("range_not_satisfiable", 416),
-        ("host_not_allowed", 421),
-        ("invalid_fields", 422),
-        ("invalid_query", 422),
-        ("upload_not_found", 422),
-        ("engine_not_configured", 422),
-        ("idempotency_key_reused", 422),
-        ("image_empty", 422),
-        ("image_too_large", 422),
-        ("image_too_small", 422),
-        ("image_truncated", 422),
-        ("image_corrupt", 422),
-        ("image_base64_invalid", 422),
-        ("rate_limited", 429),
-        ("too_many_jobs", 429),
-        ("upload_checksum_mismatch", 460),
-        ("internal_error", 500),
-        ("storage_refused", 500),
-        ("database_damaged", 500),
-        ("server_busy", 503),
-        ("too_many_connections", 503),
-        ("storage_unavailable", 503),
-        ("webhook_keys_unavailable", 503),
-        ("not_ready", 503),
-        ("storage_quota_exceeded", 507),
-        ("storage_limit_reached", 507),
-        ("storage_full", 507),
-    ];
-
-    /// The stable word that programs tell errors apart by.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidJson(_) => "invalid_json",
-            Self::InvalidMultipart(_) => "invalid_multipart",
-            Self::BodyIncomplete => "body_incomplete",
-            Self::ContentEncodingInvalid => "content_encoding_invalid",
-            Self::ContentEncodingUnsupported { .. } => "content_encoding_unsupported",
-            Self::InvalidIdempotencyKey => "invalid_idempotency_key",
-            Self::HeaderRepeated(_) => "header_repeated",
-            Self::InvalidHost => "invalid_host",
-            Self::HostNotAllowed => "host_not_allowed",
-            Self::OriginNotAllowed => "origin_not_allowed",
-            Self::InvalidFields(_) => "invalid_fields",
-            Self::InvalidQuery(_) => "invalid_query",
-            Self::UploadNotFound => "upload_not_found",
-            Self::UploadMissing => "upload_missing",
-            Self::UploadPending => "upload_pending",
-            Self::UploadAlreadyReceived => "upload_already_received",
-            Self::UploadOffsetMismatch { .. } => "upload_offset_mismatch",
-            Self::UploadTakenOver => "upload_taken_over",
-            Self::UploadChecksumMismatch => "upload_checksum_mismatch",
-            Self::UploadChecksumUnsupported => "upload_checksum_unsupported",
-            Self::TusHeaderInvalid(_) => "tus_header_invalid",
-            Self::TusVersionUnsupported => "tus_version_unsupported",
-            Self::EngineNotConfigured { .. } => "engine_not_configured",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::AdminOnly => "admin_only",
-            Self::KeyNotFound => "key_not_found",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::TooManyJobs { .. } => "too_many_jobs",
-            Self::SpendLimitReached { .. } => "spend_limit_reached",
-            Self::JobNotFailed(_) => "job_not_failed",
-            Self::PaymentUnknown => "payment_unknown",
-            Self::LinkInvalid => "link_invalid",
-            Self::LinkExpired => "link_expired",
-            Self::FileGone => "file_gone",
-            Self::SourceLink(LinkFault::Invalid) => "link_invalid",
-            Self::SourceLink(LinkFault::Expired) => "link_expired",
-            Self::SourceLink(LinkFault::Gone) => "file_gone",
-            Self::SourceLink(LinkFault::NoUpload) => "upload_not_found",
-            Self::SourceLink(LinkFault::Pending) => "upload_pending",
-            Self::WebhookUnsigned => "webhook_unsigned",
-            Self::WebhookSignatureInvalid => "webhook_signature_invalid",
-            Self::WebhookKeysUnavailable(_) => "webhook_keys_unavailable",
-            Self::RouteNotFound => "route_not_found",
-            Self::JobNotFound => "job_not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::RequestTimeout => "request_timeout",
-            Self::JobNotCompleted { .. } => "job_not_completed",
-            Self::JobFailed(_) => "job_failed",
-            Self::JobGone(Gone::Deleted) => "job_deleted",
-            Self::JobGone(Gone::Expired) => "job_expired",
-            Self::BodyTooLarge { .. } => "body_too_large",
-            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
-            Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
-            Self::Image { error, .. } => error.code(),
-            Self::ServerBusy => "server_busy",
-            Self::TooManyConnections => "too_many_connections",
-            Self::StorageUnavailable(_) => "storage_unavailable",
-            Self::DiskFull(_) => "storage_full",
-            Self::DatabaseDamaged(_) => "database_damaged",
-            Self::StorageRefused(_) => "storage_refused",
-            Self::StorageFull(full) => match full.bound {
-                StorageBound::Total => "storage_limit_reached",
-                StorageBound::Owner | StorageBound::Incoming => "storage_quota_exceeded",
-            },
-            Self::NotReady(_) => "not_ready",
-            Self::Internal(_) => "internal_error",
-        }
-    }
-
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        let code = self.code();
-        let known = Self::CODES.iter().find(|(known, _)| *known == code);
-        known
-            .and_then(|(_, status)| StatusCode::from_u16(*status).ok())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
     /// Each wrong field, for `errors`.
     pub(in crate::http) fn into_fields(self) -> Vec<FieldError> {
-        let detail = self.detail();
+        let detail = self.row().detail.into_owned();
         let at = |pointer: &str| {
             vec![FieldError {
                 pointer: pointer.to_owned(),
@@ -386,38 +229,6 @@ impl ApiError {
     pub(in crate::http) fn checks(&self) -> Option<Checks> {
         match self {
             Self::NotReady(checks) => Some(*checks),
-            _ => None,
-        }
-    }
-
-    /// When it is worth trying again, in seconds.
-    pub(in crate::http) fn retry_after(&self) -> Option<u32> {
-        match self {
-            Self::JobNotCompleted { retry_after }
-            | Self::RateLimited { retry_after, .. }
-            | Self::SpendLimitReached { retry_after, .. } => Some(*retry_after),
-            // Jobs take seconds; which of them ends next, nobody knows.
-            Self::TooManyJobs { .. } => Some(5),
-            // Room comes when pictures are deleted or expire; maintenance looks every 15 s.
-            Self::DiskFull(_) => Some(15),
-            Self::ServerBusy
-            | Self::TooManyConnections
-            | Self::StorageUnavailable(_)
-            | Self::WebhookKeysUnavailable(_)
-            | Self::NotReady(_) => Some(3),
-            _ => None,
-        }
-    }
-
-    /// What only the log may hold.
-    pub(in crate::http) fn cause(&self) -> Option<&str> {
-        match self {
-            Self::StorageUnavailable(cause)
-            | Self::DiskFull(cause)
-            | Self::DatabaseDamaged(cause)
-            | Self::StorageRefused(cause)
-            | Self::WebhookKeysUnavailable(cause)
-            | Self::Internal(cause) => Some(cause),
             _ => None,
         }
     }
