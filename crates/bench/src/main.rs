@@ -1,5 +1,5 @@
 //! Measures what lamina costs, beside baselines of the same run: `cargo run -p bench --release`,
-//! or with the names of rows after `--`. Loopback only, bounded in count and time, and never a
+//! or with the names of rows after `--`; `peers` runs a table of its own, see `peers`. Loopback only, bounded in count and time, and never a
 //! verdict: no test depends on a number that comes out of it.
 //!
 //! Service, emulator and client live in one process on threads of their own, so that each one's
@@ -9,6 +9,7 @@ mod bare;
 mod client;
 mod cpu;
 mod load;
+mod peers;
 mod picture;
 mod plain;
 mod process;
@@ -22,11 +23,16 @@ use anyhow::Context as _;
 
 fn main() -> anyhow::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    match wanted.split_first() {
+        Some((first, rest)) if first == "peers" => return peers::run(rest),
+        Some((first, rest)) if first == "bare-route" => return peers::bare_route(rest),
+        _ => {}
+    }
     for name in &wanted {
         let known = rows::ROWS.map(|(row, _)| row);
         anyhow::ensure!(
             known.contains(&name.as_str()),
-            "no row is called {name:?}; there are {known:?}"
+            "no row is called {name:?}; there are {known:?}, and \"peers\" before all others"
         );
     }
     let stage = stage::Stage::new().context("the threads cannot be started")?;

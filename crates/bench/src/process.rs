@@ -103,14 +103,21 @@ impl Drop for Process {
 }
 
 fn ready(address: SocketAddr) -> bool {
-    let asked = || -> std::io::Result<bool> {
-        let mut socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket
-            .write_all(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
-        let mut head = [0; 12];
-        socket.read_exact(&mut head)?;
-        Ok(&head == b"HTTP/1.1 200")
-    };
-    asked().unwrap_or(false)
+    asked(address, "/readyz").is_ok_and(|head| &head == b"HTTP/1.1 200")
+}
+
+/// Whether an HTTP server answers there, whatever it says.
+pub(crate) fn answers(address: SocketAddr, path: &str) -> bool {
+    asked(address, path).is_ok_and(|head| head.starts_with(b"HTTP/1.1 "))
+}
+
+/// The answer's first twelve bytes, which end in its status.
+fn asked(address: SocketAddr, path: &str) -> std::io::Result<[u8; 12]> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
+    let mut head = [0; 12];
+    socket.read_exact(&mut head)?;
+    Ok(head)
 }

@@ -14,6 +14,11 @@ pub(crate) fn line(what: &str, lamina: &str, baseline: &str, ratio: &str) {
     write(&format!("| {what} | {lamina} | {baseline} | {ratio} |"));
 }
 
+/// What is said outside the table.
+pub(crate) fn text(text: &str) {
+    write(text);
+}
+
 /// A closed pipe is the reader's choice, and no reason to fail.
 fn write(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");

@@ -12,6 +12,8 @@ mod uploads;
 mod waiting;
 mod whole;
 
+pub(crate) use jobs::{create, until};
+
 use crate::stage::Stage;
 
 /// Runs a row.

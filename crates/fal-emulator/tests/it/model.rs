@@ -202,3 +202,27 @@ async fn a_benchmark_may_skip_the_source() {
     assert_eq!(status, 200);
     assert_eq!(layers(&bench, &result).await[0].dimensions(), (640, 640));
 }
+
+#[tokio::test]
+async fn synthetic_layers_are_as_heavy_as_asked_for() {
+    let heavy = Config {
+        source_check: SourceCheck::Skip,
+        layer_bytes: Some(375_000),
+        ..Config::default()
+    };
+    let bench = Bench::with(heavy).await;
+    let (status, result) = bench.finish(&input()).await;
+    assert_eq!(status, 200);
+    for described in result["images"].as_array().expect("images") {
+        let bytes = described["file_size"].as_u64().expect("a size");
+        assert!((330_000..=420_000).contains(&bytes), "{bytes} bytes");
+    }
+    let found = layers(&bench, &result).await;
+    assert!(found[1].pixels().any(|(_, _, pixel)| pixel[3] == 0));
+    let (_, again) = bench.finish(&input()).await;
+    let sizes = |result: &Value| -> Vec<Value> {
+        let images = result["images"].as_array().expect("images");
+        images.iter().map(|one| one["file_size"].clone()).collect()
+    };
+    assert_eq!(sizes(&result), sizes(&again));
+}
