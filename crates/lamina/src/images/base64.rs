@@ -3,7 +3,7 @@
 //! Accepts the standard and the URL-safe alphabet, padded or not, with line breaks and spaces in
 //! between, raw or as a `data:` URI (RFC 2397, whose media type is ignored: the bytes decide).
 //! The decoded size is known from the count of letters, so it is checked before anything is
-//! allocated.
+//! allocated; a text that is short enough whatever it holds is not counted.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -22,21 +22,18 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(
 /// [`ImageError::Empty`], [`ImageError::TooManyBytes`] and [`ImageError::Base64Invalid`].
 pub fn decode_base64(text: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> {
     let payload = payload(text.trim())?;
-    let letters = payload
-        .bytes()
-        .filter(|letter| !letter.is_ascii_whitespace() && *letter != b'=')
-        .count() as u64;
-    if letters == 0 {
-        return Err(ImageError::Empty);
-    }
-    // Four letters make three bytes. A `%XX` escape counts for three letters instead of one, so
-    // such text is judged after it has been unescaped; its own length bounds that work.
-    let escaped = payload.contains('%');
-    if !escaped && letters * 3 / 4 > max_bytes {
+    // Four letters make three bytes. Nearly every text is so short that its letters need no counting;
+    // of one that may be too long, white space and padding are left out before it is judged. A `%XX`
+    // escape counts for three letters instead of one, so such text is judged after it has been
+    // unescaped; its own length bounds that work.
+    let may_be_long = payload.len() as u64 * 3 / 4 > max_bytes;
+    if may_be_long && !payload.contains('%') && letter_count(payload.as_bytes()) * 3 / 4 > max_bytes
+    {
         return Err(ImageError::TooManyBytes { max_bytes });
     }
     let bytes = match STANDARD.decode(payload) {
         Ok(bytes) => bytes,
+        Err(_) if letter_count(payload.as_bytes()) == 0 => return Err(ImageError::Empty),
         // Line breaks, the other alphabet or escapes: worth one cleaned copy.
         Err(_) => STANDARD
             .decode(cleaned(payload, max_bytes)?)
@@ -44,10 +41,19 @@ pub fn decode_base64(text: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> 
                 reason: reason(&error),
             })?,
     };
+    if bytes.is_empty() && letter_count(payload.as_bytes()) == 0 {
+        return Err(ImageError::Empty);
+    }
     if bytes.len() as u64 > max_bytes {
         return Err(ImageError::TooManyBytes { max_bytes });
     }
     Ok(bytes)
+}
+
+/// How many letters there are besides white space and padding.
+fn letter_count(text: &[u8]) -> u64 {
+    let counts = |letter: &&u8| !letter.is_ascii_whitespace() && **letter != b'=';
+    text.iter().filter(counts).count() as u64
 }
 
 /// The base64 part: all of it, or what follows the comma of a `data:` URI.
@@ -100,8 +106,7 @@ fn cleaned(payload: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> {
             other => clean.push(other),
         }
     }
-    let letters = clean.iter().filter(|letter| **letter != b'=').count() as u64;
-    if letters * 3 / 4 > max_bytes {
+    if letter_count(&clean) * 3 / 4 > max_bytes {
         return Err(ImageError::TooManyBytes { max_bytes });
     }
     Ok(clean)

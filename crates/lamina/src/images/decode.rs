@@ -40,13 +40,29 @@ pub(super) fn upright(
     conversion: Option<&Conversion>,
 ) -> Result<RgbaImage, ImageError> {
     let format = container.format;
-    let work = || {
+    behind_a_net(format, || {
         let image = match format {
             Format::Jpeg => jpeg::decode(container, clean, conversion)?,
             Format::Png | Format::WebP | Format::Gif => raster(container, clean, conversion)?,
         };
         Ok(image.oriented(container.orientation))
-    };
+    })
+}
+
+/// Decodes as [`upright`] does and refuses what it refuses, but makes no RGBA of the samples.
+pub(super) fn whole(container: &Container, clean: &[u8]) -> Result<(), ImageError> {
+    let format = container.format;
+    behind_a_net(format, || match format {
+        Format::Jpeg => jpeg::decode(container, clean, None).map(drop),
+        Format::Png | Format::WebP | Format::Gif => samples(container, clean).map(drop),
+    })
+}
+
+/// A decoder that panics makes the picture corrupt.
+fn behind_a_net<T>(
+    format: Format,
+    work: impl FnOnce() -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(ImageError::corrupt(format, "the decoder gave up on it")))
 }
@@ -57,6 +73,34 @@ fn raster(
     clean: &[u8],
     conversion: Option<&Conversion>,
 ) -> Result<RgbaImage, ImageError> {
+    let image = samples(container, clean)?;
+    let (width, height) = (image.width(), image.height());
+    let no_pixels = || no_pixels(container.format);
+    // The crate's own conversion goes through floating point.
+    let rgba = match image {
+        DynamicImage::ImageRgb8(rgb) => {
+            widened::<3>(&rgb, |[red, green, blue]| [*red, *green, *blue])
+        }
+        DynamicImage::ImageLuma8(grey) => widened::<1>(&grey, |[grey]| [*grey; 3]),
+        DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA16(_)
+        | DynamicImage::ImageRgb16(_)
+        | DynamicImage::ImageRgba16(_) => {
+            let deep = image.into_rgba16();
+            let rgba = colour::deep_to_srgb(&deep, width, conversion);
+            return RgbaImage::new(width, height, rgba).ok_or_else(no_pixels);
+        }
+        other => other.into_rgba8().into_raw(),
+    };
+    let mut image = RgbaImage::new(width, height, rgba).ok_or_else(no_pixels)?;
+    if let Some(conversion) = conversion {
+        colour::to_srgb(&mut image, conversion);
+    }
+    Ok(image)
+}
+
+/// The samples as the file has them; there is at least one pixel.
+fn samples(container: &Container, clean: &[u8]) -> Result<DynamicImage, ImageError> {
     let format = container.format;
     let refused = |error: image::ImageError| refused(format, &error);
     let kind = match format {
@@ -82,29 +126,14 @@ fn raster(
         ));
     }
     let image = DynamicImage::from_decoder(decoder).map_err(refused)?;
-    let (width, height) = (image.width(), image.height());
-    let no_pixels = || ImageError::corrupt(format, "it has no pixels");
-    // The crate's own conversion goes through floating point.
-    let rgba = match image {
-        DynamicImage::ImageRgb8(rgb) => {
-            widened::<3>(&rgb, |[red, green, blue]| [*red, *green, *blue])
-        }
-        DynamicImage::ImageLuma8(grey) => widened::<1>(&grey, |[grey]| [*grey; 3]),
-        DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA16(_)
-        | DynamicImage::ImageRgb16(_)
-        | DynamicImage::ImageRgba16(_) => {
-            let deep = image.into_rgba16();
-            let rgba = colour::deep_to_srgb(&deep, width, conversion);
-            return RgbaImage::new(width, height, rgba).ok_or_else(no_pixels);
-        }
-        other => other.into_rgba8().into_raw(),
-    };
-    let mut image = RgbaImage::new(width, height, rgba).ok_or_else(no_pixels)?;
-    if let Some(conversion) = conversion {
-        colour::to_srgb(&mut image, conversion);
+    if image.width() == 0 || image.height() == 0 {
+        return Err(no_pixels(format));
     }
     Ok(image)
+}
+
+fn no_pixels(format: Format) -> ImageError {
+    ImageError::corrupt(format, "it has no pixels")
 }
 
 fn refused(format: Format, error: &image::ImageError) -> ImageError {

@@ -28,8 +28,6 @@ pub struct Normalised {
     pub width: u32,
     /// Height in pixels, upright.
     pub height: u32,
-    /// Whether any pixel is not fully opaque.
-    pub had_alpha: bool,
     /// Whether `bytes` differ from what was given.
     pub changed: bool,
 }
@@ -42,26 +40,30 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
     let container = checked(bytes, limits)?;
     let conversion = container.colour.conversion(container.samples);
     let clean = container.clean(bytes)?;
-    // Even a file that will be kept is decoded, because only that shows that it can be.
-    let image = decode::upright(&container, &clean.bytes, conversion.as_ref())?;
     let keep = !container.must_encode
         && !clean.loose
         && conversion.is_none()
         && container.orientation == Orientation::NoTransforms
         && !container.goes_on(bytes);
-    let had_alpha = !image.is_opaque();
-    let (stored, format) = if keep {
-        (clean.bytes, container.format)
-    } else {
-        (encode::encode_compact(&image)?.into(), Format::Png)
-    };
+    if keep {
+        // Only decoding shows that it can be decoded. Nobody looks at the pixels.
+        decode::whole(&container, &clean.bytes)?;
+        return Ok(Normalised {
+            changed: clean.bytes != *bytes,
+            bytes: clean.bytes,
+            format: container.format,
+            width: container.width,
+            height: container.height,
+        });
+    }
+    let image = decode::upright(&container, &clean.bytes, conversion.as_ref())?;
+    let stored = encode::encode_compact(&image)?.into();
     Ok(Normalised {
         changed: stored != *bytes,
         bytes: stored,
-        format,
+        format: Format::Png,
         width: image.width(),
         height: image.height(),
-        had_alpha,
     })
 }
 
@@ -73,7 +75,6 @@ impl std::fmt::Debug for Normalised {
             .field("format", &self.format)
             .field("width", &self.width)
             .field("height", &self.height)
-            .field("had_alpha", &self.had_alpha)
             .field("changed", &self.changed)
             .finish()
     }
