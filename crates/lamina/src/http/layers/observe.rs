@@ -110,6 +110,14 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Something was read and found. Apps look at a job every second, and a line costs as much as the
+    /// answer. What operators read stays on record.
+    fn is_plain_read(&self, status: u16) -> bool {
+        matches!(self.method, "GET" | "HEAD")
+            && status < 400
+            && !self.route.starts_with("/api/admin")
+    }
+
     fn write(&self, response: &Response) {
         let status = response.status().as_u16();
         let found = response.extensions();
@@ -136,7 +144,7 @@ impl Line<'_> {
         }
         if status >= 500 {
             line!(error);
-        } else if is_probe(route) {
+        } else if is_probe(route) || self.is_plain_read(status) {
             line!(debug);
         } else {
             line!(info);

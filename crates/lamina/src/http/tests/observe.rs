@@ -141,6 +141,54 @@ async fn the_log_names_the_route_and_the_owner_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_read_that_found_something_is_told_to_whoever_asks_for_more() {
+    let server = TestServer::with(|state| state.keys = ApiKeys::new([("app", "key-a")]));
+    let log = Log::default();
+    let ask = async |method: &str, path: &str, body: String| {
+        let request = request(method, path)
+            .header("authorization", "Bearer key-a")
+            .header("content-type", "application/json");
+        server.send(request.body(body.into()).unwrap()).await
+    };
+    let statuses = log
+        .during(async {
+            let created = ask("POST", "/api/jobs", base64_body(&png(2, 2))).await;
+            let job = created.json()["job_id"].as_str().unwrap().to_owned();
+            let mut statuses = vec![created.status.as_u16()];
+            for (method, path) in [
+                ("GET", format!("/api/jobs/{job}")),
+                ("HEAD", format!("/api/jobs/{job}")),
+                ("GET", format!("/api/jobs/{job}/layers")),
+                ("DELETE", format!("/api/jobs/{job}")),
+                ("GET", format!("/api/jobs/{job}")),
+            ] {
+                statuses.push(ask(method, &path, String::new()).await.status.as_u16());
+            }
+            statuses
+        })
+        .await;
+    assert_eq!(statuses, [202, 200, 200, 409, 204, 410]);
+    let text = log.text();
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("request answered"));
+    let levels: Vec<&str> = lines
+        .map(|line| {
+            if line.contains("DEBUG") {
+                "debug"
+            } else {
+                "info"
+            }
+        })
+        .collect();
+    assert_eq!(
+        levels,
+        ["info", "debug", "debug", "info", "info", "info"],
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_whose_text_only_the_log_knows() {
     async fn panics() {
         panic!("the inner secret");
