@@ -78,6 +78,8 @@ pub struct Claimed {
     pub expires_at: UnixMs,
     /// When the engine accepted it.
     pub accepted_at: Option<UnixMs>,
+    /// How long the engine was expected to take when it accepted; zero before.
+    pub expected: Duration,
     /// Whether a process died while this job was being computed: it is computed alone then.
     pub suspect: bool,
     /// The copy of its source that its engine keeps.

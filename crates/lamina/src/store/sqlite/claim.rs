@@ -175,7 +175,7 @@ fn take(
         "update jobs set lease_owner = :worker, lease_token = lease_token + 1, lease_until = :until, woken = 0
          where id in (select value from json_each(:ids)) and lease_owner is null
          returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
-                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, run_at, suspect, input_address, input_until",
+                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, expected_ms, run_at, suspect, input_address, input_until",
     )?;
     let bound = named_params! { ":worker": worker, ":until": until.0, ":ids": id_list(ids) };
     let mut batch = statement
@@ -205,6 +205,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),
         accepted_at: time(row, "accepted_at")?,
+        expected: Duration::from_millis(row.get("expected_ms")?),
         suspect: row.get("suspect")?,
         input: kept_input(row)?,
         submission: None,

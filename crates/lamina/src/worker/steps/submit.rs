@@ -181,13 +181,14 @@ async fn accepted(
     taken: Accepted,
 ) -> StepResult {
     let now = worker.parts.clock.now();
+    let expected = expected_run(worker, engine).await;
     let output = StepOutput::Accepted {
         nonce,
         request: taken.request,
         queue_position: taken.queue_position,
-        expected: expected_run(worker, engine).await,
+        expected,
     };
-    let run_at = poll_at(now, Duration::ZERO, engine.calls_back);
+    let run_at = poll_at(now, Duration::ZERO, Some(expected), engine.calls_back);
     Ok(Report::of(Outcome::Done {
         event: Event::Accepted,
         run_at,

@@ -45,6 +45,7 @@ pub(in crate::worker) async fn handle_check(
     nonce: &Nonce,
     check: Check,
 ) -> StepResult {
+    let runs = matches!(check, Check::Running { .. });
     let (queue_position, fraction) = match check {
         Check::Queued { position } => (position, None),
         Check::Running { fraction } => (None, fraction),
@@ -71,7 +72,8 @@ pub(in crate::worker) async fn handle_check(
         }
         return Ok(Report::give_up(FailureCode::EngineTimeout));
     }
-    let until = poll_at(now, waited, engine.facts().calls_back);
+    let expected = runs.then_some(job.expected);
+    let until = poll_at(now, waited, expected, engine.facts().calls_back);
     Ok(Report::snooze(until).with(StepOutput::Waiting {
         fraction,
         queue_position,
