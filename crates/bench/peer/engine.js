@@ -1,10 +1,12 @@
 // fal through its stock client. Elsewhere than at fal's own addresses when told so, as the emulator
 // needs it.
 
+import { setTimeout } from "node:timers/promises";
 import { createFalClient } from "@fal-ai/client";
 import { request } from "undici";
 
 const MODEL = "fal-ai/qwen-image-layered";
+const RETRY_MS = 500;
 
 export class Engine {
   #fal;
@@ -39,9 +41,17 @@ export class Engine {
     return data.images;
   }
 
-  async download(url) {
-    const { statusCode, body } = await request(url);
-    if (statusCode !== 200) throw new Error(`a layer was answered with ${statusCode}`);
-    return Buffer.from(await body.arrayBuffer());
+  /** A layer is paid for: a hiccup must not lose it. */
+  async download(url, attempts = 4) {
+    try {
+      const { statusCode, body } = await request(url);
+      const bytes = Buffer.from(await body.arrayBuffer());
+      if (statusCode !== 200) throw new Error(`a layer was answered with ${statusCode}`);
+      return bytes;
+    } catch (error) {
+      if (attempts === 1) throw error;
+      await setTimeout(RETRY_MS * 2 ** (4 - attempts));
+      return this.download(url, attempts - 1);
+    }
   }
 }

@@ -120,10 +120,15 @@ impl Load<'_> {
             let times = ended??.into_iter().filter(|(started, _)| *started >= begun);
             millis.extend(times.map(|(_, time)| crate::stats::millis(time)));
         }
-        let count = (after - before).max(1) as f64;
+        anyhow::ensure!(
+            after > before,
+            "nothing was finished within {:?}; give it more --seconds",
+            self.options.window
+        );
+        let count = (after - before) as f64;
         let each = |index: usize| (used_then[index] - used[index]).as_secs_f64() * 1e6 / count;
         Ok(Measured {
-            rate: (after - before) as f64 / took.as_secs_f64(),
+            rate: count / took.as_secs_f64(),
             cpu_us: [each(0), each(1)],
             median_ms: crate::stats::median(&millis),
         })
