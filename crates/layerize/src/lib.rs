@@ -34,6 +34,7 @@ mod peel;
 mod plane;
 mod prints;
 mod push_pull;
+mod reading_order;
 mod report;
 mod rim;
 mod scene;
@@ -50,7 +51,7 @@ use crate::scene::Scene;
 
 pub use crate::image::RgbaImage;
 pub use crate::layer::{Layer, LayerKind, composite};
-pub use crate::net::Networks;
+pub use crate::net::{ModelSettings, Networks};
 pub use crate::options::{Cancel, Error, Options, Progress, TextLayers, USUAL_LAYERS};
 pub use crate::report::{PassTime, Report};
 

@@ -26,7 +26,7 @@ pub struct Options {
     /// Passes that are left out, by the names [`passes`](crate::passes) gives. Without `order` the
     /// layers come as found: `max_layers` is not kept, and layers of one kind share a name.
     pub skip: Vec<&'static str>,
-    /// What runs the two networks.
+    /// What runs the networks, and models of the caller's own.
     pub networks: Networks,
     /// What the times of a [`Report`](crate::Report) are measured by; nothing depends on it. The
     /// default is the time that passes. On a busy machine the processor time of the process says
@@ -141,6 +141,16 @@ pub enum Error {
         /// Which model.
         model: &'static str,
         /// What the runtime said.
+        reason: String,
+    },
+    /// A model that the caller brought does not keep the contract of `docs/engine.md`.
+    #[error("the {role} model does not fit ({code}): {reason}")]
+    CustomModel {
+        /// `subject` or `fill`.
+        role: &'static str,
+        /// What of the contract: `model_file`, `model_input`, `model_output`, `model_values` or `model_run`.
+        code: &'static str,
+        /// What was found, and what was expected.
         reason: String,
     },
 }

@@ -14,6 +14,9 @@ use crate::plane::Rect;
 /// Rows between two looks at the stop flag.
 const ROWS: usize = 64;
 
+/// How far along an outline a turn is looked at, in pixels, from near to far.
+const SIGHTS: [i64; 3] = [12, 20, 32];
+
 /// A place, x and y.
 pub(crate) type Point = (f32, f32);
 
@@ -29,17 +32,48 @@ pub(crate) fn turning(own: &Blob, other: &Blob) -> Option<f32> {
     let turns: Vec<f32> = runs
         .iter()
         .flat_map(|&(from, to)| [from, to])
-        .map(|at| {
-            let before = direction(&path, at, -3, -12);
-            let after = direction(&path, at, 3, 12);
-            let cross = before.0 * after.1 - before.1 * after.0;
-            // `before` looks back along the path, so straight on means opposite.
-            let dot = -(before.0 * after.0 + before.1 * after.1);
-            cross.abs().atan2(dot)
-        })
+        .map(|at| turn(&path, at))
         .collect();
     let least = turns.iter().copied().fold(f32::MAX, f32::min);
     Some(least + 0.1 * turns.iter().sum::<f32>() / turns.len() as f32)
+}
+
+/// How much a path turns at `at`, in radians: the median of what is seen at three scales, since a corner
+/// that JPEG has gnawed at looks like another one from near, and from far other corners are in sight.
+fn turn(path: &[(i64, i64)], at: usize) -> f32 {
+    let mut turns = SIGHTS.map(|sight| {
+        // Of a short path no more than a sixteenth, but for the nearest look.
+        let far = sight.min((path.len() as i64 / 16).max(SIGHTS[0]));
+        let (before, after) = (heading(path, at, -far), heading(path, at, far));
+        let cross = before.0 * after.1 - before.1 * after.0;
+        // `before` looks back along the path, so straight on means opposite.
+        let dot = -(before.0 * after.0 + before.1 * after.1);
+        cross.abs().atan2(dot)
+    });
+    turns.sort_by(f32::total_cmp);
+    turns[1]
+}
+
+/// Unit direction in which a path leaves `at` towards the point `far` steps on: from the middle of the
+/// nearer half of the points in between to that of the farther half, without the first quarter.
+fn heading(path: &[(i64, i64)], at: usize, far: i64) -> Point {
+    let n = path.len() as i64;
+    let (steps, sign) = (far.abs(), far.signum());
+    let (first, half) = (steps / 4, steps * 5 / 8);
+    let middle = |from: i64, to: i64| {
+        let (mut x, mut y) = (0.0, 0.0);
+        for step in from..to {
+            let point = path[(at as i64 + sign * step).rem_euclid(n) as usize];
+            x += point.0 as f32;
+            y += point.1 as f32;
+        }
+        let count = (to - from).max(1) as f32;
+        (x / count, y / count)
+    };
+    let (a, b) = (middle(first, half), middle(half, steps + 1));
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let length = dx.hypot(dy).max(1e-6);
+    (dx / length, dy / length)
 }
 
 /// `own` with its likely hidden part under `other`.

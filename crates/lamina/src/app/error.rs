@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::blobs::BlobError;
+use crate::engines::NetworksError;
 use crate::fetch::FetchSetupError;
 use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
@@ -26,8 +27,8 @@ pub enum StartError {
     #[error(transparent)]
     Fetcher(#[from] FetchSetupError),
     /// The networks of the embedded engine.
-    #[error("the embedded engine cannot start: {0}; correct LOCAL_ONNXRUNTIME, or leave it out")]
-    Local(#[from] layerize::Error),
+    #[error("the embedded engine cannot start: {0}")]
+    Local(#[from] NetworksError),
     /// The client of fal.
     #[error("the fal client cannot be made: {0}")]
     Fal(#[from] fal_queue::ConfigError),

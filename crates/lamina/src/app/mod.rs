@@ -132,7 +132,7 @@ impl App {
         let local = LocalSettings {
             concurrency: config.local.concurrency,
             threads: config.local.threads,
-            networks: engines::networks(config.local.onnxruntime.as_deref(), config.local.threads)?,
+            networks: engines::networks(&config.local.networks, config.local.threads)?,
             // What lamina stored itself was within the limits when it came in.
             limits: Limits {
                 max_bytes: u64::MAX,

@@ -3,7 +3,7 @@
 //! database that is there to this version's schema; what it stores to prove that pictures can be
 //! reached, it removes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret as _;
@@ -12,6 +12,7 @@ use super::{connectivity, count, runtime};
 use crate::app::{self, StartError};
 use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
+use crate::engines;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, deployment_of, present};
 use crate::store::{OwnerStore as _, Store as _, StoreError};
 
@@ -74,6 +75,7 @@ fn parts(config: &Config, report: &mut dyn FnMut(&str, Found)) {
         report("links", runtime.block_on(connectivity::links(config)));
     }
     report("engine", Found::Good(engine(config)));
+    report("networks", networks(config).into());
     report("fal key", fal_key(config).into());
     if let Some(fal) = config.fal.as_ref().filter(|_| usable) {
         let way = runtime.block_on(connectivity::way(config, fal, serving));
@@ -225,6 +227,25 @@ fn engine(config: &Config) -> String {
         ),
         None => "local; no fal key is set".to_owned(),
     }
+}
+
+/// Reads and tries what runs the embedded engine, as a start would.
+fn networks(config: &Config) -> Result<String, String> {
+    let files = &config.local.networks;
+    engines::networks(files, config.local.threads).map_err(|error| error.to_string())?;
+    let by = |own: &Option<PathBuf>, built_in: &str| match own {
+        Some(path) => format!("{} (read and tried once)", path.display()),
+        None => built_in.to_owned(),
+    };
+    Ok(format!(
+        "subject: {}; fill: {}; run by {}",
+        by(&files.subject_model, "built in"),
+        by(&files.fill_model, "built in, without a network"),
+        match &files.onnxruntime {
+            Some(library) => library.display().to_string(),
+            None => "lamina itself".to_owned(),
+        }
+    ))
 }
 
 fn fal_key(config: &Config) -> Result<String, String> {

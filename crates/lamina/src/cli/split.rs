@@ -138,10 +138,17 @@ impl Args {
 }
 
 /// The options that an engine has, and so a split of one's own.
-const OF_LOCAL: &[&str] = &["LOCAL_THREADS", "LOCAL_ONNXRUNTIME"];
+const OF_LOCAL: &[&str] = &[
+    "LOCAL_THREADS",
+    "LOCAL_ONNXRUNTIME",
+    "LOCAL_SUBJECT_MODEL",
+    "LOCAL_FILL_MODEL",
+];
 const OF_FAL: &[&str] = &[
     "LOCAL_THREADS",
     "LOCAL_ONNXRUNTIME",
+    "LOCAL_SUBJECT_MODEL",
+    "LOCAL_FILL_MODEL",
     "FAL_API_KEY",
     "FAL_KEY",
     "FAL_ADMIN_KEY",

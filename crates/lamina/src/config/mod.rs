@@ -29,7 +29,7 @@ pub use values::ConfigError;
 
 use crate::access::{LimitRules, SpendCaps, StorageRules};
 use crate::disk::Floor;
-use crate::engines::ImageWay;
+use crate::engines::{ImageWay, NetworkFiles};
 use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::EngineKind;
@@ -112,8 +112,8 @@ pub struct LocalConfig {
     pub concurrency: usize,
     /// Threads for one picture; `None` takes every core.
     pub threads: Option<usize>,
-    /// A shared library of ONNX Runtime that runs its networks; `None` runs what is built in.
-    pub onnxruntime: Option<PathBuf>,
+    /// What runs its networks, and models of the operator's own.
+    pub networks: NetworkFiles,
 }
 
 /// fal.

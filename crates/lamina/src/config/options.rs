@@ -169,6 +169,16 @@ pub const OPTIONS: &[OptionDoc] = &[
         "",
         "A shared library of ONNX Runtime for the embedded engine; only a build with the feature onnxruntime takes it.",
     ),
+    option(
+        "LOCAL_SUBJECT_MODEL",
+        "",
+        "An ONNX file that marks subjects in photos in place of the built-in network; its contract is in docs/engine.md.",
+    ),
+    option(
+        "LOCAL_FILL_MODEL",
+        "",
+        "An ONNX file that completes photos under what was cut; its contract is in docs/engine.md.",
+    ),
     secret("FAL_API_KEY", "The fal key, as key_id:key_secret."),
     secret(
         "FAL_KEY",

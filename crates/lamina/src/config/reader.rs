@@ -12,6 +12,7 @@ use super::options::OPTIONS;
 use super::values::{ConfigError, Values};
 use super::{FetchConfig, LocalConfig, LogConfig};
 use crate::disk::Floor;
+use crate::engines::NetworkFiles;
 use crate::jobs::EngineKind;
 use crate::worker::UnknownPolicy;
 
@@ -230,8 +231,17 @@ impl<'a> Reader<'a> {
         LocalConfig {
             concurrency,
             threads: (threads > 0).then_some(threads),
-            onnxruntime: (!library.is_empty()).then(|| PathBuf::from(library)),
+            networks: NetworkFiles {
+                onnxruntime: (!library.is_empty()).then(|| PathBuf::from(library)),
+                subject_model: self.file("LOCAL_SUBJECT_MODEL"),
+                fill_model: self.file("LOCAL_FILL_MODEL"),
+            },
         }
+    }
+
+    fn file(&mut self, name: &'static str) -> Option<PathBuf> {
+        let path = self.text(name);
+        (!path.is_empty()).then(|| PathBuf::from(path))
     }
 
     pub(super) fn unknown_policy(&mut self) -> UnknownPolicy {

@@ -199,11 +199,12 @@ fn onnx_runtime_is_taken_only_by_a_build_that_can_open_it() {
     if cfg!(feature = "onnxruntime") {
         let config = Config::from_pairs(library).unwrap();
         let wanted = Some(PathBuf::from("/opt/libonnxruntime.so"));
-        assert_eq!(config.local.onnxruntime, wanted);
+        assert_eq!(config.local.networks.onnxruntime, wanted);
     } else {
         assert!(errors(&library).contains("--features onnxruntime"));
     }
-    assert_eq!(Config::from_pairs([]).unwrap().local.onnxruntime, None);
+    let none = Config::from_pairs([]).unwrap().local.networks;
+    assert_eq!(none, NetworkFiles::default());
 }
 
 #[test]

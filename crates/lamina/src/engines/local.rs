@@ -7,9 +7,6 @@
 //! be taken, no further picture is split.
 
 use std::collections::HashMap;
-#[cfg(feature = "onnxruntime")]
-use std::num::NonZero;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,24 +43,6 @@ pub struct LocalSettings {
     pub limits: Limits,
     /// What runs its networks.
     pub networks: layerize::Networks,
-}
-
-/// What runs the embedded engine's networks: the shared `library` of ONNX Runtime on `threads`
-/// threads, or what is built in.
-///
-/// # Errors
-/// When the library cannot be used.
-pub fn networks(
-    library: Option<&Path>,
-    threads: Option<usize>,
-) -> Result<layerize::Networks, layerize::Error> {
-    #[cfg(feature = "onnxruntime")]
-    if let Some(library) = library {
-        return layerize::Networks::onnxruntime(library, threads.and_then(NonZero::new));
-    }
-    // Without the feature the configuration has refused a library already.
-    let _ = (library, threads);
-    Ok(layerize::Networks::default())
 }
 
 /// The embedded engine.

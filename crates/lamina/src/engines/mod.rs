@@ -7,6 +7,7 @@ mod history;
 mod input;
 mod local;
 mod measured;
+mod networks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub use error::{Delivery, EngineError, SubmitError};
 pub use fal::{Fal, FalSettings, ImageWay};
 pub use history::{History, Listed};
 pub use input::Input;
-pub use local::{Local, LocalSettings, networks};
+pub use local::{Local, LocalSettings};
+pub use networks::{NetworkFiles, NetworksError, networks};
 
 use crate::blobs::BlobKey;
 use crate::jobs::{EngineKind, JobId, LayerLabels, Nonce, OwnerId, Params, RequestId, UnixMs};

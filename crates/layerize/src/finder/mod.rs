@@ -16,6 +16,7 @@ use crate::components::{self, Components};
 use crate::context::Context;
 use crate::flatness::Flatness;
 use crate::plane::{Rect, Rgb, max_difference};
+use crate::reading_order::reading_order;
 use crate::scene::Cut;
 use crate::{Error, ground, shadow, shape_edge};
 
@@ -155,10 +156,8 @@ impl<'a> Finder<'a> {
         }
         blobs.sort_by_key(|blob| Reverse(blob.area()));
         let mut details = blobs.split_off(blobs.len().min(MOST));
-        // From the top of the canvas to its bottom, so that the order of layers does not depend on
-        // which of two is larger by a pixel.
-        blobs.sort_by_key(|blob| (blob.rect.y, blob.rect.x));
-        for (index, blob) in blobs.into_iter().enumerate() {
+        // As they are read, so that the order of layers does not depend on which of two is larger.
+        for (index, blob) in self.as_read(blobs).into_iter().enumerate() {
             if depth == 0 {
                 ctx.reach(0.4 + 0.6 * (index as f32 / MOST as f32).min(1.0))?;
             }
@@ -167,6 +166,15 @@ impl<'a> Finder<'a> {
             }
         }
         self.lay_details(&details, ctx)
+    }
+
+    /// Things in the order they are read.
+    fn as_read(&self, blobs: Vec<Blob>) -> Vec<Blob> {
+        let rects: Vec<Rect> = blobs.iter().map(|blob| blob.rect).collect();
+        let order = reading_order(&rects, (self.picture.w, self.picture.h));
+        let mut blobs: Vec<Option<Blob>> = blobs.into_iter().map(Some).collect();
+        let each = order.into_iter().filter_map(|at| blobs[at].take());
+        each.collect()
     }
 
     /// The pieces that are large enough to be things; `rect` is where their labels begin.

@@ -2,7 +2,7 @@
 //!
 //! Colours are carried on smoothly from around, from nothing that was found. A small hole in a
 //! pattern is completed from that; else the grain of the surroundings is laid over where they have
-//! one. All holes are completed at once. Text and shapes are not filled here: what is under them is
+//! one. A model of the caller's own takes the place of both. All holes are completed at once. Text and shapes are not filled here: what is under them is
 //! the ground they were told apart by, so it is known as soon as they are. Left out, the picture
 //! stays under the cuts as it is.
 //! What is still seen of a thing beyond its coverage, its outline, goes to the thing ([`left`]).
@@ -11,7 +11,7 @@
 use crate::Error;
 use crate::context::Context;
 use crate::scene::Scene;
-use crate::{grain, left, patch_match};
+use crate::{grain, left, net, patch_match};
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let Some(hole) = scene.hole.take() else {
@@ -20,7 +20,9 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let mut smooth = hole.smooth(ctx, &scene.rest)?;
     ctx.reach(0.2)?;
     let (lit, known) = (&smooth.lit, &smooth.known);
-    if let Some(made) = patch_match::fill(ctx, lit, known, &scene.painted, &smooth.under)? {
+    if let Some(made) = net::completed(ctx, &smooth.under, known)? {
+        smooth.under = made;
+    } else if let Some(made) = patch_match::fill(ctx, lit, known, &scene.painted, &smooth.under)? {
         smooth.under = made;
     } else {
         ctx.check()?;

@@ -16,6 +16,9 @@ use crate::{Error, LayerKind, USUAL_LAYERS};
 /// rectangle it occupies: 144 MB.
 const ROOM: f64 = 36e6;
 
+/// Part of the cost of another pair that a pair must stay under to be joined in its place.
+const CHEAPER: f32 = 0.97;
+
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     crumbs::sweep(scene, ctx)?;
     let found = scene.cuts.len();
@@ -63,7 +66,8 @@ fn merge(
                     break;
                 }
                 let cost = weights[low].min(weights[high]) * apart(&cuts[low], &cuts[high], canvas);
-                if cost < best.0 {
+                // The first of those that cost about the same, whichever is cheaper by a trifle.
+                if cost < best.0 * CHEAPER {
                     best = (cost, low, high);
                 }
             }

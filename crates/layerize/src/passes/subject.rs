@@ -10,7 +10,8 @@ use crate::blob::Blob;
 use crate::components;
 use crate::context::Context;
 use crate::finder::lay;
-use crate::plane::{Gray, Plane};
+use crate::plane::{Gray, Plane, Rect};
+use crate::reading_order::reading_order;
 use crate::scene::{Cut, Edge, Photographed, Scene};
 use crate::{Error, LayerKind, contact, hole, matte, net, prints, settle};
 
@@ -43,7 +44,9 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let mask = settle::settle(ctx, &scene.rest, &mask)?;
     ctx.reach(0.8)?;
     let found = components::label(w, h, |at| mask.data[at] > 0.3);
-    for (index, piece) in found.pieces.iter().enumerate() {
+    let rects: Vec<Rect> = found.pieces.iter().map(|piece| piece.rect).collect();
+    for index in reading_order(&rects, (w, h)) {
+        let piece = &found.pieces[index];
         let share = piece.area as f32 / (w * h) as f32;
         let guessed = (0..w * h)
             .filter(|&at| found.labels.data[at] == index as u32 + 1)

@@ -12,6 +12,7 @@ use crate::ink::{self, Ink};
 use crate::inks;
 use crate::net::words::{self, Words};
 use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
+use crate::reading_order::reading_order;
 use crate::scene::{Cut, Edge, Scene, join};
 use crate::{Error, LayerKind, TextLayers, net};
 
@@ -44,7 +45,10 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let longest = LONGEST.min(w.max(h) * 3 / 2);
     let likely = net::text(ctx, &scene.rest, longest)?;
     ctx.reach(0.8)?;
-    let boxes = merge(boxes(&likely), ctx)?;
+    let found = merge(boxes(&likely), ctx)?;
+    let rects: Vec<Rect> = found.iter().map(|found| found.rect).collect();
+    let order = reading_order(&rects, (w, h));
+    let boxes: Vec<TextBox> = order.into_iter().map(|at| found[at]).collect();
     // The largest are read, should there be too many.
     let mut sizes: Vec<usize> = boxes.iter().map(|found| found.rect.area()).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
