@@ -97,7 +97,7 @@ fn split(networks: Networks) -> Vec<layerize::Layer> {
         skip: vec!["text", "shapes"],
         ..Options::default()
     };
-    layerize::split(&photo(), &options, &mut |_| {}, &Cancel::default()).expect("splits")
+    layerize::split(photo(), &options, &mut |_| {}, &Cancel::default()).expect("splits")
 }
 
 /// Share of the lump that the subject covers, and of the rest.
@@ -170,7 +170,7 @@ fn a_fill_model_completes_and_touches_nothing_that_is_seen() {
 
 /// The code of what is wrong with a model.
 fn code(result: Result<Networks, Error>) -> &'static str {
-    match result.err().expect("it is refused") {
+    match result.expect_err("it is refused") {
         Error::CustomModel { code, reason, .. } => {
             assert!(!reason.is_empty());
             code

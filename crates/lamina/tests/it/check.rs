@@ -177,3 +177,29 @@ async fn an_upload_proves_the_key_as_well() {
     assert!(!line.contains("0123456789"), "{line}");
     emulator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_of_the_operators_own_are_read_and_tried() {
+    let (line, good) = Case::new().line("networks").await;
+    assert!(good && line.contains("subject: built in"), "{line}");
+    // The built-in network keeps the contract that others have to.
+    let own = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../layerize/models/u2netp.onnx"
+    );
+    let case = Case::new().set("LOCAL_SUBJECT_MODEL", own);
+    let (line, good) = case.line("networks").await;
+    assert!(
+        good && line.contains("u2netp.onnx (read and tried"),
+        "{line}"
+    );
+    let (line, good) = Case::new()
+        .set("LOCAL_FILL_MODEL", own)
+        .line("networks")
+        .await;
+    assert!(
+        !good && line.starts_with("BAD") && line.contains("LOCAL_FILL_MODEL"),
+        "{line}"
+    );
+    assert!(line.contains("(model_input)"), "{line}");
+}
