@@ -1,7 +1,7 @@
 //! A folder of pictures split one by one: what came out, and a contact sheet of every ten.
 //!
-//! Beside `NAME.jpg` or `NAME.png` there may lie `masks/NAME.png`, the coverage of its subject, and
-//! `NAME.words`, one line of lettering a line. Nothing here is part of the repository's own
+//! Beside `NAME.jpg` or `NAME.png` there may lie `masks/NAME.png`, the coverage of its subject,
+//! `truth/NAME/*.png`, the coverage of each of its layers, and `NAME.words`, one line of lettering a line. Nothing here is part of the repository's own
 //! measurements: the folder is whatever the caller has.
 
 use std::fs;
@@ -25,6 +25,7 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
     let mut sheet = Sheet::default();
     let (mut ious, mut seconds, mut layers, mut crumbs, mut worst) = (vec![], vec![], 0, 0, 0);
     let (mut words, mut read, mut peak) = (0, 0, 0.0_f32);
+    let (mut truths, mut matched, mut found) = (0, 0, 0);
     let pictures = pictures(folder, wishes.about.as_deref());
     for (index, path) in pictures.iter().enumerate() {
         let image = raw(&image::open(path).expect("a picture"));
@@ -34,9 +35,15 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         let small = shares.iter().filter(|share| **share < CRUMB).count();
         let iou = mask(path).map(|mask| agreement(&mask, &image, &run.layers));
         let (all, right) = lettering(path, &run.layers);
+        let (true_layers, hits) = layered(path, &image, &run.layers);
+        if true_layers > 0 {
+            truths += true_layers;
+            matched += hits;
+            found += run.layers.len() - 1;
+        }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         report(&format!(
-            "{index:>2} {name}: layers {} crumbs {small} error {error} iou {} words {right}/{all} cpu {:.2} s peak {:.0} MB [{}] {}",
+            "{index:>2} {name}: layers {} crumbs {small} error {error} iou {} true {hits}/{true_layers} words {right}/{all} cpu {:.2} s peak {:.0} MB [{}] {}",
             run.layers.len(),
             iou.map_or("-".into(), |iou| format!("{iou:.3}")),
             run.cpu,
@@ -61,6 +68,13 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         words += all;
         read += right;
         peak = peak.max(run.peak);
+    }
+    if truths > 0 {
+        report(&format!(
+            "layers of {truths} that are true: recall {:.3} precision {:.3}",
+            f64::from(matched) / f64::from(truths),
+            f64::from(matched) / found as f64,
+        ));
     }
     seconds.sort_by(f32::total_cmp);
     report(&format!(
@@ -138,6 +152,41 @@ fn agreement(mask: &[f64], image: &RgbaImage, layers: &[Layer]) -> f64 {
         }
     }
     best.max(overlap(mask, &all))
+}
+
+/// How many layers a picture truly has above its ground, and how many were found: coverage that agrees by
+/// at least half, each layer once.
+fn layered(path: &Path, image: &RgbaImage, layers: &[Layer]) -> (u32, u32) {
+    let folder = path.with_file_name("truth");
+    let name = path.file_stem().unwrap_or_default();
+    let Ok(entries) = fs::read_dir(folder.join(name)) else {
+        return (0, 0);
+    };
+    let truths: Vec<Vec<f64>> = entries
+        .filter_map(|entry| image::open(entry.ok()?.path()).ok())
+        .map(|mask| coverage(mask.to_luma8().into_raw().into_iter()))
+        .collect();
+    let mut pairs = Vec::new();
+    for (l, layer) in layers[1..].iter().enumerate() {
+        let canvas = layer.to_canvas(image.width, image.height);
+        let own = coverage(canvas.pixels.iter().skip(3).step_by(4).copied());
+        for (t, truth) in truths.iter().enumerate() {
+            pairs.push((overlap(truth, &own), t, l));
+        }
+    }
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut used, mut taken, mut hits) = (vec![false; truths.len()], vec![false; layers.len()], 0);
+    for (agreement, t, l) in pairs {
+        if agreement >= 0.5 && !used[t] && !taken[l] {
+            (used[t], taken[l]) = (true, true);
+            hits += 1;
+        }
+    }
+    (truths.len() as u32, hits)
+}
+
+fn coverage(values: impl Iterator<Item = u8>) -> Vec<f64> {
+    values.map(|value| f64::from(value) / 255.0).collect()
 }
 
 fn overlap(one: &[f64], other: &[f64]) -> f64 {

@@ -75,10 +75,10 @@ pub(crate) fn read(
     }
     let line = line.resize(width, HEIGHT);
     ctx.check()?;
+    let empty = empty_columns(ink, rect, grown, width, upright);
     let cuts = if width <= WIDE {
         Vec::new()
     } else {
-        let empty = empty_columns(ink, rect, grown, width, upright);
         cuts(&empty, width)
     };
     let mut words: Option<Words> = None;
@@ -90,7 +90,8 @@ pub(crate) fn read(
             w: at - from,
             h: HEIGHT,
         };
-        if let Some(next) = recognised(ctx, &line.crop(piece))? {
+        if let Some(signs) = recognised(ctx, &line.crop(piece))? {
+            let next = signs.spaced(&empty[from..at]);
             words = Some(match words {
                 Some(words) => words.joined(&next, between),
                 None => next,
@@ -164,8 +165,76 @@ pub(crate) fn warm_up() -> Result<(), Error> {
 }
 
 #[cfg(not(feature = "words"))]
-fn recognised(_: &Context<'_>, _: &Rgb) -> Result<Option<Words>, Error> {
+fn recognised(_: &Context<'_>, _: &Rgb) -> Result<Option<Signs>, Error> {
     Ok(None)
+}
+
+/// Signs as they were read, each with the column in which the network is surest of it.
+struct Signs {
+    each: Vec<(&'static str, usize)>,
+    sure: f32,
+}
+
+/// Least width of a gap, in columns, that may be a space the network overlooked, and how much wider than
+/// the next narrower one it must be: this many times, and so many columns.
+const GAP: usize = 5;
+const WIDER: f32 = 1.6;
+const AND: f32 = 2.0;
+/// Part of the narrowest gap that was read as a space that it must have too.
+const LIKE: f32 = 0.6;
+
+impl Signs {
+    /// The words, with spaces where letters stand clearly farther apart than the others: outlined and
+    /// tightly set lettering leaves too little between words for the network. `empty` tells the columns
+    /// that no ink crosses.
+    fn spaced(self, empty: &[bool]) -> Words {
+        let gap = |from: usize, to: usize| {
+            let (mut most, mut run) = (0, 0);
+            for &free in empty.get(from..to).unwrap_or_default() {
+                run = if free { run + 1 } else { 0 };
+                most = most.max(run);
+            }
+            most
+        };
+        let letter = |text: &str| {
+            let sign = text.chars().next().filter(|sign| sign.is_alphanumeric());
+            // Latin, Greek, Cyrillic and what lies between: the scripts that set spaces.
+            sign.filter(|sign| u32::from(*sign) < 0x0600)
+        };
+        let mut gaps: Vec<(usize, usize)> = Vec::new();
+        for (index, pair) in self.each.windows(2).enumerate() {
+            if let (Some(a), Some(b)) = (letter(pair[0].0), letter(pair[1].0))
+                && !(a.is_ascii_digit() && b.is_ascii_digit())
+            {
+                gaps.push((gap(pair[0].1, pair[1].1), index));
+            }
+        }
+        let told = self.each.windows(3).filter(|signs| signs[1].0 == " ");
+        let spaces = told.map(|signs| gap(signs[0].1, signs[2].1)).min();
+        let least = spaces.map_or(GAP, |space| GAP.max((space as f32 * LIKE) as usize));
+        gaps.sort_unstable();
+        let break_at = gaps.windows(2).find(|pair| {
+            let (near, far) = (pair[0].0 as f32, pair[1].0);
+            far >= least && far as f32 >= near * WIDER + AND
+        });
+        let limit = break_at.map_or(usize::MAX, |pair| pair[1].0);
+        let far: Vec<usize> = gaps
+            .into_iter()
+            .filter(|&(gap, _)| gap >= limit)
+            .map(|(_, index)| index)
+            .collect();
+        let mut text = String::new();
+        for (index, (sign, _)) in self.each.iter().enumerate() {
+            text.push_str(sign);
+            if far.contains(&index) {
+                text.push(' ');
+            }
+        }
+        Words {
+            text: text.trim().to_owned(),
+            sure: self.sure,
+        }
+    }
 }
 
 #[cfg(feature = "words")]
@@ -205,7 +274,7 @@ fn sign(class: usize) -> Option<&'static str> {
 
 /// One piece, `HEIGHT` pixels high.
 #[cfg(feature = "words")]
-fn recognised(ctx: &Context<'_>, piece: &Rgb) -> Result<Option<Words>, Error> {
+fn recognised(ctx: &Context<'_>, piece: &Rgb) -> Result<Option<Signs>, Error> {
     ctx.check()?;
     let width = piece.w.max(NARROW).next_multiple_of(8);
     let mut data = vec![0.0_f32; 3 * HEIGHT * width];
@@ -232,30 +301,28 @@ fn recognised(ctx: &Context<'_>, piece: &Rgb) -> Result<Option<Words>, Error> {
     let answer = answer.ok_or_else(|| error(&"no numbers come out"))?;
     let classes = answer.size(answer.ndim() - 1);
     let values = answer.into_data();
-    Ok(decoded(&values, classes))
+    Ok(decoded(&values, classes, width))
 }
 
-/// Reads the steps of an answer, each with as many values as there are classes.
+/// Reads the steps of an answer over `width` columns, each with as many values as there are classes.
 #[cfg(feature = "words")]
-fn decoded(values: &[f32], classes: usize) -> Option<Words> {
-    let (mut text, mut sum, mut kept, mut last) = (String::new(), 0.0, 0, 0);
-    for step in values.chunks_exact(classes.max(1)) {
+fn decoded(values: &[f32], classes: usize, width: usize) -> Option<Signs> {
+    let (mut each, mut sum, mut last) = (Vec::new(), 0.0, 0);
+    let steps = values.len() / classes.max(1);
+    for (at, step) in values.chunks_exact(classes.max(1)).enumerate() {
         let best = step.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
         let Some((class, &sure)) = best else { continue };
         if class != last
             && let Some(sign) = sign(class)
         {
-            text.push_str(sign);
+            each.push((sign, (2 * at + 1) * width / (2 * steps)));
             sum += sure;
-            kept += 1;
         }
         last = class;
     }
-    let text = text.trim().to_owned();
-    (kept > 0 && !text.is_empty()).then(|| Words {
-        text,
-        sure: sum / kept as f32,
-    })
+    let written = each.iter().any(|(sign, _)| !sign.trim().is_empty());
+    let sure = sum / each.len().max(1) as f32;
+    written.then_some(Signs { each, sure })
 }
 
 #[cfg(all(test, feature = "words"))]
@@ -274,10 +341,40 @@ mod tests {
         for (step, class) in steps.into_iter().enumerate() {
             values[step * classes + class] = 0.8;
         }
-        let words = decoded(&values, classes).expect("words");
+        let words = decoded(&values, classes, 56).expect("words").spaced(&[]);
         assert_eq!(words.text, "aa b");
         assert!((words.sure - 0.8).abs() < 1e-6);
-        assert_eq!(decoded(&vec![0.0; classes], classes), None);
+        assert!(decoded(&vec![0.0; classes], classes, 8).is_none());
+    }
+
+    /// Letters of eight columns with gaps between them, read as `text`.
+    fn set(text: &'static str, gaps: &[usize]) -> String {
+        let (mut empty, mut each) = (Vec::new(), Vec::new());
+        let mut letters = 0;
+        for (at, _) in text.char_indices() {
+            let sign = &text[at..=at];
+            if sign == " " {
+                each.push((sign, empty.len().saturating_sub(2)));
+                continue;
+            }
+            each.push((sign, empty.len() + 4));
+            empty.extend([false; 8]);
+            let gap = gaps.get(letters).copied().unwrap_or(0);
+            empty.extend(vec![true; gap]);
+            letters += 1;
+        }
+        Signs { each, sure: 0.9 }.spaced(&empty).text
+    }
+
+    #[test]
+    fn a_space_is_set_only_where_letters_stand_clearly_farther_apart() {
+        assert_eq!(set("NIGHTFAIR", &[1, 0, 1, 1, 7, 0, 1, 1]), "NIGHT FAIR");
+        assert_eq!(set("ABCDEF", &[1, 9, 2, 10, 1]), "AB CD EF");
+        // Wide spacing, a loose pair, digits, and a gap narrower than the space that was read.
+        assert_eq!(set("NIGHT", &[9, 10, 9, 11]), "NIGHT");
+        assert_eq!(set("LTAVA", &[2, 4, 3, 2]), "LTAVA");
+        assert_eq!(set("10111", &[1, 9, 1, 1]), "10111");
+        assert_eq!(set("to DAYS", &[2, 20, 1, 7, 1]), "to DAYS");
     }
 
     #[test]
