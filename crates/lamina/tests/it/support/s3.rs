@@ -84,6 +84,10 @@ impl S3 {
         let failed = |_| async { StatusCode::INTERNAL_SERVER_ERROR };
         let routes = Router::new()
             .fallback_service(HandleError::new(service.build(), failed))
+            .layer(from_fn_with_state(
+                self.folder.path().to_owned(),
+                objects_alone,
+            ))
             .layer(from_fn_with_state(Arc::clone(&self.shared), faulty));
         self.server = Some(tokio::spawn(serve(listener, routes)));
     }
@@ -203,6 +207,17 @@ async fn faulty(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         }
         Some(Fault::CutBody) => cut(next.run(request).await).await,
     }
+}
+
+/// A bucket has no folders: what lies there as one is no object, and a HEAD of it is 404 as at every
+/// real S3. The server below says 500, which clients take for a reason to try again.
+async fn objects_alone(State(root): State<PathBuf>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().trim_matches('/');
+    let within = path.split_once('/').is_some();
+    if request.method() == Method::HEAD && within && root.join(path).is_dir() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    next.run(request).await
 }
 
 async fn cut(answer: Response) -> Response {
