@@ -63,6 +63,8 @@ fn round(arena: &Arena, contender: Contender, way: Way, run: Duration) -> anyhow
                 let due = Instant::now() + run;
                 watching.spawn(async move {
                     sleep_until(due).await;
+                    // None that was idle for as long: servers close those.
+                    let mut connection = Connection::open(address).await?;
                     completed(&mut connection, &id, LOOK_EVERY).await?;
                     anyhow::Ok(now_ms()?)
                 });
