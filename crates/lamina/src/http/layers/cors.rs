@@ -19,7 +19,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use super::observe::REQUEST_ID;
 use crate::http::extract::tus_headers as tus;
 use crate::http::state::CorsOrigins;
-use crate::http::state::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::http::state::rate_meter::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 /// Headers that the API reads. They are named in every answer to a preflight, beside whatever else
 /// was asked for: apps and their tracing add headers of their own, and nothing here minds. The

@@ -6,4 +6,5 @@ pub(in crate::http) mod content_encoding;
 pub(in crate::http) mod cors;
 pub(in crate::http) mod extra_slashes;
 pub(in crate::http) mod observe;
+pub(in crate::http) mod rate_limit;
 pub(in crate::http) mod repeated_headers;

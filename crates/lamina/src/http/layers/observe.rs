@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::auth::Caller;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::problem::{Cause, ProblemCode};
+use crate::http::extract::caller::Caller;
 use crate::jobs::{JobId, whole_ms};
 use crate::metrics::RequestMetrics;
 use crate::trace::{CallerTrace, Scope, Tracer};

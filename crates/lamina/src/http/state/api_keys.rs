@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
 
-use super::rate_limit::RateMeter;
+use super::rate_meter::RateMeter;
 use crate::access::{KeyDigest, LimitRules, OwnerLimits};
 use crate::jobs::OwnerId;
 use crate::store::{KeyRecord, Store, StoreError};

@@ -4,7 +4,7 @@
 pub(in crate::http) mod api_keys;
 pub(in crate::http) mod body_budget;
 pub(in crate::http) mod limits;
-pub(in crate::http) mod rate_limit;
+pub(in crate::http) mod rate_meter;
 pub(in crate::http) mod readiness;
 
 use std::collections::HashMap;

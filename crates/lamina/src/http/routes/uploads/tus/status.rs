@@ -11,11 +11,11 @@ use super::headers::expires;
 use crate::blobs::UploadLock;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::problem::Problem;
+use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::tus_headers::{
     UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, UPLOAD_METADATA, UPLOAD_OFFSET,
 };
-use crate::http::layers::auth::Caller;
 use crate::http::routes::uploads::verify::{blocking, own};
 use crate::http::state::ApiState;
 use crate::jobs::OwnerId;
