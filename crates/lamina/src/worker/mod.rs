@@ -181,7 +181,7 @@ impl Worker {
         tokio::join!(
             Arc::clone(&self).claim_loop(stop.clone()),
             Arc::clone(&self).wake_loop(wakes, stop.clone()),
-            maintenance::erase::run(&self, stop.clone()),
+            maintenance::run(&self, stop.clone()),
             maintenance::clock_watch::run(&self, stop.clone()),
             maintenance::abandoned::run(&self, stop.clone()),
         );
