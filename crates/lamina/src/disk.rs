@@ -70,7 +70,6 @@ pub enum Need {
 pub struct Full {
     /// Bytes left, those that are promised already taken off.
     pub free: u64,
-    /// The floor.
     pub floor: u64,
 }
 

@@ -7,7 +7,6 @@ use super::Rule;
 pub struct StorageRules {
     /// Of all owners together.
     pub total_bytes: Rule<u64>,
-    /// Of one owner.
     pub owner_bytes: Option<u64>,
     /// Of one owner's uploads that nobody has looked at.
     pub incoming_bytes: Option<u64>,
@@ -35,7 +34,6 @@ impl StorageRules {
 pub struct StorageCaps {
     /// Of all owners together.
     pub total_bytes: Option<u64>,
-    /// Of one owner.
     pub owner_bytes: Option<u64>,
     /// Of those, what nobody has looked at and lies on this machine's disk: tickets and resumable
     /// uploads, whether or not their bytes have come.

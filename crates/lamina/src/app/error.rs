@@ -37,7 +37,6 @@ pub enum StartError {
         "cannot listen on {address}: {error}; is another lamina running, or is HOST or PORT wrong?"
     )]
     Listen {
-        /// Where.
         address: std::net::SocketAddr,
         /// What the system said.
         error: io::Error,
@@ -45,7 +44,6 @@ pub enum StartError {
     /// The address of metrics is taken or not this machine's.
     #[error("cannot listen on {address} for metrics: {error}; is METRICS_LISTEN wrong, or in use?")]
     ListenMetrics {
-        /// Where.
         address: std::net::SocketAddr,
         /// What the system said.
         error: io::Error,

@@ -33,7 +33,6 @@ pub struct Made {
     pub jobs: usize,
     /// Uploads whose time is not over.
     pub uploads: usize,
-    /// Pictures.
     pub pictures: u64,
     /// Size of the file.
     pub bytes: u64,
@@ -55,7 +54,6 @@ pub enum BackupError {
     /// The file.
     #[error("{} cannot be written: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         source: ArchiveError,

@@ -59,7 +59,6 @@ pub struct Restored {
     pub jobs: usize,
     /// Uploads whose time is not over.
     pub uploads: usize,
-    /// Pictures.
     pub pictures: u64,
     /// Jobs whose time was over.
     pub expired: usize,

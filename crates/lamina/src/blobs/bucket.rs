@@ -46,7 +46,6 @@ pub struct BucketSettings {
     pub style: BucketStyle,
     /// The key's id.
     pub access_key_id: SecretString,
-    /// The key.
     pub secret_access_key: SecretString,
 }
 

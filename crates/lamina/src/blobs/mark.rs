@@ -18,7 +18,6 @@ pub(super) const NAME: &str = "deployment.json";
 /// What stands in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The deployment.
     pub deployment: String,
     /// What its database had written of itself by then.
     pub seen_at_ms: i64,

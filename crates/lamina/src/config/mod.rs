@@ -41,7 +41,6 @@ use values::Values;
 /// Everything that can be set, checked.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen.
     pub listen: SocketAddr,
     /// The SQLite file.
     pub database_path: PathBuf,
@@ -119,11 +118,9 @@ pub struct LocalConfig {
 /// fal.
 #[derive(Clone, Debug)]
 pub struct FalConfig {
-    /// The key.
     pub key: SecretString,
     /// A key of ADMIN scope.
     pub admin_key: Option<SecretString>,
-    /// The model.
     pub model: ModelId,
     /// How a picture gets there.
     pub way: ImageWay,
@@ -131,7 +128,6 @@ pub struct FalConfig {
     pub webhooks: bool,
     /// What one request costs, in millionths of a US dollar.
     pub price_microusd: u64,
-    /// The queue.
     pub queue_url: Url,
     /// Storage.
     pub rest_url: Url,

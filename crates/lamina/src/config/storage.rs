@@ -14,9 +14,7 @@ use crate::blobs::{BucketSettings, BucketStyle};
 pub enum StorageConfig {
     /// In a folder; lamina serves them.
     Folder(PathBuf),
-    /// In a bucket.
     Bucket {
-        /// Which.
         settings: Box<BucketSettings>,
         /// Whether clients (and fal) fetch from the bucket itself.
         direct: bool,

@@ -145,7 +145,6 @@ pub enum FetchError {
          the URL is right and open to everyone"
     )]
     Status {
-        /// Where.
         url: ShownUrl,
         /// The HTTP status.
         status: u16,
@@ -156,7 +155,6 @@ pub enum FetchError {
          smaller image"
     )]
     TooManyBytes {
-        /// Where.
         url: ShownUrl,
         /// The limit in bytes.
         max_bytes: u64,
@@ -177,17 +175,13 @@ pub enum FetchError {
     },
     /// A redirect without a usable target.
     #[error("{url} redirects without saying where to; use the final URL")]
-    BadRedirect {
-        /// Where.
-        url: ShownUrl,
-    },
+    BadRedirect { url: ShownUrl },
     /// A body that was compressed for transport though this was not asked for.
     #[error(
         "{url} sends a compressed body (Content-Encoding: {coding}) though none was asked for; have \
          it send the image file as it is"
     )]
     Encoded {
-        /// Where.
         url: ShownUrl,
         /// How, as its header says.
         coding: &'static str,
@@ -195,30 +189,22 @@ pub enum FetchError {
     /// The secure connection was not established.
     #[error("no secure connection could be made to {url}: {reason}")]
     Tls {
-        /// Where.
         url: ShownUrl,
         /// Why not, and what to do.
         reason: &'static str,
     },
     /// The host name has no address, or no name server answered.
     #[error("no address was found for the host of {url}; check its spelling, or try again later")]
-    Dns {
-        /// Where.
-        url: ShownUrl,
-    },
+    Dns { url: ShownUrl },
     /// No connection.
     #[error("no connection could be made to {url}; check that the host is up, or try again later")]
-    Connect {
-        /// Where.
-        url: ShownUrl,
-    },
+    Connect { url: ShownUrl },
     /// A time limit passed.
     #[error(
         "{url} took too long: {phase} did not end within {} s; try again later or use a faster \
          host", limit.as_secs_f32()
     )]
     Timeout {
-        /// Where.
         url: ShownUrl,
         /// What took too long.
         phase: &'static str,
@@ -227,26 +213,19 @@ pub enum FetchError {
     },
     /// The connection ended before the body was complete, or broke the protocol.
     #[error("the connection to {url} broke before the image was complete; try again later")]
-    Interrupted {
-        /// Where.
-        url: ShownUrl,
-    },
+    Interrupted { url: ShownUrl },
     /// What answers is no web server, or a broken one. To programs the same as a cut connection.
     #[error(
         "what {url} answered is no HTTP; check the scheme and the port of the address, or use \
          another host"
     )]
-    NoHttp {
-        /// Where.
-        url: ShownUrl,
-    },
+    NoHttp { url: ShownUrl },
     /// The server is overloaded or failed.
     #[error(
         "{url} answered with HTTP status {status}, which is a passing fault or overload of that \
          server; try again later"
     )]
     Unavailable {
-        /// Where.
         url: ShownUrl,
         /// The HTTP status.
         status: u16,

@@ -22,7 +22,6 @@ use super::limits::Limits;
 pub struct Normalised {
     /// The file: JPEG, PNG or WebP, never GIF.
     pub bytes: Bytes,
-    /// Its format.
     pub format: Format,
     /// Width in pixels, upright.
     pub width: u32,

@@ -60,7 +60,6 @@ pub struct JobSpec {
     pub source: SourceInput,
     /// The parameters.
     pub params: Params,
-    /// The engine.
     pub engine: EngineChoice,
 }
 

@@ -12,11 +12,8 @@ pub enum Stage {
     Fetch,
     /// Prepare, with the picture at hand.
     Prepare,
-    /// Submit.
     Submit,
-    /// Wait.
     Wait,
-    /// Collect.
     Collect,
 }
 

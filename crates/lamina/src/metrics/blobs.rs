@@ -20,7 +20,6 @@ pub enum BlobOperation {
     Open,
     /// Ask for its size.
     Size,
-    /// Copy one.
     Copy,
     /// Remove blobs.
     Erase,

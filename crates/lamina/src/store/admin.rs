@@ -15,9 +15,7 @@ use crate::jobs::{EngineKind, JobId, OwnerId, Phase, RequestId, UnixMs};
 pub struct JobFilter {
     /// In one of these phases; empty means any.
     pub phases: Vec<Phase>,
-    /// Of this owner.
     pub owner: Option<OwnerId>,
-    /// On this engine.
     pub engine: Option<EngineKind>,
     /// Failed with this code.
     pub error_code: Option<String>,
@@ -26,17 +24,14 @@ pub struct JobFilter {
 /// One job, as a list shows it to an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOverview {
-    /// Its id.
     pub id: JobId,
     /// Who owns it.
     pub owner: OwnerId,
-    /// Where it is.
     pub phase: Phase,
     /// The engine it runs on.
     pub engine: EngineKind,
     /// Why it failed.
     pub error_code: Option<String>,
-    /// When it was created.
     pub created_at: UnixMs,
     /// When it completed or failed.
     pub finished_at: Option<UnixMs>,
@@ -108,9 +103,7 @@ pub enum Retrial {
 /// Spending of one owner at one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpendingLine {
-    /// Who.
     pub owner: OwnerId,
-    /// Where.
     pub engine: EngineKind,
     /// On the day, in millionths of a US dollar.
     pub today_microusd: u64,
@@ -125,11 +118,8 @@ pub struct UsageStats {
     pub jobs: Vec<(Phase, u64)>,
     /// Spending, by owner and engine.
     pub spending: Vec<SpendingLine>,
-    /// Bytes of sources.
     pub source_bytes: u64,
-    /// Bytes of layers.
     pub layer_bytes: u64,
-    /// Bytes of uploads.
     pub upload_bytes: u64,
 }
 

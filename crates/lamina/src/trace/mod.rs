@@ -63,15 +63,10 @@ pub struct CallerTrace<'a> {
 /// How a job ended, for the span of its whole life.
 #[derive(Clone, Copy, Debug)]
 pub struct JobEnd<'a> {
-    /// Its id.
     pub job: JobId,
-    /// Its engine.
     pub engine: EngineKind,
-    /// When it was created.
     pub created_at: UnixMs,
-    /// When it ended.
     pub ended_at: UnixMs,
-    /// As what.
     pub phase: Phase,
     /// Why it failed, or that its time was over; none of one that was deleted, by somebody's wish.
     pub code: Option<&'a str>,

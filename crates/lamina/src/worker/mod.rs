@@ -108,7 +108,6 @@ pub struct Parts {
     pub blobs: Blobs,
     /// Bytes of uploads that nobody has looked at.
     pub inbox: Arc<Inbox>,
-    /// Engines.
     pub engines: Engines,
     /// Opens URLs that clients gave.
     pub sources: Fetcher,

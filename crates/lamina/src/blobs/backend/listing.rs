@@ -12,9 +12,7 @@ use crate::metrics::BlobOperation;
 /// Jobs and uploads that have bytes in the store.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
-    /// Jobs.
     pub jobs: Vec<JobId>,
-    /// Uploads.
     pub uploads: Vec<UploadId>,
 }
 

@@ -42,7 +42,6 @@ pub struct NewJob {
     pub engine: EngineKind,
     /// Its parameters.
     pub params: Params,
-    /// Its source.
     pub source: StoredSource,
     /// Now, for people.
     pub created_at: UnixMs,
@@ -70,9 +69,7 @@ pub enum Created {
     New,
     /// The key and body were seen before; this is that job.
     Existing {
-        /// Its id.
         id: JobId,
-        /// Where it is.
         phase: Phase,
         /// Whether it was submitted before; see [`Phase::status`].
         resubmitted: bool,
@@ -80,10 +77,7 @@ pub enum Created {
     /// The key was seen with another body.
     KeyConflict,
     /// The owner has as many jobs at work as it may; nothing was written.
-    TooManyJobs {
-        /// As many.
-        limit: u32,
-    },
+    TooManyJobs { limit: u32 },
 }
 
 /// Why a job is gone.
@@ -109,13 +103,11 @@ pub enum Lookup {
 /// A job that was ended by something else than a step of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// Its id.
     pub id: JobId,
     /// Who owns it.
     pub owner: OwnerId,
     /// The engine it was for.
     pub engine: EngineKind,
-    /// When it was created.
     pub created_at: UnixMs,
     /// Whether it had completed or failed before.
     pub was_finished: bool,
@@ -135,7 +127,6 @@ pub enum Deletion {
 /// One job as a reader sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRecord {
-    /// Its id.
     pub id: JobId,
     /// Who owns it.
     pub owner: OwnerId,
@@ -153,7 +144,6 @@ pub struct JobRecord {
     pub queue_position: Option<u32>,
     /// Set exactly when failed.
     pub failure: Option<Failure>,
-    /// When it was created.
     pub created_at: UnixMs,
     /// When it and its bytes go.
     pub expires_at: UnixMs,
@@ -172,9 +162,7 @@ impl JobRecord {
 /// What a job that is gone may still have at its engine: a run, or the result of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancellable {
-    /// The job.
     pub id: JobId,
-    /// Its engine.
     pub engine: EngineKind,
     /// The engine's name for the run.
     pub request: RequestId,

@@ -20,7 +20,6 @@ pub enum KeptKind {
     Bucket,
     /// Sources of jobs.
     Source,
-    /// Layers.
     Layer,
 }
 
@@ -52,7 +51,6 @@ impl KeptKind {
 pub enum StorageBound {
     /// Of all owners together.
     Total,
-    /// Of one owner.
     Owner,
     /// Of one owner's uploads that nobody has looked at.
     Incoming,
@@ -61,7 +59,6 @@ pub enum StorageBound {
 /// The refusal to keep more: nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaExceeded {
-    /// Which bound.
     pub bound: StorageBound,
     /// In bytes.
     pub limit: u64,

@@ -20,7 +20,6 @@ pub struct ClockSeen {
 /// A worker's right to run the next step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The job.
     pub job: JobId,
     /// Rises with every claim; a write with an old token changes nothing.
     pub token: i64,
@@ -29,7 +28,6 @@ pub struct Lease {
 /// What a worker has room for.
 #[derive(Clone, Debug)]
 pub struct Want {
-    /// In this stage.
     pub stage: Stage,
     /// So many jobs at the most.
     pub limit: u32,
@@ -66,13 +64,11 @@ pub struct Claimed {
     pub engine: EngineKind,
     /// Its parameters.
     pub params: Params,
-    /// Where its source is.
     pub source: StoredSource,
     /// When it became due for this claim.
     pub due_at: UnixMs,
     /// Failed attempts of this phase.
     pub attempt: u32,
-    /// When it was created.
     pub created_at: UnixMs,
     /// When it and its bytes go.
     pub expires_at: UnixMs,
@@ -110,9 +106,7 @@ impl Claimed {
 /// A copy of a source at an engine. Who has the address sees the picture, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeptInput {
-    /// Where it is.
     pub address: String,
-    /// Until when.
     pub until: UnixMs,
 }
 

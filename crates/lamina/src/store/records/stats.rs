@@ -12,9 +12,7 @@ pub struct WaitCounts {
     pub active: u64,
     /// Of those, leased to a worker.
     pub leased: u64,
-    /// Completed.
     pub completed: u64,
-    /// Failed.
     pub failed: u64,
     /// Deleted or expired with bytes left.
     pub erasable: u64,
@@ -32,7 +30,6 @@ pub struct QueueStats {
 /// The jobs of one phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhaseStats {
-    /// Which phase.
     pub phase: Phase,
     /// Due now, those at work included; counted up to 100,000.
     pub due: u64,
@@ -55,11 +52,8 @@ pub struct Ledger {
 /// All submissions to one engine that are in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerLine {
-    /// The engine.
     pub engine: EngineKind,
-    /// The state.
     pub state: SubmissionState,
-    /// How many.
     pub submissions: u64,
     /// Their price, in millionths of a US dollar.
     pub microusd: u64,

@@ -65,7 +65,6 @@ pub struct Submission {
 pub struct Abandoned {
     /// The job it was for.
     pub job: JobId,
-    /// Whose that was.
     pub owner: OwnerId,
     /// The engine that may have taken it.
     pub engine: EngineKind,

@@ -6,7 +6,6 @@ use crate::jobs::{OwnerId, UnixMs, UploadId};
 /// An upload about to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewUpload {
-    /// Its id.
     pub id: UploadId,
     /// Who uploaded.
     pub owner: OwnerId,
@@ -21,7 +20,6 @@ pub struct NewUpload {
 /// A stored upload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UploadRecord {
-    /// Its id.
     pub id: UploadId,
     /// What is stored.
     pub info: SourceInfo,
@@ -61,7 +59,6 @@ impl Arrival {
 pub struct Incoming {
     /// Its id; the upload keeps it.
     pub id: UploadId,
-    /// Whose it is.
     pub owner: OwnerId,
     /// How its bytes come.
     pub arrival: Arrival,

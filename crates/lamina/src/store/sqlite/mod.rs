@@ -106,7 +106,6 @@ pub enum OpenError {
     Emptied {
         /// The database.
         path: PathBuf,
-        /// Whose it was.
         deployment: String,
     },
     /// SQLite failed while it was opened or migrated.

@@ -28,9 +28,7 @@ pub struct Living {
 /// A job that is neither deleted nor expired.
 #[derive(Clone, Debug)]
 pub struct LivingJob {
-    /// Its id.
     pub id: JobId,
-    /// Whose it is.
     pub owner: OwnerId,
     /// Where it stands.
     pub phase: Phase,
@@ -43,7 +41,6 @@ pub struct LivingJob {
 /// A copy of a database as it was at one moment. It has no name, so that no way of ending, not even a
 /// killed process, leaves it behind.
 pub struct Snapshot {
-    /// Its schema.
     pub schema: usize,
     connection: Connection,
     file: File,

@@ -62,7 +62,6 @@ impl Report {
 /// Why a step ended early, apart from the store's own troubles.
 #[derive(Debug)]
 pub(in crate::worker) enum StepError {
-    /// Report this.
     Report(Box<Report>),
     /// Another worker, a delete or the expiry took the job.
     LostLease,
