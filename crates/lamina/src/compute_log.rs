@@ -8,11 +8,12 @@
 //!
 //! Nothing here survives a power cut, and need not: the page cache outlives a killed process.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
@@ -98,7 +99,7 @@ impl Turn {
     /// The computing begins, on this thread.
     #[must_use]
     pub fn begin(self) -> Computing {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.lock();
         *list.jobs.entry(self.job).or_default() += 1;
         list.write();
         drop(list);
@@ -109,7 +110,7 @@ impl Turn {
 impl Drop for Computing {
     fn drop(&mut self) {
         let Turn { job, list, .. } = &self.0;
-        let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = list.lock();
         if let Some(times) = list.jobs.get_mut(job) {
             *times -= 1;
             if *times == 0 {

@@ -5,9 +5,10 @@
 //!
 //! Invariant: whoever is next is waited for, so that what is heavy is let in too.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -122,7 +123,7 @@ impl<K: Hash + Eq + Clone> Gate<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Lets in whoever is next, as long as there is room.
@@ -296,6 +297,6 @@ mod tests {
         let place = got(&mut waits).unwrap();
         drop(place);
         assert_eq!(gate.load(), (0, 0, 0));
-        assert!(gate.0.lock().unwrap().lines.len() <= 1);
+        assert!(gate.0.lock().lines.len() <= 1);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn kept(folder: &Path) -> io::Result<Option<SecretString>> {
 fn make(path: &Path) -> io::Result<SecretString> {
     let mut bytes = [0u8; 32];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gave no random bytes"))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = const_hex::encode(bytes);
     write_private(path, &text)?;
     Ok(SecretString::from(text))
 }

@@ -106,12 +106,7 @@ impl KeyId {
     /// The name of the key with this digest.
     #[must_use]
     pub fn of(digest: &KeyDigest) -> Self {
-        Self(
-            digest.0[..6]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Self(const_hex::encode(&digest.0[..6]))
     }
 
     /// A name as somebody wrote it; whether there is such a key, the store knows.

@@ -262,10 +262,9 @@ impl<R> Hashed<R> {
 
     fn member(self) -> Member {
         let digest = self.sha256.finish();
-        let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
         Member {
             bytes: self.bytes,
-            sha256: hex.collect(),
+            sha256: const_hex::encode(digest),
         }
     }
 }

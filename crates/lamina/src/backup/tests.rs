@@ -74,7 +74,7 @@ impl Data {
         database.execute_batch(FIXTURE).unwrap();
         for order in 0..2 {
             let sha256 = digest::digest(&digest::SHA256, &picture(&layer(5, order)));
-            let hex: String = sha256.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+            let hex = const_hex::encode(sha256);
             database
                 .execute("update layers set sha256 = ?1 where ord = ?2", (hex, order))
                 .unwrap();

@@ -7,11 +7,12 @@
 //! connection that nobody knows to be dead. A file that does not have its name yet does not survive
 //! a restart.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
@@ -88,9 +89,9 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::TakenOver`] when somebody else came meanwhile, [`InboxError::Stuck`].
     pub async fn acquire(self: &Arc<Self>, id: UploadId) -> Result<UploadLock, InboxError> {
-        let turn = Arc::clone(lock(&self.turns).entry(id).or_default());
+        let turn = Arc::clone(self.turns.lock().entry(id).or_default());
         let release_requested = CancellationToken::new();
-        std::mem::replace(&mut *lock(&turn.latest), release_requested.clone()).cancel();
+        std::mem::replace(&mut *turn.latest.lock(), release_requested.clone()).cancel();
         // Made before the wait, so that a turn that nobody uses is forgotten however this ends.
         let mut lock = UploadLock {
             inbox: Arc::clone(self),
@@ -220,7 +221,7 @@ impl UploadLock {
 impl Drop for UploadLock {
     fn drop(&mut self) {
         self.gate = None;
-        let mut turns = lock(&self.inbox.turns);
+        let mut turns = self.inbox.turns.lock();
         // The map's and this one: nobody else waits.
         if Arc::strong_count(&self.turn) <= 2 {
             turns.remove(&self.id);
@@ -238,10 +239,6 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 fn id_of(name: &std::ffi::OsStr) -> Option<UploadId> {
     name.to_str()?.parse().ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -309,6 +306,6 @@ mod tests {
         let third = third.unwrap();
         assert!(!third.release_requested.is_cancelled());
         drop(third);
-        assert!(lock(&inbox.turns).is_empty());
+        assert!(inbox.turns.lock().is_empty());
     }
 }

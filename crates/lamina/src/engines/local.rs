@@ -6,9 +6,10 @@
 //! stands; a result that nobody takes is dropped after a while; and while [`KEPT`] results wait to
 //! be taken, no further picture is split.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -235,7 +236,7 @@ impl Runs {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Runs> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.runs.lock()
     }
 
     /// False when the request was released meanwhile.

@@ -14,8 +14,9 @@
 //! Invariant: permits live as long as the work, not as long as the caller's interest, so a caller
 //! that goes away never lets more run than was promised.
 
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
@@ -89,7 +90,7 @@ impl Crew {
             let take = Arc::clone(&take);
             let at_work = move || {
                 loop {
-                    let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let next = take.lock().recv();
                     match next {
                         Ok(work) => work(),
                         Err(_) => return,
@@ -120,7 +121,7 @@ pub struct PoolLoad {
 impl Queued {
     /// None when the queue is full, or the owner has its share of it.
     fn enter(queue: &Arc<Mutex<Shares>>, owner: &Option<OwnerId>) -> Option<Self> {
-        let mut shares = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = queue.lock();
         let free = match owner {
             Some(owner) => shares.may_take(owner.as_str()),
             None => shares.free() > 0,
@@ -139,7 +140,7 @@ impl Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        let mut shares = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.queue.lock();
         shares.give_back(self.owner.as_ref().map_or("", OwnerId::as_str));
     }
 }

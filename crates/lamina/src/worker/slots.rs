@@ -2,7 +2,8 @@
 //! claimed job begins at once and no lease waits. Who may hold how many is `jobs/share.rs`: an
 //! owner with many jobs, or a host that is slow, leaves places to the others.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
@@ -106,7 +107,7 @@ impl Slots {
     }
 
     fn lock(&self) -> MutexGuard<'_, [Places; Stage::ALL.len()]> {
-        self.0.stages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.stages.lock()
     }
 }
 

@@ -6,8 +6,9 @@
 //! the moment the change is answered. A service that ever had a key is never open again: revoking
 //! the last one must not let everybody in.
 
+use parking_lot::RwLock;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
@@ -134,7 +135,7 @@ impl ApiKeys {
         let _alone = self.loading.lock().await;
         let (keys, owners) = (store.key_list().await?, store.owner_list().await?);
         let ring = Ring::of(&self.rules, &keys, &owners, &self.ring());
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        *self.ring.write() = Arc::new(ring);
         Ok(())
     }
 
@@ -194,7 +195,7 @@ impl ApiKeys {
     }
 
     fn ring(&self) -> Arc<Ring> {
-        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.ring.read())
     }
 }
 
@@ -409,7 +410,7 @@ mod tests {
         });
         let records = [record("a", "plain", false), record("a", "boss", true)];
         let ring = Ring::of(&keys.rules, &records, &[], &Ring::default());
-        *keys.ring.write().unwrap() = Arc::new(ring);
+        *keys.ring.write() = Arc::new(ring);
         assert_eq!(keys.admission("operator"), Admission::Operator);
         assert_eq!(
             keys.admission("boss"),

@@ -5,8 +5,8 @@
 //! It costs the same whatever has ended and however long one owner's line is: a short queue is read
 //! whole, and in a long one each owner's first jobs are sought by index.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
@@ -43,7 +43,7 @@ pub(super) fn claim(
     turns: &Turns,
 ) -> rusqlite::Result<Vec<Claimed>> {
     end_leases_that_ran_out(connection, worker, now)?;
-    let mut turns = turns.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut turns = turns.0.lock();
     let mut claimed = Vec::new();
     for want in wants.into_iter().filter(|want| want.limit > 0) {
         let turn = &mut turns[want.stage.index()];

@@ -3,8 +3,9 @@
 //! that a write touches, and a touched row is read from the file until its transaction is over.
 //! Jobs that are gone are not kept, and nothing is: a process that starts knows nothing.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
@@ -102,8 +103,8 @@ impl JobCache {
         &self.versions[slot(row)]
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<usize>> {
+        self.touched.lock()
     }
 }
 

@@ -1,8 +1,6 @@
 //! SQL of what is kept: the ledger that triggers keep (`0006_kept.sql`), held against the bounds by
 //! whoever holds the only transaction that writes.
 
-use std::sync::PoisonError;
-
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -105,11 +103,11 @@ fn usage(connection: &Connection, owners: u32) -> rusqlite::Result<StorageUsage>
 #[async_trait]
 impl KeptBytes for SqliteStore {
     fn bound_storage(&self, caps: StorageCaps) {
-        *self.caps.write().unwrap_or_else(PoisonError::into_inner) = caps;
+        *self.caps.write() = caps;
     }
 
     fn storage_caps(&self) -> StorageCaps {
-        *self.caps.read().unwrap_or_else(PoisonError::into_inner)
+        *self.caps.read()
     }
 
     async fn storage_room(&self, owner: &OwnerId, bytes: u64) -> Result<(), StoreError> {

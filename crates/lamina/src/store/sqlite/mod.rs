@@ -32,9 +32,9 @@ mod tests;
 mod uploads;
 mod writer;
 
+use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -223,24 +223,14 @@ impl SqliteStore {
 
     /// Lets go of the threads; the writer's is handed over to be waited for.
     fn let_go(&self) -> Option<JoinHandle<()>> {
-        let threads = self
-            .open
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
+        let threads = self.open.write().take();
         drop(threads);
-        let mut writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut writer = self.writer.lock();
         writer.take()
     }
 
     fn threads(&self) -> Result<std::sync::Arc<Threads>, StoreError> {
-        let open = self
-            .open
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let open = self.open.read();
         open.clone().ok_or(StoreError::Closed)
     }
 

@@ -1,8 +1,9 @@
 //! Reader threads, each with a connection of its own, so that disk waits never sit on the async
 //! runtime and a slow read does not hold up the writer.
 
+use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -39,7 +40,7 @@ impl Readers {
                 .name(format!("store-reader-{number}"))
                 .spawn(move || {
                     loop {
-                        let next = reads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                        let next = reads.lock().recv();
                         let Ok(read) = next else { break };
                         read(&connection);
                     }

@@ -4,10 +4,11 @@
 //!
 //! Invariant: a thing is being done at most once at a time.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -47,7 +48,7 @@ impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
     /// Those that nobody should be asked for now: they are being done, or were tried a moment ago.
     pub(in crate::worker) fn busy(&self) -> Vec<Id> {
         let now = Instant::now();
-        let mut things = lock(&self.things);
+        let mut things = self.things.lock();
         // Long overdue means that something else has done it.
         things.retain(|_, state| match state {
             State::Running => true,
@@ -77,7 +78,7 @@ impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
         F: Future<Output = bool> + Send + 'static,
     {
         let failures = {
-            let mut things = lock(&self.things);
+            let mut things = self.things.lock();
             let failures = match things.get(&id) {
                 Some(State::Running) => return,
                 Some(State::Waiting { failures, .. }) => *failures,
@@ -101,7 +102,7 @@ impl<Id: Clone + Eq + Hash + Send + 'static> Backlog<Id> {
                 is_done = in_turn => is_done,
                 () = stop.cancelled() => return,
             };
-            let mut things = lock(&things);
+            let mut things = things.lock();
             if is_done {
                 things.remove(&id);
                 done.fetch_add(1, Ordering::AcqRel);
@@ -119,10 +120,6 @@ fn pause(first: Duration, failures: u32) -> Duration {
     pause.min(LONGEST_PAUSE)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,11 +133,11 @@ mod tests {
         for id in ["a", "b", "c"] {
             backlog.begin(id, &tasks, &stop, |_| std::future::ready(true));
         }
-        while lock(&backlog.things).len() > 2 {
+        while backlog.things.lock().len() > 2 {
             tokio::task::yield_now().await;
         }
         while !matches!(
-            lock(&backlog.things)["fails"],
+            backlog.things.lock()["fails"],
             State::Waiting { failures: 1, .. }
         ) {
             tokio::task::yield_now().await;

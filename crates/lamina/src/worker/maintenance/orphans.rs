@@ -75,17 +75,13 @@ pub(in crate::worker) async fn sweep(worker: &Worker) -> Result<usize, SweepErro
 /// last; `told` is the newest of them then. So a copy of the database from before is known as one.
 pub(in crate::worker) async fn mark(
     worker: &Worker,
-    written: &std::sync::Mutex<Option<String>>,
+    written: &parking_lot::Mutex<Option<String>>,
 ) -> Result<(), SweepError> {
     if *worker.parts.ownership.borrow() != Ownership::Own {
         return Ok(());
     }
     let own = worker.parts.store.deployment().await?;
-    let lock = || {
-        written
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
+    let lock = || written.lock();
     if *lock() != own.newest {
         say_seen(worker, &own).await?;
         *lock() = own.newest;

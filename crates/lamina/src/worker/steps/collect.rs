@@ -6,8 +6,6 @@
 //! not (`layers.rs`). Invariant: no more than [`AT_ONCE`] layers are in memory. Repeatable: it
 //! overwrites its own blobs, and takes back what it stored when it cannot store all.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -272,7 +270,7 @@ pub(in crate::worker) async fn store(
         width: measures.width,
         height: measures.height,
         bytes: layer.bytes.len() as u64,
-        sha256: hex(digest::digest(&digest::SHA256, &layer.bytes).as_ref()),
+        sha256: const_hex::encode(digest::digest(&digest::SHA256, &layer.bytes)),
         bbox: measures.bbox.map(|bbox| BoundingBox {
             x: bbox.x,
             y: bbox.y,
@@ -286,14 +284,4 @@ pub(in crate::worker) async fn store(
     let written = worker.parts.blobs.put(&key, layer.bytes).await;
     written.map_err(|error| storage_trouble(worker, job, &error))?;
     Ok(row)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -1,8 +1,8 @@
 //! How many layers of an engine are taken, and how large ones: fixed before anything is read, and held
 //! to while it is read. And which of them are in the store, so that a half stack can be taken back.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
@@ -77,15 +77,12 @@ pub(in crate::worker) struct Stored(Mutex<Vec<BlobKey>>);
 
 impl Stored {
     pub(in crate::worker) fn note(&self, key: BlobKey) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(key);
+        self.0.lock().push(key);
     }
 
     /// A job that is not complete has no layers.
     pub(in crate::worker) async fn take_back(&self, worker: &Worker, job: JobId) {
-        let keys = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let keys = std::mem::take(&mut *self.0.lock());
         for key in keys {
             if let Err(error) = worker.parts.blobs.remove(&key).await {
                 tracing::warn!(%job, %error, "a layer of a stack that is not whole could not be removed; it goes with its job");

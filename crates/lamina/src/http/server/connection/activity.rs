@@ -1,7 +1,8 @@
 //! Whether a connection has requests under way, and since when it has none. A connection without is
 //! ended after a while, and sooner where places run short (see `places`). It closes nothing itself.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -68,7 +69,7 @@ impl Activity {
 
     fn change(&self, count: impl FnOnce(usize) -> usize) {
         {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             state.requests = count(state.requests);
             state.since = Instant::now();
         }
@@ -76,7 +77,7 @@ impl Activity {
     }
 
     fn state(&self) -> State {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.lock()
     }
 }
 

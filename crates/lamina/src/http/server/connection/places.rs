@@ -3,9 +3,10 @@
 //! places in reserve, where questions for the service's health alone are answered, so that whoever
 //! watches it does not take a full service for a dead one. It reads and writes no socket.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -105,7 +106,10 @@ impl Places {
             Activity::new(),
             self.taken.next.fetch_add(1, Ordering::Relaxed),
         );
-        lock(self.taken.of(usable)).insert(number, Arc::clone(&activity));
+        self.taken
+            .of(usable)
+            .lock()
+            .insert(number, Arc::clone(&activity));
         Place {
             activity,
             usable,
@@ -127,13 +131,13 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(self.taken.of(self.usable)).remove(&self.number);
+        self.taken.of(self.usable).lock().remove(&self.number);
     }
 }
 
 /// Tells the connection that has been idle for the longest to go; false when none is idle.
 fn evict(taken: &Mutex<HashMap<u64, Arc<Activity>>>) -> bool {
-    let taken = lock(taken);
+    let taken = taken.lock();
     let idle = taken
         .iter()
         .filter(|(_, activity)| !activity.evicted.is_cancelled())
@@ -143,10 +147,6 @@ fn evict(taken: &Mutex<HashMap<u64, Arc<Activity>>>) -> bool {
         activity.evicted.cancel();
     }
     longest.is_some()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

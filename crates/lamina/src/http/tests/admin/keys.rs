@@ -52,11 +52,7 @@ async fn no_list_and_no_log_line_holds_a_key() {
     let text = String::from_utf8(list.body.to_vec()).unwrap();
     assert!(text.contains(&id) && !text.contains(&key[4..]), "{text}");
     let digest = KeyDigest::of(&key);
-    let hex: String = digest
-        .as_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = const_hex::encode(digest.as_bytes());
     assert!(!text.contains(&hex));
     insta::assert_snapshot!(list.calm().replace(&id, "<key>"), @r#"
     {
