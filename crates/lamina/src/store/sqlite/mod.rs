@@ -7,6 +7,7 @@ mod claim;
 mod damage;
 mod deployment;
 mod expiry;
+mod file;
 mod incoming;
 mod job_cache;
 mod jobs;
@@ -14,6 +15,7 @@ mod kept;
 mod keys;
 mod lock;
 mod migrate;
+mod open_error;
 mod owners;
 mod queue;
 mod readers;
@@ -33,87 +35,31 @@ mod uploads;
 mod writer;
 
 use parking_lot::{Mutex, RwLock};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
+pub use file::{deployment_of, present};
 pub use migrate::NEWEST as NEWEST_SCHEMA;
+pub use open_error::OpenError;
 pub use replace::Replacement;
 pub use snapshot::{Living, LivingJob, Snapshot, copy_whole, living};
 
-use super::{Deployment, Signal, StoreError};
+use super::{Signal, StoreError};
 use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
 use damage::{Damage, Look};
+use file::{Owned, close_whole, connect, empty_journal, keep_private, own};
 use job_cache::JobCache;
 use lock::FileLock;
+use open_error::store_error;
 use readers::Readers;
 use reserve::Reserve;
 use writer::{Held, Writer};
 
-/// How long a statement waits for a lock that another program holds on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: usize = 3;
-/// How long emptying the journal may hold up writers while somebody reads; it is tried again later.
-const EMPTYING_WAITS: Duration = Duration::from_millis(250);
-
-/// Why a database file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process owns the file.
-    #[error("the database {} is in use by another lamina process; stop that one first, or give this one another DATABASE_PATH", path.display())]
-    OwnedByAnother {
-        /// The database.
-        path: PathBuf,
-    },
-    /// A newer lamina wrote the file.
-    #[error(
-        "the database has schema {found}, and this lamina knows schemas up to {known}; start a newer lamina, or restore a backup that was made before the upgrade"
-    )]
-    TooNew {
-        /// Its schema.
-        found: usize,
-        /// The newest schema this binary knows.
-        known: usize,
-    },
-    /// There is none.
-    #[error("there is no database at {}; run this with the options of the service (DATABASE_PATH) and in its folder, or start lamina once, which makes one", path.display())]
-    Missing {
-        /// Where one was expected, from the root of the file system.
-        path: PathBuf,
-    },
-    /// The folder or file cannot be made, read or written.
-    #[error("the database {} cannot be opened: {text}; check that DATABASE_PATH names a writable place", path.display())]
-    Unusable {
-        /// What was opened.
-        path: PathBuf,
-        /// What the system said.
-        text: String,
-    },
-    /// What the file holds is not whole.
-    #[error("the database {} is damaged: {text}; restore a backup with \"lamina restore FILE --force\", or recover what is left of it with sqlite3's .recover into a new file", path.display())]
-    Damaged {
-        /// The database.
-        path: PathBuf,
-        /// What SQLite found.
-        text: String,
-    },
-    /// There was a database here, and its file is empty.
-    #[error("the database {} is an empty file, and it was the database of the deployment {deployment}: its content is lost; restore a backup with \"lamina restore FILE --force\", or remove the file to begin with a new database, which then does not know what the storage holds", path.display())]
-    Emptied {
-        /// The database.
-        path: PathBuf,
-        deployment: String,
-    },
-    /// SQLite failed while it was opened or migrated.
-    #[error(
-        "the database could not be prepared: {0}; check that DATABASE_PATH names a file that lamina made, or a new one"
-    )]
-    Sqlite(#[from] rusqlite::Error),
-}
 
 /// The store over one SQLite file.
 #[derive(Debug)]
@@ -288,190 +234,6 @@ impl SqliteStore {
             }
         };
         self.threads()?.writer.write(work, on_commit).await
-    }
-}
-
-/// Makes sure that there is a database, for what would be no use over a new and empty one. It makes
-/// nothing.
-///
-/// # Errors
-/// [`OpenError::Missing`]
-pub fn present(path: &Path) -> Result<(), OpenError> {
-    if path.exists() {
-        return Ok(());
-    }
-    Err(OpenError::Missing {
-        path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-    })
-}
-
-/// A database that is this process's own, in the order in which it is let go: its lock last, since
-/// closing any of its files ends what SQLite has locked there.
-struct Owned {
-    connection: Connection,
-    applied: usize,
-    reserve: Reserve,
-    lock: FileLock,
-}
-
-/// What a database says of its deployment, read beside whoever owns it; `None` of one that is older than
-/// that.
-///
-/// # Errors
-/// [`OpenError`]
-pub fn deployment_of(path: &Path) -> Result<Option<Deployment>, OpenError> {
-    present(path)?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match deployment::id(&connection)? {
-        Some(_) => Ok(Some(deployment::get(&connection)?)),
-        None => Ok(None),
-    }
-}
-
-/// Takes the lock of a database and brings it to this binary's schema; it and its folder are made if
-/// missing.
-fn own(path: &Path) -> Result<Owned, OpenError> {
-    let unusable = |error: std::io::Error| OpenError::Unusable {
-        path: path.to_owned(),
-        text: error.to_string(),
-    };
-    let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder).map_err(unusable)?;
-    }
-    let mut lock = FileLock::take(path)?;
-    let real = lock.path().to_owned();
-    let is_empty = std::fs::metadata(&real).is_ok_and(|meta| meta.is_file() && meta.len() == 0);
-    if let Some(deployment) = lock.made_for().filter(|_| is_empty) {
-        return Err(OpenError::Emptied {
-            path: path.to_owned(),
-            deployment,
-        });
-    }
-    let reserve = Reserve::of(&real);
-    replace::clear(&real);
-    make_private(&real).map_err(unusable)?;
-    lock.take_file(path)?;
-    let (connection, applied) = prepare(&real).map_err(|error| error.of(path))?;
-    let deployment = deployment::id(&connection)?;
-    // Only what makes an emptied file known as such; a disk that is full must not stop the start.
-    if let Err(error) = lock.remember(deployment.as_deref().unwrap_or_default()) {
-        tracing::warn!(%error, "the file beside the database could not be written");
-    }
-    reserve.keep();
-    Ok(Owned {
-        connection,
-        applied,
-        reserve,
-        lock,
-    })
-}
-
-fn prepare(path: &Path) -> Result<(Connection, usize), OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let mut connection = connect(path, flags)?;
-    let applied = migrate::migrate(&mut connection)?;
-    Ok((connection, applied))
-}
-
-impl OpenError {
-    /// The error with the file's name, where it says that the file is damaged.
-    fn of(self, path: &Path) -> Self {
-        match self {
-            Self::Sqlite(error) if matches!(store_error(&error), StoreError::Damaged(_)) => {
-                Self::Damaged {
-                    path: path.to_owned(),
-                    text: error.to_string(),
-                }
-            }
-            other => other,
-        }
-    }
-}
-
-/// Brings everything into the file itself and closes it, so that whoever copies the file has it all.
-fn close_whole(connection: Connection) {
-    if !empty_journal(&connection) {
-        tracing::warn!(
-            "another program reads the database, so a part of it stays in its journal (-wal)"
-        );
-    }
-    if let Err((_, error)) = connection.close() {
-        tracing::error!(%error, "the database did not close cleanly");
-    }
-}
-
-/// Whether nothing is left in the journal. Waits a moment for readers.
-fn empty_journal(connection: &Connection) -> bool {
-    let emptied = connection
-        .busy_timeout(EMPTYING_WAITS)
-        .and_then(|()| {
-            connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))
-        })
-        .map(|blocked: bool| !blocked);
-    let emptied = emptied.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the journal of the database could not be emptied");
-        false
-    });
-    if let Err(error) = connection.busy_timeout(BUSY_TIMEOUT) {
-        tracing::warn!(%error, "the database waits for no lock any more");
-    }
-    emptied
-}
-
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| OpenError::Unusable {
-            path: path.to_owned(),
-            text: error.to_string(),
-        })?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "foreign_keys", "on")?;
-    connection.pragma_update(None, "temp_store", "memory")?;
-    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        // Overwrites what it deletes: a forgotten prompt or URL must not stay in free pages.
-        connection.pragma_update(None, "secure_delete", "on")?;
-    }
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-/// Prompts and source URLs stand in the file; nobody else on the machine needs to read it, at no
-/// moment.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => keep_private(path),
-        made => made.map(drop),
-    }
-}
-
-fn keep_private(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(())
-}
-
-fn store_error(error: &rusqlite::Error) -> StoreError {
-    let text = error.to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full(text),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged(text),
-        Some(
-            ErrorCode::ReadOnly
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::CannotOpen
-            | ErrorCode::OutOfMemory,
-        ) => StoreError::Unavailable(text),
-        Some(_) | None => StoreError::Defect(text),
     }
 }
 
