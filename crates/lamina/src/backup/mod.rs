@@ -5,6 +5,7 @@
 //! original may have handed over since. It serves nothing and reads no configuration.
 
 mod archive;
+mod contents;
 mod make;
 mod needed;
 mod restore;

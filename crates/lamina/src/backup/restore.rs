@@ -3,15 +3,14 @@
 //! known of the time since the backup is decided here: see [`Restore::resume`].
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use secrecy::SecretString;
 
 use super::archive::{self, ArchiveError, Index};
+use super::contents::{Found, blobs, fits, look, unpack};
 use super::needed::Needed;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobError, BlobKey, Blobs, Mark};
@@ -24,8 +23,6 @@ use crate::store::{
     Claimed, Deployment, StepOutput, Store as _, StoreError, SubmissionState, Want,
 };
 
-/// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>).
-const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 /// Jobs that are looked at under one claim; longer than a look takes.
 const BATCH: u32 = 200;
 const LEASE: Duration = Duration::from_secs(600);
@@ -99,16 +96,6 @@ pub enum RestoreError {
     /// A folder or file.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-}
-
-/// What the file is.
-enum Found {
-    Archive {
-        made_at: UnixMs,
-        /// `None` when pictures stayed where they were.
-        index: Option<Index>,
-    },
-    Database,
 }
 
 impl Restore {
@@ -188,12 +175,12 @@ impl Restore {
         now: UnixMs,
     ) -> Result<Restored, RestoreError> {
         let store = SqliteStore::open(staged)?;
-        let worked = self.settle_all(&store, staged, index, now).await;
+        let worked = self.reconcile(&store, staged, index, now).await;
         store.close().await;
         worked
     }
 
-    async fn settle_all(
+    async fn reconcile(
         &self,
         store: &SqliteStore,
         staged: &Path,
@@ -348,57 +335,4 @@ fn backup(file: &Path, source: ArchiveError) -> RestoreError {
         path: file.to_owned(),
         source,
     }
-}
-
-fn look(file: &Path) -> Result<Found, ArchiveError> {
-    let mut start = [0; SQLITE.len()];
-    match File::open(file)?.read_exact(&mut start) {
-        Ok(()) if start == *SQLITE => return Ok(Found::Database),
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
-        Ok(()) | Err(_) => {}
-    }
-    let (manifest, index) = archive::verify(file)?;
-    Ok(Found::Archive {
-        made_at: UnixMs(manifest.made_at_ms),
-        index: manifest.pictures.then_some(index),
-    })
-}
-
-/// Takes the database out, and the secret where there is one.
-fn unpack(file: &Path, found: &Found, staged: &Path) -> Result<Option<SecretString>, ArchiveError> {
-    if matches!(found, Found::Database) {
-        return Ok(None);
-    }
-    let mut secret = None;
-    archive::each(file, |name, mut entry| {
-        match name {
-            archive::DATABASE => {
-                io::copy(&mut entry, &mut File::create(staged)?)?;
-            }
-            archive::SECRET => {
-                let text = String::from_utf8(archive::text(&mut entry)?);
-                let text = text.map_err(|_| ArchiveError::Damaged(name.to_owned()))?;
-                secret = Some(SecretString::from(text));
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    Ok(secret)
-}
-
-fn blobs(index: &Index) -> impl Iterator<Item = (BlobKey, &str)> {
-    index
-        .iter()
-        .filter_map(|(name, member)| Some((archive::blob(name)?, member.sha256.as_str())))
-}
-
-/// The layers are those that were measured when they came.
-fn fits(index: &Index, needed: &Needed) -> Result<(), ArchiveError> {
-    for (key, sha256) in blobs(index) {
-        if needed.digest(&key).is_some_and(|known| known != sha256) {
-            return Err(ArchiveError::Damaged(key.to_string()));
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,6 @@
 //! no cache and no idle connections, goes through no proxy (a proxy would look names up behind the
 //! check) and never inflates. Dropping the future ends the connection.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,8 @@ use url::{Host, Url};
 use super::coding::{compressing_label, is_compressed};
 use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
-use super::resolver::{CheckedResolver, Lookup, Reach, RefusedName, UnknownName, system_lookup};
+use super::resolver::{CheckedResolver, Lookup, Reach, system_lookup};
+use super::send_error::failed_send;
 use crate::tls;
 
 /// What a fetch brought.
@@ -167,7 +167,9 @@ impl Fetcher {
         };
         let limit = self.policy.connect_timeout + self.policy.first_byte_timeout;
         let response = match timeout(limit, client.get(url.clone()).send()).await {
-            Ok(sent) => sent.map_err(|error| self.failed_send(url, &error))?,
+            Ok(sent) => {
+                sent.map_err(|error| failed_send(url, &error, self.policy.connect_timeout))?
+            }
             Err(_) => return Err(late(url, "the first byte of the answer", limit)),
         };
         let status = response.status();
@@ -241,50 +243,6 @@ impl Fetcher {
             }),
         }
     }
-
-    fn failed_send(&self, url: &Url, error: &reqwest::Error) -> FetchError {
-        if let Some(refused) = cause::<RefusedName>(error) {
-            return match refused {
-                RefusedName::Range(range) => Refusal::Address {
-                    url: url.into(),
-                    range,
-                },
-                RefusedName::Port => Refusal::Port { url: url.into() },
-            }
-            .into();
-        }
-        let url = ShownUrl::from(url);
-        if cause::<UnknownName>(error).is_some() {
-            FetchError::Dns { url }
-        } else if let Some(error) = cause::<rustls::Error>(error) {
-            let reason = tls_reason(&error);
-            FetchError::Tls { url, reason }
-        } else if error.is_timeout() {
-            FetchError::Timeout {
-                url,
-                phase: "connecting",
-                limit: self.policy.connect_timeout,
-            }
-        } else if error.is_connect() {
-            FetchError::Connect { url }
-        } else if is_no_http(error) {
-            FetchError::NoHttp { url }
-        } else {
-            FetchError::Interrupted { url }
-        }
-    }
-}
-
-/// Whether what came is no answer as HTTP has it, rather than one that was cut.
-fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_parse();
-        }
-        next = error.source();
-    }
-    false
 }
 
 fn client(
@@ -375,47 +333,4 @@ fn declared_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next()?.trim().to_ascii_lowercase();
     (!essence.is_empty() && essence.len() <= 100).then_some(essence)
-}
-
-/// Why a secure connection was not made, and what to do.
-fn tls_reason(error: &rustls::Error) -> &'static str {
-    use rustls::CertificateError as Certificate;
-    match error {
-        rustls::Error::InvalidCertificate(
-            Certificate::Expired | Certificate::ExpiredContext { .. },
-        ) => "its certificate has expired; renew it, or use another host",
-        rustls::Error::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        ) => "its certificate is for another name; use the host's right name, or another host",
-        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
-            "its certificate leads to no authority known here; have it send its intermediate \
-             certificates too, or use another host"
-        }
-        rustls::Error::InvalidCertificate(_) => {
-            "its certificate is not acceptable; renew it, or use another host"
-        }
-        rustls::Error::InvalidMessage(_) => {
-            "what answers there does not speak TLS; check the scheme and the port of the address"
-        }
-        _ => "its TLS version or ciphers are not acceptable; update it, or use another host",
-    }
-}
-
-/// The first cause of type `T` inside an error, clones of it included.
-fn cause<T: StdError + Clone + 'static>(error: &(dyn StdError + 'static)) -> Option<T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found.clone());
-        }
-        // An I/O error hides the error it was made from behind its own source.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -17,6 +17,7 @@ mod fetcher;
 pub(crate) mod fuzzing;
 mod policy;
 mod resolver;
+mod send_error;
 
 pub use error::{FetchClass, FetchError, FetchSetupError, Refusal, ShownUrl};
 pub use fetcher::{Fetched, Fetcher};
