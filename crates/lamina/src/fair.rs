@@ -5,11 +5,11 @@
 //!
 //! Invariant: whoever is next is waited for, so that what is heavy is let in too.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 /// The way in. Clones share the places.

@@ -7,7 +7,6 @@
 //! connection that nobody knows to be dead. A file that does not have its name yet does not survive
 //! a restart.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -15,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;

@@ -1,8 +1,9 @@
 //! When the store last took a write, so that asking "does it work?" need not write each time: a
 //! bucket bills every write. A write that failed counts at once.
 
-use parking_lot::Mutex;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// For so long a write that was taken says that writes are taken.
 const COUNTS_FOR: Duration = Duration::from_secs(300);

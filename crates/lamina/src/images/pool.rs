@@ -14,10 +14,10 @@
 //! Invariant: permits live as long as the work, not as long as the caller's interest, so a caller
 //! that goes away never lets more run than was promised.
 
-use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::fair::Gate;

@@ -2,9 +2,9 @@
 //! claimed job begins at once and no lease waits. Who may hold how many is `jobs/share.rs`: an
 //! owner with many jobs, or a host that is slow, leaves places to the others.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::jobs::{OwnerId, Shares, Stage};

@@ -6,10 +6,10 @@
 //! the moment the change is answered. A service that ever had a key is never open again: revoking
 //! the last one must not let everybody in.
 
-use parking_lot::RwLock;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use super::rate_meter::RateMeter;

@@ -5,10 +5,10 @@
 //! It costs the same whatever has ended and however long one owner's line is: a short queue is read
 //! whole, and in a long one each owner's first jobs are sought by index.
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use url::Url;
 

@@ -3,10 +3,10 @@
 //! that a write touches, and a touched row is read from the file until its transaction is over.
 //! Jobs that are gone are not kept, and nothing is: a process that starts knows nothing.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
 use crate::jobs::{JobId, OwnerId, UnixMs};

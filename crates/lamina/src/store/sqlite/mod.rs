@@ -34,11 +34,11 @@ mod tests;
 mod uploads;
 mod writer;
 
-use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, OpenFlags};
 
 pub use file::{deployment_of, present};

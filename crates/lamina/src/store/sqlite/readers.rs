@@ -1,11 +1,11 @@
 //! Reader threads, each with a connection of its own, so that disk waits never sit on the async
 //! runtime and a slow read does not hold up the writer.
 
-use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 

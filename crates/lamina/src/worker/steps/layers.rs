@@ -1,8 +1,9 @@
 //! How many layers of an engine are taken, and how large ones: fixed before anything is read, and held
 //! to while it is read. And which of them are in the store, so that a half stack can be taken back.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use super::report::{Report, StepError};
 use crate::blobs::BlobKey;

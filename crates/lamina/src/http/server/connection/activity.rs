@@ -1,10 +1,10 @@
 //! Whether a connection has requests under way, and since when it has none. A connection without is
 //! ended after a while, and sooner where places run short (see `places`). It closes nothing itself.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;

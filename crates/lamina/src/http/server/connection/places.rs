@@ -3,12 +3,12 @@
 //! places in reserve, where questions for the service's health alone are answered, so that whoever
 //! watches it does not take a full service for a dead one. It reads and writes no socket.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
