@@ -32,6 +32,9 @@ use crate::store::sqlite::SqliteStore;
 use crate::trace::Tracer;
 use crate::worker::{Parts, Worker, WorkerSettings};
 
+/// The jobs whose runs in this process have ended.
+type Wakes = mpsc::UnboundedReceiver<(JobId, Nonce)>;
+
 /// What every stage is made with.
 struct Base<'a> {
     config: &'a Config,
@@ -61,7 +64,7 @@ struct EngineParts {
     verifier: Option<Arc<Verifier>>,
     compute: ComputeLog,
     computed: Vec<JobId>,
-    wakes: mpsc::UnboundedReceiver<(JobId, Nonce)>,
+    wakes: Wakes,
 }
 
 /// What the worker says and the edge listens to.
@@ -270,7 +273,7 @@ impl<'a> Base<'a> {
         storage: &Storage,
         engines: EngineParts,
         signals: Signals,
-    ) -> Result<(Arc<Worker>, mpsc::UnboundedReceiver<(JobId, Nonce)>), StartError> {
+    ) -> Result<(Arc<Worker>, Wakes), StartError> {
         let (config, total) = (self.config, self.tuning.fetch_total);
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
