@@ -199,6 +199,9 @@ impl<'a> Base<'a> {
                 fal_settings(fal, config),
             )));
         }
+        for engine in &self.tuning.engines {
+            engines = engines.with(Arc::clone(engine));
+        }
         Ok(EngineParts {
             engines,
             verifier,

@@ -36,6 +36,7 @@ pub(crate) use self::storage::{link_signer, open_blobs};
 use crate::access::{ApiKey, StorageRules};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::engines::Engine;
 pub(crate) use crate::http::AdminState;
 use crate::http::{self, ApiKeys, BodyBudget, ConnectionLimits, RequestLimits};
 use crate::jobs::{JobId, Nonce};
@@ -55,6 +56,8 @@ pub struct Tuning {
     pub connections: ConnectionLimits,
     /// How long a fetch of a source or a layer may take in all; `None` keeps the defaults.
     pub fetch_total: Option<Duration>,
+    /// Engines beside the configured ones; one of the same word takes its place.
+    pub engines: Vec<Arc<dyn Engine>>,
 }
 
 /// The service, built and not yet running.

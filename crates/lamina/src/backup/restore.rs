@@ -43,6 +43,8 @@ pub struct Restore {
     /// the original may have handed them over, and been charged, afterwards; then they fail, and each is
     /// counted as a submission of unknown fate.
     pub resume: bool,
+    /// Whether an engine may simply be called again: its jobs always go on.
+    pub repeatable: fn(EngineKind) -> bool,
     /// What such a submission may have cost, in millionths of a US dollar.
     pub price_microusd: u64,
 }
@@ -224,7 +226,7 @@ impl Restore {
                     break;
                 }
                 for job in claimed {
-                    if may_have_been_handed_over(&job) {
+                    if !(self.repeatable)(job.engine) && may_have_been_handed_over(&job) {
                         self.fail(store, &job, now).await?;
                         failed += 1;
                     } else {
@@ -251,7 +253,14 @@ impl Restore {
         let no_cap = SpendCaps::default();
         // An owner's own cap may refuse the entry; the job fails all the same.
         let _opened = store
-            .submission_open(&job.lease, &nonce, self.price_microusd, no_cap, now.into())
+            .submission_open(
+                &job.lease,
+                &nonce,
+                self.price_microusd,
+                false,
+                no_cap,
+                now.into(),
+            )
             .await?;
         store
             .submission_close(&nonce, SubmissionState::Unknown, None, now)
@@ -315,19 +324,14 @@ impl Restore {
 const NAME: &str = "restore";
 
 /// A call that the backup knows of is resolved as after any crash: by its answer, its webhook, or
-/// `SUBMIT_UNKNOWN`. A free engine simply runs again.
+/// `SUBMIT_UNKNOWN`.
 fn may_have_been_handed_over(job: &Claimed) -> bool {
-    let paid = match job.engine {
-        EngineKind::Fal => true,
-        EngineKind::Local => false,
-    };
-    let known = job.submission.as_ref().is_some_and(|submission| {
+    !job.submission.as_ref().is_some_and(|submission| {
         matches!(
             submission.state,
             SubmissionState::Open | SubmissionState::Accepted
         )
-    });
-    paid && !known
+    })
 }
 
 fn backup(file: &Path, source: ArchiveError) -> RestoreError {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::blobs::{BlobKey, Blobs};
-use crate::jobs::{JobId, MediaType, OwnerId, Phase, UnixMs, UploadId};
+use crate::jobs::{EngineKind, JobId, MediaType, OwnerId, Phase, UnixMs, UploadId};
 use crate::secret;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Gone, Lookup, Store as _};
@@ -109,6 +109,7 @@ impl Data {
             secret_to: Some(self.folder.path().to_owned()),
             force: false,
             resume: false,
+            repeatable: |kind| kind != EngineKind::Fal,
             price_microusd: 50_000,
         }
     }
@@ -210,6 +211,21 @@ async fn what_may_have_been_handed_over_since_is_not_handed_over_again() {
         let counts = store.job_counts().await.unwrap();
         assert!(counts.leased <= 1, "{counts:?}");
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_engine_may_simply_be_asked_again_goes_on() {
+    let data = Data::full().await;
+    let file = data.folder.path().join("file.lamina");
+    data.backup(&file, T0).await.unwrap();
+    for (repeatable, unknown) in [(true, 0), (false, 1)] {
+        let to = Data::empty();
+        let restore = Restore {
+            repeatable: if repeatable { |_| true } else { |_| false },
+            ..to.restore()
+        };
+        assert_eq!(restore.run(&file, T0).await.unwrap().unknown, unknown);
     }
 }
 

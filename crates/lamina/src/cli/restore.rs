@@ -9,6 +9,7 @@ use crate::app;
 use crate::backup::{Restore, Restored};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::engines;
 use crate::telemetry;
 use crate::worker::UnknownPolicy;
 
@@ -42,6 +43,7 @@ impl Args {
             database: config.database_path.clone(),
             force: self.force,
             resume: self.resume || config.submit_unknown == UnknownPolicy::Retry,
+            repeatable: engines::repeatable,
             price_microusd: config.fal.as_ref().map_or(0, |fal| fal.price_microusd),
         };
         let now = SystemClock::default().wall();

@@ -201,14 +201,9 @@ impl<'a> Reader<'a> {
         } else {
             EngineKind::Local
         };
-        let kind = self.word(
-            "ENGINE",
-            &[
-                ("auto", auto),
-                ("fal", EngineKind::Fal),
-                ("local", EngineKind::Local),
-            ],
-        );
+        let mut words = vec![("auto", auto)];
+        words.extend(EngineKind::ALL.map(|kind| (kind.as_str(), kind)));
+        let kind = self.word("ENGINE", &words);
         if kind == EngineKind::Fal && !has_fal {
             self.wrong(
                 "ENGINE",

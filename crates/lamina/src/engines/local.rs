@@ -30,6 +30,8 @@ use crate::jobs::{EngineKind, FailureCode, LayerLabels, NumLayers, OwnerId, Requ
 /// Results that may wait to be taken, beside those being made. The worker takes one within
 /// moments; only when layers cannot be stored do they stay, tens of megabytes each.
 const KEPT: usize = 8;
+/// A run costs nothing but time.
+pub(super) const REPEATABLE: bool = true;
 /// How long one waits. The run costs nothing but time, and is made again.
 const KEPT_FOR: Duration = Duration::from_secs(10 * 60);
 
@@ -127,7 +129,9 @@ impl Engine for Local {
         EngineFacts {
             kind: EngineKind::Local,
             price_microusd: 0,
-            repeatable: true,
+            repeatable: REPEATABLE,
+            in_process: true,
+            may_return_source: false,
             calls_back: true,
             max_side: None,
             usual_run: Duration::from_secs(2),

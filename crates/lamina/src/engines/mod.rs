@@ -40,12 +40,26 @@ pub struct EngineFacts {
     /// Whether a request of unknown fate may simply be made again, because it costs nothing but
     /// time. Not derived from the price, which an operator can set to 0.
     pub repeatable: bool,
+    /// Whether it runs in this process, so that our own code bounds what it hands over.
+    pub in_process: bool,
+    /// Whether the first layer may be the source again, which is then left out.
+    pub may_return_source: bool,
     /// Whether it calls back when it is done, so that asking is a safety net only.
     pub calls_back: bool,
     /// The longest side it can use, in pixels; larger sources are scaled down for it.
     pub max_side: Option<u32>,
     /// How long a run takes when nothing was measured yet.
     pub usual_run: Duration,
+}
+
+/// Whether a request to an engine may simply be made again ([`EngineFacts::repeatable`]), for those who
+/// ask where no engine is set up.
+#[must_use]
+pub const fn repeatable(kind: EngineKind) -> bool {
+    match kind {
+        EngineKind::Local => local::REPEATABLE,
+        EngineKind::Fal => fal::REPEATABLE,
+    }
 }
 
 /// One source to be split.

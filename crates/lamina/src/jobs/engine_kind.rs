@@ -1,30 +1,40 @@
-//! Which engines there are, and which one a create asks for. What an engine does is `engines`'.
+//! Which engines there are, and which one a create asks for. What an engine does, and what is true of
+//! it, is `engines`'.
 
 use serde::{Deserialize, Serialize};
 
-/// An engine that a job can run on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EngineKind {
+/// Lists every engine once: its variant and its word.
+macro_rules! engine_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal,)+) => {
+        /// An engine that a job can run on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum EngineKind {
+            $($(#[$doc])* #[serde(rename = $word)] $kind,)+
+        }
+
+        impl EngineKind {
+            /// Every engine.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$kind),+];
+
+            /// The word in the API and in the store.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)+
+                }
+            }
+        }
+    };
+}
+
+engine_kinds! {
     /// The embedded engine.
-    Local,
+    Local = "local",
     /// fal.ai.
-    Fal,
+    Fal = "fal",
 }
 
 impl EngineKind {
-    /// Every engine.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Fal];
-
-    /// The word in the API and in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Fal => "fal",
-        }
-    }
-
     /// The engine of a word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

@@ -186,7 +186,8 @@ impl Fields<'_> {
     }
 
     fn engine(&mut self) -> EngineChoice {
-        let Some(word) = self.take::<String>("engine", "\"auto\", \"local\" or \"fal\"") else {
+        let expected = engine_words();
+        let Some(word) = self.take::<String>("engine", &expected) else {
             return EngineChoice::Auto;
         };
         if word == "auto" {
@@ -196,16 +197,22 @@ impl Fields<'_> {
             || {
                 self.wrong(
                     "engine",
-                    format!(
-                        "Expected \"auto\", \"local\" or \"fal\", got {}.",
-                        shorten(&word)
-                    ),
+                    format!("Expected {expected}, got {}.", shorten(&word)),
                 );
                 EngineChoice::Auto
             },
             EngineChoice::Only,
         )
     }
+}
+
+/// `"auto", "local" or "fal"`: what a create may ask for.
+fn engine_words() -> String {
+    let mut words = vec!["auto"];
+    words.extend(EngineKind::ALL.map(EngineKind::as_str));
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    let (last, rest) = quoted.split_last().expect("auto is one");
+    format!("{} or {last}", rest.join(", "))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) use admin::{
     a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
     a_retry_asks_for_what_was_taken_and_pays_nothing,
+    a_retry_makes_a_repeatable_call_again_without_asking_for_leave,
     a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
 pub(super) use deployment::a_deployment_is_told_apart_and_its_times_never_go_back;
@@ -176,7 +177,14 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now.into())
+            .submission_open(
+                &job.lease,
+                &nonce,
+                50_000,
+                false,
+                SpendCaps::default(),
+                now.into()
+            )
             .await
             .unwrap(),
         Opening::Opened
@@ -260,6 +268,7 @@ macro_rules! for_each_case {
             what_may_have_been_taken_is_spent,
             no_number_of_workers_spends_more_than_the_caps_allow,
             a_retry_asks_for_what_was_taken_and_pays_nothing,
+            a_retry_makes_a_repeatable_call_again_without_asking_for_leave,
             a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
             a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
             a_job_s_bytes_are_counted_until_they_are_erased,

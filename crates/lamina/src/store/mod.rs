@@ -136,12 +136,14 @@ pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
 
     /// Records the intent to submit, fenced, before the engine is called. In the same transaction
     /// the day's ledger is held against `caps` and the owner's own cap, so that no number of
-    /// workers can exceed one. What costs nothing is never refused.
+    /// workers can exceed one. What costs nothing is never refused. `repeatable`: whether the call may simply be
+    /// made again, as its engine says; a retry asks for it.
     async fn submission_open(
         &self,
         lease: &Lease,
         nonce: &Nonce,
         price_microusd: u64,
+        repeatable: bool,
         caps: SpendCaps,
         moment: Moment,
     ) -> Result<Opening, StoreError>;

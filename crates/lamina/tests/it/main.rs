@@ -26,6 +26,7 @@ mod metrics;
 mod money;
 mod notices;
 mod operator;
+mod other_engines;
 mod privacy;
 mod rclone;
 mod release;

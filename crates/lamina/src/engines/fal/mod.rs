@@ -30,6 +30,8 @@ use crate::jobs::{EngineKind, FailureCode, JobId, Nonce, NumLayers, RequestId, U
 const DEFAULT_LAYERS: u32 = 4;
 /// The model works on an area of 640² or 1024²; more than this on a side only costs transfer.
 const MAX_SIDE: u32 = 1536;
+/// A request may have been paid.
+pub(super) const REPEATABLE: bool = false;
 
 /// How long after its upload a picture may still be submitted: it outlives the run by this.
 const INPUT_SPARE: Duration = Duration::from_secs(5 * 60);
@@ -229,7 +231,11 @@ impl Engine for Fal {
         EngineFacts {
             kind: EngineKind::Fal,
             price_microusd: self.settings.price_microusd,
-            repeatable: false,
+            repeatable: REPEATABLE,
+            in_process: false,
+            // The model makes one frame more than it is asked for, the whole picture again, which its
+            // usual pipeline removes.
+            may_return_source: true,
             calls_back: self.settings.webhooks && self.settings.public_url.is_some(),
             max_side: Some(MAX_SIDE),
             usual_run: Duration::from_secs(22),

@@ -199,7 +199,7 @@ impl TestServer {
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
-            .submission_open(&lease, &nonce, PRICE, caps, now.into())
+            .submission_open(&lease, &nonce, PRICE, false, caps, now.into())
             .await;
         assert_eq!(opening.unwrap(), Opening::Opened);
         (lease, nonce)
@@ -245,6 +245,7 @@ impl TestServer {
                 &lease,
                 &nonce,
                 0,
+                false,
                 SpendCaps::default(),
                 self.clock.now().into(),
             )

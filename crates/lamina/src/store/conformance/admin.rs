@@ -55,7 +55,7 @@ pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_for
     let applied = store.job_apply(&job.lease, submit, StepOutput::None, true, at(3).into());
     assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     let (lost, caps) = (Nonce::random(), SpendCaps::default());
-    let opening = store.submission_open(&job.lease, &lost, 50_000, caps, at(3).into());
+    let opening = store.submission_open(&job.lease, &lost, 50_000, false, caps, at(3).into());
     assert_eq!(opening.await.unwrap(), Opening::Opened);
     fail(&*store, &job.lease, at(4)).await;
     assert_eq!(
@@ -80,6 +80,36 @@ pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_for
         all_microusd: 100_000,
     };
     assert_eq!(usage_stats.spending, [line]);
+}
+
+pub(in crate::store) async fn a_retry_makes_a_repeatable_call_again_without_asking_for_leave(
+    store: Arc<dyn Store>,
+) {
+    for repeatable in [true, false] {
+        let id = create(&*store, T0).await;
+        let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+        let (lost, caps) = (Nonce::random(), SpendCaps::default());
+        let opening = store.submission_open(&job.lease, &lost, 0, repeatable, caps, T0.into());
+        assert_eq!(opening.await.unwrap(), Opening::Opened);
+        fail(&*store, &job.lease, at(1)).await;
+        // Neither the price nor the engine's name decides it.
+        let retried = store.job_retry(id, false, at(2)).await.unwrap();
+        if !repeatable {
+            assert_eq!(retried, Retrial::PaymentUnknown);
+            continue;
+        }
+        assert_eq!(retried, Retrial::Done);
+        let job = claim(&*store, Phase::Prepare, at(2)).await.unwrap();
+        // Leave to pay again gives up nothing that is free: its answer may still come.
+        fail(&*store, &job.lease, at(3)).await;
+        assert_eq!(
+            store.job_retry(id, true, at(4)).await.unwrap(),
+            Retrial::Done
+        );
+        let job = claim(&*store, Phase::Prepare, at(4)).await.unwrap();
+        assert_eq!(job.submission.unwrap().state, SubmissionState::Open);
+        fail(&*store, &job.lease, at(5)).await;
+    }
 }
 
 pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not_retried(

@@ -222,7 +222,14 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let submitted = create(&*store, at(2)).await;
     let job = claim(&*store, Phase::Prepare, at(2)).await.unwrap();
     let nonce = Nonce::random();
-    let opened = store.submission_open(&job.lease, &nonce, 1, SpendCaps::default(), moment(2));
+    let opened = store.submission_open(
+        &job.lease,
+        &nonce,
+        1,
+        false,
+        SpendCaps::default(),
+        moment(2),
+    );
     assert_eq!(opened.await.unwrap(), Opening::Opened);
     store
         .job_delete(&owner("a"), submitted, at(3))
@@ -250,7 +257,14 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let called_back = create(&*store, at(5)).await;
     let job = claim(&*store, Phase::Prepare, at(5)).await.unwrap();
     let nonce = Nonce::random();
-    let opened = store.submission_open(&job.lease, &nonce, 1, SpendCaps::default(), moment(5));
+    let opened = store.submission_open(
+        &job.lease,
+        &nonce,
+        1,
+        false,
+        SpendCaps::default(),
+        moment(5),
+    );
     assert_eq!(opened.await.unwrap(), Opening::Opened);
     store
         .job_delete(&owner("a"), called_back, at(6))

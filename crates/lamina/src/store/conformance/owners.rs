@@ -142,7 +142,7 @@ pub(in crate::store) async fn what_may_have_been_taken_is_spent(store: Arc<dyn S
     let open = async |lease: &Lease, price, now: UnixMs| {
         let nonce = Nonce::random();
         let opening = store
-            .submission_open(lease, &nonce, price, caps, now.into())
+            .submission_open(lease, &nonce, price, false, caps, now.into())
             .await;
         (opening.unwrap(), nonce)
     };
@@ -204,7 +204,7 @@ pub(in crate::store) async fn no_number_of_workers_spends_more_than_the_caps_all
         tokio::spawn(async move {
             let nonce = Nonce::random();
             let opening = store
-                .submission_open(&lease, &nonce, 50_000, caps, T0.into())
+                .submission_open(&lease, &nonce, 50_000, false, caps, T0.into())
                 .await;
             (name, opening.unwrap())
         })

@@ -97,6 +97,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
                 &lost.lease,
                 &Nonce::random(),
                 0,
+                false,
                 SpendCaps::default(),
                 at(61).into()
             )

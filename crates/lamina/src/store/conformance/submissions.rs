@@ -103,7 +103,14 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), T0.into())
+            .submission_open(
+                &job.lease,
+                &nonce,
+                50_000,
+                false,
+                SpendCaps::default(),
+                T0.into()
+            )
             .await
             .unwrap(),
         Opening::Opened
@@ -154,7 +161,14 @@ pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc
     let nonce = Nonce::random();
     assert_eq!(
         store
-            .submission_open(&job.lease, &nonce, 0, SpendCaps::default(), T0.into())
+            .submission_open(
+                &job.lease,
+                &nonce,
+                0,
+                false,
+                SpendCaps::default(),
+                T0.into()
+            )
             .await
             .unwrap(),
         Opening::Opened
@@ -198,6 +212,7 @@ pub(in crate::store) async fn the_ledger_follows_every_submission_through_its_st
             &job.lease,
             &lost,
             50_000,
+            false,
             SpendCaps::default(),
             at(2).into(),
         )
@@ -241,7 +256,14 @@ async fn calling(store: &dyn Store, now: UnixMs) -> (Claimed, Nonce) {
     job.phase = Phase::Submit;
     let nonce = Nonce::random();
     let opened = store
-        .submission_open(&job.lease, &nonce, 50_000, SpendCaps::default(), now.into())
+        .submission_open(
+            &job.lease,
+            &nonce,
+            50_000,
+            false,
+            SpendCaps::default(),
+            now.into(),
+        )
         .await
         .unwrap();
     assert_eq!(opened, Opening::Opened);

@@ -185,12 +185,10 @@ fn retry(
     now: UnixMs,
 ) -> rusqlite::Result<Retrial> {
     let found = connection
-        .prepare_cached("select phase, engine from jobs where id = ?1")?
-        .query_row([text(id)], |row| {
-            Ok((rows::phase(row)?, rows::engine(row)?))
-        })
+        .prepare_cached("select phase from jobs where id = ?1")?
+        .query_row([text(id)], rows::phase)
         .optional()?;
-    let Some((phase, engine)) = found else {
+    let Some(phase) = found else {
         return Ok(Retrial::Missing);
     };
     if let Some(gone) = jobs::gone(phase) {
@@ -199,14 +197,11 @@ fn retry(
     let Ok(next) = transition(phase, Event::Retried) else {
         return Ok(Retrial::NotFailed(phase));
     };
-    // A run of the embedded engine costs nothing, so it is simply made again.
-    if engine != EngineKind::Local {
-        if !pay_again && payment_unknown(connection, id)? {
-            return Ok(Retrial::PaymentUnknown);
-        }
-        if pay_again {
-            give_up_submissions(connection, id, now)?;
-        }
+    if !pay_again && payment_unknown(connection, id)? {
+        return Ok(Retrial::PaymentUnknown);
+    }
+    if pay_again {
+        give_up_submissions(connection, id, now)?;
     }
     connection
         .prepare_cached(
@@ -220,27 +215,28 @@ fn retry(
 }
 
 /// Whether the job would be handed over anew while an earlier call may have been taken. A newest one
-/// that surely was is asked for again, which costs nothing.
+/// that surely was is asked for again, which costs nothing, and a repeatable one is simply made again.
 fn payment_unknown(connection: &Connection, id: JobId) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
-            "select exists (select 1 from submissions where job_id = ?1 and state in ('open', 'unknown'))
+            "select exists (select 1 from submissions where job_id = ?1 and state in ('open', 'unknown') and repeatable = 0)
                 and coalesce((select state from submissions where job_id = ?1
                               order by opened_at desc, rowid desc limit 1), '') <> 'accepted'",
         )?
         .query_row([text(id)], |row| row.get(0))
 }
 
-/// Nothing is waited for any more, so that the next step calls anew. All of it stays counted.
+/// Nothing that cost something is waited for any more, so that the next step calls anew. All of it stays
+/// counted.
 fn give_up_submissions(connection: &Connection, id: JobId, now: UnixMs) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "update submissions set state = 'unknown', closed_at = ?2 where job_id = ?1 and state = 'open'",
+            "update submissions set state = 'unknown', closed_at = ?2 where job_id = ?1 and state = 'open' and repeatable = 0",
         )?
         .execute(params![text(id), now.0])?;
     connection
         .prepare_cached(
-            "update submissions set state = 'failed' where job_id = ?1 and state = 'accepted'",
+            "update submissions set state = 'failed' where job_id = ?1 and state = 'accepted' and repeatable = 0",
         )?
         .execute([text(id)])?;
     Ok(())

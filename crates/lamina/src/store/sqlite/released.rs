@@ -165,3 +165,25 @@ fn a_file_of_a_newer_lamina_is_refused_and_left_as_it_is() {
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+#[test]
+fn an_engine_of_any_word_fits_the_schema_and_old_calls_know_whether_they_are_repeatable() {
+    for schema in 1..=RELEASED {
+        let folder = tempfile::tempdir().unwrap();
+        let path = database(folder.path(), schema);
+        SqliteStore::migrate(&path).unwrap();
+        let database = Connection::open(&path).unwrap();
+        let one = |sql: &str| -> i64 { database.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let wrong = "select count(*) from submissions where repeatable <> (engine = 'local')";
+        assert_eq!(one(wrong), 0);
+        let jobs = one("select count(*) from jobs");
+        let changed = database.execute("update jobs set engine = 'another'", []);
+        assert_eq!(i64::try_from(changed.unwrap()).unwrap(), jobs);
+        // The other checks of the table still hold, and the file is whole.
+        assert!(database.execute("update jobs set phase = 'x'", []).is_err());
+        let intact: String = database
+            .query_row("pragma integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(intact, "ok");
+    }
+}

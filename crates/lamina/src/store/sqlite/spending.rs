@@ -15,13 +15,14 @@ pub(super) fn open(
     lease: &Lease,
     nonce: &Nonce,
     price_microusd: u64,
+    repeatable: bool,
     caps: SpendCaps,
     moment: Moment,
 ) -> rusqlite::Result<Opening> {
     let opened = connection
         .prepare_cached(
-            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, opened_at, waits_since)
-             select :nonce, j.id, j.owner, j.engine, 'open', :price, :wall, :now
+            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, repeatable, opened_at, waits_since)
+             select :nonce, j.id, j.owner, j.engine, 'open', :price, :repeatable, :wall, :now
              from jobs j left join owners o on o.name = j.owner
              where j.id = :job and j.lease_token = :token and j.lease_owner is not null
                and (:price = 0
@@ -34,6 +35,7 @@ pub(super) fn open(
         .execute(named_params! {
             ":nonce": nonce.as_str(),
             ":price": whole(price_microusd),
+            ":repeatable": repeatable,
             ":now": moment.now.0,
             ":wall": moment.wall.0,
             ":job": text(lease.job),

@@ -179,12 +179,15 @@ impl Store for SqliteStore {
         lease: &Lease,
         nonce: &Nonce,
         price_microusd: u64,
+        repeatable: bool,
         caps: SpendCaps,
         moment: Moment,
     ) -> Result<Opening, StoreError> {
         let (lease, nonce) = (lease.clone(), nonce.clone());
-        self.write(move |db| spending::open(db, &lease, &nonce, price_microusd, caps, moment))
-            .await
+        self.write(move |db| {
+            spending::open(db, &lease, &nonce, price_microusd, repeatable, caps, moment)
+        })
+        .await
     }
 
     async fn submission_affordable(

@@ -15,7 +15,7 @@ use super::prepare::{self, media_type, storage_trouble};
 use super::report::{Report, StepError, StepResult, image_refused};
 use super::{resize, wait};
 use crate::blobs::BlobKey;
-use crate::engines::{Engine, LayerContent, LayerSource};
+use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
 use crate::fetch::{FetchClass, FetchError};
 use crate::images::{self, ImageError, LayerMeasures, Limits};
 use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
@@ -48,9 +48,9 @@ pub(in crate::worker) async fn run(
             Err(report) => return Ok(report),
         },
     };
-    // What is free to repeat runs in this process, and its own code bounds it.
-    let bounds = Bounds::of(&sources, engine.facts().repeatable)?;
-    let gathered = gather(worker, job, sources, &bounds).await;
+    let facts = engine.facts();
+    let bounds = Bounds::of(&sources, facts.in_process)?;
+    let gathered = gather(worker, job, facts, sources, &bounds).await;
     failpoints::point("after_blobs");
     Ok(
         Report::done(Event::Collected, worker.parts.clock.now())
@@ -62,6 +62,7 @@ pub(in crate::worker) async fn run(
 async fn gather(
     worker: &Worker,
     job: &Claimed,
+    facts: EngineFacts,
     sources: Vec<LayerSource>,
     bounds: &Bounds,
 ) -> Result<Vec<Layer>, StepError> {
@@ -72,7 +73,7 @@ async fn gather(
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    if shows_the_source_first(worker, job, &first, count).await? {
+    if facts.may_return_source && shows_the_source_first(worker, job, &first, count).await? {
         first.remove(0);
     }
     failpoints::point("before_blobs");
@@ -214,8 +215,8 @@ pub(in crate::worker) async fn on_pool<T: Send + 'static>(
     )
 }
 
-/// The model makes one frame more than it is asked for, the whole picture again, which its usual
-/// pipeline removes. If it comes through, it would hide the real bottom layer.
+/// Whether the engine gave the whole picture once more as the first layer, which would hide the real
+/// bottom layer.
 async fn shows_the_source_first(
     worker: &Worker,
     job: &Claimed,
@@ -230,7 +231,7 @@ async fn shows_the_source_first(
         Some(NumLayers::Auto) | None => 4,
     };
     let one_too_many = count > wanted || second.measures.opaque;
-    if !first.measures.opaque || !one_too_many || job.engine == crate::jobs::EngineKind::Local {
+    if !first.measures.opaque || !one_too_many {
         return Ok(false);
     }
     let StoredSource::Stored(info) = &job.source else {

@@ -25,7 +25,7 @@ pub(in crate::worker) struct Bounds {
 }
 
 impl Bounds {
-    /// Of an engine of our own, any number is taken.
+    /// Of an engine in this process, any number is taken.
     pub(in crate::worker) fn of(layers: &[LayerSource], own: bool) -> Result<Self, StepError> {
         if layers.len() > MOST_LAYERS && !own {
             return Err(too_large("layers", layers.len() as u64));

@@ -56,6 +56,7 @@ pub(in crate::worker) async fn run(
             &job.lease,
             &order.nonce,
             facts.price_microusd,
+            facts.repeatable,
             worker.settings.spend,
             moment,
         )

@@ -52,7 +52,7 @@ impl JobListQuery {
                 filter.owner = Some(owner);
             }
             "engine" => {
-                let engine = EngineKind::parse(value).ok_or("Expected local or fal.")?;
+                let engine = EngineKind::parse(value).ok_or_else(engines)?;
                 filter.engine = Some(engine);
             }
             "error_code" => filter.error_code = Some(value.chars().take(64).collect()),
@@ -74,6 +74,11 @@ impl JobListQuery {
         }
         Ok(())
     }
+}
+
+fn engines() -> String {
+    let words = EngineKind::ALL.map(EngineKind::as_str).join(" or ");
+    format!("Expected {words}.")
 }
 
 fn states() -> String {
