@@ -15,6 +15,7 @@ pub mod fair;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
+#[path = "../fuzz/checks/mod.rs"]
 pub mod fuzzing;
 pub mod http;
 pub mod images;

@@ -14,6 +14,7 @@ mod coding;
 mod error;
 mod fetcher;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/checks/fetch.rs"]
 pub(crate) mod fuzzing;
 mod policy;
 mod resolver;

@@ -7,6 +7,7 @@
 mod answer;
 mod extract;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/checks/http.rs"]
 pub(crate) mod fuzzing;
 mod layers;
 mod receive;

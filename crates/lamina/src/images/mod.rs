@@ -19,6 +19,7 @@ mod encode;
 mod error;
 mod format;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/checks/images.rs"]
 pub(crate) mod fuzzing;
 mod hdr;
 mod header;

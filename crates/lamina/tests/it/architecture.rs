@@ -67,8 +67,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("runtime", &[]),
     ("secret", &[]),
-    // Only in builds for tests and fuzzing.
-    ("fuzzing", &["fetch", "http", "images"]),
     ("telemetry", &["config", "metrics"]),
     // Names the types that its values become.
     (

@@ -1,6 +1,7 @@
-//! What the fuzz targets under `fuzz/` check, from the modules whose private parts it takes. Only
-//! tests and fuzzing compile it; no other build has a line of it. Each check takes any bytes, and
-//! panics where something does not hold that must hold of all.
+//! What the fuzz targets check, and `cargo test` over their seeds. The files beside this one are each a
+//! module of the service's module of that name, whose private parts they take; only tests and fuzzing
+//! compile them, no other build has a line of them. Each check takes any bytes, and panics where
+//! something does not hold that must hold of all.
 
 pub use crate::fetch::fuzzing::url;
 pub use crate::http::fuzzing::{create, link, upload};
