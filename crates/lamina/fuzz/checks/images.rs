@@ -26,6 +26,73 @@ pub fn picture(file: &[u8]) {
     }
 }
 
+/// Any file that says it is a JPEG: the walk of its blocks, libjpeg-turbo, colours and what is stored.
+pub fn jpeg(file: &[u8]) {
+    picture(&begun_with(b"\xFF\xD8\xFF", file));
+}
+
+/// Any file that says it is a PNG, and the same with its compressed data taken as the rows themselves, since what is changed
+/// in a compressed stream seldom means anything.
+pub fn png(file: &[u8]) {
+    let file = begun_with(SIGNATURE, file);
+    picture(&file);
+    picture(&with_plain_rows(&file));
+}
+
+/// Any file that says it is a WebP.
+pub fn webp(file: &[u8]) {
+    let mut file = begun_with(b"RIFF", file);
+    if let Some(kind) = file.get_mut(8..12) {
+        kind.copy_from_slice(b"WEBP");
+    }
+    picture(&file);
+    // A length of all that does not fit would stop most of what grows or shrinks.
+    if let Some(length) = file.len().checked_sub(8)
+        && let Ok(length) = u32::try_from(length)
+    {
+        file[4..8].copy_from_slice(&length.to_le_bytes());
+        picture(&file);
+    }
+}
+
+/// Any file that says it is a GIF.
+pub fn gif(file: &[u8]) {
+    picture(&begun_with(b"GIF89a", file));
+}
+
+/// The file with these first bytes, so that no change to them is wasted on telling what it is.
+fn begun_with(magic: &[u8], file: &[u8]) -> Vec<u8> {
+    let rest = file.get(magic.len()..).unwrap_or_default();
+    [magic, rest].concat()
+}
+
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Puts the bytes of all IDAT chunks, over and over to 16 kB, as rows into stored blocks of one.
+fn with_plain_rows(file: &[u8]) -> Vec<u8> {
+    const ROWS: usize = 16 * 1024;
+    let (mut before, mut rows, mut behind) = (SIGNATURE.to_vec(), Vec::new(), Vec::new());
+    let mut rest = &file[SIGNATURE.len()..];
+    while let Some((length, tail)) = rest.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some(chunk) = rest.get(..length + 12) else {
+            break;
+        };
+        match &tail[..4] {
+            b"IDAT" => rows.extend_from_slice(&tail[4..4 + length]),
+            _ if rows.is_empty() => before.extend_from_slice(chunk),
+            _ => behind.extend_from_slice(chunk),
+        }
+        rest = &rest[length + 12..];
+    }
+    let rows: Vec<u8> = rows.iter().copied().cycle().take(ROWS).collect();
+    let data = fdeflate::compress_to_vec(&rows);
+    let length = u32::try_from(data.len())
+        .expect("it is short")
+        .to_be_bytes();
+    [&before[..], &length, b"IDAT", &data, &[0; 4], &behind].concat()
+}
+
 fn examined(file: &[u8]) {
     let _ = foreign_format(file);
     let header = header(file, &LIMITS);
@@ -52,7 +119,7 @@ fn examined(file: &[u8]) {
 
 /// PNG's checksums would stop nearly every mutation at the door; a hostile file has right ones.
 pub(super) fn with_right_checksums(file: &mut [u8]) {
-    if !file.starts_with(b"\x89PNG\r\n\x1a\n") {
+    if !file.starts_with(SIGNATURE) {
         return;
     }
     let mut at = 8;
@@ -292,6 +359,14 @@ mod tests {
     #[test]
     fn the_seeds_of_the_picture_target_hold() {
         seeds("pictures", super::picture);
+    }
+
+    #[test]
+    fn the_seeds_of_the_decoders_targets_hold() {
+        seeds("jpeg", super::jpeg);
+        seeds("png", super::png);
+        seeds("webp", super::webp);
+        seeds("gif", super::gif);
     }
 
     #[test]

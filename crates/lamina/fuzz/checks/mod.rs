@@ -5,7 +5,7 @@
 
 pub use crate::fetch::fuzzing::url;
 pub use crate::http::fuzzing::{create, link, upload};
-pub use crate::images::fuzzing::{base64, picture};
+pub use crate::images::fuzzing::{base64, gif, jpeg, picture, png, webp};
 
 /// Runs a check over the inputs that are kept for its target.
 #[cfg(test)]

@@ -57,6 +57,12 @@ impl From<Full> for BlobError {
     }
 }
 
+/// Whether a bucket refuses a question for its kind, so that another kind may be answered: some keys and gateways know no
+/// HEAD. What is refused to everybody is refused again.
+pub(super) fn is_refused(error: &object_store::Error) -> bool {
+    matches!(Answer::of(error).status, Some(400 | 401 | 403 | 405 | 501))
+}
+
 fn is_full(error: &object_store::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -38,7 +38,7 @@ pub fn decode_base64(text: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> 
         Err(_) => STANDARD
             .decode(cleaned(payload, max_bytes)?)
             .map_err(|error| ImageError::Base64Invalid {
-                reason: reason(&error),
+                reason: reason(payload, &error),
             })?,
     };
     if bytes.is_empty() && letter_count(payload.as_bytes()) == 0 {
@@ -112,11 +112,31 @@ fn cleaned(payload: &str, max_bytes: u64) -> Result<Vec<u8>, ImageError> {
     Ok(clean)
 }
 
-fn reason(error: &base64::DecodeError) -> &'static str {
+fn reason(payload: &str, error: &base64::DecodeError) -> &'static str {
     match error {
+        base64::DecodeError::InvalidByte(..) if is_address(payload) => {
+            "it is the address of a picture; give one that everyone can open as image_url, else send \
+             the bytes that it leads to"
+        }
+        base64::DecodeError::InvalidByte(_, b'=') => "its padding is misplaced",
         base64::DecodeError::InvalidByte(..) => "it holds a letter of neither alphabet",
+        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding
+            if payload.trim().contains(' ') =>
+        {
+            "its length is impossible, and it has spaces, as if its plus signs had been lost in a \
+             form or a URL"
+        }
         base64::DecodeError::InvalidLength(_) => "its length is impossible, as if it was cut",
         base64::DecodeError::InvalidLastSymbol(..) => "its last letter is impossible",
         base64::DecodeError::InvalidPadding => "its padding is misplaced",
     }
+}
+
+/// Whether a text begins as a URL or as an app's name for something on the device.
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &str| {
+        (1..=16).contains(&scheme.len()) && scheme.bytes().all(|letter| letter.is_ascii_lowercase())
+    };
+    scheme.is_some_and(is_scheme) && text.len() < 4096
 }

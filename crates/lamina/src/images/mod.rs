@@ -34,6 +34,7 @@ mod rgba;
 mod same;
 mod scale;
 mod sniff;
+mod spare;
 
 pub use base64::decode_base64;
 pub use decode::decode_rgba;

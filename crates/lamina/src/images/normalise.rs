@@ -16,6 +16,7 @@ use super::error::ImageError;
 use super::format::Format;
 use super::header::checked;
 use super::limits::Limits;
+use super::spare;
 
 /// A picture in its stored form.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,17 +44,23 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
         && !clean.loose
         && conversion.is_none()
         && container.orientation == Orientation::NoTransforms
-        && !container.goes_on(bytes);
+        && !container.is_loose(bytes);
     if keep {
         // Only decoding shows that it can be decoded. Nobody looks at the pixels.
         decode::whole(&container, &clean.bytes)?;
-        return Ok(Normalised {
-            changed: clean.bytes != *bytes,
-            bytes: clean.bytes,
-            format: container.format,
-            width: container.width,
-            height: container.height,
-        });
+        let bare = match container.format {
+            Format::Png => spare::emptied(&clean.bytes),
+            Format::Jpeg | Format::WebP | Format::Gif => Some(clean.bytes.clone()),
+        };
+        if let Some(bytes_kept) = bare {
+            return Ok(Normalised {
+                changed: bytes_kept != *bytes,
+                bytes: bytes_kept,
+                format: container.format,
+                width: container.width,
+                height: container.height,
+            });
+        }
     }
     let image = decode::upright(&container, &clean.bytes, conversion.as_ref())?;
     let stored = encode::encode_compact(&image)?.into();

@@ -64,7 +64,21 @@ impl ColourTag {
         ))
     }
 
+    /// Whether the tag tells how colours of such samples are meant, and be it as sRGB. What tells nothing leaves the word to
+    /// the next tag in order.
+    pub(super) fn is_usable(&self, samples: Samples) -> bool {
+        match self {
+            Self::Srgb => true,
+            Self::Cicp(points) if HighRange::from_code_points(*points).is_some() => true,
+            Self::Icc(_) | Self::Cicp(_) | Self::Gamma { .. } => self.fitting(samples).is_some(),
+        }
+    }
+
     fn profile(&self, samples: Samples) -> Option<ColorProfile> {
+        self.fitting(samples).filter(|profile| !is_srgb(profile))
+    }
+
+    fn fitting(&self, samples: Samples) -> Option<ColorProfile> {
         let profile = match self {
             Self::Srgb => None,
             Self::Icc(bytes) => ColorProfile::new_from_slice_with_options(
@@ -84,7 +98,7 @@ impl ColourTag {
             DataColorSpace::Cmyk => samples == Samples::Cmyk,
             _ => false,
         };
-        (fits && !is_srgb(&profile)).then_some(profile)
+        fits.then_some(profile)
     }
 }
 

@@ -26,7 +26,7 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
 /// The name, with its article, of a known format that lamina does not accept.
 #[must_use]
 pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 22] = [
+    const MAGIC: [(&[u8], &str); 37] = [
         (b"\x00\x00\x00\x0CJXL \r\n\x87\n", JPEG_XL),
         (b"\xFF\x0A", JPEG_XL),
         (b"\x00\x00\x00\x0CjP  \r\n\x87\n", "a JPEG 2000 image"),
@@ -37,6 +37,21 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
         (b"IIRO", RAW),
         (b"IIU\x00", RAW),
         (b"%PDF-", "a PDF document"),
+        (b"%!PS", "a PostScript file"),
+        (b"\xC5\xD0\xD3\xC6", "a PostScript file"),
+        (b"II\xBC\x01", "a JPEG XR image"),
+        (b"\x00\x00\x00\x0CJXS \r\n\x87\n", "a JPEG XS image"),
+        (b"BPG\xFB", "a BPG image"),
+        (b"FLIF", "a FLIF image"),
+        (b"icns", "an Apple icon (ICNS)"),
+        (b"\xD7\xCD\xC6\x9A", "a Windows metafile"),
+        (b"P5\n", "a Netpbm image"),
+        (b"P6\n", "a Netpbm image"),
+        (b"\xABKTX ", "a KTX texture"),
+        (b"\x1A\x45\xDF\xA3", "a Matroska or WebM video"),
+        (b"OggS", "an Ogg file"),
+        (b"Rar!\x1A\x07", "a RAR archive"),
+        (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
         (b"8BPS", "a Photoshop (PSD) file"),
         (b"\x00\x00\x01\x00", "an ICO icon"),
         (b"\x00\x00\x02\x00", "a CUR cursor"),
@@ -66,6 +81,7 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     tiff(bytes)
         .or_else(|| iso_media(bytes))
         .or_else(|| markup(bytes))
+        .or_else(|| base64(bytes))
 }
 
 const HEIC: &str = "a HEIC image";
@@ -75,6 +91,7 @@ const JPEG_XL: &str = "a JPEG XL image";
 const DNG: &str = "a raw photo (DNG)";
 const RAW: &str = "a camera's raw photo";
 const FILM: &str = "an MP4 or QuickTime video";
+const BASE64: &str = "an image as base64 text";
 
 /// What to do about a format that is not accepted. An app's user cannot convert a phone's photo; the app's developer can
 /// have the phone do it.
@@ -87,6 +104,9 @@ fn advice(found: &'static str) -> &'static str {
         }
         AVIF | JPEG_XL => "save it as PNG, or as JPEG where nothing is transparent, and send that",
         DNG | RAW => "send the JPEG that was taken with it, or develop it and export a JPEG",
+        BASE64 => {
+            "send the bytes that the text stands for, or give the text to a job as image_base64"
+        }
         FILM => "of a Live Photo or a film send the still picture",
         _ => "convert it and send it again",
     }
@@ -163,6 +183,24 @@ fn tiff(bytes: &[u8]) -> Option<&'static str> {
     } else {
         "a TIFF image"
     })
+}
+
+/// The text of a picture in the place of its bytes: a `data:` URI, or how the first bytes of a known format are spelled.
+fn base64(bytes: &[u8]) -> Option<&'static str> {
+    const BEGINNINGS: [&[u8]; 6] = [
+        b"data:image/",
+        b"/9j/",
+        b"iVBORw0KGgo",
+        b"UklGR",
+        b"R0lGODdh",
+        b"R0lGODlh",
+    ];
+    let text = bytes.trim_ascii_start();
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    (BEGINNINGS
+        .iter()
+        .any(|beginning| text.starts_with(beginning)))
+    .then_some(BASE64)
 }
 
 /// Text that people send by mistake: an SVG, or the page that shows the image.

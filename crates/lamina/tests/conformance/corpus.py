@@ -15,6 +15,7 @@ from PIL import Image
 
 import gif_cases
 import jpeg_cases
+import odd_cases
 import png_cases
 import webp_cases
 
@@ -57,7 +58,7 @@ def put(name, file, expected, tolerance=0):
 
 
 FOLDER.mkdir(parents=True, exist_ok=True)
-for cases in (jpeg_cases, png_cases, webp_cases, gif_cases):
+for cases in (jpeg_cases, png_cases, webp_cases, gif_cases, odd_cases):
     cases.write(put)
 (FOLDER / "manifest.tsv").write_text("\n".join(LINES) + "\n")
 print(f"{len(LINES)} files")

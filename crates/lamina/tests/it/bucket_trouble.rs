@@ -270,6 +270,42 @@ async fn a_body_that_the_bucket_cuts_reaches_the_client_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_refuses_head_serves_links_as_any_other() {
+    for status in [403, 405, 501] {
+        let s3 = S3::start().await;
+        let setup = Setup::new(Way::Local)
+            .over(&s3)
+            .with("STORAGE_LINKS", "lamina");
+        let app = TestApp::start_with(setup, None).await;
+        s3.fail(&[Method::HEAD], Fault::Answer(status, "AccessDenied"));
+        let job = app.split(json!({})).await;
+        let layer = &job["layers"][0];
+        let url = layer["url"].as_str().unwrap();
+        for _ in 0..2 {
+            let answer = app.client.get(url).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{status}");
+            let bytes = answer.bytes().await.unwrap();
+            assert_eq!(layer["bytes"], bytes.len());
+            let part = app.client.get(url).header("range", "bytes=-7");
+            let part = part.send().await.unwrap();
+            assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+            assert_eq!(part.bytes().await.unwrap(), bytes[bytes.len() - 7..]);
+            let head = app.client.head(url).send().await.unwrap();
+            assert_eq!(head.headers()["content-length"], bytes.len().to_string());
+        }
+        // A bucket is asked once whether it knows HEAD, and goes on being asked for what it does.
+        let refused = s3.count(&Method::HEAD, "layers");
+        app.client.get(url).send().await.unwrap();
+        assert_eq!(s3.count(&Method::HEAD, "layers"), refused);
+        s3.fail(&[Method::GET], Fault::Answer(403, "AccessDenied"));
+        let answer = app.client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        s3.heal();
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_a_bucket_that_hangs() {
     let s3 = S3::start().await;
     let setup = Setup::new(Way::Local).over(&s3).with("STOP_GRACE", "1s");

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,12 +20,13 @@ use futures_util::stream::{self, BoxStream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, PutOptions,
-    PutPayload,
+    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    PutOptions, PutPayload,
 };
 
 pub use listing::Owners;
 
+use super::error::is_refused;
 use super::pulse::Pulse;
 use super::{BlobError, BlobKey, BucketSettings, folder};
 use crate::disk::{Need, Space};
@@ -70,6 +72,8 @@ pub struct Blobs {
     place: Place,
     space: Space,
     pulse: Arc<Pulse>,
+    /// The bucket refuses HEAD and answers GET.
+    knows_no_head: Arc<AtomicBool>,
     metrics: BlobMetrics,
 }
 
@@ -109,6 +113,7 @@ impl Blobs {
             place,
             space: Space::default(),
             pulse: Arc::default(),
+            knows_no_head: Arc::default(),
             metrics: BlobMetrics::default(),
         }
     }
@@ -223,10 +228,27 @@ impl Blobs {
                 &key.path(),
                 CALL,
                 true,
-                self.store.head(&path),
+                self.meta(&path),
             )
             .await?;
         Ok((meta.size, meta.e_tag))
+    }
+
+    /// By HEAD, or by its first byte where a bucket refuses that; which is then asked first.
+    async fn meta(&self, path: &ObjectPath) -> object_store::Result<ObjectMeta> {
+        if !self.knows_no_head.load(Ordering::Relaxed) {
+            let asked = self.store.head(path).await;
+            if !matches!(&asked, Err(error) if is_refused(error)) {
+                return asked;
+            }
+        }
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(0..1)),
+            ..GetOptions::default()
+        };
+        let found = self.store.get_opts(path, options).await?;
+        self.knows_no_head.store(true, Ordering::Relaxed);
+        Ok(found.meta)
     }
 
     /// Copies a blob under another key.

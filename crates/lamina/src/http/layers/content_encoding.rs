@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 
-use async_compression::tokio::bufread::{GzipDecoder, ZlibDecoder};
+use async_compression::tokio::bufread::{DeflateDecoder, GzipDecoder, ZlibDecoder};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -129,6 +129,7 @@ fn inflated(body: Body, coding: Coding) -> Body {
                 Box::pin(decoder)
             }
             Coding::Deflate if is_zlib(begins) => Box::pin(ZlibDecoder::new(reader)),
+            Coding::Deflate if !is_plain(begins) => Box::pin(DeflateDecoder::new(reader)),
             Coding::Gzip | Coding::Deflate => Box::pin(reader),
         };
         Ok::<_, io::Error>(ReaderStream::with_capacity(plain, CHUNK))
@@ -146,6 +147,27 @@ fn is_zlib(bytes: &[u8]) -> bool {
         [method] => method & 0x0f == 8,
         [] => false,
     }
+}
+
+/// Whether a body called deflate is none at all. What is neither plain nor zlib's is bare deflate (RFC 1951), which .NET and
+/// others send under that name: it has no mark of its own, but its first bits are no JSON's, no form's and no picture's.
+fn is_plain(bytes: &[u8]) -> bool {
+    const PLAIN: [&[u8]; 9] = [
+        b"{",
+        b"[",
+        b"\"",
+        b"\r\n",
+        b"--",
+        b"\xEF\xBB",
+        b"\x89P",
+        b"\xFF\xD8",
+        b"RI",
+    ];
+    // A block of the third kind does not exist (3.2.3).
+    let is_block = |byte: &u8| byte >> 1 & 3 != 3;
+    let begins = |plain: &&[u8]| bytes.iter().zip(*plain).all(|(one, other)| one == other);
+    let text = bytes.trim_ascii_start();
+    PLAIN.iter().any(begins) || text.starts_with(b"{") || !bytes.first().is_some_and(is_block)
 }
 
 /// What broke: the body on its way, whose own error is kept, or the data in it.

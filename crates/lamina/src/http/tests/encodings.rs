@@ -19,6 +19,13 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Without zlib's frame, as .NET's DeflateStream writes it.
+fn bare_deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// In chunks of one byte, as a bad line gives them.
 fn slowly(bytes: Vec<u8>) -> Body {
     let chunks = bytes
@@ -68,6 +75,7 @@ async fn a_compressed_body_is_taken_on_every_way_in() {
             ("gzip", gzip(&plain)),
             ("X-GZIP", gzip(&plain)),
             ("deflate", deflate(&plain)),
+            ("deflate", bare_deflate(&plain)),
             ("gzip, gzip", gzip(&gzip(&plain))),
             ("gzip, identity", gzip(&plain)),
             // Two members are one body (RFC 1952, 2.2).

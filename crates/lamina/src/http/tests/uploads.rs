@@ -235,6 +235,68 @@ async fn a_part_named_file_is_found_however_its_library_writes_it() {
 }
 
 #[tokio::test]
+async fn a_boundary_is_found_with_and_without_its_quotes() {
+    let server = TestServer::new();
+    let sent = async |kind: &str, boundary: &str, line_end: &str| {
+        let lines = [
+            &format!("--{boundary}"),
+            "Content-Disposition: form-data; name=\"file\"; filename=\"a.png\"",
+            "",
+            "",
+        ];
+        let mut body = lines.join(line_end).into_bytes();
+        body.extend(png(9, 9));
+        body.extend(format!("{line_end}--{boundary}--{line_end}").bytes());
+        let request = request("POST", "/api/upload").header("content-type", kind);
+        server.send(request.body(body.into()).unwrap()).await
+    };
+    for (parameter, boundary) in [
+        ("boundary=----=_Part_1_23.45", "----=_Part_1_23.45"),
+        ("boundary=a/b=c", "a/b=c"),
+        ("charset=utf-8; Boundary=a:b", "a:b"),
+        ("boundary=\"a b:c\"", "a b:c"),
+        ("boundary = x@y ; charset=utf-8", "x@y"),
+    ] {
+        let answer = sent(
+            &format!("multipart/form-data; {parameter}"),
+            boundary,
+            "\r\n",
+        )
+        .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::CREATED,
+            "{parameter} {:?}",
+            answer.body
+        );
+    }
+    for (kind, line_end, said) in [
+        ("multipart/form-data; boundary=", "\r\n", "has no boundary"),
+        (
+            "multipart/form-data; boundary=\"\"",
+            "\r\n",
+            "has no boundary",
+        ),
+        (
+            "multipart/form-data; boundary=other",
+            "\r\n",
+            "no line of it is",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            "\n",
+            "lines end in CR LF",
+        ),
+        ("multipart/mixed; boundary=b=c", "\r\n", "Content-Type"),
+    ] {
+        let answer = sent(kind, "b", line_end).await;
+        assert_eq!(answer.code(), (400, "invalid_multipart".into()), "{kind}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(said), "{kind}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_without_the_part_or_the_boundary_is_told_what_is_missing() {
     let server = TestServer::new();
     let detail = |answer: Answer| {

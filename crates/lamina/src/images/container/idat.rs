@@ -11,18 +11,28 @@ use fdeflate::Decompressor;
 const WINDOW: usize = 32 * 1024;
 const ROOM: usize = 256 * 1024;
 
-/// Whether the data chunks in these ranges inflate to exactly `raw_bytes` and end there. Data that does not inflate at all
-/// counts as such; the decoder says what is wrong with it.
-pub(super) fn is_tight(file: &[u8], data: &[Range<usize>], raw_bytes: u64) -> bool {
+/// How compressed data ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With its last row, and the checksum that every reader expects.
+    Tight,
+    /// With more than its rows, or in a way that some readers refuse.
+    Loose,
+    /// Before its last row.
+    Short,
+}
+
+/// How the data chunks in these ranges end, whose rows take `raw_bytes`. Of data that does not inflate the decoder says
+/// what is wrong with it.
+pub(super) fn ending(file: &[u8], data: &[Range<usize>], raw_bytes: u64) -> Ending {
     let mut inflater = Decompressor::new();
     let mut window = vec![0; WINDOW + ROOM];
     let (mut at, mut total) = (0, 0_u64);
     for (index, range) in data.iter().enumerate() {
-        let is_last = index + 1 == data.len();
         let mut input = &file[range.clone()];
         loop {
-            let Ok((read, written)) = inflater.read(input, &mut window, at, is_last) else {
-                return true;
+            let Ok((read, written)) = inflater.read(input, &mut window, at, false) else {
+                return Ending::Loose;
             };
             input = &input[read..];
             at += written;
@@ -38,12 +48,20 @@ pub(super) fn is_tight(file: &[u8], data: &[Range<usize>], raw_bytes: u64) -> bo
             }
         }
         if total > raw_bytes {
-            return false;
+            return Ending::Loose;
         }
         if inflater.is_done() {
             let rest = data[index + 1..].iter().all(Range::is_empty);
-            return input.is_empty() && rest && total == raw_bytes;
+            return match total == raw_bytes {
+                true if input.is_empty() && rest => Ending::Tight,
+                true => Ending::Loose,
+                false => Ending::Short,
+            };
         }
     }
-    true
+    if total == raw_bytes {
+        Ending::Loose
+    } else {
+        Ending::Short
+    }
 }

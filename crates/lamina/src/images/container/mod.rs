@@ -24,6 +24,7 @@ use super::error::ImageError;
 use super::format::Format;
 use super::profile::ColourTag;
 use super::sniff;
+use idat::Ending;
 
 /// What kind of samples the file stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(super) enum Samples {
 /// Which bytes make up the picture alone.
 #[derive(Debug)]
 pub(super) enum Clean {
-    /// These ranges of the input, in order, never adjacent.
-    Ranges(Vec<Range<usize>>),
+    /// The first frame of a GIF, on a screen that holds it.
+    Gif(gif::Frame),
     /// These chunks of a RIFF file, whose length and flags have to follow.
     Riff(Vec<Range<usize>>),
     /// Ranges of a PNG, of which these are the compressed data of so many bytes.
@@ -47,6 +48,8 @@ pub(super) enum Clean {
         kept: Vec<Range<usize>>,
         data: Vec<Range<usize>>,
         raw_bytes: u64,
+        /// Its IEND is among the kept.
+        ended: bool,
     },
     /// What is left when every code was followed.
     Jpeg(Box<jpeg::Jpeg>),
@@ -96,7 +99,8 @@ impl Container {
     /// The file with the picture alone; the same buffer when nothing had to go.
     ///
     /// # Errors
-    /// [`ImageError::Truncated`] and [`ImageError::Corrupt`] for a JPEG that lacks a block.
+    /// [`ImageError::Truncated`] and [`ImageError::Corrupt`] for a JPEG that lacks a block, [`ImageError::Truncated`] for a
+    /// PNG without an end that lacks a row.
     pub(super) fn clean(&self, given: &Bytes) -> Result<Cleaned, ImageError> {
         let mut loose = false;
         let file = match &self.clean {
@@ -106,8 +110,14 @@ impl Container {
                 loose = cleaned.loose;
                 cleaned.file
             }
-            Clean::Png { kept, .. } => joined(given, kept),
-            Clean::Ranges(ranges) => joined(given, ranges),
+            Clean::Png {
+                kept, ended: true, ..
+            } => joined(given, kept),
+            Clean::Png { .. } if self.data_ending(given) == Some(Ending::Short) => {
+                return Err(png::TRUNCATED);
+            }
+            Clean::Png { kept, .. } => [&joined(given, kept), png::IEND].concat(),
+            Clean::Gif(frame) => frame.alone(given),
         };
         let bytes = if file == *given {
             given.clone()
@@ -117,14 +127,18 @@ impl Container {
         Ok(Cleaned { bytes, loose })
     }
 
-    /// Whether a PNG's compressed data goes on behind its last row. Costs as much as inflating it, so only what is to be
-    /// stored as it is gets asked.
-    pub(super) fn goes_on(&self, given: &[u8]) -> bool {
+    /// Whether other readers may refuse a PNG's compressed data, or it goes on behind its last row. Costs as much as
+    /// inflating it, so only what is to be stored as it is gets asked.
+    pub(super) fn is_loose(&self, given: &[u8]) -> bool {
+        matches!(self.data_ending(given), Some(Ending::Loose | Ending::Short))
+    }
+
+    fn data_ending(&self, file: &[u8]) -> Option<Ending> {
         match &self.clean {
             Clean::Png {
                 data, raw_bytes, ..
-            } => !idat::is_tight(given, data, *raw_bytes),
-            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Ranges(_) => false,
+            } => Some(idat::ending(file, data, *raw_bytes)),
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The chunk structure of a PNG (W3C PNG, third edition).
 //!
-//! Keeps the header, palette, transparency, sRGB mark and the default image's data. Of an APNG the
+//! Keeps the header, palette, fitting transparency, sRGB mark and the default image's data. Of an APNG the
 //! animation's own chunks are left out, so that its default image remains. Colour chunks take
-//! precedence as the standard says: cICP, iCCP, sRGB, then gAMA with cHRM.
+//! precedence as the standard says: cICP, iCCP, sRGB, then gAMA with cHRM, each if it tells anything. What may be ignored and
+//! has a wrong checksum is ignored. A file is whole when its rows are, however it ends.
 
 use image::metadata::Orientation;
 
@@ -11,9 +12,21 @@ use crate::images::error::ImageError;
 use crate::images::format::Format;
 use crate::images::profile::{ColourTag, MAX_PROFILE_BYTES};
 
-const TRUNCATED: ImageError = ImageError::Truncated {
+pub(super) const TRUNCATED: ImageError = ImageError::Truncated {
     format: Format::Png,
 };
+
+/// The chunk that ends a file.
+pub(super) const IEND: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
+
+/// One whole chunk.
+struct Chunk<'a> {
+    kind: &'a [u8],
+    body: &'a [u8],
+    end: usize,
+    /// Its checksum is right.
+    sound: bool,
+}
 
 struct Header {
     width: u32,
@@ -40,17 +53,26 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     let mut colour = ColourChunks::default();
     let mut orientation = None;
     let mut data = Vec::new();
+    let (mut palette, mut has_key) = (None, false);
+    let mut ended = true;
     loop {
-        let length = u32_be(bytes, at).ok_or(TRUNCATED)? as usize;
-        let kind = bytes.get(at + 4..at + 8).ok_or(TRUNCATED)?;
-        let body = bytes
-            .get(at + 8..)
-            .and_then(|rest| rest.get(..length))
-            .ok_or(TRUNCATED)?;
-        let end = at + 12 + length;
-        if end > bytes.len() {
-            return Err(TRUNCATED);
+        let chunk = match Chunk::read(bytes, at) {
+            Some(chunk) => chunk,
+            // The rows decide what the file is without its end; a cut piece of them is none.
+            None if !data.is_empty() && bytes.get(at + 4..at + 8) != Some(b"IDAT") => {
+                ended = false;
+                break;
+            }
+            None => return Err(TRUNCATED),
+        };
+        let Chunk {
+            kind, body, end, ..
+        } = chunk;
+        if !chunk.is_named() && !data.is_empty() {
+            ended = false;
+            break;
         }
+        let length = body.len();
         if kind == b"CgBI" {
             return Err(ImageError::VariantUnsupported {
                 format: Format::Png,
@@ -61,6 +83,8 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
             return Err(corrupt("its first chunk is not IHDR"));
         }
         match kind {
+            // Bit 5 of the first letter is the standard's mark of a chunk that may be ignored.
+            _ if kind[0] & 0x20 != 0 && !chunk.sound => {}
             b"IHDR" if header.is_none() => {
                 header = Some(read_header(body)?);
                 kept.push(at..end);
@@ -71,9 +95,23 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
                 kept.push(at..end);
             }
             // What is longer than it can be has room for more than the picture.
-            b"PLTE" if length <= 768 => kept.push(at..end),
-            b"tRNS" if length <= 256 => kept.push(at..end),
-            b"PLTE" | b"tRNS" => return Err(corrupt("its palette is too long")),
+            b"PLTE" if length > 768 => return Err(corrupt("its palette is too long")),
+            // Where the samples are no indexes, a palette is a hint for old screens.
+            b"PLTE" => {
+                if palette.is_none() && header.as_ref().is_some_and(Header::is_indexed) {
+                    palette = Some(length / 3);
+                    kept.push(at..end);
+                }
+            }
+            b"tRNS" => {
+                let fits = header
+                    .as_ref()
+                    .is_some_and(|one| one.takes(length, palette));
+                if fits && !has_key {
+                    has_key = true;
+                    kept.push(at..end);
+                }
+            }
             b"sRGB" => {
                 if length == 1 && !colour.srgb {
                     kept.push(at..end);
@@ -90,7 +128,6 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
                 kept.push(at..end);
                 break;
             }
-            // Bit 5 of the first letter is the standard's mark of a chunk that may be ignored.
             _ if kind[0] & 0x20 == 0 => return Err(corrupt("it has an unknown critical chunk")),
             _ => {}
         }
@@ -100,17 +137,18 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     if data.is_empty() {
         return Err(corrupt("it holds no picture data"));
     }
+    let samples = if header.colour_type & 2 == 0 {
+        Samples::Grey
+    } else {
+        Samples::Colour
+    };
     Ok(Container {
         format: Format::Png,
         width: header.width,
         height: header.height,
-        samples: if header.colour_type & 2 == 0 {
-            Samples::Grey
-        } else {
-            Samples::Colour
-        },
+        samples,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        colour: colour.tag(),
+        colour: colour.tag(samples),
         must_encode: header.bits == 16,
         heavy: header.bits == 16,
         short: false,
@@ -118,11 +156,48 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
             kept: kept.into_ranges(),
             data,
             raw_bytes: header.raw_bytes(),
+            ended,
         },
     })
 }
 
+impl<'a> Chunk<'a> {
+    /// `None` where the file ends before the chunk does.
+    fn read(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let length = u32_be(bytes, at)? as usize;
+        let kind = bytes.get(at + 4..at + 8)?;
+        let body = bytes.get(at + 8..)?.get(..length)?;
+        let sum = u32_be(bytes, at + 8 + length)?;
+        Some(Self {
+            kind,
+            body,
+            end: at + 12 + length,
+            sound: sum == crc32fast::hash(&bytes[at + 4..at + 8 + length]),
+        })
+    }
+
+    /// What has no letters for its name is no chunk.
+    fn is_named(&self) -> bool {
+        self.kind.iter().all(u8::is_ascii_alphabetic)
+    }
+}
+
 impl Header {
+    fn is_indexed(&self) -> bool {
+        self.colour_type == 3
+    }
+
+    /// Whether transparency of this length belongs to such samples and a palette of so many colours (section 11.3.1.1).
+    /// Some readers ignore what does not, as libpng does, and others do not, so it is left out.
+    fn takes(&self, length: usize, palette: Option<usize>) -> bool {
+        match self.colour_type {
+            0 => length == 2,
+            2 => length == 6,
+            3 => palette.is_some_and(|colours| (1..=colours).contains(&length)),
+            _ => false,
+        }
+    }
+
     /// How many bytes the rows have before they are compressed, each with its filter (section 7.2 and 8).
     fn raw_bytes(&self) -> u64 {
         let channels: u64 = match self.colour_type {
@@ -188,21 +263,20 @@ fn read_chroma(body: &[u8]) -> Option<[u32; 8]> {
 }
 
 impl ColourChunks<'_> {
-    fn tag(&self) -> ColourTag {
-        if let Some(code_points) = self.cicp {
-            ColourTag::Cicp(code_points)
-        } else if let Some(profile) = self.iccp.and_then(inflated_profile) {
-            ColourTag::Icc(profile)
-        } else if self.srgb {
-            ColourTag::Srgb
-        } else if let Some(gamma) = self.gamma {
-            ColourTag::Gamma {
-                gamma,
-                chroma: self.chroma,
-            }
-        } else {
-            ColourTag::Srgb
-        }
+    /// The first in order that tells anything.
+    fn tag(&self, samples: Samples) -> ColourTag {
+        let by_profile = || self.iccp.and_then(inflated_profile).map(ColourTag::Icc);
+        let by_gamma = || {
+            let gamma = self.gamma?;
+            let chroma = self.chroma;
+            Some(ColourTag::Gamma { gamma, chroma })
+        };
+        (self.cicp.map(ColourTag::Cicp))
+            .filter(|tag| tag.is_usable(samples))
+            .or_else(|| by_profile().filter(|tag| tag.is_usable(samples)))
+            .or_else(|| self.srgb.then_some(ColourTag::Srgb))
+            .or_else(by_gamma)
+            .unwrap_or(ColourTag::Srgb)
     }
 }
 

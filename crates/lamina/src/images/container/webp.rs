@@ -1,7 +1,8 @@
 //! The RIFF structure of a WebP (RFC 9649).
 //!
 //! Keeps the bitstream and its alpha; leaves out ICC, Exif, XMP and unknown chunks and clears their
-//! flags in VP8X. Of an animation the first frame is kept, which then has to be encoded anew.
+//! flags in VP8X. Of an animation the first frame is kept, which then has to be encoded anew. A still picture is whole when
+//! its own chunks are, whatever is missing behind them, unless that would turn it.
 
 use std::ops::Range;
 
@@ -18,14 +19,23 @@ const TRUNCATED: ImageError = ImageError::Truncated {
 /// The two flags of VP8X that may stay.
 const ALPHA: u8 = 0x10;
 const ANIMATION: u8 = 0x02;
+/// The flag of VP8X that promises Exif, and with it perhaps another orientation.
+const EXIF: u8 = 0x08;
+
+/// Where the flags of an ANMF chunk stand, and the one that says that the frame replaces what is below it.
+const FRAME_FLAGS: usize = 15;
+const UNBLENDED: u8 = 0x02;
 
 #[derive(Default)]
 struct Walk {
     size: Option<(u32, u32)>,
-    extended: bool,
     animated: bool,
     has_picture: bool,
     has_alpha: bool,
+    /// What VP8X says; alpha that it does not announce is seen by some readers and not by others, and so left out.
+    says_alpha: bool,
+    /// Exif is promised and has not come yet.
+    awaits_exif: bool,
     kept: Kept,
     orientation: Option<Orientation>,
     icc: Option<Vec<u8>>,
@@ -33,23 +43,26 @@ struct Walk {
 
 pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     let riff_size = u32_le(bytes, 4).ok_or(TRUNCATED)? as usize;
-    let end = riff_size.checked_add(8).ok_or(TRUNCATED)?;
-    if end > bytes.len() {
-        return Err(TRUNCATED);
-    }
+    let declared = riff_size.checked_add(8).ok_or(TRUNCATED)?;
+    let end = declared.min(bytes.len());
+    let mut is_cut = declared > bytes.len();
     let file = &bytes[..end];
     let mut walk = Walk::default();
     let mut at = 12;
     while at + 8 <= end {
+        let kind = &file[at..at + 4];
         let length = u32_le(file, at + 4).ok_or(TRUNCATED)? as usize;
-        let body = file
-            .get(at + 8..)
-            .and_then(|rest| rest.get(..length))
-            .ok_or(TRUNCATED)?;
+        let Some(body) = file.get(at + 8..).and_then(|rest| rest.get(..length)) else {
+            is_cut = true;
+            break;
+        };
         // Chunks are padded to an even length; the last pad byte is often forgotten.
         let next = (at + 8 + length + (length & 1)).min(end);
-        walk.chunk(&file[at..at + 4], body, at, next)?;
+        walk.chunk(kind, body, at, next)?;
         at = next;
+    }
+    if is_cut && (!walk.has_picture || walk.animated || walk.awaits_exif) {
+        return Err(TRUNCATED);
     }
     walk.finish()
 }
@@ -67,8 +80,9 @@ impl Walk {
                 let [flags, _, _, _, w0, w1, w2, h0, h1, h2] = *body else {
                     return Err(corrupt("its VP8X chunk has an impossible length"));
                 };
-                self.extended = true;
                 self.animated = flags & ANIMATION != 0;
+                self.awaits_exif = flags & EXIF != 0;
+                self.says_alpha = flags & ALPHA != 0;
                 self.size = Some((
                     u32::from_le_bytes([w0, w1, w2, 0]) + 1,
                     u32::from_le_bytes([h0, h1, h2, 0]) + 1,
@@ -91,14 +105,19 @@ impl Walk {
                 self.kept.push(at..next);
             }
             b"ANIM" if self.animated => self.kept.push(at..next),
-            b"ALPH" if self.extended && !self.animated && !self.has_picture && !self.has_alpha => {
+            b"ALPH"
+                if self.says_alpha && !self.animated && !self.has_picture && !self.has_alpha =>
+            {
                 self.has_alpha = true;
                 self.kept.push(at..next);
             }
             b"ICCP" if self.icc.is_none() && body.len() <= MAX_PROFILE_BYTES => {
                 self.icc = Some(body.to_vec());
             }
-            b"EXIF" => self.orientation = self.orientation.or_else(|| exif_orientation(body)),
+            b"EXIF" => {
+                self.awaits_exif = false;
+                self.orientation = self.orientation.or_else(|| exif_orientation(body));
+            }
             _ => {}
         }
         Ok(())
@@ -139,13 +158,20 @@ fn bitstream_size(kind: &[u8], body: &[u8]) -> Result<(u32, u32), ImageError> {
 /// The RIFF file of the kept chunks.
 pub(super) fn rebuilt(given: &[u8], chunks: &[Range<usize>]) -> Vec<u8> {
     let mut clean = given[..12].to_vec();
-    let mut has_alpha = false;
+    let (mut has_alpha, mut says_alpha) = (false, false);
     for range in chunks {
         clean.extend_from_slice(&given[range.clone()]);
     }
     let mut at = 12;
     while let (Some(kind), Some(length)) = (clean.get(at..at + 4), u32_le(&clean, at + 4)) {
         has_alpha |= matches!(kind, b"ALPH" | b"VP8L" | b"ANMF");
+        says_alpha |= kind == b"VP8L" && clean.get(at + 12).is_some_and(|bits| bits & 0x10 != 0);
+        // On an empty canvas blending changes nothing, but for a decoder's rounding.
+        if kind == b"ANMF"
+            && let Some(flags) = clean.get_mut(at + 8 + FRAME_FLAGS)
+        {
+            *flags |= UNBLENDED;
+        }
         at += 8 + length as usize + (length as usize & 1);
     }
     if clean.get(12..16) == Some(b"VP8X") {
@@ -155,6 +181,10 @@ pub(super) fn rebuilt(given: &[u8], chunks: &[Range<usize>]) -> Vec<u8> {
         } else {
             ANIMATION
         };
+        // A lossless picture says so itself, and its readers agree only where both say the same.
+        if says_alpha {
+            clean[20] |= ALPHA;
+        }
     }
     // Lengths fit: the result is never longer than the file, whose own length is 32 bits.
     let riff_size = u32::try_from(clean.len() - 8).unwrap_or(u32::MAX);

@@ -25,7 +25,7 @@ fn accepted_formats_are_known_by_their_first_bytes() {
 fn every_known_foreign_format_is_refused_by_its_name() {
     let mut bmp = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
     bmp.resize(70, 0);
-    let cases: [(&[u8], &str); 26] = [
+    let cases: [(&[u8], &str); 34] = [
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC image"),
         (b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1miaf", "an AVIF image"),
@@ -52,6 +52,17 @@ fn every_known_foreign_format_is_refused_by_its_name() {
         ),
         (b"<!-- made by hand --> <svg/>", "an SVG drawing"),
         (b"%PDF-1.7\n", "a PDF document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "a PostScript file"),
+        (b"II\xBC\x01\x20\0\0\0", "a JPEG XR image"),
+        (b"BPG\xFB\0\0", "a BPG image"),
+        (b"icns\0\0\x01\0ic07", "an Apple icon (ICNS)"),
+        (b"P6\n2 2\n255\n", "a Netpbm image"),
+        (
+            b"data:image/png;base64,iVBORw0KGgo",
+            "an image as base64 text",
+        ),
+        (b"\n/9j/4AAQSkZJRgABAQ", "an image as base64 text"),
+        (b"\"iVBORw0KGgoAAAANSUhEUg\"", "an image as base64 text"),
         (b"\xFF\x0A\xFA\x1F", "a JPEG XL image"),
         (b"\0\0\0\x0CJXL \r\n\x87\n", "a JPEG XL image"),
         (b"\0\0\0\x0CjP  \r\n\x87\n", "a JPEG 2000 image"),
@@ -140,6 +151,29 @@ fn base64_that_is_none_is_refused_with_its_reason() {
     for (text, code) in cases {
         let found = decode_base64(text, 1000).map_or_else(|error| error.code(), |_| "ok");
         assert_eq!(found, code, "{text:?}");
+    }
+}
+
+#[test]
+fn base64_that_is_something_else_is_told_what() {
+    for (text, said) in [
+        (
+            "https://example.com/a.png",
+            "give one that everyone can open as image_url",
+        ),
+        ("blob:http://localhost/5a1c", "the bytes that it leads to"),
+        ("file:///var/mobile/a.png", "the bytes that it leads to"),
+        (
+            "content://media/external/images/7",
+            "the bytes that it leads to",
+        ),
+        ("QUJD RUYH A", "as if its plus signs had been lost"),
+        ("QUJDRUY=H", "its padding is misplaced"),
+        ("QUJDR", "as if it was cut"),
+        ("b'QUJD'", "a letter of neither alphabet"),
+    ] {
+        let sentence = decode_base64(text, 1000).unwrap_err().to_string();
+        assert!(sentence.contains(said), "{text}: {sentence}");
     }
 }
 

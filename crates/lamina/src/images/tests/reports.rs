@@ -147,6 +147,39 @@ fn what_hides_behind_a_pictures_data_is_not_stored() {
 }
 
 #[test]
+fn what_hides_in_a_palette_or_behind_a_row_is_not_stored() {
+    let colours = [&[200, 40, 40, 50, 70, 200][..], &SECRET.repeat(6)].concat();
+    let alphas = [&[255, 90][..], SECRET].concat();
+    let (indexed, grey) = (png::ColorType::Indexed, png::ColorType::Grayscale);
+    let palette = Some((&colours[..], &alphas[..]));
+    for depth in [png::BitDepth::Four, png::BitDepth::Eight] {
+        let row: &[u8] = match depth {
+            png::BitDepth::Four => &[0x01, 0x10],
+            _ => &[0, 1, 1, 0],
+        };
+        let colours = &colours[..colours.len().min(3 << depth as u8)];
+        let palette = palette.map(|(_, alphas)| (&colours[..colours.len() / 3 * 3], alphas));
+        let given = raw_png((4, 2), indexed, depth, palette, &row.repeat(2));
+        let stored = normal(given.clone());
+        assert!(contains(&given, SECRET) && !contains(&stored.bytes, SECRET));
+        assert_eq!(stored.bytes.len(), given.len(), "it is still indexed");
+        let limits = Limits::default();
+        assert_eq!(
+            decode_rgba(&stored.bytes, &limits),
+            decode_rgba(&given, &limits)
+        );
+        assert!(!normal(stored.bytes.clone()).changed);
+    }
+    // Three pixels of one bit: five more bits in each row are nobody's.
+    let plain = raw_png((3, 2), grey, png::BitDepth::One, None, &[0xA0, 0x40]);
+    assert!(!normal(plain.clone()).changed);
+    let filled = raw_png((3, 2), grey, png::BitDepth::One, None, &[0xB5, 0x5F]);
+    let stored = normal(filled);
+    assert!(stored.changed);
+    assert_eq!(seen(stored.bytes), seen(plain));
+}
+
+#[test]
 fn the_colour_of_an_edge_goes_on_under_what_does_not_show() {
     let (width, height) = (40, 40);
     let mut pixels = vec![0; 40 * 40 * 4];

@@ -138,6 +138,10 @@ pub(in crate::http) async fn upload(
     fresh(StatusCode::CREATED, &view)
 }
 
+/// What is wrong with a form that has another boundary than its type, or lines that end as in text files.
+const NO_BOUNDARY_LINE: &str =
+    "no line of it is two hyphens and the boundary that its Content-Type names; lines end in CR LF";
+
 /// How many of the parts that are not the picture a refusal names.
 const NAMED_PARTS: usize = 4;
 
@@ -152,7 +156,7 @@ async fn receive(state: &ApiState, request: Request) -> Result<Spooled, ApiError
         .get(..10)
         .is_some_and(|head| head.eq_ignore_ascii_case("multipart/"))
     {
-        let boundary = multer::parse_boundary(declared).map_err(|error| form_error(&error))?;
+        let boundary = boundary(declared).map_err(|error| form_error(&error))?;
         return from_form(state, body, boundary).await;
     }
     // Whatever else the header says: the bytes decide what this is.
@@ -163,6 +167,31 @@ async fn receive(state: &ApiState, request: Request) -> Result<Spooled, ApiError
         spool.write(&chunk).await?;
     }
     Ok(spool.finish().await?)
+}
+
+/// The boundary that a form's type names. Many clients leave out the quotes that RFC 2046, 5.1.1, wants around a boundary
+/// with `=`, `/` or a colon in it.
+fn boundary(declared: &str) -> multer::Result<String> {
+    let strict = multer::parse_boundary(declared);
+    if !matches!(strict, Err(multer::Error::DecodeContentType(_))) || !is_form(declared) {
+        return strict.and_then(|boundary| {
+            let named = !boundary.is_empty();
+            named.then_some(boundary).ok_or(multer::Error::NoBoundary)
+        });
+    }
+    let parameters = declared.split(';').skip(1);
+    let found = parameters
+        .filter_map(|parameter| parameter.trim().split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("boundary"))
+        .map(|(_, value)| value.trim().trim_matches('"').to_owned());
+    found
+        .filter(|boundary| !boundary.is_empty())
+        .ok_or(multer::Error::NoBoundary)
+}
+
+fn is_form(declared: &str) -> bool {
+    let kind = declared.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("multipart/form-data")
 }
 
 async fn from_form(state: &ApiState, body: Body, boundary: String) -> Result<Spooled, ApiError> {
@@ -184,7 +213,14 @@ async fn from_form(state: &ApiState, body: Body, boundary: String) -> Result<Spo
     let (mut file, mut others) = (None, Vec::new());
     loop {
         let field = form.next_field().await;
-        let Some(mut field) = field.map_err(|error| form_error(&error))? else {
+        let Some(mut field) = field.map_err(|error| match error {
+            // No part was seen yet.
+            multer::Error::IncompleteStream if file.is_none() && others.is_empty() => {
+                ApiError::InvalidMultipart(NO_BOUNDARY_LINE.to_owned())
+            }
+            error => form_error(&error),
+        })?
+        else {
             break;
         };
         between.store(0, Ordering::Relaxed);

@@ -164,6 +164,16 @@ impl<'a> Bits<'a> {
         self.at - (unused + stuffed) as usize
     }
 
+    /// What a stop means: at a restart marker the file goes on, so what is missing was not cut off.
+    pub(super) fn judged(&self, stop: Stop) -> Stop {
+        match super::next_marker(self.bytes, self.at) {
+            Some((_, 0xD0..=0xD7)) if stop == Stop::Short => {
+                Stop::Damaged("a restart marker stands in the middle of its data")
+            }
+            _ => stop,
+        }
+    }
+
     /// Goes on behind the restart marker of this number; answers whether anything stood before it.
     pub(super) fn restart(&mut self, number: u8) -> Result<bool, Stop> {
         let end = self.end();

@@ -142,6 +142,7 @@ impl Walk {
             }
             0xC3 | 0xC5..=0xC7 => return Err(unsupported("lossless or hierarchical coding")),
             0xC9..=0xCF => return Err(unsupported("arithmetic coding")),
+            0xF7 if self.frame.is_none() => return Err(unsupported("lossless coding (JPEG-LS)")),
             0xC4 => self
                 .steps
                 .push(Step::Huffman(Tables::huffman(bytes, range)?)),

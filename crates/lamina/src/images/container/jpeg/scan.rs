@@ -136,7 +136,9 @@ pub(super) fn follow(
                 reader.empty = 0;
             }
             left = left.wrapping_sub(1);
-            reader.unit(row, column, alone, known)?;
+            reader
+                .unit(row, column, alone, known)
+                .map_err(|stop| reader.bits.judged(stop))?;
         }
     }
     Ok(Whole {
