@@ -1,0 +1,4 @@
+//! Any bytes as a WebP. What must hold is said in `lamina`'s `fuzzing` module.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lamina::fuzzing::webp(data));
