@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use secrecy::SecretString;
-use url::Host;
+use url::{Host, Url};
 
 use super::reader::Reader;
 use crate::access::owner_name;
@@ -87,10 +87,16 @@ impl Reader<'_> {
         if self.text("CORS_ORIGINS") == "*" {
             return CorsOrigins::Any;
         }
-        let origins = self.parsed_list(
-            "CORS_ORIGINS",
-            "* or origins such as https://app.example.com",
-        );
+        let mut origins = Vec::new();
+        for part in self.list("CORS_ORIGINS") {
+            match part.parse::<Url>() {
+                Ok(origin) if is_origin(&origin) => origins.push(origin),
+                _ => self.wrong(
+                    "CORS_ORIGINS",
+                    format!("expected * or origins such as https://app.example.com, separated by commas, got {part:?}"),
+                ),
+            }
+        }
         if origins.is_empty() {
             CorsOrigins::None
         } else {
@@ -118,4 +124,12 @@ impl Reader<'_> {
         }
         HostNames::List(names)
     }
+}
+
+/// Whether a URL names an origin that some browser has: `localhost:3000` is a scheme to the parser, and with other marks than
+/// commas between them two origins are one host.
+fn is_origin(url: &Url) -> bool {
+    let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || b".-_:[]".contains(&letter);
+    url.host_str()
+        .is_some_and(|host| !host.is_empty() && host.bytes().all(is_letter))
 }

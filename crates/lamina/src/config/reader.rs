@@ -109,7 +109,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> T {
         let text = self.text(name);
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        if let Some((_, value)) = words
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+        {
             return *value;
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -283,6 +286,7 @@ impl<'a> Reader<'a> {
         if filter
             .parse::<tracing_subscriber::filter::EnvFilter>()
             .is_err()
+            || is_silent(&filter)
         {
             self.wrong(
                 "LOG",
@@ -301,4 +305,15 @@ impl<'a> Reader<'a> {
 fn default_of(name: &str) -> &'static str {
     let option = OPTIONS.iter().find(|option| option.name == name);
     option.map_or("", |option| option.default)
+}
+
+/// Whether a filter is one word that is no level: to the parser the name of a part of some program, so that nothing else is
+/// logged.
+fn is_silent(filter: &str) -> bool {
+    let is_word = filter.bytes().all(|letter| letter.is_ascii_alphabetic());
+    is_word
+        && filter != "lamina"
+        && filter
+            .parse::<tracing::level_filters::LevelFilter>()
+            .is_err()
 }

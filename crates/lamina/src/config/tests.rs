@@ -178,6 +178,43 @@ fn every_wrong_option_is_named_with_what_it_wants() {
 }
 
 #[test]
+fn what_would_be_taken_and_mean_nothing_is_refused() {
+    for (name, value) in [
+        ("LOG", "verbose"),
+        ("LOG", "warning"),
+        ("CORS_ORIGINS", "localhost:3000"),
+        ("CORS_ORIGINS", "https://a.example;https://b.example"),
+        ("CORS_ORIGINS", "https://a.example https://b.example"),
+        ("CORS_ORIGINS", "file:///index.html"),
+        ("CORS_ORIGINS", "null"),
+    ] {
+        let said = errors(&[(name, value)]);
+        assert!(
+            said.starts_with(&format!("{name}: expected")),
+            "{value}: {said}"
+        );
+    }
+    for (name, value) in [
+        ("LOG", "WARN"),
+        ("LOG", "off"),
+        ("LOG", "lamina"),
+        ("LOG", "info,lamina=debug"),
+        (
+            "CORS_ORIGINS",
+            "http://localhost:3000/, capacitor://localhost,https://[::1]:8443",
+        ),
+        // As Python, YAML and people write them.
+        ("ALLOW_ANONYMOUS", "True"),
+        ("ALLOW_ANONYMOUS", "NO"),
+        ("LOG_FORMAT", "JSON"),
+        ("ENGINE", "Local"),
+    ] {
+        let read = Config::from_pairs([(name, value)]);
+        assert!(read.is_ok(), "{name}={value}: {:?}", read.err());
+    }
+}
+
+#[test]
 fn nothing_is_too_little_of_what_must_be_there() {
     for name in [
         "MAX_IMAGE_BYTES",
