@@ -235,7 +235,7 @@ impl Header {
                     self.height.saturating_sub(*y).div_ceil(*down),
                 )
             })
-            .sum()
+            .fold(0, u64::saturating_add)
     }
 }
 
