@@ -4,8 +4,9 @@
 //! There are two times. [`Clock::now`] only ever moves on, evenly: waits, leases, time-outs and
 //! whatever else compares two times of one process go by it. [`Clock::wall`] is what the machine's
 //! clock says, which may be stepped at any moment: it is for what people read, for signatures that
-//! others check, and for what is promised to end at a time of day. `worker/maintenance/clock_watch.rs` compares
-//! the two.
+//! others check, and for what is promised to end at a time of day. `clock/expiry.rs` compares the two.
+
+mod expiry;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use crate::jobs::{Moment, UnixMs};
+
+pub use expiry::Expiry;
 
 /// A source of the time.
 pub trait Clock: fmt::Debug + Send + Sync {
@@ -32,42 +35,8 @@ pub trait Clock: fmt::Debug + Send + Sync {
     }
 }
 
-/// A clock that is ahead by more than this at once was stepped, and what would end by that alone does
-/// not end yet. Less ends nothing that would not have ended soon.
-pub(crate) const LEAP_MS: i64 = 10 * 60 * 1000;
-
-/// By how much the wall clock was ahead of the even time when it was last trusted. The worker moves
-/// it (`worker/maintenance/clock_watch.rs`); what is shown as over, or still served, goes by it, so that a clock
-/// that leaps under a running process takes nothing from anyone. It knows nothing of earlier processes:
-/// after an absence, whatever the clock says is over is over at once.
-#[derive(Debug)]
-pub struct WallLead(AtomicI64);
-
-impl WallLead {
-    /// The wall clock is trusted as it is now.
-    #[must_use]
-    pub fn of(moment: Moment) -> Self {
-        Self(AtomicI64::new(lead(moment)))
-    }
-
-    /// From now on the wall clock is trusted as it is now.
-    pub(crate) fn trust(&self, moment: Moment) {
-        self.0.store(lead(moment), Ordering::Release);
-    }
-
-    /// What ends by this time of day is over.
-    pub(crate) fn ends_by(&self, moment: Moment) -> UnixMs {
-        let trusted = self.0.load(Ordering::Acquire);
-        if lead(moment).saturating_sub(trusted) > LEAP_MS {
-            UnixMs(moment.now.0.saturating_add(trusted))
-        } else {
-            moment.wall
-        }
-    }
-}
-
 /// By how many milliseconds the wall clock is ahead of the even time.
-pub(crate) fn lead(moment: Moment) -> i64 {
+fn lead(moment: Moment) -> i64 {
     moment.wall.0 - moment.now.0
 }
 
@@ -156,21 +125,6 @@ mod tests {
         assert_eq!((clock.now(), clock.wall()), (UnixMs(1_000), UnixMs(500)));
         clock.advance(std::time::Duration::from_millis(7));
         assert_eq!((clock.now(), clock.wall()), (UnixMs(1_007), UnixMs(507)));
-    }
-
-    #[test]
-    fn a_leap_ahead_ends_nothing_until_it_is_trusted() {
-        let clock = ManualClock::at(UnixMs(1_000));
-        let lead = WallLead::of(clock.moment());
-        clock.step(LEAP_MS);
-        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
-        clock.step(1);
-        clock.advance(std::time::Duration::from_millis(7));
-        assert_eq!(lead.ends_by(clock.moment()), UnixMs(1_007));
-        lead.trust(clock.moment());
-        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
-        clock.step(-3 * LEAP_MS);
-        assert_eq!(lead.ends_by(clock.moment()), clock.wall());
     }
 
     #[test]

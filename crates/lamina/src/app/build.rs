@@ -17,7 +17,7 @@ use super::storage::{link_signer, open_blobs, space};
 use super::{App, StartError, Tuning, metrics_listener};
 use crate::access::ApiKey;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
-use crate::clock::{Clock, WallLead};
+use crate::clock::{Clock, Expiry};
 use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::disk::Space;
@@ -71,7 +71,7 @@ struct EngineParts {
 struct Signals {
     pulse: watch::Sender<Option<Instant>>,
     ownership: watch::Sender<Ownership>,
-    wall_lead: Arc<WallLead>,
+    expiry: Arc<Expiry>,
 }
 
 impl App {
@@ -215,7 +215,7 @@ impl<'a> Base<'a> {
         Signals {
             pulse: watch::Sender::new(None),
             ownership: watch::Sender::new(Ownership::Unknown),
-            wall_lead: Arc::new(WallLead::of(self.clock.moment())),
+            expiry: Arc::new(Expiry::new(self.config.clock_step_hold, self.clock.moment())),
         }
     }
 
@@ -237,7 +237,7 @@ impl<'a> Base<'a> {
         let spool = self.data.join("spool");
         std::fs::create_dir_all(&spool).map_err(in_folder(&spool))?;
         Ok(ApiState {
-            wall_lead: Arc::clone(&signals.wall_lead),
+            expiry: Arc::clone(&signals.expiry),
             store: Arc::clone(&storage.store),
             blobs: storage.blobs.clone(),
             inbox: Arc::clone(&storage.inbox),
@@ -284,7 +284,6 @@ impl<'a> Base<'a> {
             spend: config.spend,
             engine_timeout: config.engine_timeout,
             stop_grace: config.stop_grace,
-            clock_hold: config.clock_step_hold,
             ..self.tuning.worker
         };
         let parts = Parts {
@@ -301,7 +300,7 @@ impl<'a> Base<'a> {
                 ..self.limits
             },
             clock: Arc::clone(&self.clock),
-            wall_lead: signals.wall_lead,
+            expiry: signals.expiry,
             compute: engines.compute,
             computed: engines.computed,
             metrics: self.metrics.jobs.clone(),

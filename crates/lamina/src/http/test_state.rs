@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ApiKeys, ApiState, BodyBudget, CorsOrigins, Engines, HostNames, RequestLimits};
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
-use crate::clock::{Clock as _, ManualClock, WallLead};
+use crate::clock::{Clock as _, Expiry, ManualClock};
 use crate::disk::Space;
 use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::EngineKind;
@@ -51,7 +51,7 @@ impl TestState {
                 megapixels: 8,
                 queue: 16,
             }),
-            wall_lead: Arc::new(WallLead::of(clock.moment())),
+            expiry: Arc::new(Expiry::new(Duration::from_secs(3600), clock.moment())),
             clock: Arc::new(clock),
             keys: ApiKeys::anonymous(),
             engines: Engines {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::access::SpendCaps;
 use crate::blobs::{Blobs, Inbox, Ownership};
-use crate::clock::{Clock, WallLead};
+use crate::clock::{Clock, Expiry};
 use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
 use crate::fetch::Fetcher;
@@ -29,7 +29,7 @@ use crate::jobs::{Backoff, JobId, Nonce, Stage, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::store::Store;
 use crate::trace::Tracer;
-use maintenance::clock_watch::ClockWatch;
+use maintenance::clock_watch::SeenAt;
 use slots::Slots;
 
 /// What to do when it cannot be learnt whether a paid submission was taken.
@@ -73,8 +73,6 @@ pub struct WorkerSettings {
     pub storage_pause: Duration,
     /// How long running steps may finish once the stop was asked for.
     pub stop_grace: Duration,
-    /// How long a clock that leapt ahead must run on before anything expires because of the leap.
-    pub clock_hold: Duration,
 }
 
 impl Default for WorkerSettings {
@@ -94,7 +92,6 @@ impl Default for WorkerSettings {
             gone_window: Duration::from_secs(7 * 24 * 3600),
             storage_pause: Duration::from_secs(5),
             stop_grace: Duration::from_secs(20),
-            clock_hold: Duration::from_secs(3600),
         }
     }
 }
@@ -121,8 +118,8 @@ pub struct Parts {
     pub layer_limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// What the service shows as over goes by it; the worker says when a leap of the clock is trusted.
-    pub wall_lead: Arc<WallLead>,
+    /// What ends by the time of day; the worker looks at the clock for it.
+    pub expiry: Arc<Expiry>,
     /// Where it is noted which pictures are being computed.
     pub compute: ComputeLog,
     /// The jobs that were, when the last process died.
@@ -147,7 +144,7 @@ pub struct Worker {
     name: String,
     started_at: UnixMs,
     slots: Slots,
-    clock_watch: ClockWatch,
+    clock_seen_at: SeenAt,
     steps: TaskTracker,
     /// Raised when steps must end at once.
     kill: CancellationToken,
@@ -161,7 +158,7 @@ impl Worker {
             name: Uuid::new_v4().to_string(),
             started_at: parts.clock.now(),
             slots: Slots::of(settings.concurrency),
-            clock_watch: ClockWatch::new(settings.clock_hold, parts.clock.moment()),
+            clock_seen_at: SeenAt::default(),
             parts,
             settings,
             steps: TaskTracker::new(),

@@ -23,7 +23,7 @@ use self::limits::RequestLimits;
 use self::readiness::WorkerPulse;
 use super::answer::error::ApiError;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
-use crate::clock::{Clock, WallLead};
+use crate::clock::{Clock, Expiry};
 use crate::disk::Space;
 use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind, UnixMs};
@@ -46,8 +46,8 @@ pub struct ApiState {
     pub pool: Pool,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// How far the wall clock is trusted.
-    pub wall_lead: Arc<WallLead>,
+    /// What ends by the time of day, where the clock may leap.
+    pub expiry: Arc<Expiry>,
     /// Who may use `/api`.
     pub keys: ApiKeys,
     /// The engines that a job can be created for.
@@ -96,7 +96,7 @@ impl ApiState {
     /// What ends by this time of day is over. The same as the wall clock's time, but while that has
     /// leapt ahead.
     pub(super) fn ends_by(&self) -> UnixMs {
-        self.wall_lead.ends_by(self.clock.moment())
+        self.expiry.served_by(self.clock.moment())
     }
 }
 
