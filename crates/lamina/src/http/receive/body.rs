@@ -1,5 +1,5 @@
 //! A request's body, counted and timed while it comes in. It never holds more than one chunk, and
-//! it ends: by its size, by silence or by the whole time. Whoever keeps what came takes it from the
+//! it ends: by its size, by silence, by its pace or by the whole time. Whoever keeps what came takes it from the
 //! budget of all bodies (`body_budget`).
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::damage::is_damage;
+use super::pace::{LEAST_RATE, Pace};
 use crate::http::answer::error::ApiError;
 use crate::http::state::body_budget::BodyBudget;
 use crate::metrics::{Direction, OpenStream, RequestMetrics};
@@ -19,7 +20,7 @@ use crate::metrics::{Direction, OpenStream, RequestMetrics};
 pub(in crate::http) struct Meter {
     /// Most bytes.
     pub(in crate::http) bytes: u64,
-    /// Longest silence, where there is a bound beside the whole time.
+    /// Longest silence, where there is a bound beside the whole time; the least pace goes by it (`pace`).
     pub(in crate::http) idle: Option<Duration>,
     /// The whole time.
     pub(in crate::http) total: Duration,
@@ -57,6 +58,7 @@ pub(in crate::http) struct MeteredBody {
     chunks: BodyDataStream,
     meter: Meter,
     deadline: Instant,
+    pace: Option<Pace>,
     received: u64,
     /// Counts for as long as this is there.
     open: Option<OpenStream>,
@@ -73,6 +75,7 @@ impl MeteredBody {
             chunks: body.into_data_stream(),
             meter,
             deadline: Instant::now() + meter.total,
+            pace: meter.idle.map(|idle| Pace::new(idle, LEAST_RATE)),
             received: 0,
             open: None,
         })
@@ -86,8 +89,9 @@ impl MeteredBody {
 
     /// The next bytes, or `None` at the end.
     pub(in crate::http) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let idle = self.meter.idle.map(|idle| Instant::now() + idle);
-        let until = idle.map_or(self.deadline, |idle| idle.min(self.deadline));
+        let asked = Instant::now();
+        let patience = self.pace.map(|pace| asked + pace.left());
+        let until = patience.map_or(self.deadline, |end| end.min(self.deadline));
         let chunk = timeout_at(until, self.chunks.next())
             .await
             .map_err(|_| BodyError::TooSlow)?;
@@ -101,6 +105,9 @@ impl MeteredBody {
                 BodyError::Incomplete
             }
         })?;
+        if let Some(pace) = &mut self.pace {
+            pace.moved(asked.elapsed(), chunk.len());
+        }
         self.received += chunk.len() as u64;
         if self.received > self.meter.bytes {
             return Err(BodyError::TooLarge(self.meter.bytes));

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::http::receive::pace::LEAST_RATE;
+
 /// Bounds on what one request may send and on how many are worked on.
 #[derive(Clone, Debug)]
 pub struct RequestLimits {
@@ -15,7 +17,8 @@ pub struct RequestLimits {
     /// What an upload may hold beside the picture: boundaries, part headers, other fields.
     /// Default 64 KiB.
     pub multipart_overhead: u64,
-    /// Longest silence within an upload. Default 15 s.
+    /// Longest silence within an upload. Default 15 s; where little comes in between, the silences
+    /// together are as long at the most (`pace`).
     pub upload_idle: Duration,
     /// The whole time for an upload, so that one byte now and then does not last for ever.
     /// Default 10 minutes.
@@ -71,8 +74,11 @@ pub struct ConnectionLimits {
     /// From the first wait for a request to the end of its headers; also how long an idle
     /// connection is kept. Default 10 s.
     pub header_read: Duration,
-    /// Longest time a client may take none of an answer's bytes. Default 30 s.
+    /// Longest time a client may take none of an answer's bytes. Default 30 s; where it takes little in
+    /// between, those times together are as long at the most (`pace`).
     pub write_stall: Duration,
+    /// Fewest bytes a second that are taken of an answer in the long run. Default 500.
+    pub least_rate: u32,
     /// Read buffer of one connection and the largest header block. Default 64 KiB.
     pub buffer_bytes: usize,
     /// How often a silent HTTP/2 client is pinged, and how long it has to answer. Default 20 s.
@@ -90,6 +96,7 @@ impl Default for ConnectionLimits {
             connections: 4096,
             header_read: Duration::from_secs(10),
             write_stall: Duration::from_secs(30),
+            least_rate: LEAST_RATE,
             buffer_bytes: 64 << 10,
             ping: Duration::from_secs(20),
             linger: Duration::from_secs(2),

@@ -38,6 +38,16 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// A GET, its header fields without compression (RFC 7541, 6.2.2).
 fn get(path: &str) -> Vec<u8> {
+    ask(0x82, path)
+}
+
+/// A POST.
+fn post(path: &str) -> Vec<u8> {
+    ask(0x83, path)
+}
+
+/// A request by the indexed field of its method (RFC 7541, appendix A).
+fn ask(method: u8, path: &str) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     // Length in one octet is enough for 126 letters; a link is longer.
     let path = if path.len() < 127 {
@@ -57,7 +67,7 @@ fn get(path: &str) -> Vec<u8> {
         [&length, path.as_bytes()].concat()
     };
     [
-        &[0x82, 0x86, 0x04][..],
+        &[method, 0x86, 0x04][..],
         &path,
         &[0x01],
         &text("lamina.test"),
@@ -212,6 +222,84 @@ async fn an_answer_that_nobody_takes_is_reset_and_the_others_go_on() {
         }
     }
     drop(slow);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_which_too_little_is_taken_is_reset() {
+    let limits = ConnectionLimits {
+        write_stall: Duration::from_secs(2),
+        // So much that no client of this test keeps it, however quick.
+        least_rate: 1 << 30,
+        ..patient()
+    };
+    let app = TestServer::new();
+    let key = BlobKey::Source(app.row().await, MediaType::Png);
+    app.blobs
+        .put(&key, Bytes::from(vec![7; 16 << 20]))
+        .await
+        .unwrap();
+    let link = app.link(&key);
+    let server = Server::start(app, limits).await;
+    let mut slow = Client::begin(&server, &[(INITIAL_WINDOW_SIZE, 4 << 10)]).await;
+    slow.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &get(&link)))
+        .await;
+    let mut taken = 0;
+    loop {
+        let read = slow
+            .until(|read| [DATA, RST_STREAM].contains(&read.kind))
+            .await;
+        if read.kind == RST_STREAM {
+            break;
+        }
+        taken += read.payload.len();
+        assert!(taken < 16 << 20, "it was let go on to the end");
+        tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(50)).await;
+        let more = u32::try_from(read.payload.len()).unwrap().to_be_bytes();
+        for stream in [0, 1] {
+            slow.send(&frame(WINDOW_UPDATE, 0, stream, &more)).await;
+        }
+    }
+    drop(slow);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_of_a_byte_now_and_then_ends_here_too() {
+    let app = TestServer::with(|state| {
+        state.limits.upload_idle = Duration::from_secs(2);
+        state.limits.upload_total = Duration::from_secs(3600);
+    });
+    let server = Server::start(app, patient()).await;
+    let mut client = Client::begin(&server, &[]).await;
+    client
+        .send(&frame(HEADERS, END_HEADERS, 1, &post("/api/upload")))
+        .await;
+    let mut sent = 0;
+    let answer = loop {
+        client.send(&frame(DATA, 0, 1, b"x")).await;
+        sent += 1;
+        assert!(sent < 3_000, "it was let go on");
+        let soon = tokio::time::Instant::now() + Duration::from_millis(20);
+        // A frame that has begun to come is read to its end.
+        let come = tokio::time::timeout_at(soon, client.0.readable()).await;
+        if come.is_ok() {
+            let read = client.next().await.expect("the server closed");
+            if read.kind == HEADERS {
+                break read;
+            }
+        }
+    };
+    // `:status: 408` is no indexed field, so it stands in the block as it is, or in Huffman's code.
+    let literal = [b"408".as_slice(), &[0x68, 0x0f, 0x7f]];
+    assert!(
+        literal
+            .iter()
+            .any(|status| answer.payload.windows(3).any(|bytes| bytes == *status)),
+        "{:x?}",
+        answer.payload
+    );
+    drop(client);
     server.stop().await;
 }
 

@@ -207,6 +207,40 @@ async fn a_body_that_drips_ends_with_its_whole_time() {
 }
 
 #[tokio::test]
+async fn an_upload_of_a_byte_now_and_then_ends_as_one_that_fell_silent() {
+    let app = TestServer::with(|state| {
+        // Longer than each silence on any machine that runs this, and shorter than all of them.
+        state.limits.upload_idle = Duration::from_secs(2);
+        state.limits.upload_total = Duration::from_secs(3600);
+    });
+    let server = Server::start(app, quick()).await;
+    let socket = server.connect().await;
+    let (mut reading, mut writing) = socket.into_split();
+    let drip = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        writing
+            .write_all(upload_head(100_000).as_bytes())
+            .await
+            .unwrap();
+        let mut sent = 0;
+        while sent < 3_000 && writing.write_all(b"x").await.is_ok() {
+            sent += 1;
+            pace.tick().await;
+        }
+        sent
+    };
+    let read = async {
+        let mut received = Vec::new();
+        let _ = reading.read_to_end(&mut received).await;
+        String::from_utf8_lossy(&received).into_owned()
+    };
+    let (sent, answer) = tokio::join!(drip, read);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(sent < 3_000);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_mid_body_leaves_nothing_behind() {
     let app = TestServer::with(|state| {
         state.limits.memory_bytes = 16;

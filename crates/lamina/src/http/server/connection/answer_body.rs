@@ -2,9 +2,8 @@
 //! noted since when the client has not taken what there was. It changes no byte.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Error;
 use axum::body::{Body, HttpBody};
@@ -13,39 +12,54 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
 use super::activity::Busy;
+use crate::http::receive::pace::Pace;
 
-/// Whether it is the client that an answer waits for.
-#[derive(Debug, Default)]
-pub(super) struct Taking {
-    /// Since when the client could have taken something and did not.
-    waits_since: Mutex<Option<Instant>>,
+/// Whether it is the client that an answer waits for, and for how long yet.
+#[derive(Debug)]
+pub(super) struct Taking(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    pace: Pace,
+    /// Since when the client could have taken so many bytes and did not.
+    waits: Option<(Instant, usize)>,
 }
 
 impl Taking {
-    /// Waits until the client has taken nothing for `limit`.
-    pub(super) async fn stalled(&self, limit: Duration) {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self(Mutex::new(State { pace, waits: None }))
+    }
+
+    /// Waits until the client has taken too little for too long.
+    pub(super) async fn stalled(&self) {
         loop {
-            let since = *self.lock();
+            let (left, since) = {
+                let state = self.lock();
+                (state.pace.left(), state.waits.map(|(since, _)| since))
+            };
             match since {
-                Some(since) if since.elapsed() >= limit => return,
-                Some(since) => sleep_until(since + limit).await,
-                None => sleep_until(Instant::now() + limit).await,
+                Some(since) if since.elapsed() >= left => return,
+                Some(since) => sleep_until(since + left).await,
+                // A wait that begins meanwhile is looked at then; that is late enough for it.
+                None => sleep_until(Instant::now() + left).await,
             }
         }
     }
 
-    fn offered(&self) {
-        *self.lock() = Some(Instant::now());
+    fn offered(&self, bytes: usize) {
+        self.lock().waits = Some((Instant::now(), bytes));
     }
 
+    /// Whoever asks for more has taken what there was.
     fn asked(&self) {
-        *self.lock() = None;
+        let mut state = self.lock();
+        if let Some((since, bytes)) = state.waits.take() {
+            state.pace.moved(since.elapsed(), bytes);
+        }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.waits_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,7 +73,7 @@ pub(super) struct AnswerBody {
 impl AnswerBody {
     pub(super) fn new(inner: Body, busy: Busy, taking: Option<Arc<Taking>>) -> Self {
         if let Some(taking) = &taking {
-            taking.offered();
+            taking.offered(0);
         }
         Self {
             inner,
@@ -77,12 +91,12 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
         if let Some(taking) = &self.taking {
-            match &frame {
-                Poll::Ready(Some(Ok(_))) => taking.offered(),
-                Poll::Ready(_) | Poll::Pending => taking.asked(),
-            }
+            taking.asked();
+        }
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        if let (Some(taking), Poll::Ready(Some(Ok(frame)))) = (&self.taking, &frame) {
+            taking.offered(frame.data_ref().map_or(0, Bytes::len));
         }
         frame
     }

@@ -2,7 +2,7 @@
 //! stay idle; the stream's ends answers that nobody takes.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -11,10 +11,9 @@ use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{Io, Served, answer};
+use super::{Io, PacedStream, Served, answer};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::problem::{PROBLEM_JSON, Problem};
 use crate::http::state::limits::ConnectionLimits;
@@ -44,7 +43,7 @@ pub(super) async fn run(
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Some(ended),
             () = &mut stopping, if !told => {
                 told = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
             () = &mut leaving, if !told => {
                 if activity.idle_since().is_some() {
@@ -52,7 +51,7 @@ pub(super) async fn run(
                 }
                 // What began since is finished, and nothing after it.
                 told = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
         }
     };
@@ -80,7 +79,7 @@ pub(super) async fn run(
 /// Closes our half and takes what the client still sends off the wire for a moment. Closing with
 /// unread bytes would reset the connection, and the client would never see the answer that says
 /// why its upload was refused.
-async fn linger(mut stream: Pin<Box<TimeoutStream<TcpStream>>>, limits: &ConnectionLimits) {
+async fn linger(mut stream: PacedStream<TcpStream>, limits: &ConnectionLimits) {
     if stream.shutdown().await.is_err() {
         return;
     }

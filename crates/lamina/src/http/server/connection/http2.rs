@@ -1,6 +1,6 @@
 //! HTTP/2 without TLS on one connection, with the ends that HTTP/1 has: one without a request is
 //! closed as soon as an idle one of HTTP/1, although the client answers pings; an answer of which the
-//! client takes nothing is reset, although others go on; and no connection lasts for ever.
+//! client takes nothing, or too little, is reset, although others go on; and no connection lasts for ever.
 //!
 //! Floods are bounded by `h2`: resets (`max_pending_accept_reset_streams` and
 //! `max_local_error_reset_streams`), and CONTINUATION frames by the size of a header block.
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer_body::Taking;
 use super::{Io, Served, answer};
+use crate::http::receive::pace::Pace;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
 
@@ -59,7 +60,7 @@ pub(super) async fn run(
         }
     });
     let mut builder = http2::Builder::new(Streams {
-        stall: limits.write_stall,
+        pace: Pace::new(limits.write_stall, limits.least_rate),
     });
     builder
         .timer(TokioTimer::new())
@@ -103,21 +104,21 @@ tokio::task_local! {
     static TAKING: Arc<Taking>;
 }
 
-/// Runs each stream in a task of its own, and ends the stream when its client takes nothing of the
+/// Runs each stream in a task of its own, and ends the stream when its client takes too little of the
 /// answer: dropped, it is reset.
 #[derive(Clone, Copy, Debug)]
 struct Streams {
-    stall: Duration,
+    pace: Pace,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let (taking, stall) = (Arc::new(Taking::default()), self.stall);
+        let taking = Arc::new(Taking::new(self.pace));
         tokio::spawn(TAKING.scope(Arc::clone(&taking), async move {
             tokio::select! {
                 biased;
                 () = stream => {}
-                () = taking.stalled(stall) => tracing::debug!("a client took nothing of an answer, which is reset"),
+                () = taking.stalled() => tracing::debug!("a client took too little of an answer, which is reset"),
             }
         }));
     }

@@ -6,6 +6,7 @@ mod activity;
 mod answer_body;
 mod http1;
 mod http2;
+mod paced;
 mod places;
 mod request_body;
 
@@ -24,15 +25,16 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use self::activity::Activity;
 use self::answer_body::{AnswerBody, Taking};
+use self::paced::PacedStream;
 use self::places::Use;
 use self::request_body::RequestBody;
 use crate::http::answer::error::ApiError;
+use crate::http::receive::pace::Pace;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
 
@@ -45,7 +47,7 @@ const RESERVE_WAIT: Duration = Duration::from_secs(2);
 /// The routes that a place in reserve is for.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-type Io = TokioIo<Pin<Box<TimeoutStream<TcpStream>>>>;
+type Io = TokioIo<PacedStream<TcpStream>>;
 
 enum Protocol {
     Http1,
@@ -74,9 +76,8 @@ pub(in crate::http) async fn run(
         () = stop.cancelled() => return,
     };
     let Ok(Some(protocol)) = first else { return };
-    let mut stream = TimeoutStream::new(socket);
-    stream.set_write_timeout(Some(limits.write_stall));
-    let io = TokioIo::new(Box::pin(stream));
+    let pace = Pace::new(limits.write_stall, limits.least_rate);
+    let io = TokioIo::new(PacedStream::new(socket, pace));
     let served = Served {
         router,
         activity: Arc::clone(&place.activity),
