@@ -12,6 +12,8 @@ pub struct OwnerLimits {
     pub max_jobs: Option<u32>,
     /// Spending in a UTC day, in millionths of a US dollar; 0 allows what is free alone.
     pub daily_microusd: Option<u64>,
+    /// Bytes that are kept at once, promised ones too; 0 keeps nothing.
+    pub storage_bytes: Option<u64>,
 }
 
 impl OwnerLimits {
@@ -22,6 +24,7 @@ impl OwnerLimits {
             rate: self.rate.or(before.rate),
             max_jobs: self.max_jobs.or(before.max_jobs),
             daily_microusd: self.daily_microusd.or(before.daily_microusd),
+            storage_bytes: self.storage_bytes.or(before.storage_bytes),
         }
     }
 

@@ -256,8 +256,7 @@ impl Restore {
             .submission_open(
                 &job.lease,
                 &nonce,
-                self.price_microusd,
-                false,
+                crate::store::Call::at(self.price_microusd),
                 no_cap,
                 now.into(),
             )

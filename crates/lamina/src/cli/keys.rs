@@ -65,6 +65,9 @@ struct Limits {
     /// Spending in a UTC day, in US dollars
     #[arg(long, value_name = "USD", value_parser = dollars)]
     daily_usd: Option<Box<RawValue>>,
+    /// Bytes kept at once, promised ones too
+    #[arg(long, value_name = "BYTES")]
+    storage_bytes: Option<u64>,
 }
 
 /// Refused before anything is opened or made.
@@ -91,6 +94,7 @@ struct Body<'a> {
     rate: Option<String>,
     max_jobs: Option<u32>,
     daily_usd: Option<&'a RawValue>,
+    storage_bytes: Option<u64>,
 }
 
 impl Limits {
@@ -101,6 +105,7 @@ impl Limits {
             rate: self.rate.map(|rate| rate.to_string()),
             max_jobs: self.concurrent,
             daily_usd: self.daily_usd.as_deref(),
+            storage_bytes: self.storage_bytes,
         };
         serde_json::to_string(&body).map_err(|error| error.to_string())
     }
@@ -195,8 +200,8 @@ fn listed(list: &Value) {
 
 fn owners(owners: &Value) {
     table::of(
-        &["NAME", "RATE", "JOBS", "USD A DAY"],
-        &["name", "rate", "max_jobs", "daily_usd"],
+        &["NAME", "RATE", "JOBS", "USD A DAY", "BYTES KEPT"],
+        &["name", "rate", "max_jobs", "daily_usd", "storage_bytes"],
         owners,
     );
 }

@@ -178,7 +178,7 @@ impl Engine for Local {
         })
     }
 
-    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
+    async fn check(&self, request: &RequestId, _place: Option<&str>) -> Result<Check, EngineError> {
         let mut runs = self.shared.lock();
         runs.forget_old(Instant::now());
         let Some(run) = runs.by_request.get(request) else {

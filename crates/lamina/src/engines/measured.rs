@@ -57,9 +57,13 @@ impl Engine for Measured {
         answer
     }
 
-    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
+    fn place(&self) -> Option<String> {
+        self.engine.place()
+    }
+
+    async fn check(&self, request: &RequestId, place: Option<&str>) -> Result<Check, EngineError> {
         let (since, span) = (Instant::now(), trace::child("engine check"));
-        let answer = span.run(self.engine.check(request)).await;
+        let answer = span.run(self.engine.check(request, place)).await;
         let failed = answer.as_ref().err().map(|error| error.code);
         self.called(EngineCall::Check, since, failed, &span);
         let run_failed = match &answer {
@@ -75,18 +79,21 @@ impl Engine for Measured {
         answer
     }
 
-    fn lists(&self) -> bool {
-        self.engine.lists()
+    fn lists(&self, place: Option<&str>) -> bool {
+        self.engine.lists(place)
     }
 
     async fn history(
         &self,
         job: JobId,
         nonce: &Nonce,
+        place: Option<&str>,
         since: UnixMs,
     ) -> Result<History, EngineError> {
         let (begun, span) = (Instant::now(), trace::child("engine history"));
-        let answer = span.run(self.engine.history(job, nonce, since)).await;
+        let answer = span
+            .run(self.engine.history(job, nonce, place, since))
+            .await;
         let failed = answer.as_ref().err().map(|error| error.code);
         self.called(EngineCall::History, begun, failed, &span);
         answer

@@ -168,11 +168,17 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
     /// future leaves the fate of the submission unknown.
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError>;
 
-    /// Where a request stands. An error says that it could not be asked.
-    async fn check(&self, request: &RequestId) -> Result<Check, EngineError>;
+    /// Where calls go now, by names that may be written down and no secret: an engine whose settings
+    /// decide that (a model, an account) is asked for an earlier call by where that one went.
+    fn place(&self) -> Option<String> {
+        None
+    }
 
-    /// Whether [`Engine::history`] may know something.
-    fn lists(&self) -> bool {
+    /// Where a request stands that was handed over at `place`. An error says that it could not be asked.
+    async fn check(&self, request: &RequestId, place: Option<&str>) -> Result<Check, EngineError>;
+
+    /// Whether [`Engine::history`] may know something of what was handed over at `place`.
+    fn lists(&self, _place: Option<&str>) -> bool {
         false
     }
 
@@ -182,6 +188,7 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
         &self,
         _job: JobId,
         _nonce: &Nonce,
+        _place: Option<&str>,
         _since: UnixMs,
     ) -> Result<History, EngineError> {
         Ok(History::default())

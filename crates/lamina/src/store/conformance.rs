@@ -73,8 +73,8 @@ use crate::jobs::{
     Params, Phase, RequestId, Shares, Stage, UnixMs, UploadId,
 };
 
-const T0: UnixMs = UnixMs(1_000_000);
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const T0: UnixMs = UnixMs(1_000_000);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const SOURCE_INFO: SourceInfo = SourceInfo {
     media_type: MediaType::Png,
@@ -83,15 +83,15 @@ const SOURCE_INFO: SourceInfo = SourceInfo {
     bytes: 99,
 };
 
-fn at(secs: u64) -> UnixMs {
+pub(super) fn at(secs: u64) -> UnixMs {
     T0.plus(Duration::from_secs(secs))
 }
 
-fn owner(name: &str) -> OwnerId {
+pub(super) fn owner(name: &str) -> OwnerId {
     OwnerId::named(name)
 }
 
-fn new_job(created_at: UnixMs) -> NewJob {
+pub(super) fn new_job(created_at: UnixMs) -> NewJob {
     NewJob {
         id: JobId::new(created_at),
         owner: owner("a"),
@@ -126,7 +126,7 @@ async fn create(store: &dyn Store, created_at: UnixMs) -> JobId {
     id
 }
 
-async fn claim(store: &dyn Store, phase: Phase, now: UnixMs) -> Option<Claimed> {
+pub(super) async fn claim(store: &dyn Store, phase: Phase, now: UnixMs) -> Option<Claimed> {
     claim_as(store, "w", phase, now).await
 }
 
@@ -140,16 +140,16 @@ async fn claim_as(store: &dyn Store, worker: &str, phase: Phase, now: UnixMs) ->
 }
 
 /// Jobs of a phase whose source is stored.
-fn wants(phase: Phase, limit: u32) -> Vec<Want> {
+pub(super) fn wants(phase: Phase, limit: u32) -> Vec<Want> {
     let stage = Stage::of(phase, true).unwrap();
     vec![Want::any(stage, limit)]
 }
 
-fn moment(secs: u64) -> Moment {
+pub(super) fn moment(secs: u64) -> Moment {
     at(secs).into()
 }
 
-fn change(phase: Phase, run_at: UnixMs) -> Change {
+pub(super) fn change(phase: Phase, run_at: UnixMs) -> Change {
     Change {
         phase,
         run_at,
@@ -160,7 +160,7 @@ fn change(phase: Phase, run_at: UnixMs) -> Change {
 }
 
 /// Claims a new job and brings it to wait, leaving the lease.
-async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
+pub(super) async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
     let id = create(store, now).await;
     let job = claim(store, Phase::Prepare, now).await.unwrap();
     let keep = store
@@ -180,8 +180,7 @@ async fn accepted(store: &dyn Store, now: UnixMs) -> (JobId, Nonce) {
             .submission_open(
                 &job.lease,
                 &nonce,
-                50_000,
-                false,
+                crate::store::Call::at(50_000),
                 SpendCaps::default(),
                 now.into()
             )

@@ -26,11 +26,11 @@ pub use error::StoreError;
 pub use kept::KeptBytes;
 pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use records::{
-    Abandoned, Arrival, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended, FencedWrite,
-    Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES, Lease, Ledger,
-    LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats, QuotaExceeded,
-    SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource, Submission, SubmissionState,
-    UploadRecord, WaitCounts, Want,
+    Abandoned, Arrival, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
+    FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
+    Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats,
+    QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource, Submission,
+    SubmissionState, UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 
@@ -142,8 +142,7 @@ pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
         &self,
         lease: &Lease,
         nonce: &Nonce,
-        price_microusd: u64,
-        repeatable: bool,
+        call: Call,
         caps: SpendCaps,
         moment: Moment,
     ) -> Result<Opening, StoreError>;

@@ -5,6 +5,7 @@
 
 mod failure;
 mod output;
+mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +168,12 @@ impl Fal {
         .map(Some)
     }
 
+    /// The model that a call went to; that of the settings where it was not written down.
+    fn model_at(&self, place: Option<&str>) -> ModelId {
+        let written = place.and_then(place::model);
+        written.unwrap_or_else(|| self.settings.model.clone())
+    }
+
     /// fal could not download a link of ours: this service was down or out of reach for a moment,
     /// which says nothing about the picture. Such a run is not billed.
     fn run_error(&self, error: &fal_queue::Error) -> EngineError {
@@ -181,12 +188,14 @@ impl Fal {
     /// `failed` is whether the status named an error. Only then, or in the model's own words, is an
     /// answer that is no success taken for the run's end; any other is a failure to read the result,
     /// which is there and paid for, and may be read a moment later.
-    async fn result(&self, request: &RequestId, failed: bool) -> Result<Check, EngineError> {
-        match self
-            .client
-            .result::<model::Output>(&self.settings.model, &request.0)
-            .await
-        {
+    async fn result(
+        &self,
+        model: &ModelId,
+        request: &RequestId,
+        failed: bool,
+    ) -> Result<Check, EngineError> {
+        let answer = self.client.result::<model::Output>(model, &request.0);
+        match answer.await {
             Ok(answer) if output::blanked(&answer.value) => {
                 let text = "fal's safety checker flagged every layer";
                 let refused = EngineError::permanent(FailureCode::ContentRefused, text);
@@ -303,12 +312,13 @@ impl Engine for Fal {
         }
     }
 
-    async fn check(&self, request: &RequestId) -> Result<Check, EngineError> {
-        match self
-            .client
-            .status(&self.settings.model, &request.0, true)
-            .await
-        {
+    fn place(&self) -> Option<String> {
+        Some(place::written(&self.settings.model, self.client.config()))
+    }
+
+    async fn check(&self, request: &RequestId, place: Option<&str>) -> Result<Check, EngineError> {
+        let model = self.model_at(place);
+        match self.client.status(&model, &request.0, true).await {
             Ok(Status::InQueue { position }) => Ok(Check::Queued {
                 position: position.and_then(|position| u32::try_from(position).ok()),
             }),
@@ -323,24 +333,25 @@ impl Engine for Fal {
                 error, error_type, ..
             }) => {
                 let failed = error.is_some() || error_type.is_some();
-                self.result(request, failed).await
+                self.result(&model, request, failed).await
             }
             Err(error) if error.class() == Class::NotFound => Ok(Check::Lost),
             Err(error) => Err(engine_error(&error)),
         }
     }
 
-    fn lists(&self) -> bool {
-        true
+    fn lists(&self, place: Option<&str>) -> bool {
+        place.is_none_or(|place| place::is_of(place, self.client.config()))
     }
 
     async fn history(
         &self,
         job: JobId,
         nonce: &Nonce,
+        place: Option<&str>,
         since: UnixMs,
     ) -> Result<History, EngineError> {
-        let found = self.client.history(&self.settings.model, since.0).await;
+        let found = self.client.history(&self.model_at(place), since.0).await;
         let found = found.map_err(|error| engine_error(&error))?;
         // Times are fal's; what the two clocks differ by is taken out.
         let ahead = found.server_ms.map_or(0, |ms| ms - self.clock.wall().0);

@@ -3,7 +3,7 @@
 
 use axum::extract::Request;
 use axum::http::HeaderName;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RANGE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -13,11 +13,12 @@ use crate::http::extract::tus_headers::{
     UPLOAD_METADATA, UPLOAD_OFFSET,
 };
 
-static SINGLE: [HeaderName; 12] = [
+pub(in crate::http) static SINGLE: [HeaderName; 13] = [
     AUTHORIZATION,
     HOST,
     ORIGIN,
     CONTENT_TYPE,
+    RANGE,
     HeaderName::from_static("idempotency-key"),
     METHOD_OVERRIDE,
     TUS_RESUMABLE,

@@ -42,7 +42,13 @@ async fn open_submission(server: &TestServer) -> (JobId, Nonce) {
     let now = server.clock.now();
     let opened = server
         .store
-        .submission_open(&lease, &nonce, 0, false, SpendCaps::default(), now.into())
+        .submission_open(
+            &lease,
+            &nonce,
+            crate::store::Call::at(0),
+            SpendCaps::default(),
+            now.into(),
+        )
         .await
         .unwrap();
     assert_eq!(opened, Opening::Opened);

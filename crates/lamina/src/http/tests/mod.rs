@@ -16,6 +16,7 @@ mod observe;
 mod openapi;
 mod own_links;
 mod quotas;
+mod single;
 mod slashes;
 mod tickets;
 mod tus;
@@ -199,7 +200,13 @@ impl TestServer {
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
-            .submission_open(&lease, &nonce, PRICE, false, caps, now.into())
+            .submission_open(
+                &lease,
+                &nonce,
+                crate::store::Call::at(PRICE),
+                caps,
+                now.into(),
+            )
             .await;
         assert_eq!(opening.unwrap(), Opening::Opened);
         (lease, nonce)
@@ -244,8 +251,7 @@ impl TestServer {
             .submission_open(
                 &lease,
                 &nonce,
-                0,
-                false,
+                crate::store::Call::at(0),
                 SpendCaps::default(),
                 self.clock.now().into(),
             )

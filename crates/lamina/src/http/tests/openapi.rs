@@ -53,6 +53,36 @@ fn the_seed_is_described_as_it_is_read() {
 }
 
 #[test]
+fn whatever_is_counted_or_stored_says_that_it_may_be_too_much() {
+    let doc: Value = serde_json::to_value(parts().1).unwrap();
+    let paths = doc["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().iter();
+        methods.map(move |(method, operation)| (path, method, &operation["responses"]))
+    });
+    let (mut counted, mut stored) = (0, 0);
+    for (path, method, answers) in operations {
+        let name = format!("{method} {path}");
+        // An operator's requests are not counted, nor are links and what strangers send.
+        if path.starts_with("/api/") && !path.starts_with("/api/admin") {
+            counted += 1;
+            assert!(answers["429"].is_object(), "{name}");
+        }
+        if let Some(full) = answers["507"]["description"].as_str() {
+            stored += 1;
+            for code in [
+                "storage_full",
+                "storage_quota_exceeded",
+                "storage_limit_reached",
+            ] {
+                assert!(full.contains(code), "{name}: {full}");
+            }
+        }
+    }
+    assert!(counted >= 12 && stored == 6, "{counted} {stored}");
+}
+
+#[test]
 fn every_reference_in_the_description_leads_somewhere() {
     fn walk(value: &Value, seen: &mut Vec<String>) {
         match value {

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::access::StorageCaps;
-use crate::store::{KeptBytes as _, KeptKind, LAYERS_BYTES};
+use crate::access::{OwnerLimits, StorageCaps};
+use crate::store::{KeptBytes as _, KeptKind, LAYERS_BYTES, OwnerStore as _};
 
 fn bounded(caps: StorageCaps) -> TestServer {
     let server = TestServer::new();
@@ -240,4 +240,40 @@ async fn all_owners_together_have_a_bound_and_each_its_own() {
         .map(|(owner, bytes)| (owner.as_str(), *bytes))
         .collect();
     assert_eq!(owners, [("a", 60), ("b", 40)]);
+}
+
+#[tokio::test]
+async fn what_was_set_for_an_owner_goes_before_what_holds_for_all() {
+    let server =
+        TestServer::with(|state| state.keys = ApiKeys::new([("a", "a-key"), ("b", "b-key")]));
+    server.store.bound_storage(of_owner(50));
+    let ticket = |key: &'static str, bytes: u64| {
+        let body = format!(r#"{{"bytes":{bytes}}}"#);
+        server.with_key(key, "POST", "/api/uploads", body)
+    };
+    let set = async |bytes: Option<u64>| {
+        let limits = OwnerLimits {
+            storage_bytes: bytes,
+            ..OwnerLimits::default()
+        };
+        let owner = OwnerId::named("a");
+        server.store.owner_limit(&owner, limits).await.unwrap();
+    };
+    set(Some(80)).await;
+    assert_eq!(ticket("a-key", 80).await.status, 201);
+    refused(&ticket("a-key", 1).await, OWNER);
+    refused(&ticket("b-key", 51).await, OWNER);
+    // Nothing is kept for whoever may keep nothing, and what is kept stays.
+    set(Some(0)).await;
+    refused(&ticket("a-key", 1).await, OWNER);
+    assert_eq!(server.kept_in_all().await, 80);
+    set(None).await;
+    refused(&ticket("a-key", 1).await, OWNER);
+    // Without a bound for all there is his all the same.
+    server.store.bound_storage(StorageCaps::default());
+    assert_eq!(ticket("a-key", 1).await.status, 201);
+    set(Some(81)).await;
+    refused(&ticket("a-key", 1).await, OWNER);
+    let upload = server.with_key("a-key", "POST", "/api/jobs", base64_body(&png(4, 4)));
+    refused(&upload.await, OWNER);
 }

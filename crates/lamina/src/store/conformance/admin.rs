@@ -55,7 +55,13 @@ pub(in crate::store) async fn a_retry_that_may_pay_again_hands_over_anew_and_for
     let applied = store.job_apply(&job.lease, submit, StepOutput::None, true, at(3).into());
     assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
     let (lost, caps) = (Nonce::random(), SpendCaps::default());
-    let opening = store.submission_open(&job.lease, &lost, 50_000, false, caps, at(3).into());
+    let opening = store.submission_open(
+        &job.lease,
+        &lost,
+        crate::store::Call::at(50_000),
+        caps,
+        at(3).into(),
+    );
     assert_eq!(opening.await.unwrap(), Opening::Opened);
     fail(&*store, &job.lease, at(4)).await;
     assert_eq!(

@@ -225,8 +225,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let opened = store.submission_open(
         &job.lease,
         &nonce,
-        1,
-        false,
+        crate::store::Call::at(1),
         SpendCaps::default(),
         moment(2),
     );
@@ -260,8 +259,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let opened = store.submission_open(
         &job.lease,
         &nonce,
-        1,
-        false,
+        crate::store::Call::at(1),
         SpendCaps::default(),
         moment(5),
     );

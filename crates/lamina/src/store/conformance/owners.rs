@@ -50,6 +50,7 @@ pub(in crate::store) async fn limits_are_the_owners_and_stay_with_its_next_key(
         rate: Some("20/s burst 40".parse().unwrap()),
         max_jobs: Some(7),
         daily_microusd: None,
+        storage_bytes: Some(1 << 40),
     };
     store
         .key_create(key("a", "1", at(1)), limits)
@@ -63,6 +64,7 @@ pub(in crate::store) async fn limits_are_the_owners_and_stay_with_its_next_key(
     let more = OwnerLimits {
         daily_microusd: Some(0),
         max_jobs: Some(9),
+        storage_bytes: Some(0),
         ..OwnerLimits::default()
     };
     store.key_create(key("a", "3", at(2)), more).await.unwrap();
@@ -142,7 +144,13 @@ pub(in crate::store) async fn what_may_have_been_taken_is_spent(store: Arc<dyn S
     let open = async |lease: &Lease, price, now: UnixMs| {
         let nonce = Nonce::random();
         let opening = store
-            .submission_open(lease, &nonce, price, false, caps, now.into())
+            .submission_open(
+                lease,
+                &nonce,
+                crate::store::Call::at(price),
+                caps,
+                now.into(),
+            )
             .await;
         (opening.unwrap(), nonce)
     };
@@ -204,7 +212,13 @@ pub(in crate::store) async fn no_number_of_workers_spends_more_than_the_caps_all
         tokio::spawn(async move {
             let nonce = Nonce::random();
             let opening = store
-                .submission_open(&lease, &nonce, 50_000, false, caps, T0.into())
+                .submission_open(
+                    &lease,
+                    &nonce,
+                    crate::store::Call::at(50_000),
+                    caps,
+                    T0.into(),
+                )
                 .await;
             (name, opening.unwrap())
         })

@@ -96,8 +96,7 @@ pub(in crate::store) async fn a_late_answer_from_a_lost_worker_changes_nothing(
             .submission_open(
                 &lost.lease,
                 &Nonce::random(),
-                0,
-                false,
+                crate::store::Call::at(0),
                 SpendCaps::default(),
                 at(61).into()
             )

@@ -106,8 +106,7 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
             .submission_open(
                 &job.lease,
                 &nonce,
-                50_000,
-                false,
+                crate::store::Call::at(50_000),
                 SpendCaps::default(),
                 T0.into()
             )
@@ -164,8 +163,7 @@ pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc
             .submission_open(
                 &job.lease,
                 &nonce,
-                0,
-                false,
+                crate::store::Call::at(0),
                 SpendCaps::default(),
                 T0.into()
             )
@@ -211,8 +209,7 @@ pub(in crate::store) async fn the_ledger_follows_every_submission_through_its_st
         .submission_open(
             &job.lease,
             &lost,
-            50_000,
-            false,
+            crate::store::Call::at(50_000),
             SpendCaps::default(),
             at(2).into(),
         )
@@ -259,8 +256,7 @@ async fn calling(store: &dyn Store, now: UnixMs) -> (Claimed, Nonce) {
         .submission_open(
             &job.lease,
             &nonce,
-            50_000,
-            false,
+            crate::store::Call::at(50_000),
             SpendCaps::default(),
             now.into(),
         )

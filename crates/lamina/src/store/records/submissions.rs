@@ -40,6 +40,29 @@ impl SubmissionState {
     }
 }
 
+/// What a call to an engine is recorded with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What it costs, in millionths of a US dollar.
+    pub price_microusd: u64,
+    /// Whether it may simply be made again.
+    pub repeatable: bool,
+    /// Where it goes, as the engine names it: only there it can be asked for.
+    pub place: Option<String>,
+}
+
+impl Call {
+    /// A call at this price to an engine that has one place only.
+    #[must_use]
+    pub fn at(price_microusd: u64) -> Self {
+        Self {
+            price_microusd,
+            repeatable: false,
+            place: None,
+        }
+    }
+}
+
 /// One call to an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
@@ -58,6 +81,8 @@ pub struct Submission {
     /// The request that the last list pointed to, or an empty id where it showed that there is none;
     /// `None` where it showed neither.
     pub found: Option<RequestId>,
+    /// Where the call went, as the engine names it; `None` where that was not written down.
+    pub place: Option<String>,
 }
 
 /// A submission that nobody will close any more.

@@ -152,7 +152,7 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
     };
     let mut statement = connection.prepare_cached(
         "select state, request_id, price_microusd, opened_at, closed_at from submissions
-         where job_id = ?1 order by opened_at, rowid",
+         where job_id = ?1 order by rowid",
     )?;
     detail.submissions = statement
         .query_map([text(id)], submission)?
@@ -221,7 +221,7 @@ fn payment_unknown(connection: &Connection, id: JobId) -> rusqlite::Result<bool>
         .prepare_cached(
             "select exists (select 1 from submissions where job_id = ?1 and state in ('open', 'unknown') and repeatable = 0)
                 and coalesce((select state from submissions where job_id = ?1
-                              order by opened_at desc, rowid desc limit 1), '') <> 'accepted'",
+                              order by rowid desc limit 1), '') <> 'accepted'",
         )?
         .query_row([text(id)], |row| row.get(0))
 }

@@ -77,7 +77,7 @@ pub(super) fn cancellable(
     let mut statement = connection.prepare_cached(
         "select jobs.id, jobs.engine, s.request_id from jobs
          join submissions s on s.nonce = (select nonce from submissions where job_id = jobs.id
-             and state = 'accepted' order by opened_at desc limit 1)
+             and state = 'accepted' order by rowid desc limit 1)
          where gone_at is not null and cancelled_at is null
              and jobs.id not in (select value from json_each(?2))
          order by gone_at limit ?1",

@@ -29,10 +29,19 @@ pub(super) fn room(
     let total: u64 = connection
         .prepare_cached("select coalesce(sum(bytes), 0) from kept_total")?
         .query_row([], |row| row.get(0))?;
+    let own: Option<u64> = connection
+        .prepare_cached("select storage_bytes from owners where name = ?1")?
+        .query_row([owner.as_str()], |row| row.get(0))
+        .optional()?
+        .flatten();
     let incoming = (kind == KeptKind::Incoming).then_some(incoming);
     let bounds = [
         (StorageBound::Total, Some(total), caps.total_bytes),
-        (StorageBound::Owner, Some(of_owner), caps.owner_bytes),
+        (
+            StorageBound::Owner,
+            Some(of_owner),
+            own.or(caps.owner_bytes),
+        ),
         (StorageBound::Incoming, incoming, caps.incoming_bytes),
     ];
     for (bound, kept, limit) in bounds {
@@ -112,9 +121,6 @@ impl KeptBytes for SqliteStore {
 
     async fn storage_room(&self, owner: &OwnerId, bytes: u64) -> Result<(), StoreError> {
         let (owner, caps) = (owner.clone(), self.storage_caps());
-        if caps == StorageCaps::default() {
-            return Ok(());
-        }
         let found = self.read(move |db| room(db, &owner, KeptKind::Source, bytes, caps));
         Ok(found.await??)
     }

@@ -55,7 +55,9 @@ pub(super) fn revoke(
 
 pub(super) fn owners(connection: &Connection) -> rusqlite::Result<Vec<(OwnerId, OwnerLimits)>> {
     connection
-        .prepare_cached("select name, rate, max_jobs, daily_microusd from owners order by name")?
+        .prepare_cached(
+            "select name, rate, max_jobs, daily_microusd, storage_bytes from owners order by name",
+        )?
         .query_map([], |row| {
             let name = OwnerId::named(row.get_ref("name")?.as_str()?);
             Ok((name, limits(row)?))
@@ -70,21 +72,23 @@ pub(super) fn limit(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "insert into owners (name, rate, max_jobs, daily_microusd) values (?1, ?2, ?3, ?4)
-             on conflict do update set rate = ?2, max_jobs = ?3, daily_microusd = ?4",
+            "insert into owners (name, rate, max_jobs, daily_microusd, storage_bytes) values (?1, ?2, ?3, ?4, ?5)
+             on conflict do update set rate = ?2, max_jobs = ?3, daily_microusd = ?4, storage_bytes = ?5",
         )?
         .execute(params![
             owner.as_str(),
             limits.rate.map(|rate| rate.to_string()),
             limits.max_jobs,
             limits.daily_microusd,
+            limits.storage_bytes,
         ])?;
     Ok(())
 }
 
 fn limits_of(connection: &Connection, owner: &OwnerId) -> rusqlite::Result<OwnerLimits> {
-    let mut statement = connection
-        .prepare_cached("select rate, max_jobs, daily_microusd from owners where name = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "select rate, max_jobs, daily_microusd, storage_bytes from owners where name = ?1",
+    )?;
     let mut found = statement.query_map([owner.as_str()], limits)?;
     Ok(found.next().transpose()?.unwrap_or_default())
 }
@@ -99,6 +103,7 @@ fn limits(row: &Row<'_>) -> rusqlite::Result<OwnerLimits> {
         rate: rate.transpose()?,
         max_jobs: row.get("max_jobs")?,
         daily_microusd: row.get("daily_microusd")?,
+        storage_bytes: row.get("storage_bytes")?,
     })
 }
 

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0008_deployment.sql"),
     include_str!("../../../migrations/0009_words.sql"),
     include_str!("../../../migrations/0010_engine_facts.sql"),
+    include_str!("../../../migrations/0011_places.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

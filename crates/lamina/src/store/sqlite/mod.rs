@@ -21,12 +21,15 @@ mod queue;
 mod readers;
 #[cfg(test)]
 mod released;
+mod remains;
 mod replace;
 mod reserve;
 mod rows;
 mod snapshot;
 mod spending;
 mod stats;
+#[cfg(test)]
+mod steps;
 mod store;
 mod submissions;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::rows::text;
 use crate::access::{SpendCaps, UtcDay};
 use crate::jobs::{Moment, Nonce, OwnerId, UnixMs};
-use crate::store::{Lease, Opening, OwnerUsage};
+use crate::store::{Call, Lease, Opening, OwnerUsage};
 
 /// Opens a submission, if its lease holds and both caps leave room for its price. Whoever runs this
 /// holds the only transaction that writes, so nothing comes between the sum and the insert.
@@ -14,19 +14,18 @@ pub(super) fn open(
     connection: &Connection,
     lease: &Lease,
     nonce: &Nonce,
-    price_microusd: u64,
-    repeatable: bool,
+    call: &Call,
     caps: SpendCaps,
     moment: Moment,
 ) -> rusqlite::Result<Opening> {
     let opened = connection
         .prepare_cached(
-            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, repeatable, opened_at, waits_since)
-             select :nonce, j.id, j.owner, j.engine, 'open', :price, :repeatable, :wall, :now
+            "insert into submissions (nonce, job_id, owner, engine, state, price_microusd, repeatable, opened_at, waits_since, place)
+             select :nonce, j.id, j.owner, j.engine, 'open', :price, :repeatable, :wall, :now, :place
              from jobs j left join owners o on o.name = j.owner
              where j.id = :job and j.lease_token = :token and j.lease_owner is not null
                and (:price = 0
-                    or (:price + (select coalesce(sum(microusd), 0) from spending where day = :day)
+                    or (:price + (select coalesce(sum(microusd), 0) from spending_days where day = :day)
                             <= :total_cap
                         and :price + (select coalesce(sum(microusd), 0) from spending
                                       where day = :day and owner = j.owner)
@@ -34,8 +33,9 @@ pub(super) fn open(
         )?
         .execute(named_params! {
             ":nonce": nonce.as_str(),
-            ":price": whole(price_microusd),
-            ":repeatable": repeatable,
+            ":price": whole(call.price_microusd),
+            ":place": call.place,
+            ":repeatable": call.repeatable,
             ":now": moment.now.0,
             ":wall": moment.wall.0,
             ":job": text(lease.job),
@@ -88,7 +88,7 @@ pub(super) fn usage(
         "select (select count(*) from jobs
                  where owner = ?1 and phase in ('prepare', 'submit', 'wait', 'collect')),
                 (select coalesce(sum(microusd), 0) from spending where day = ?2 and owner = ?1),
-                (select coalesce(sum(microusd), 0) from spending where day = ?2)",
+                (select coalesce(sum(microusd), 0) from spending_days where day = ?2)",
     )?;
     statement.query_row(params![owner.as_str(), day.0], |row| {
         Ok(OwnerUsage {

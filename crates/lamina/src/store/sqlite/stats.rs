@@ -63,7 +63,7 @@ fn of_phase(connection: &Connection, phase: Phase, now: UnixMs) -> rusqlite::Res
 
 pub(super) fn ledger(connection: &Connection, now: UnixMs) -> rusqlite::Result<Ledger> {
     let today_microusd = connection
-        .prepare_cached("select coalesce(sum(microusd), 0) from spending where day = ?1")?
+        .prepare_cached("select coalesce(sum(microusd), 0) from spending_days where day = ?1")?
         .query_row([UtcDay::of(now).0], |row| row.get(0))?;
     let mut statement =
         connection.prepare_cached("select engine, state, submissions, microusd from account")?;

@@ -17,10 +17,10 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Abandoned, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment, DeploymentStore,
-    Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease,
-    Ledger, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput, Store, StoreError,
-    SubmissionState, UploadRecord, WaitCounts, Want,
+    Abandoned, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
+    DeploymentStore, Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _,
+    KeptInput, Lease, Ledger, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput,
+    Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -178,16 +178,13 @@ impl Store for SqliteStore {
         &self,
         lease: &Lease,
         nonce: &Nonce,
-        price_microusd: u64,
-        repeatable: bool,
+        call: Call,
         caps: SpendCaps,
         moment: Moment,
     ) -> Result<Opening, StoreError> {
         let (lease, nonce) = (lease.clone(), nonce.clone());
-        self.write(move |db| {
-            spending::open(db, &lease, &nonce, price_microusd, repeatable, caps, moment)
-        })
-        .await
+        self.write(move |db| spending::open(db, &lease, &nonce, &call, caps, moment))
+            .await
     }
 
     async fn submission_affordable(
@@ -461,6 +458,8 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        // What stays is overwritten by the next process; a stop is held up by nothing.
+        let _ = self.journal_empty().await;
         if let Some(writer) = self.let_go() {
             // One that panicked has told so.
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
@@ -488,7 +487,7 @@ impl DeploymentStore for SqliteStore {
         if !self.forgotten.swap(false, Ordering::AcqRel) {
             return Ok(true);
         }
-        let emptied = threads.writer.empty_journal().await;
+        let emptied = self.empty_journal_and_remains().await;
         if !matches!(emptied, Ok(true)) {
             self.forgotten.store(true, Ordering::Release);
         }

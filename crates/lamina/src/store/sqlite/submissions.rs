@@ -156,15 +156,16 @@ pub(super) fn abandon(
         .collect()
 }
 
-/// The newest submission of a job, and how many the engine took.
+/// The newest submission of a job, and how many the engine took. The newest by its row: by the machine's
+/// clock, which may have been set back between two, the older could seem to be the newer.
 pub(super) fn latest(
     connection: &Connection,
     job: JobId,
 ) -> rusqlite::Result<(Option<Submission>, u32)> {
     let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, coalesce(waits_since, opened_at) as waits_since, opened_at, asked, found, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
-             where job_id = ?1 order by opened_at desc, rowid desc limit 1",
+            "select nonce, state, request_id, coalesce(waits_since, opened_at) as waits_since, opened_at, asked, found, place, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
+             where job_id = ?1 order by rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {
             let submission = Submission {
@@ -179,6 +180,7 @@ pub(super) fn latest(
                 called_at: UnixMs(row.get("opened_at")?),
                 asked: row.get("asked")?,
                 found: row.get::<_, Option<String>>("found")?.map(RequestId),
+                place: row.get("place")?,
             };
             Ok((submission, row.get("count")?))
         })

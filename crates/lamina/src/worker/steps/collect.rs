@@ -116,7 +116,7 @@ async fn ask_again(
     let Some((nonce, request)) = wait::accepted(job) else {
         return Ok(Err(Report::give_up(FailureCode::Internal)));
     };
-    let check = match engine.check(request).await {
+    let check = match engine.check(request, wait::place(job)).await {
         Ok(check) => check,
         Err(error) => {
             return Ok(Err(wait::not_asked(worker, job, &error)));

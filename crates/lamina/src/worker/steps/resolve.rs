@@ -60,10 +60,12 @@ pub(in crate::worker) async fn run(
         submission.opened_at
     };
     let deadline = heard_since.plus(worker.settings.unknown_grace);
-    if (facts.calls_back || engine.lists()) && now < deadline {
+    // Another account's list shows nothing of it, and would seem to prove that it was never taken.
+    let lists = engine.lists(submission.place.as_deref());
+    if (facts.calls_back || lists) && now < deadline {
         return Err(Report::snooze(deadline).into());
     }
-    if engine.lists() && submission.asked < MOST_ASKS {
+    if lists && submission.asked < MOST_ASKS {
         let verdict = ask(worker, job, engine, submission).await?;
         match verdict {
             Verdict::Taken(request) => {
@@ -124,7 +126,10 @@ async fn ask(
     let (store, nonce) = (&worker.parts.store, &submission.nonce);
     let from = submission.called_at.minus(SLACK);
     let until = submission.called_at.plus(CALL + SLACK);
-    let verdict = match engine.history(job.lease.job, nonce, from).await {
+    let verdict = match engine
+        .history(job.lease.job, nonce, submission.place.as_deref(), from)
+        .await
+    {
         Ok(history) => {
             let listed: Vec<RequestId> = history
                 .requests

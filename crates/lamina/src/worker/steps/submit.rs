@@ -10,8 +10,8 @@ use super::resolve::{self, Resolved};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
 use crate::store::{
-    Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource, Submission,
-    SubmissionState,
+    Call, Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource,
+    Submission, SubmissionState,
 };
 use crate::worker::{Worker, failpoints};
 
@@ -55,8 +55,11 @@ pub(in crate::worker) async fn run(
         .submission_open(
             &job.lease,
             &order.nonce,
-            facts.price_microusd,
-            facts.repeatable,
+            Call {
+                price_microusd: facts.price_microusd,
+                repeatable: facts.repeatable,
+                place: engine.place(),
+            },
             worker.settings.spend,
             moment,
         )
@@ -168,9 +171,9 @@ async fn call(
             Ok(Report::of(engine_failed(&failed.error, now, pause)))
         }
         // The row stays open; the next run of this step resolves it.
-        Delivery::Unknown if facts.calls_back || engine.lists() => Ok(Report::snooze(
-            opened_at.plus(worker.settings.unknown_grace),
-        )),
+        Delivery::Unknown if facts.calls_back || engine.lists(engine.place().as_deref()) => Ok(
+            Report::snooze(opened_at.plus(worker.settings.unknown_grace)),
+        ),
         Delivery::Unknown => Ok(Report::snooze(opened_at)),
     }
 }

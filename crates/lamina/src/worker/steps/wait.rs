@@ -18,10 +18,15 @@ pub(in crate::worker) async fn run(
     let Some((nonce, request)) = accepted(job) else {
         return Ok(Report::give_up(FailureCode::Internal));
     };
-    match engine.check(request).await {
+    match engine.check(request, place(job)).await {
         Ok(check) => handle_check(worker, job, engine, nonce, check).await,
         Err(error) => Ok(not_asked(worker, job, &error)),
     }
+}
+
+/// Where the newest submission went, as far as that was written down.
+pub(in crate::worker) fn place(job: &Claimed) -> Option<&str> {
+    job.submission.as_ref()?.place.as_deref()
 }
 
 /// The request that the engine has, as the store knows it.

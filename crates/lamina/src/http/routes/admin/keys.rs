@@ -17,6 +17,9 @@ use crate::http::extract::path::Segments;
 use crate::jobs::{Fields, OwnerId, ParseError, UnixMs, sentence};
 use crate::store::KeyRecord;
 
+/// Beyond every disk, and a number that JSON has exactly in every language.
+const MOST_BYTES: u64 = 1 << 53;
+
 /// The body of `POST /api/admin/keys`.
 #[derive(serde::Deserialize, utoipa::ToSchema)]
 #[expect(dead_code, reason = "a description; the body is read field by field")]
@@ -36,6 +39,9 @@ pub(in crate::http) struct CreateKey {
     /// Spending in a UTC day, in US dollars; 0 allows engines that cost nothing.
     #[schema(minimum = 0)]
     daily_usd: Option<f64>,
+    /// Bytes kept at once, promised ones too; 0 keeps nothing.
+    #[schema(minimum = 0)]
+    storage_bytes: Option<u64>,
 }
 
 /// An owner's limits; null is the service's default.
@@ -50,6 +56,9 @@ pub(in crate::http) struct Limits {
     /// Spending in a UTC day, in US dollars.
     #[schema(required = true, minimum = 0)]
     daily_usd: Option<f64>,
+    /// Bytes kept at once, promised ones too.
+    #[schema(required = true, minimum = 0)]
+    storage_bytes: Option<u64>,
 }
 
 /// A key that was made.
@@ -234,7 +243,7 @@ pub(super) async fn set_limits(
         fields.wrong("name", format!("Expected {OWNER_NAME}."));
     }
     let limits = limits_of(&mut fields);
-    finish(fields, "rate, max_jobs and daily_usd")?;
+    finish(fields, "rate, max_jobs, daily_usd and storage_bytes")?;
     // Told above already.
     let owner = owner.ok_or(ApiError::RouteNotFound)?;
     state.store.owner_limit(&owner, limits).await?;
@@ -260,7 +269,10 @@ impl KeyWish {
         }
         let admin = fields.take("admin", "true or false").unwrap_or(false);
         let limits = limits_of(&mut fields);
-        finish(fields, "name, admin, rate, max_jobs and daily_usd")?;
+        finish(
+            fields,
+            "name, admin, rate, max_jobs, daily_usd and storage_bytes",
+        )?;
         Ok(Self {
             // Without a name there was an error.
             owner: owner.unwrap_or_else(OwnerId::anonymous),
@@ -294,6 +306,7 @@ fn limits_of(fields: &mut Fields<'_>) -> OwnerLimits {
         rate,
         max_jobs: fields.take_whole_in("max_jobs", 1, u32::MAX),
         daily_microusd,
+        storage_bytes: fields.take_whole_in("storage_bytes", 0, MOST_BYTES),
     }
 }
 
@@ -314,6 +327,7 @@ fn owner_view(owner: &OwnerId, limits: OwnerLimits) -> OwnerView {
             rate: limits.rate.map(|rate| rate.to_string()),
             max_jobs: limits.max_jobs,
             daily_usd: limits.daily_microusd.map(usd),
+            storage_bytes: limits.storage_bytes,
         },
     }
 }

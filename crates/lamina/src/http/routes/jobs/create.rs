@@ -56,7 +56,7 @@ use crate::trace;
         (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn create_job(

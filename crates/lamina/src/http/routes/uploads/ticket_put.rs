@@ -48,7 +48,7 @@ use crate::store::{Arrival, Incoming};
         (status = 415, description = "`content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`image_empty`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
     ),
     security(())
 )]

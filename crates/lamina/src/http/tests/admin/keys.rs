@@ -46,7 +46,7 @@ async fn a_new_key_of_a_name_sees_the_jobs_of_the_old_one() {
 async fn no_list_and_no_log_line_holds_a_key() {
     let server = operated();
     let (key, id) = server
-        .new_key(r#"{"name":"web","rate":"20/s burst 40","max_jobs":3,"daily_usd":0.25}"#)
+        .new_key(r#"{"name":"web","rate":"20/s burst 40","max_jobs":3,"daily_usd":0.25,"storage_bytes":5e6}"#)
         .await;
     let list = server.admin("GET", "/api/admin/keys", "").await;
     let text = String::from_utf8(list.body.to_vec()).unwrap();
@@ -73,7 +73,8 @@ async fn no_list_and_no_log_line_holds_a_key() {
           "daily_usd": 0.25,
           "max_jobs": 3,
           "name": "web",
-          "rate": "20/s burst 40"
+          "rate": "20/s burst 40",
+          "storage_bytes": 5000000
         }
       ]
     }
@@ -163,8 +164,7 @@ async fn a_page_of_another_origin_gets_nowhere_with_the_operators_key() {
 #[tokio::test]
 async fn every_wrong_field_of_a_key_is_named() {
     let server = operated();
-    let body =
-        r#"{"name":" web","admin":"yes","rate":"fast","max_jobs":0,"daily_usd":1e-7,"colour":1}"#;
+    let body = r#"{"name":" web","admin":"yes","rate":"fast","max_jobs":0,"daily_usd":1e-7,"storage_bytes":-1,"colour":1}"#;
     let answer = server.admin("POST", "/api/admin/keys", body).await;
     assert_eq!(answer.code(), (422, "invalid_fields".into()));
     let errors = answer.json()["errors"].as_array().unwrap().clone();
@@ -184,7 +184,8 @@ async fn every_wrong_field_of_a_key_is_named() {
     /rate Expected a rate such as 20/s, 600/m or 20/s burst 40.
     /daily_usd Expected a number of US dollars from 0 to 1000000, with at most six decimals.
     /max_jobs Expected a whole number from 1 to 4294967295, got 0.
-    /colour Unknown field; known are name, admin, rate, max_jobs and daily_usd.
+    /storage_bytes Expected a whole number from 0 to 9007199254740992, got -1.
+    /colour Unknown field; known are name, admin, rate, max_jobs, daily_usd and storage_bytes.
     "#);
     let missing = server.admin("POST", "/api/admin/keys", "{}").await;
     assert_eq!(missing.code(), (422, "invalid_fields".into()));

@@ -30,6 +30,7 @@ use crate::store::{Arrival, Incoming};
     responses(
         (status = 204, description = "Without a body"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn options() -> StatusCode {
@@ -53,6 +54,7 @@ pub(in crate::http) async fn options() -> StatusCode {
         (status = 201, description = "`Location` is the upload; its last part is the `upload_id`. `Upload-Expires` says when it goes, `Upload-Offset` how much of a first part was taken"),
         (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
@@ -61,7 +63,7 @@ pub(in crate::http) async fn options() -> StatusCode {
         (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn create(

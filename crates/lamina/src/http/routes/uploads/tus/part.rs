@@ -49,6 +49,7 @@ use crate::store::Incoming;
         (status = 204, description = "It is on disk; `Upload-Offset` is where the next part begins"),
         (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`upload_missing`; also once a job has used it", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`; what came is kept", body = Problem, content_type = "application/problem+json"),
@@ -58,7 +59,7 @@ use crate::store::Incoming;
         (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "`upload_checksum_mismatch`; the part was discarded", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::http) async fn patch(
@@ -115,6 +116,7 @@ pub(in crate::http) async fn patch(
     responses(
         (status = 204, description = "As the method answers"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 405, description = "`method_not_allowed`: no override, or of another method", body = Problem, content_type = "application/problem+json"),
     )
 )]

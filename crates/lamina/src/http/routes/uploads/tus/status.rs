@@ -35,6 +35,7 @@ use crate::store::{Arrival, Incoming};
     responses(
         (status = 200, description = "`Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata`, `Upload-Expires`"),
         (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
         (status = 404, description = "`upload_missing`; also once a job has used it"),
         (status = 412, description = "`tus_version_unsupported`"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
@@ -75,6 +76,7 @@ pub(in crate::http) async fn offset(
     responses(
         (status = 204, description = "It is gone"),
         (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`upload_missing`; also once a job has used it", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
