@@ -70,6 +70,44 @@ async fn ended(base: &str, ids: impl Iterator<Item = &String>) -> Vec<String> {
     failed
 }
 
+/// Whose a folder's storage says that it is.
+fn marked(folder: &TempDir) -> Option<String> {
+    let mark = std::fs::read(folder.path().join("blobs/deployment.json")).ok()?;
+    let mark: Value = serde_json::from_slice(&mark).unwrap();
+    Some(mark["deployment"].as_str().unwrap().to_owned())
+}
+
+/// What a folder's database is called.
+fn deployment(folder: &TempDir) -> String {
+    let database = rusqlite::Connection::open(folder.path().join("lamina.db")).unwrap();
+    database
+        .query_row("select id from deployment", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_beside_pictures_that_it_does_not_know_claims_nothing() {
+    let emulator = emulator_with(EmulatorConfig::default()).await;
+    let (original, crowded) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let given = options(&original, &emulator);
+    Process::start(&pairs(&given)).await.terminate().await;
+    let file = original.path().join("file.lamina");
+    let path = file.to_str().unwrap();
+    let (status, said) = Process::run(&["backup", path], &pairs(&given)).await;
+    assert!(status.success(), "{said}");
+    let strange = crowded
+        .path()
+        .join("blobs/jobs/01999999-9999-7999-8999-999999999999");
+    std::fs::create_dir_all(&strange).unwrap();
+    std::fs::write(strange.join("source.png"), "another's").unwrap();
+    let given = options(&crowded, &emulator);
+    let (status, said) = Process::run(&["restore", path], &pairs(&given)).await;
+    assert!(status.success(), "{said}");
+    assert!(said.contains("lamina blobs adopt"), "{said}");
+    assert_eq!(marked(&crowded), None);
+    emulator.stop().await;
+}
+
 /// How often fal was given the same job.
 fn handed_over(emulator: &Emulator) -> BTreeMap<u64, usize> {
     let mut times = BTreeMap::new();
@@ -190,6 +228,8 @@ async fn links_outlive_a_restore_and_nothing_is_replaced_unasked() {
     let given = options(&elsewhere, &emulator);
     let (code, said) = run(&["restore", path], &given).await;
     assert_eq!(code, Some(0), "{said}");
+    // Whose the storage is, it says before anything is started over it.
+    assert_eq!(marked(&elsewhere), Some(deployment(&elsewhere)));
     let process = Process::start(&pairs(&given)).await;
     let url = format!("{}{link}", process.base);
     assert_eq!(Client::new().get(url).send().await.unwrap().status(), 200);

@@ -23,10 +23,10 @@ const START: UnixMs = UnixMs(1_795_356_717_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A real disk of some megabytes.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn mount(size: &str) -> Option<Self> {
+    pub(crate) fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -36,7 +36,7 @@ impl SmallDisk {
         mounted.then(|| Self(folder))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -49,7 +49,7 @@ impl SmallDisk {
     }
 
     /// Takes all that is left, as another program would.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let ballast = self.path().join("ballast");
         let mut file = std::fs::File::create(&ballast).unwrap();
         while std::io::Write::write(&mut file, &[7; 4096]).is_ok_and(|written| written > 0) {}

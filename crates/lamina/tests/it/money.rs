@@ -374,3 +374,67 @@ async fn no_engine_decides_how_many_layers_are_fetched() {
     app.stop().await;
     emulator.stop().await;
 }
+
+/// A job whose call was taken, whose answer was lost, and whose process then stopped.
+async fn lost_and_stopped(emulator: &Emulator) -> (tempfile::TempDir, String) {
+    let setup = Setup::new(Way::FalPolling).with("SUBMIT_UNKNOWN_GRACE", "1h");
+    let app = TestApp::start_with(setup, Some(emulator)).await;
+    emulator.script(Fault::DropAfterEnqueue);
+    let id = app.create(&small()).await;
+    until("the lost call", || async {
+        (submissions(&app) == "open" && app.store.job_counts().await.unwrap().leased == 0)
+            .then_some(())
+    })
+    .await;
+    (app.stop().await, id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_call_is_looked_for_at_the_model_that_it_went_to() {
+    let emulator = emulator_with(EmulatorConfig {
+        apps: vec![fal_emulator::MODEL.to_owned(), "fal-ai/another".to_owned()],
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let (folder, id) = lost_and_stopped(&emulator).await;
+    let setup = Setup::new(Way::FalPolling).with("FAL_MODEL", "fal-ai/another");
+    let app = TestApp::start_in(folder, setup, Some(&emulator)).await;
+    // The row sleeps as long as the last process wanted.
+    Connection::open(app.folder.path().join("lamina.db"))
+        .unwrap()
+        .execute_batch("update jobs set run_at = 0; update submissions set waits_since = 0")
+        .unwrap();
+    app.store.signal().due.notify_one();
+    let job = app.finished(&id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(submissions(&app), "accepted");
+    assert_eq!(emulator.submissions_count(), 1);
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_accounts_list_proves_nothing_of_a_lost_call() {
+    const OTHERS: &str = "another-account:and-its-secret";
+    let emulator = emulator_with(EmulatorConfig {
+        keys: vec![fal_emulator::DEFAULT_KEY.to_owned(), OTHERS.to_owned()],
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let (folder, id) = lost_and_stopped(&emulator).await;
+    let setup = Setup::new(Way::FalPolling).with("FAL_API_KEY", OTHERS);
+    let app = TestApp::start_in(folder, setup, Some(&emulator)).await;
+    // That account has runs of its own, which came later.
+    assert_eq!(app.split(json!({})).await["status"], "completed");
+    Connection::open(app.folder.path().join("lamina.db"))
+        .unwrap()
+        .execute_batch("update jobs set run_at = 0 where phase = 'submit'; update submissions set waits_since = 0")
+        .unwrap();
+    app.store.signal().due.notify_one();
+    let job = app.finished(&id).await;
+    assert_eq!(job["error_code"], "submission_unknown", "{job}");
+    assert_eq!(emulator.counters().history_reads, 0);
+    assert_eq!(emulator.submissions_count(), 2);
+    app.stop().await;
+    emulator.stop().await;
+}

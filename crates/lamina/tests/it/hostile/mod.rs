@@ -1,6 +1,7 @@
 //! Everything a stranger may send, over real sockets to the real binary: each is refused with its
 //! documented code, nothing of it is kept, and meanwhile the service stays small and answers.
 
+mod generated;
 mod pictures;
 mod requests;
 mod server;
