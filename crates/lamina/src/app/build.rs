@@ -215,7 +215,10 @@ impl<'a> Base<'a> {
         Signals {
             pulse: watch::Sender::new(None),
             ownership: watch::Sender::new(Ownership::Unknown),
-            expiry: Arc::new(Expiry::new(self.config.clock_step_hold, self.clock.moment())),
+            expiry: Arc::new(Expiry::new(
+                self.config.clock_step_hold,
+                self.clock.moment(),
+            )),
         }
     }
 

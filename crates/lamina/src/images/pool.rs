@@ -35,11 +35,12 @@ pub struct PoolSize {
 }
 
 impl Default for PoolSize {
-    /// One thread a core, room for two of the largest pictures, and 64 waiting.
+    /// One thread a core, room for one of the largest pictures beside ordinary ones, and 64 waiting. Two of
+    /// the largest would hold 400 MB of pixels alone, and a whole service may have 450.
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
-            megapixels: 100,
+            megapixels: 90,
             queue: 64,
         }
     }

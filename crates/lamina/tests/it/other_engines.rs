@@ -62,7 +62,7 @@ impl Engine for Other {
         })
     }
 
-    async fn check(&self, _: &RequestId) -> Result<Check, EngineError> {
+    async fn check(&self, _: &RequestId, _place: Option<&str>) -> Result<Check, EngineError> {
         let source = picture(64, 48);
         let ground = RgbaImage::from_pixel(64, 48, Rgba([240, 240, 230, 255]));
         let mut above = RgbaImage::new(64, 48);

@@ -57,7 +57,7 @@ async fn a_fetched_picture_without_room_ends_its_job_and_is_not_kept() {
     assert_eq!(job["error_code"], "storage_quota_exceeded", "{job}");
     let kept = files(&app.folder.path().join("blobs/jobs"));
     assert!(kept.is_empty(), "{kept:?}");
-    assert_eq!(app.store.storage_standing(0).await.unwrap().total(), 0);
+    assert_eq!(app.store.storage_usage(0).await.unwrap().total(), 0);
     assert_eq!(emulator.submissions_count(), 0);
     app.stop().await;
     emulator.stop().await;
@@ -70,7 +70,7 @@ async fn a_job_whose_layers_would_have_no_room_is_not_paid_for() {
     // Room for the picture, and not for what would be made of it.
     let job = bounded_meanwhile(&app, 1 << 20).await;
     assert_eq!(job["error_code"], "storage_quota_exceeded", "{job}");
-    assert!(app.store.storage_standing(0).await.unwrap().total() > 0);
+    assert!(app.store.storage_usage(0).await.unwrap().total() > 0);
     assert_eq!(emulator.submissions_count(), 0);
     assert_eq!(emulator.uploads().len(), 0);
     app.stop().await;

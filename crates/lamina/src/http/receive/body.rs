@@ -10,9 +10,9 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::damage::is_damage;
-use super::pace::{LEAST_RATE, Pace};
 use crate::http::answer::error::ApiError;
 use crate::http::state::body_budget::BodyBudget;
+use crate::http::state::pace::{LEAST_RATE, Pace};
 use crate::metrics::{Direction, OpenStream, RequestMetrics};
 
 /// Bounds on one body.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::http::receive::pace::LEAST_RATE;
+use super::pace::LEAST_RATE;
 
 /// Bounds on what one request may send and on how many are worked on.
 #[derive(Clone, Debug)]

@@ -95,7 +95,11 @@ pub(in crate::store) async fn a_retry_makes_a_repeatable_call_again_without_aski
         let id = create(&*store, T0).await;
         let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
         let (lost, caps) = (Nonce::random(), SpendCaps::default());
-        let opening = store.submission_open(&job.lease, &lost, 0, repeatable, caps, T0.into());
+        let call = crate::store::Call {
+            repeatable,
+            ..crate::store::Call::at(0)
+        };
+        let opening = store.submission_open(&job.lease, &lost, call, caps, T0.into());
         assert_eq!(opening.await.unwrap(), Opening::Opened);
         fail(&*store, &job.lease, at(1)).await;
         // Neither the price nor the engine's name decides it.

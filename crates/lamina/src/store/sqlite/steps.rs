@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
+use super::file::prepare;
 use super::job_cache::JobCache;
-use super::{SqliteStore, claim, expiry, jobs, prepare, spending, stats, submissions};
+use super::{SqliteStore, claim, expiry, jobs, spending, stats, submissions};
 use crate::access::{SpendCaps, StorageCaps};
 use crate::jobs::{Layer, LayerLabels, MediaType, Nonce, Phase};
 use crate::store::conformance::{

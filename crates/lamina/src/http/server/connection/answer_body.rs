@@ -12,7 +12,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
 use super::activity::Busy;
-use crate::http::receive::pace::Pace;
+use crate::http::state::pace::Pace;
 
 /// Whether it is the client that an answer waits for, and for how long yet.
 #[derive(Debug)]

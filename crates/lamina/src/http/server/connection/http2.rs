@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer_body::Taking;
 use super::{Io, Served, answer};
-use crate::http::receive::pace::Pace;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
+use crate::http::state::pace::Pace;
 
 /// Requests at once on one connection. Clients that open more wait for one to end.
 const STREAMS: u32 = 64;

@@ -34,9 +34,9 @@ use self::paced::PacedStream;
 use self::places::Use;
 use self::request_body::RequestBody;
 use crate::http::answer::error::ApiError;
-use crate::http::receive::pace::Pace;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
+use crate::http::state::pace::Pace;
 
 pub(in crate::http) use self::places::{Place, Places};
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::http::receive::pace::Pace;
+use crate::http::state::pace::Pace;
 
 /// The socket.
 pub(super) struct PacedStream<S> {
