@@ -16,13 +16,16 @@ impl Finder<'_> {
         if share > 0.01 {
             return false;
         }
+        // A bar is all outline too, but fills its rectangle.
+        let bar = area * 10 >= blob.rect.area() * 9;
         let around = blob.outline().len() as f32;
         let ragged = around * around / (4.0 * std::f32::consts::PI * area as f32);
         let core = shape_edge::eroded(&shape_edge::eroded(&Blob::from_fn(
             blob.rect.grow(1, self.picture.w, self.picture.h),
             |x, y| blob.has(x, y),
         )));
-        ragged > if share < 0.003 { 5.0 } else { 9.0 } || core.area() * 8 < area
+        let ragged = !bar && ragged > if share < 0.003 { 5.0 } else { 9.0 };
+        ragged || core.area() * 8 < area
     }
 
     /// Whether hardly anything remains of a blob after two pixels are taken off.

@@ -23,6 +23,10 @@ const BLURRED: f32 = 0.6;
 const CARRIES: f32 = 0.15;
 const REACHES: f32 = 0.9;
 const FLAT: f32 = 0.8;
+/// Share of a frame that is one smooth region, the rest being its soft edges, and how many times its own
+/// area it encloses together with itself.
+const OF_ONE: f32 = 0.6;
+const HOLLOW: usize = 3;
 /// Share of the canvas from which a rough piece is photographed, and how many sides of the canvas a
 /// smaller one touches to be.
 const LARGE: f32 = 0.03;
@@ -48,7 +52,7 @@ impl Finder<'_> {
     /// blurred photo.
     fn is_rough(&self, blob: &Blob, area: usize) -> bool {
         let flat = self.flat.share(blob);
-        if flat < BLURRED && self.is_carried(blob, area) {
+        if flat < BLURRED && (self.is_carried(blob, area) || self.is_frame(blob, area)) {
             return false;
         }
         if !(ROUGH..BLURRED).contains(&flat) || self.calm >= ALL_PLAIN {
@@ -59,6 +63,13 @@ impl Finder<'_> {
             .values()
             .filter(|&&size| size * 25 >= area && size >= 16);
         (large.sum::<usize>() as f32) < SMOOTH * area as f32
+    }
+
+    /// Whether a piece is a line of one colour around something larger than itself: thin enough to be all
+    /// edge where flatness is looked at.
+    fn is_frame(&self, blob: &Blob, area: usize) -> bool {
+        let largest = self.sizes(blob).into_values().max().unwrap_or(0);
+        largest as f32 >= OF_ONE * area as f32 && blob.filled().area() >= HOLLOW * area
     }
 
     /// Whether one flat region is a good part of a piece and reaches to all its sides: a card with a photo

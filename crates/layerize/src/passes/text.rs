@@ -253,7 +253,7 @@ fn blocks(cuts: &mut Vec<Cut>) {
     let mut blocks: Vec<(Cut, Vec<Line>)> = Vec::new();
     for cut in cuts.drain(..) {
         let own = Line {
-            rect: cut.rect,
+            rect: letters(&cut),
             colour: mean_colour(&cut),
         };
         let (mut cut, mut lines) = (cut, vec![own]);
@@ -269,6 +269,15 @@ fn blocks(cuts: &mut Vec<Cut>) {
         blocks.push((cut, lines));
     }
     cuts.extend(blocks.into_iter().map(|(cut, _)| cut));
+}
+
+/// Where the letters of a cut are, without the room around them.
+fn letters(cut: &Cut) -> Rect {
+    bounds(&cut.alpha).map_or(cut.rect, |own| Rect {
+        x: cut.rect.x + own.x,
+        y: cut.rect.y + own.y,
+        ..own
+    })
 }
 
 /// The mean colour of what a cut covers.
