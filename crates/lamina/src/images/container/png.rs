@@ -96,13 +96,12 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
             }
             // What is longer than it can be has room for more than the picture.
             b"PLTE" if length > 768 => return Err(corrupt("its palette is too long")),
-            // Where the samples are no indexes, a palette is a hint for old screens.
-            b"PLTE" => {
-                if palette.is_none() && header.as_ref().is_some_and(Header::is_indexed) {
-                    palette = Some(length / 3);
-                    kept.push(at..end);
-                }
+            b"PLTE" if palette.is_none() && header.as_ref().is_some_and(Header::is_indexed) => {
+                palette = Some(length / 3);
+                kept.push(at..end);
             }
+            // Where the samples are no indexes, a palette is a hint for old screens.
+            b"PLTE" => {}
             b"tRNS" => {
                 let fits = header
                     .as_ref()

@@ -1,4 +1,4 @@
-//! Files made after public reports of what people send elsewhere, each with its right value. `docs/reports.md` lists the
+//! Files made after public reports of what people send elsewhere, each with its right value. `testdata/reports/REPORTS.md` lists the
 //! reports; the larger set is `conformance.rs`.
 
 use super::samples::*;

@@ -1,5 +1,5 @@
 //! What people send, run into and report of services like this one, tried on the real service with its
-//! default settings. `docs/reports.md` lists the reports; what only the edge or the fetcher decides is
+//! default settings. `testdata/reports/REPORTS.md` lists the reports; what only the edge or the fetcher decides is
 //! tested beside them.
 
 mod links;
@@ -15,7 +15,7 @@ use crate::support::files;
 #[test]
 fn every_test_that_the_table_of_reports_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let table = std::fs::read_to_string(root.join("../../docs/reports.md")).unwrap();
+    let table = std::fs::read_to_string(root.join("../../testdata/reports/REPORTS.md")).unwrap();
     let sources: String = ["src", "tests"]
         .iter()
         .flat_map(|folder| files(&root.join(folder)))
