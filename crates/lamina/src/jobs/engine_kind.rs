@@ -8,8 +8,10 @@ macro_rules! engine_kinds {
     ($($(#[$doc:meta])* $kind:ident = $word:literal,)+) => {
         /// An engine that a job can run on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        // utoipa reads no word that a macro passes on, so JSON's words follow the variants' names.
+        #[serde(rename_all = "snake_case")]
         pub enum EngineKind {
-            $($(#[$doc])* #[serde(rename = $word)] $kind,)+
+            $($(#[$doc])* $kind,)+
         }
 
         impl EngineKind {
@@ -50,4 +52,17 @@ pub enum EngineChoice {
     Auto,
     /// This one.
     Only(EngineKind),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_one_word_in_json_and_in_the_store() {
+        for kind in EngineKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(EngineKind::parse(kind.as_str()), Some(kind));
+        }
+    }
 }
