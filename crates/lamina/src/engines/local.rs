@@ -196,7 +196,7 @@ impl Engine for Local {
         })
     }
 
-    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
+    async fn cancel(&self, request: &RequestId, _place: Option<&str>) -> Result<(), EngineError> {
         self.release(request);
         Ok(())
     }

@@ -99,9 +99,9 @@ impl Engine for Measured {
         answer
     }
 
-    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
+    async fn cancel(&self, request: &RequestId, place: Option<&str>) -> Result<(), EngineError> {
         let (since, span) = (Instant::now(), trace::child("engine cancel"));
-        let answer = span.run(self.engine.cancel(request)).await;
+        let answer = span.run(self.engine.cancel(request, place)).await;
         let failed = answer.as_ref().err().map(|error| error.code);
         self.called(EngineCall::Cancel, since, failed, &span);
         answer

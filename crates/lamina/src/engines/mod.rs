@@ -194,8 +194,9 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
         Ok(History::default())
     }
 
-    /// Asks the engine to stop. A request that is done or unknown is no error.
-    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError>;
+    /// Asks the engine to stop what was handed over at `place`. A request that is done or unknown is no
+    /// error.
+    async fn cancel(&self, request: &RequestId, place: Option<&str>) -> Result<(), EngineError>;
 
     /// Asks the engine to delete what it keeps of a request: its input, output and files. What the
     /// engine cannot delete, or not for this operator, is no error; it goes by its own lifetime.

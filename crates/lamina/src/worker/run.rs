@@ -283,12 +283,15 @@ impl Worker {
         if !gone {
             return;
         }
-        if let (Some(StepOutput::Accepted { request, .. }), Some(engine)) =
+        if let (Some(StepOutput::Accepted { nonce, request, .. }), Some(engine)) =
             (output, self.parts.engines.get(job.engine))
         {
+            // A call from before may have been found; else it went where calls go now.
+            let earlier = job.submission.as_ref().filter(|one| one.nonce == *nonce);
+            let place = earlier.map_or_else(|| engine.place(), |one| one.place.clone());
             // Maintenance was told of the run with the same write, and repeats this if it fails.
             self.parts.store.signal().erase.notify_one();
-            if let Err(error) = engine.cancel(request).await {
+            if let Err(error) = engine.cancel(request, place.as_deref()).await {
                 tracing::warn!(job = %id, %error, "a request of a job that is gone could not be cancelled");
             }
             // A short run may be done already; then there are copies to delete.

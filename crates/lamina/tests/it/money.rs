@@ -414,6 +414,36 @@ async fn a_lost_call_is_looked_for_at_the_model_that_it_went_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_is_cancelled_at_the_model_that_it_went_to() {
+    let emulator = emulator_with(EmulatorConfig {
+        apps: vec![fal_emulator::MODEL.to_owned(), "fal-ai/another".to_owned()],
+        // It runs as long as the test.
+        latency: Duration::from_secs(600),
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let app = started(&emulator).await;
+    let id = app.create(&small()).await;
+    let submitted = emulator.wait_for_submissions(1).await;
+    until("the accepted call", || async {
+        (submissions(&app) == "accepted").then_some(())
+    })
+    .await;
+    let setup = Setup::new(Way::FalPolling).with("FAL_MODEL", "fal-ai/another");
+    let app = TestApp::start_in(app.stop().await, setup, Some(&emulator)).await;
+    let url = format!("{}/api/jobs/{id}", app.base);
+    let deleted = app.client.delete(url).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+    until("the run to be cancelled", || async {
+        let cancelled = emulator.cancelled();
+        cancelled.contains(&submitted[0].request_id).then_some(())
+    })
+    .await;
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_accounts_list_proves_nothing_of_a_lost_call() {
     const OTHERS: &str = "another-account:and-its-secret";
     let emulator = emulator_with(EmulatorConfig {

@@ -75,7 +75,7 @@ impl Engine for Other {
         Ok(Check::Ready(layers.collect()))
     }
 
-    async fn cancel(&self, _: &RequestId) -> Result<(), EngineError> {
+    async fn cancel(&self, _: &RequestId, _place: Option<&str>) -> Result<(), EngineError> {
         Ok(())
     }
 

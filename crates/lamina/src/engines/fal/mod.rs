@@ -367,8 +367,8 @@ impl Engine for Fal {
         })
     }
 
-    async fn cancel(&self, request: &RequestId) -> Result<(), EngineError> {
-        let asked = self.client.cancel(&self.settings.model, &request.0).await;
+    async fn cancel(&self, request: &RequestId, place: Option<&str>) -> Result<(), EngineError> {
+        let asked = self.client.cancel(&self.model_at(place), &request.0).await;
         asked.map(|_| ()).map_err(|error| engine_error(&error))
     }
 

@@ -109,6 +109,7 @@ pub(in crate::store) async fn a_deleted_job_takes_the_lease_and_is_erased_then_f
         id,
         engine: EngineKind::Fal,
         request: RequestId("r1".into()),
+        place: None,
     };
     assert_eq!(store.job_cancellable(10, &[]).await.unwrap(), [run]);
     assert_eq!(store.job_cancellable(10, &[id]).await.unwrap(), []);

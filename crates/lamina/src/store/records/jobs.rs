@@ -166,4 +166,6 @@ pub struct Cancellable {
     pub engine: EngineKind,
     /// The engine's name for the run.
     pub request: RequestId,
+    /// Where it was handed over, as far as that was written down.
+    pub place: Option<String>,
 }

@@ -75,7 +75,7 @@ pub(super) fn cancellable(
     except: &[JobId],
 ) -> rusqlite::Result<Vec<Cancellable>> {
     let mut statement = connection.prepare_cached(
-        "select jobs.id, jobs.engine, s.request_id from jobs
+        "select jobs.id, jobs.engine, s.request_id, s.place from jobs
          join submissions s on s.nonce = (select nonce from submissions where job_id = jobs.id
              and state = 'accepted' order by rowid desc limit 1)
          where gone_at is not null and cancelled_at is null
@@ -87,6 +87,7 @@ pub(super) fn cancellable(
             id: rows::parsed(row, "id")?,
             engine: rows::engine(row)?,
             request: RequestId(row.get("request_id")?),
+            place: row.get("place")?,
         })
     })?;
     rows.collect()

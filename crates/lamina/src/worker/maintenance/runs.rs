@@ -64,7 +64,7 @@ async fn end_run(worker: &Worker, run: &Cancellable, failures: u32) -> bool {
     if let Some(engine) = parts.engines.get(run.engine) {
         engine.release(&run.request);
         let asked = async {
-            engine.cancel(&run.request).await?;
+            engine.cancel(&run.request, run.place.as_deref()).await?;
             engine.erase(&run.request).await
         };
         let last = failures + 1 >= CANCEL_TRIES;

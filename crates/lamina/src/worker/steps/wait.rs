@@ -71,7 +71,7 @@ pub(in crate::worker) async fn handle_check(
     let waited = waited(worker, job);
     if waited >= worker.settings.engine_timeout {
         if let Some((_, request)) = accepted(job)
-            && let Err(error) = engine.cancel(request).await
+            && let Err(error) = engine.cancel(request, place(job)).await
         {
             tracing::warn!(job = %job.lease.job, %error, "a request that took too long could not be cancelled");
         }
