@@ -207,7 +207,7 @@ fn parts() -> (Parts, OpenApi) {
         files,
         open,
     };
-    (parts, doc)
+    (parts, routes::openapi::with_problems(doc))
 }
 
 async fn no_route() -> ApiError {

@@ -22,7 +22,6 @@ use serde::Serialize;
 
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
 use crate::http::receive::body::{Meter, MeteredBody};
 use crate::http::state::ApiState;
@@ -51,13 +50,13 @@ pub(in crate::http) struct Received {
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "Received, whether or not anything came of it", body = Received),
-        (status = 400, description = "`invalid_json` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`webhook_unsigned`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`webhook_signature_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`route_not_found`: not an address that the server makes", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`server_busy`, `storage_unavailable` or `webhook_keys_unavailable`; deliver again", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json` or `body_incomplete`"),
+        (status = 401, description = "`webhook_unsigned`"),
+        (status = 403, description = "`webhook_signature_invalid`"),
+        (status = 404, description = "`route_not_found`: not an address that the server makes"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 503, description = "`server_busy`, `storage_unavailable` or `webhook_keys_unavailable`; deliver again"),
     ),
     security(())
 )]

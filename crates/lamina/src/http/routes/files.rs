@@ -19,7 +19,6 @@ use url::form_urlencoded;
 use crate::blobs::{BlobKey, LinkError};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::has_tag;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
 use crate::http::extract::range::{Part, wanted};
 use crate::http::state::ApiState;
@@ -44,11 +43,11 @@ use crate::store::StoreError;
         (status = 200, description = "The file", body = super::openapi::ImageFile, content_type = "image/*"),
         (status = 206, description = "The part that `Range` asks for", body = super::openapi::ImageFile, content_type = "image/*"),
         (status = 304, description = "Nothing has changed since the `ETag`"),
-        (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
-        (status = 416, description = "`range_not_satisfiable`", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`link_invalid`"),
+        (status = 410, description = "`link_expired` or `file_gone`"),
+        (status = 416, description = "`range_not_satisfiable`"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
     ),
     security(())
 )]

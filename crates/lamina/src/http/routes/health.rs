@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::http::answer::checks::Checks;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
-use crate::http::answer::problem::Problem;
 use crate::http::state::ApiState;
 use crate::http::state::readiness::Readiness;
 
@@ -54,7 +53,7 @@ pub(in crate::http) async fn healthz() -> Result<Response, ApiError> {
     operation_id = "ready",
     responses(
         (status = 200, description = "It can", body = Ready),
-        (status = 503, description = "`not_ready`: stopping, or a part is in trouble; `checks` says which", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`: stopping, or a part is in trouble; `checks` says which"),
     ),
     security(())
 )]

@@ -2,14 +2,16 @@
 //! that are read by hand. `crates/lamina/openapi.json` is checked in and served; a test compares
 //! it with the code, so a change of the API shows in review.
 
-use utoipa::Number;
 use utoipa::openapi::schema::{SchemaFormat, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Type,
+    Content, InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    SecurityRequirement, Type,
 };
+use utoipa::{Number, PartialSchema as _, ToSchema as _};
 use uuid::Uuid;
 
+use crate::http::answer::problem::{PROBLEM_JSON, Problem};
 use crate::jobs::EngineKind;
 
 /// The checked-in description.
@@ -104,6 +106,36 @@ pub(in crate::http) fn base() -> OpenApi {
         .get_or_insert_default()
         .security_schemes
         .insert("api_key".to_owned(), bearer.into());
+    api
+}
+
+/// Every answer from 400 on is a problem, so the routes need not say it each time. An answer to HEAD has no
+/// body.
+pub(in crate::http) fn with_problems(mut api: OpenApi) -> OpenApi {
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    let components = api.components.get_or_insert_default();
+    components.schemas.extend(schemas);
+    let problem = Content::new(Some(Ref::from_schema_name(Problem::name())));
+    for item in api.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.patch,
+        ];
+        let answers = operations.into_iter().flatten();
+        for (status, answer) in answers.flat_map(|operation| &mut operation.responses.responses) {
+            if let RefOr::T(answer) = answer
+                && status.as_str() >= "400"
+            {
+                let body = (PROBLEM_JSON.to_owned(), problem.clone().into());
+                answer.content.extend([body]);
+            }
+        }
+    }
     api
 }
 

@@ -13,7 +13,6 @@ use super::{AdminState, receive};
 use crate::access::usd;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
-use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
 use crate::http::routes::jobs::deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
@@ -143,9 +142,9 @@ pub(in crate::http) struct RetryJob {
     ),
     responses(
         (status = 200, description = "A page of jobs", body = AdminJobPage),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 422, description = "`invalid_query`"),
     )
 )]
 pub(super) async fn list_all_jobs(
@@ -177,9 +176,9 @@ pub(super) async fn list_all_jobs(
     params(("id" = uuid::Uuid, Path, description = "The job's id")),
     responses(
         (status = 200, description = "What is known of it", body = AdminJobStory),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 404, description = "`job_not_found`"),
     )
 )]
 pub(super) async fn show_job(
@@ -200,14 +199,14 @@ pub(super) async fn show_job(
     request_body(content = RetryJob, content_type = "application/json"),
     responses(
         (status = 202, description = "It begins anew", body = AdminJobStory),
-        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`job_not_failed`, or `payment_unknown`: it may have been paid, and `pay_again` was not given", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 404, description = "`job_not_found`"),
+        (status = 409, description = "`job_not_failed`, or `payment_unknown`: it may have been paid, and `pay_again` was not given"),
+        (status = 410, description = "`job_deleted` or `job_expired`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 422, description = "`invalid_fields`"),
     )
 )]
 pub(super) async fn retry_job(
@@ -245,10 +244,10 @@ pub(super) async fn retry_job(
     params(("id" = uuid::Uuid, Path, description = "The job's id")),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 404, description = "`job_not_found`"),
+        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already"),
     )
 )]
 pub(super) async fn cancel_job(

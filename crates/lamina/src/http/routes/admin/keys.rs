@@ -12,7 +12,6 @@ use super::{AdminState, finish, receive};
 use crate::access::{ApiKey, KeyId, OWNER_NAME, OwnerLimits, Rate, owner_name, parse_usd, usd};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
-use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
 use crate::jobs::{Fields, OwnerId, ParseError, UnixMs, sentence};
 use crate::store::KeyRecord;
@@ -122,8 +121,8 @@ pub(in crate::http) struct KeyList {
     operation_id = "list_keys",
     responses(
         (status = 200, description = "All of them; no key is shown", body = KeyList),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
     )
 )]
 pub(super) async fn list_keys(State(state): State<Arc<AdminState>>) -> Result<Response, ApiError> {
@@ -152,11 +151,11 @@ pub(super) async fn list_keys(State(state): State<Arc<AdminState>>) -> Result<Re
     request_body(content = CreateKey, content_type = "application/json"),
     responses(
         (status = 201, description = "The key, for the only time", body = NewKey),
-        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 422, description = "`invalid_fields`"),
     )
 )]
 pub(super) async fn create_key(
@@ -196,9 +195,9 @@ pub(super) async fn create_key(
     params(("id" = String, Path, description = "The key's id, as the list shows it")),
     responses(
         (status = 200, description = "It is revoked", body = KeyView),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`key_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 404, description = "`key_not_found`"),
     )
 )]
 pub(super) async fn revoke_key(
@@ -223,11 +222,11 @@ pub(super) async fn revoke_key(
     request_body(content = Limits, content_type = "application/json"),
     responses(
         (status = 200, description = "The limits from now on", body = OwnerView),
-        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 422, description = "`invalid_fields`"),
     )
 )]
 pub(super) async fn set_limits(

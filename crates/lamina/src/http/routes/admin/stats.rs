@@ -13,7 +13,6 @@ use super::AdminState;
 use crate::access::{UtcDay, usd};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
-use crate::http::answer::problem::Problem;
 use crate::jobs::{EngineKind, UnixMs};
 use crate::store::KeptKind;
 
@@ -113,8 +112,8 @@ pub(in crate::http) struct OwnerBytes {
     operation_id = "stats",
     responses(
         (status = 200, description = "Counts and sums", body = Stats),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`admin_only` or `origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`admin_only` or `origin_not_allowed`"),
     )
 )]
 pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Response, ApiError> {

@@ -16,7 +16,6 @@ use super::view::JobAccepted;
 use crate::blobs::{BlobError, BlobKey};
 use crate::http::answer::error::{ApiError, LinkFault};
 use crate::http::answer::json::{fresh, require_json};
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Allowance;
 use crate::http::extract::public_base::public_path;
 use crate::http::layers::observe::About;
@@ -42,21 +41,21 @@ use crate::trace;
     request_body(content = crate::http::routes::openapi::CreateJob, content_type = "application/json"),
     responses(
         (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
-        (status = 400, description = "`invalid_json`, `invalid_idempotency_key`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 402, description = "`spend_limit_reached`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`, or `link_invalid` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`upload_pending`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there; `link_expired` or `file_gone` of an `image_url` that is a link of this server", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`, `content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `invalid_idempotency_key`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 402, description = "`spend_limit_reached`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`, or `link_invalid` of an `image_url` that is a link of this server"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 409, description = "`upload_pending`"),
+        (status = 410, description = "`job_deleted` or `job_expired`: the key's job was there; `link_expired` or `file_gone` of an `image_url` that is a link of this server"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`"),
+        (status = 415, description = "`unsupported_media_type`, `content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`"),
+        (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
+        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     )
 )]
 pub(in crate::http) async fn create_job(

@@ -12,7 +12,6 @@ use super::response_cache::{Part, ResponseCache};
 use super::view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::Tagged;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::public_base::PublicBase;
@@ -31,11 +30,11 @@ use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
     responses(
         (status = 200, description = "The job. `ETag` can be given back as `If-None-Match`; `Retry-After` says when it is worth asking again", body = JobView),
         (status = 304, description = "Nothing has changed since the `ETag`"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 404, description = "`job_not_found`"),
+        (status = 410, description = "`job_deleted` or `job_expired`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn get_job(
@@ -66,12 +65,12 @@ pub(in crate::http) async fn get_job(
     responses(
         (status = 200, description = "The layers, bottom first", body = LayerList),
         (status = 304, description = "Nothing has changed since the `ETag`"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 404, description = "`job_not_found`"),
+        (status = 409, description = "`job_not_completed`, with `Retry-After`; or `job_failed`"),
+        (status = 410, description = "`job_deleted` or `job_expired`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn get_layers(
@@ -115,10 +114,10 @@ pub(in crate::http) async fn get_layers(
     responses(
         (status = 200, description = "A page of jobs", body = JobPage),
         (status = 304, description = "Nothing has changed since the `ETag`"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_query`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 422, description = "`invalid_query`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn list_jobs(
@@ -151,12 +150,12 @@ pub(in crate::http) async fn list_jobs(
     params(("id" = uuid::Uuid, Path, description = "The job's id")),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`job_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 404, description = "`job_not_found`"),
+        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn delete_job(

@@ -15,7 +15,6 @@ use serde::Serialize;
 use crate::blobs::BlobKey;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::public_base::PublicBase;
 use crate::http::receive::body::{BodyError, Meter, MeteredBody};
@@ -85,18 +84,18 @@ impl UploadView {
     )),
     responses(
         (status = 201, description = "Stored", body = UploadView),
-        (status = 400, description = "`invalid_multipart`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`", body = Problem, content_type = "application/problem+json"),
-        (status = 500, description = "`storage_refused`: the bucket refuses the server's key", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_multipart`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`"),
+        (status = 415, description = "`content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`"),
+        (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
+        (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     )
 )]
 pub(in crate::http) async fn upload(

@@ -16,7 +16,6 @@ use crate::blobs::{Link, PutTerms};
 use crate::disk::Need;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::public_base::PublicBase;
@@ -89,17 +88,17 @@ enum UploadState {
     request_body(content = crate::http::routes::openapi::CreateTicket, content_type = "application/json"),
     responses(
         (status = 201, description = "The ticket", body = TicketView),
-        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large` or `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_fields`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`invalid_json`, `body_incomplete` or `content_encoding_invalid`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 413, description = "`body_too_large` or `image_too_many_bytes`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 422, description = "`invalid_fields`"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     )
 )]
 pub(in crate::http) async fn create_ticket(
@@ -159,11 +158,11 @@ pub(in crate::http) async fn create_ticket(
     params(("id" = uuid::Uuid, Path, description = "The upload's id")),
     responses(
         (status = 200, description = "How far it is", body = UploadStatus),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`upload_missing`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 404, description = "`upload_missing`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn get_upload(

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::verify::blocking;
 use crate::blobs::UploadLock;
 use crate::http::answer::error::ApiError;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::path::Segments;
 use crate::http::receive::body::{BodyError, Meter, MeteredBody};
 use crate::http::receive::disk_room;
@@ -39,16 +38,16 @@ use crate::store::{Arrival, Incoming};
     request_body(content = crate::http::routes::openapi::ImageFile, content_type = "image/*"),
     responses(
         (status = 204, description = "It is there; use it"),
-        (status = 400, description = "`body_incomplete` or `content_encoding_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`link_invalid`", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`upload_already_received` or `upload_taken_over`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`link_expired` or `file_gone`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`image_empty`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`body_incomplete` or `content_encoding_invalid`"),
+        (status = 403, description = "`link_invalid`"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 409, description = "`upload_already_received` or `upload_taken_over`"),
+        (status = 410, description = "`link_expired` or `file_gone`"),
+        (status = 413, description = "`image_too_many_bytes`"),
+        (status = 415, description = "`content_encoding_unsupported`"),
+        (status = 422, description = "`image_empty`"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     ),
     security(())
 )]

@@ -12,7 +12,6 @@ use super::checksum::Checksum;
 use super::headers::{PART, expires, is_deferred, is_part, length, metadata};
 use super::part::{Part, append};
 use crate::http::answer::error::ApiError;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::tus_headers::UPLOAD_OFFSET;
 use crate::http::receive::disk_room;
@@ -29,8 +28,8 @@ use crate::store::{Arrival, Incoming};
     operation_id = "tus_options",
     responses(
         (status = 204, description = "Without a body"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn options() -> StatusCode {
@@ -52,18 +51,18 @@ pub(in crate::http) async fn options() -> StatusCode {
     ),
     responses(
         (status = 201, description = "`Location` is the upload; its last part is the `upload_id`. `Upload-Expires` says when it goes, `Upload-Offset` how much of a first part was taken"),
-        (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 421, description = "`host_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 460, description = "`upload_checksum_mismatch`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 408, description = "`request_timeout`"),
+        (status = 412, description = "`tus_version_unsupported`"),
+        (status = 413, description = "`image_too_many_bytes`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 421, description = "`host_not_allowed`"),
+        (status = 460, description = "`upload_checksum_mismatch`"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     )
 )]
 pub(in crate::http) async fn create(

@@ -18,7 +18,6 @@ use super::status;
 use super::status::lock_upload;
 use crate::blobs::UploadLock;
 use crate::http::answer::error::ApiError;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::tus_headers::{METHOD_OVERRIDE, UPLOAD_OFFSET};
@@ -47,19 +46,19 @@ use crate::store::Incoming;
     request_body(content = crate::http::routes::openapi::ImageFile, content_type = "application/offset+octet-stream"),
     responses(
         (status = 204, description = "It is on disk; `Upload-Offset` is where the next part begins"),
-        (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`upload_missing`; also once a job has used it", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`; what came is kept", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`upload_offset_mismatch` or `upload_taken_over`", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`: more than the upload's length; `image_too_many_bytes`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 460, description = "`upload_checksum_mismatch`; the part was discarded", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "`tus_header_invalid`, `upload_checksum_unsupported` or `body_incomplete`"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 404, description = "`upload_missing`; also once a job has used it"),
+        (status = 408, description = "`request_timeout`; what came is kept"),
+        (status = 409, description = "`upload_offset_mismatch` or `upload_taken_over`"),
+        (status = 412, description = "`tus_version_unsupported`"),
+        (status = 413, description = "`body_too_large`: more than the upload's length; `image_too_many_bytes`"),
+        (status = 415, description = "`unsupported_media_type` or `content_encoding_unsupported`"),
+        (status = 460, description = "`upload_checksum_mismatch`; the part was discarded"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
+        (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
     )
 )]
 pub(in crate::http) async fn patch(
@@ -115,9 +114,9 @@ pub(in crate::http) async fn patch(
     ),
     responses(
         (status = 204, description = "As the method answers"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 405, description = "`method_not_allowed`: no override, or of another method", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 405, description = "`method_not_allowed`: no override, or of another method"),
     )
 )]
 pub(in crate::http) async fn instead(

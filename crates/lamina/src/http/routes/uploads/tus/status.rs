@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use super::headers::expires;
 use crate::blobs::UploadLock;
 use crate::http::answer::error::ApiError;
-use crate::http::answer::problem::Problem;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::tus_headers::{
@@ -75,12 +74,12 @@ pub(in crate::http) async fn offset(
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_not_allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`upload_missing`; also once a job has used it", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`tus_version_unsupported`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`storage_unavailable`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 403, description = "`origin_not_allowed`"),
+        (status = 404, description = "`upload_missing`; also once a job has used it"),
+        (status = 412, description = "`tus_version_unsupported`"),
+        (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn end(
