@@ -48,7 +48,7 @@ pub(super) use queue::{
     leases_of_a_dead_process_end_at_once, no_owner_and_no_host_takes_more_than_its_share,
     racing_workers_never_share_a_job, the_queue_tells_what_is_due_and_for_how_long,
     the_queues_times_can_be_moved_to_another_clock,
-    turns_go_round_where_every_owner_holds_the_same,
+    turns_go_round_where_every_owner_holds_the_same, whoever_holds_fewest_places_comes_first,
 };
 pub(super) use submissions::{
     a_callback_proves_that_an_open_submission_was_taken,
@@ -240,6 +240,7 @@ macro_rules! for_each_case {
             a_job_that_got_through_is_no_suspect_any_more,
             an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
             turns_go_round_where_every_owner_holds_the_same,
+            whoever_holds_fewest_places_comes_first,
             no_owner_and_no_host_takes_more_than_its_share,
             the_queues_times_can_be_moved_to_another_clock,
             what_a_step_learns_is_written_with_its_change,

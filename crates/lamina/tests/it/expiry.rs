@@ -35,6 +35,40 @@ async fn a_day_after_its_create_a_job_is_gone_from_the_bucket_too() {
     );
 }
 
+/// As on a disk that is so full that no row can be written: what would be marked first is erased all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_over_is_erased_although_its_row_cannot_be_written() {
+    let clock = ManualClock::at(UnixMs(1_795_356_717_000));
+    let mut setup = Setup::new(Way::Local);
+    setup.clock = Arc::new(clock.clone());
+    let app = TestApp::start_with(setup, None).await;
+    let id = app
+        .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))
+        .await;
+    app.finished(&id).await;
+    let other = rusqlite::Connection::open(app.folder.path().join("lamina.db")).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    clock.advance(Duration::from_secs(24 * 3600));
+    until("every byte to go", || async {
+        app.store.signal().erase.notify_one();
+        let left = files(&app.folder.path().join("blobs/jobs").join(&id));
+        left.is_empty().then_some(())
+    })
+    .await;
+    let phase = |id: &str| -> String {
+        let phase = "select phase from jobs where id = ?1";
+        other.query_row(phase, [id], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(phase(&id), "completed", "the test proves nothing");
+    other.execute_batch("rollback").unwrap();
+    until("the row to follow", || async {
+        app.store.signal().erase.notify_one();
+        (phase(&id) == "expired").then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
 async fn expires(mut setup: Setup, bucket: Option<&S3>) {
     let clock = ManualClock::at(UnixMs(1_795_356_717_000));
     setup.clock = Arc::new(clock.clone());

@@ -258,6 +258,26 @@ pub(in crate::store) async fn turns_go_round_where_every_owner_holds_the_same(
     assert_eq!(turns, ["a", "b", "c", "a", "b", "c"]);
 }
 
+pub(in crate::store) async fn whoever_holds_fewest_places_comes_first(store: Arc<dyn Store>) {
+    for name in ["a", "b", "b", "b"] {
+        create_for(&*store, name, T0).await;
+    }
+    let mut owners = Shares::of(64);
+    owners.take("a");
+    owners.take("a");
+    let want = Want {
+        stage: Stage::Prepare,
+        limit: 2,
+        owners,
+        hosts: Shares::of(64),
+    };
+    // By turns it would be one of each.
+    let claims = store.job_claim("w", vec![want], at(1), LEASE).await;
+    let claims = claims.unwrap();
+    let owners: Vec<&str> = claims.iter().map(|job| job.owner.as_str()).collect();
+    assert_eq!(owners, ["b", "b"]);
+}
+
 pub(in crate::store) async fn no_owner_and_no_host_takes_more_than_its_share(
     store: Arc<dyn Store>,
 ) {

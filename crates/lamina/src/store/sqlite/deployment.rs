@@ -1,9 +1,43 @@
-//! SQL of the deployment's own row.
+//! The deployment's own row, its SQL, and the journal that is emptied into the deployment's file.
 
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::SqliteStore;
+use super::remains::PASSED;
 use crate::jobs::UnixMs;
-use crate::store::Deployment;
+use crate::store::{Deployment, DeploymentStore, StoreError};
+
+#[async_trait]
+impl DeploymentStore for SqliteStore {
+    async fn deployment(&self) -> Result<Deployment, StoreError> {
+        self.read(get).await
+    }
+
+    async fn deployment_seen(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| seen(db, now)).await
+    }
+
+    async fn deployment_adopted(&self, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| adopted(db, now)).await
+    }
+
+    async fn journal_empty(&self) -> Result<bool, StoreError> {
+        let threads = self.threads()?;
+        threads.reserve.keep();
+        let forgotten = self.forgotten.swap(false, Ordering::AcqRel);
+        if !forgotten && self.pass.load(Ordering::Acquire) >= PASSED {
+            return Ok(true);
+        }
+        let emptied = self.empty_journal_and_remains().await;
+        if !matches!(emptied, Ok(true)) {
+            self.forgotten.store(true, Ordering::Release);
+        }
+        emptied
+    }
+}
 
 pub(super) fn get(connection: &Connection) -> rusqlite::Result<Deployment> {
     let has_rows = connection

@@ -1,10 +1,15 @@
 //! The database's file: found, owned, brought to this binary's schema, private to its user, and closed whole.
 
+use std::ffi::c_int;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
+use super::changed::ChangedPages;
 use super::lock::FileLock;
 use super::open_error::OpenError;
 use super::reserve::Reserve;
@@ -15,6 +20,8 @@ use crate::store::Deployment;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long emptying the journal may hold up writers while somebody reads; it is tried again later.
 const EMPTYING_WAITS: Duration = Duration::from_millis(250);
+/// Pages in the journal from which on a commit brings them into the file: SQLite's own number, 4 MB.
+const JOURNAL_PAGES: c_int = 1000;
 
 /// Makes sure that there is a database, for what would be no use over a new and empty one. It makes
 /// nothing.
@@ -109,6 +116,23 @@ pub(super) fn close_whole(connection: Connection) {
     if let Err((_, error)) = connection.close() {
         tracing::error!(%error, "the database did not close cleanly");
     }
+}
+
+/// The journal goes into the file at the size at which SQLite does that by itself, but not before what it holds was
+/// noted: after that it begins anew.
+pub(super) fn checkpoint_by(
+    connection: &mut Connection,
+    changed: Arc<Mutex<ChangedPages>>,
+) -> rusqlite::Result<()> {
+    changed.lock().note();
+    connection.wal_hook(Some(move |journal: &mut Wal, pages| {
+        if pages >= JOURNAL_PAGES {
+            changed.lock().note();
+            // As with SQLite's own: what was committed stands, and the next commit tries again.
+            let _ = journal.checkpoint();
+        }
+        Ok(())
+    }))
 }
 
 /// Whether nothing is left in the journal. Waits a moment for readers.

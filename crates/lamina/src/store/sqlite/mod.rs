@@ -3,6 +3,7 @@
 
 mod admin;
 mod apply;
+mod changed;
 mod claim;
 mod damage;
 mod deployment;
@@ -38,7 +39,7 @@ mod uploads;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
@@ -53,6 +54,7 @@ pub use snapshot::{Living, LivingJob, Snapshot, copy_whole, living};
 use super::{Signal, StoreError};
 use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
+use changed::ChangedPages;
 use damage::{Damage, Look};
 use file::{Owned, close_whole, connect, empty_journal, keep_private, own};
 use job_cache::JobCache;
@@ -75,6 +77,8 @@ pub struct SqliteStore {
     /// Whether something was deleted or overwritten since the journal was emptied, or may have been
     /// before this process began.
     forgotten: std::sync::Arc<AtomicBool>,
+    /// The next page of the pass over the whole file that this process makes once (`remains.rs`).
+    pass: AtomicU32,
     /// The writer's thread, which ends last.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -89,6 +93,7 @@ struct Threads {
     damage: Damage,
     lock: std::sync::Arc<FileLock>,
     reserve: std::sync::Arc<Reserve>,
+    changed: std::sync::Arc<Mutex<ChangedPages>>,
 }
 
 impl SqliteStore {
@@ -129,12 +134,15 @@ impl SqliteStore {
                 touched.touch(row);
             }
         }))?;
+        let changed = std::sync::Arc::new(Mutex::new(ChangedPages::of(&path)));
+        file::checkpoint_by(&mut connection, std::sync::Arc::clone(&changed))?;
         let cache = std::sync::Arc::clone(&job_cache);
         let (lock, reserve) = (std::sync::Arc::new(lock), std::sync::Arc::new(reserve));
         let held = Held {
             connection,
             readers: reading,
             reserve: std::sync::Arc::clone(&reserve),
+            changed: std::sync::Arc::clone(&changed),
             lock: std::sync::Arc::clone(&lock),
         };
         let (writer, thread) = Writer::start(held, metrics, damage.clone(), move || {
@@ -150,11 +158,13 @@ impl SqliteStore {
                 damage,
                 lock,
                 reserve,
+                changed,
             }))),
             signal: Signal::default(),
             turns: std::sync::Arc::default(),
             caps: RwLock::default(),
             forgotten: std::sync::Arc::new(AtomicBool::new(true)),
+            pass: AtomicU32::new(1),
             writer: Mutex::new(Some(thread)),
         })
     }

@@ -4,22 +4,32 @@
 //! part is overwritten, page by page, through SQLite itself (`sqlite_dbpage`), so that it is a write as any
 //! other. No byte that belongs to a row is touched, and no page that SQLite does not use as a tree's.
 //!
+//! What is left stands where something was written, so each time the pages that were written since the last are
+//! looked at (`changed.rs`), however large the file is. What a process before this one left, or a program beside it,
+//! is found by one pass over the whole file, a slice each time.
+//!
 //! The layout is that of <https://www.sqlite.org/fileformat2.html#b_tree_pages>.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::SqliteStore;
 use crate::store::StoreError;
 
-/// Pages that are looked at in one go, so that nobody waits for a whole file: some milliseconds.
+/// Pages that are looked at in one go, so that no read waits long: some milliseconds. So much of the pass over the
+/// whole file is made each time, too: 16 MB each 15 s at most.
 const SLICE: u32 = 4096;
+/// Pages that are overwritten in one transaction, so that no write waits long.
+const OVERWRITTEN: usize = 256;
 /// What stands before the first page's own header.
 const FILE_HEADER: usize = 100;
 /// A page that continues a row begins with the number of the next; below this number it cannot be taken
 /// for a tree's. It is reached at 128 GiB.
 const MOST_PAGES: u32 = 1 << 25;
+/// Where the pass over the whole file stands when it is over.
+pub(super) const PASSED: u32 = MOST_PAGES;
 
 impl SqliteStore {
     /// Empties the journal and overwrites what is left of rows in the file; false when a reader was in
@@ -33,14 +43,36 @@ impl SqliteStore {
 
     /// True where anything was left.
     async fn overwrite_remains(&self) -> Result<bool, StoreError> {
-        let (count, mut any) = (self.read(pages).await?, false);
-        for from in (1..=count).step_by(SLICE as usize) {
-            let found = self.read(move |db| littered(db, from)).await?;
-            if !found.is_empty() {
+        let (count, changed) = (
+            self.read(pages).await?,
+            self.threads()?.changed.lock().take(),
+        );
+        if changed.is_none() {
+            self.pass.store(1, Ordering::Release);
+        }
+        let from = self.pass.load(Ordering::Acquire);
+        let until = from.saturating_add(SLICE);
+        let mut wanted = changed.unwrap_or_default();
+        wanted.extend(from..until);
+        let wanted: Vec<u32> = wanted.range(1..=count).copied().collect();
+        let mut any = false;
+        for slice in wanted.chunks(SLICE as usize) {
+            let slice = slice.to_vec();
+            let found = self.read(move |db| littered(db, &slice)).await;
+            // What was taken and not looked at is found by another pass.
+            let found = found.inspect_err(|_| self.pass.store(1, Ordering::Release))?;
+            for pages in found.chunks(OVERWRITTEN) {
                 any = true;
-                self.write(move |db| overwrite(db, &found)).await?;
+                let pages = pages.to_vec();
+                let done = self.write(move |db| overwrite(db, &pages)).await;
+                done.inspect_err(|_| self.pass.store(1, Ordering::Release))?;
             }
         }
+        let next = if until > count { PASSED } else { until };
+        // Unless it was told to begin again meanwhile.
+        let _ = self
+            .pass
+            .compare_exchange(from, next, Ordering::AcqRel, Ordering::Acquire);
         Ok(any)
     }
 }
@@ -57,20 +89,18 @@ fn pages(db: &Connection) -> rusqlite::Result<u32> {
     Ok(if usable { count } else { 0 })
 }
 
-/// The pages of `from` and those behind it, one slice, whose unused part holds something.
-fn littered(db: &Connection, from: u32) -> rusqlite::Result<Vec<u32>> {
+/// Those of these pages whose unused part holds something.
+fn littered(db: &Connection, pages: &[u32]) -> rusqlite::Result<Vec<u32>> {
     let mut page = db.prepare_cached("select data from sqlite_dbpage where pgno = ?1")?;
     let mut found = Vec::new();
-    for number in from..from.saturating_add(SLICE) {
+    for number in pages {
         let is_littered = page.query_row([number], |row| {
             let data = row.get_ref(0)?.as_blob().unwrap_or_default();
-            Ok(unused(data, number == 1)
+            Ok(unused(data, *number == 1)
                 .is_some_and(|part| data[part].iter().any(|byte| *byte != 0)))
         });
-        match is_littered.optional()? {
-            Some(true) => found.push(number),
-            Some(false) => {}
-            None => break,
+        if is_littered.optional()? == Some(true) {
+            found.push(*number);
         }
     }
     Ok(found)
@@ -116,6 +146,8 @@ fn unused(page: &[u8], is_first: bool) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::DeploymentStore as _;
+    use crate::store::Store as _;
 
     /// Rows that grow, shrink and go, as those of jobs do, beside each other in pages.
     fn used(db: &Connection) {
@@ -188,9 +220,8 @@ mod tests {
         let clean = |db: &Connection| {
             let count = pages(db).unwrap();
             assert!(count > SLICE / 8);
-            for from in (1..=count).step_by(SLICE as usize) {
-                overwrite(db, &littered(db, from).unwrap()).unwrap();
-            }
+            let all: Vec<u32> = (1..=count).collect();
+            overwrite(db, &littered(db, &all).unwrap()).unwrap();
         };
         clean(&db);
         assert_eq!(secrets(&path), living(&db));
@@ -207,6 +238,42 @@ mod tests {
             .query_row("pragma integrity_check", [], |row| row.get(0))
             .unwrap();
         assert_eq!(sound, "ok");
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_looked_at_wherever_it_stands_in_a_large_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let large = i64::from(SLICE) * 4096 + (4 << 20);
+        store
+            .write(move |db| {
+                db.execute_batch("create table large (bytes)")?;
+                db.execute("insert into large values (zeroblob(?1))", [large])
+            })
+            .await
+            .unwrap();
+        // The pass over the whole file, a slice each time.
+        let mut rounds = 0;
+        while store.pass.load(Ordering::Acquire) < PASSED {
+            assert!(store.journal_empty().await.unwrap());
+            rounds += 1;
+        }
+        assert_eq!(rounds, 2);
+        store
+            .forget(None, |db| {
+                used(db);
+                Ok(())
+            })
+            .await
+            .unwrap();
+        assert!(store.journal_empty().await.unwrap());
+        let living = store.read(|db| {
+            let count = "select count(*) from t where word is not null";
+            db.query_row(count, [], |row| row.get::<_, usize>(0))
+        });
+        assert_eq!(secrets(&path), living.await.unwrap());
+        store.close().await;
     }
 
     #[test]

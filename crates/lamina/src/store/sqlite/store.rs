@@ -2,14 +2,12 @@
 //! wake whoever waits. No SQL here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, apply, claim, deployment, expiry, incoming, jobs, queue, spending, stats,
-    submissions, uploads,
+    SqliteStore, apply, claim, expiry, incoming, jobs, queue, spending, stats, submissions, uploads,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -17,10 +15,10 @@ use crate::jobs::{
     UnixMs, UploadId,
 };
 use crate::store::{
-    Abandoned, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Deployment,
-    DeploymentStore, Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _,
-    KeptInput, Lease, Ledger, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput,
-    Store, StoreError, SubmissionState, UploadRecord, WaitCounts, Want,
+    Abandoned, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, DeploymentStore as _,
+    Ended, FencedWrite, IdempotencyKey, Incoming, JobRecord, KeptBytes as _, KeptInput, Lease,
+    Ledger, Lookup, NewJob, NewUpload, Opening, QueueStats, Signal, StepOutput, Store, StoreError,
+    SubmissionState, UploadRecord, WaitCounts, Want,
 };
 
 #[async_trait]
@@ -464,33 +462,5 @@ impl Store for SqliteStore {
             // One that panicked has told so.
             let _ = tokio::task::spawn_blocking(move || writer.join()).await;
         }
-    }
-}
-
-#[async_trait]
-impl DeploymentStore for SqliteStore {
-    async fn deployment(&self) -> Result<Deployment, StoreError> {
-        self.read(deployment::get).await
-    }
-
-    async fn deployment_seen(&self, now: UnixMs) -> Result<(), StoreError> {
-        self.write(move |db| deployment::seen(db, now)).await
-    }
-
-    async fn deployment_adopted(&self, now: UnixMs) -> Result<(), StoreError> {
-        self.write(move |db| deployment::adopted(db, now)).await
-    }
-
-    async fn journal_empty(&self) -> Result<bool, StoreError> {
-        let threads = self.threads()?;
-        threads.reserve.keep();
-        if !self.forgotten.swap(false, Ordering::AcqRel) {
-            return Ok(true);
-        }
-        let emptied = self.empty_journal_and_remains().await;
-        if !matches!(emptied, Ok(true)) {
-            self.forgotten.store(true, Ordering::Release);
-        }
-        emptied
     }
 }

@@ -7,9 +7,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::changed::ChangedPages;
 use super::damage::Damage;
 use super::lock::FileLock;
 use super::reserve::Reserve;
@@ -38,6 +40,8 @@ pub(super) struct Held {
     /// They must have ended before the connection closes, or it cannot bring the journal into the file.
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) reserve: Arc<Reserve>,
+    /// Told what the journal holds before that is emptied.
+    pub(super) changed: Arc<Mutex<ChangedPages>>,
     /// Kept until the connection is closed.
     pub(super) lock: Arc<FileLock>,
 }
@@ -125,6 +129,7 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ende
         connection,
         readers,
         reserve,
+        changed,
         lock,
     } = held;
     while let Ok(first) = queue.recv() {
@@ -141,6 +146,7 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ende
         reserve.give_up_if_full();
         commit_group(&connection, writes, group, transaction_ended);
         if !asked.is_empty() {
+            changed.lock().note();
             let emptied = empty_journal(&connection);
             for answer in asked {
                 // Whoever asked may have gone.
