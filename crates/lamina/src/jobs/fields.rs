@@ -2,9 +2,11 @@
 //! is kept, not only the first. It knows no field's name; `spec` does.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::whole_number::whole_number;
@@ -50,6 +52,44 @@ pub enum ParseError {
     Fields(Vec<FieldError>),
 }
 
+/// An object's fields, each once, and the names of those that came again: JSON leaves open which of two counts, so
+/// that one reader believes the first and another the last.
+struct Named<'a> {
+    fields: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    again: BTreeSet<String>,
+}
+
+impl<'a> Deserialize<'a> for Named<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NamedVisitor)
+    }
+}
+
+struct NamedVisitor;
+
+impl<'a> Visitor<'a> for NamedVisitor {
+    type Value = Named<'a>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut fields, mut again) = (BTreeMap::new(), BTreeSet::new());
+        while let Some((name, value)) = map.next_entry::<Cow<'a, str>, &'a RawValue>()? {
+            match fields.entry(name) {
+                Entry::Occupied(before) => {
+                    again.insert(before.key().to_string());
+                }
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+            }
+        }
+        Ok(Named { fields, again })
+    }
+}
+
 /// Takes known fields out of a body one by one and keeps what is wrong with them.
 pub(crate) struct Fields<'a> {
     left: BTreeMap<Cow<'a, str>, &'a RawValue>,
@@ -62,12 +102,14 @@ impl<'a> Fields<'a> {
         let text = json_text(body)?;
         let whole: &RawValue =
             serde_json::from_str(text).map_err(|error| ParseError::Syntax(error.to_string()))?;
-        let left = serde_json::from_str(whole.get()).map_err(|_| {
+        let Named { fields, again } = serde_json::from_str(whole.get()).map_err(|_| {
             ParseError::Fields(vec![FieldError::new("", "The body must be a JSON object.")])
         })?;
+        let detail = "It is given more than once; give it once.";
+        let errors = again.iter().map(|field| FieldError::new(field, detail));
         Ok(Self {
-            left,
-            errors: Vec::new(),
+            left: fields,
+            errors: errors.collect(),
         })
     }
 

@@ -77,8 +77,10 @@ pub struct SubmissionDetail {
     pub state: SubmissionState,
     /// The engine's name for it.
     pub request: Option<RequestId>,
-    /// Its price, in millionths of a US dollar.
+    /// Its price, in millionths of a US dollar, as the settings said.
     pub price_microusd: u64,
+    /// Whether it could simply be made again, since such a call costs nothing.
+    pub repeatable: bool,
     /// When the intent was written.
     pub opened_at: UnixMs,
     /// When its fate was.

@@ -280,6 +280,14 @@ async fn a_wrong_query_is_told_and_not_ignored() {
     }
     "#);
     assert_eq!(server.get("/api/jobs?limit=101").await.code().0, 422);
+    // Of two, one part of the way would believe the first and another the last.
+    let twice = format!("?{}page=2", "limit=5&".repeat(20));
+    for query in ["?limit=1&limit=1", "?cursor=&limit=1&%6cimit=2", &twice] {
+        let answer = server.get(&format!("/api/jobs{query}")).await;
+        assert_eq!(answer.code(), (422, "invalid_query".into()), "{query}");
+        let errors = answer.json()["errors"].to_string();
+        assert!(errors.contains("given more than once"), "{query}: {errors}");
+    }
 }
 
 #[tokio::test]
@@ -426,6 +434,24 @@ async fn every_wrong_field_of_a_create_is_named() {
       "type": "about:blank"
     }
     "#);
+}
+
+#[tokio::test]
+async fn a_field_that_is_given_twice_is_refused_whichever_would_count() {
+    let server = TestServer::new();
+    for body in [
+        r#"{"image_url":"https://a.example/x.png","image_url":"https://b.example/x.png"}"#,
+        r#"{"image_url":"https://a.example/x.png","seed":1,"\u0073eed":1}"#,
+        r#"{"image_url":"https://a.example/x.png","prompt":null,"prompt":"x"}"#,
+        r#"{"image_url":"https://a.example/x.png","seed":1,"seed":2,"seed":3}"#,
+    ] {
+        let answer = server.post_json(body).await;
+        assert_eq!(answer.code(), (422, "invalid_fields".into()), "{body}");
+        let errors = answer.json()["errors"].clone();
+        assert_eq!(errors.as_array().map(Vec::len), Some(1), "{errors}");
+        let detail = errors[0]["detail"].as_str().unwrap();
+        assert_eq!(detail, "It is given more than once; give it once.");
+    }
 }
 
 #[tokio::test]

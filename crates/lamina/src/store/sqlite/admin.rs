@@ -151,7 +151,7 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
         return Ok(None);
     };
     let mut statement = connection.prepare_cached(
-        "select state, request_id, price_microusd, opened_at, closed_at from submissions
+        "select state, request_id, price_microusd, repeatable, opened_at, closed_at from submissions
          where job_id = ?1 order by rowid",
     )?;
     detail.submissions = statement
@@ -165,6 +165,7 @@ fn submission(row: &Row<'_>) -> rusqlite::Result<SubmissionDetail> {
         state: state(row)?,
         request: row.get::<_, Option<String>>("request_id")?.map(RequestId),
         price_microusd: row.get("price_microusd")?,
+        repeatable: row.get("repeatable")?,
         opened_at: UnixMs(row.get("opened_at")?),
         closed_at: time(row, "closed_at")?,
     })

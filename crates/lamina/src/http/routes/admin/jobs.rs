@@ -322,15 +322,62 @@ fn detail(found: JobDetail) -> AdminJobStory {
 fn submission(found: SubmissionDetail) -> AdminSubmission {
     AdminSubmission {
         state: found.state.as_str(),
-        paid: match found.state {
-            _ if found.price_microusd == 0 => "no",
-            SubmissionState::Accepted => "yes",
-            SubmissionState::Refused => "no",
-            SubmissionState::Open | SubmissionState::Failed | SubmissionState::Unknown => "perhaps",
-        },
+        paid: paid(&found),
         usd: usd(found.price_microusd),
         request_id: found.request.map(|request| request.0),
         opened_at: found.opened_at,
         closed_at: found.closed_at,
+    }
+}
+
+/// A price of 0 is what an operator wrote, and says nothing of what the provider bills. Only a call that costs
+/// nothing by its nature is known not to be paid.
+fn paid(found: &SubmissionDetail) -> &'static str {
+    match found.state {
+        _ if found.repeatable && found.price_microusd == 0 => "no",
+        SubmissionState::Accepted => "yes",
+        SubmissionState::Refused => "no",
+        SubmissionState::Open | SubmissionState::Failed | SubmissionState::Unknown => "perhaps",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_a_call_was_paid_is_said_as_far_as_it_is_known_and_not_by_its_price() {
+        let call = |state, price_microusd, repeatable| SubmissionDetail {
+            state,
+            request: None,
+            price_microusd,
+            repeatable,
+            opened_at: UnixMs(0),
+            closed_at: None,
+        };
+        for (state, said) in [
+            (SubmissionState::Open, "perhaps"),
+            (SubmissionState::Accepted, "yes"),
+            (SubmissionState::Failed, "perhaps"),
+            (SubmissionState::Refused, "no"),
+            (SubmissionState::Unknown, "perhaps"),
+        ] {
+            assert_eq!(paid(&call(state, 50_000, false)), said, "{state:?}");
+            assert_eq!(
+                paid(&call(state, 0, false)),
+                said,
+                "{state:?} without a price"
+            );
+            assert_eq!(
+                paid(&call(state, 50_000, true)),
+                said,
+                "{state:?} with a price"
+            );
+            assert_eq!(
+                paid(&call(state, 0, true)),
+                "no",
+                "{state:?} of a free engine"
+            );
+        }
     }
 }

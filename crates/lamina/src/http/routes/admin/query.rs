@@ -1,10 +1,9 @@
 //! The query of an operator's listing. Strict like every other: an unknown or wrong parameter is
 //! told, not ignored.
 
-use url::form_urlencoded;
-
 use crate::access::owner_name;
 use crate::http::answer::error::ApiError;
+use crate::http::extract::query::{AGAIN, parameters};
 use crate::jobs::{EngineKind, FieldError, JobId, Phase};
 use crate::store::JobFilter;
 
@@ -29,8 +28,13 @@ impl JobListQuery {
             limit: DEFAULT_LIMIT,
         };
         let mut errors = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()).take(16) {
-            if let Err(detail) = parsed.take(&name, &value) {
+        for (name, value, again) in parameters(query) {
+            let taken = if again {
+                Err(AGAIN.to_owned())
+            } else {
+                parsed.take(&name, &value)
+            };
+            if let Err(detail) = taken {
                 let pointer = format!("/{}", name.chars().take(64).collect::<String>());
                 errors.push(FieldError { pointer, detail });
             }

@@ -49,6 +49,9 @@ async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
         "cursor=7",
         "colour=red",
         "owner=",
+        "limit=1&limit=2",
+        "state=failed&engine=fal&%73tate=active",
+        &format!("{}colour=red", "limit=1&".repeat(20)),
     ] {
         let answer = server
             .admin("GET", &format!("/api/admin/jobs?{wrong}"), "")
