@@ -405,6 +405,9 @@ extension type const FailureCode(String value) implements String {
   /// fal said eight times that it does not know the request. It may have been paid, so it is not made again. Create the job again if you still need it.
   static const engineLostRequest = FailureCode('engine_lost_request');
 
+  /// fal does not know the request, and it was made with another key than the present one: it may be running in the account of that key, and paid. Only that key can stop or read it. Create the job again if you still need it. Operators: [the fal key](operations.md#changing-keys-and-secrets).
+  static const engineAccountChanged = FailureCode('engine_account_changed');
+
   /// fal said eight times that the layers are gone. Create the job again. Operators: was lamina stopped for long?
   static const engineResultExpired = FailureCode('engine_result_expired');
 
@@ -483,6 +486,7 @@ extension type const FailureCode(String value) implements String {
     engineFailed,
     engineTimeout,
     engineLostRequest,
+    engineAccountChanged,
     engineResultExpired,
     engineNoLayers,
     engineBadLayer,

@@ -29,6 +29,8 @@ pub enum FailureCode {
     EngineTimeout,
     /// The engine no longer knows the paid request.
     EngineLostRequest,
+    /// The engine's account was changed, and the one of now does not know the request.
+    EngineAccountChanged,
     /// The engine's result was gone before it could be fetched.
     EngineResultExpired,
     /// The engine answered without a single layer.
@@ -58,7 +60,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::ContentRefused,
         Self::EngineRejectedImage,
         Self::EngineRejectedInput,
@@ -70,6 +72,7 @@ impl FailureCode {
         Self::EngineFailed,
         Self::EngineTimeout,
         Self::EngineLostRequest,
+        Self::EngineAccountChanged,
         Self::EngineResultExpired,
         Self::EngineNoLayers,
         Self::EngineBadLayer,
@@ -99,6 +102,7 @@ impl FailureCode {
             Self::EngineFailed => "engine_failed",
             Self::EngineTimeout => "engine_timeout",
             Self::EngineLostRequest => "engine_lost_request",
+            Self::EngineAccountChanged => "engine_account_changed",
             Self::EngineResultExpired => "engine_result_expired",
             Self::EngineNoLayers => "engine_no_layers",
             Self::EngineBadLayer => "engine_bad_layer",
@@ -148,6 +152,9 @@ impl FailureCode {
             }
             Self::EngineLostRequest => {
                 "The layering service no longer knows this request. Create the job again if you still need the layers."
+            }
+            Self::EngineAccountChanged => {
+                "This server's account at the layering service was changed while this picture was worked on there, and the new one does not know it. Create the job again if you still need the layers."
             }
             Self::EngineResultExpired => {
                 "The layers were gone at the layering service before they could be fetched. Create the job again."

@@ -468,3 +468,70 @@ async fn another_accounts_list_proves_nothing_of_a_lost_call() {
     app.stop().await;
     emulator.stop().await;
 }
+
+/// A job that an account's run stands for, in a service that has another account's key now.
+async fn moved_to_another_account() -> (TestApp, String, [Emulator; 2]) {
+    const OTHERS: &str = "another-account:and-its-secret";
+    let emulator = held_emulator().await;
+    let app = started(&emulator).await;
+    let id = app.create(&small()).await;
+    until("the accepted call", || async {
+        (submissions(&app) == "accepted").then_some(())
+    })
+    .await;
+    let folder = app.stop().await;
+    // An account knows nothing of another's requests.
+    let others = emulator_with(EmulatorConfig {
+        keys: vec![OTHERS.to_owned()],
+        ..EmulatorConfig::default()
+    })
+    .await;
+    let mut setup = Setup::new(Way::FalPolling)
+        .with("FAL_API_KEY", OTHERS)
+        .with("FAL_ADMIN_KEY", &others.admin_key());
+    // Between tries of what failed.
+    setup.tuning.worker.storage_pause = Duration::from_millis(1);
+    let app = TestApp::start_in(folder, setup, Some(&others)).await;
+    (app, id, [emulator, others])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_another_account_is_told_as_such_and_not_as_lost() {
+    let (app, id, emulators) = moved_to_another_account().await;
+    let job = app.finished(&id).await;
+    assert_eq!(job["error_code"], "engine_account_changed", "{job}");
+    assert_eq!(submissions(&app), "accepted", "it may have been paid");
+    app.stop().await;
+    for emulator in emulators {
+        emulator.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_another_account_that_cannot_be_cancelled_is_counted_and_all_else_is_released() {
+    let (app, id, emulators) = moved_to_another_account().await;
+    let url = format!("{}/api/jobs/{id}", app.base);
+    let deleted = app.client.delete(url).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+    let counted =
+        r#"lamina_engine_errors_total{engine="fal",call="cancel",code="engine_account_changed"}"#;
+    until("the cancel to be counted", || async {
+        app.scrape().await.contains(counted).then_some(())
+    })
+    .await;
+    // Its copies are asked to go all the same, and its bytes are gone.
+    let asked = r#"lamina_engine_call_duration_seconds_count{engine="fal",call="erase"}"#;
+    until("the copies to be asked for", || async {
+        app.scrape().await.contains(asked).then_some(())
+    })
+    .await;
+    until("everything to be erased", || async {
+        let left = crate::support::files(&app.folder.path().join("blobs/jobs").join(&id));
+        left.is_empty().then_some(())
+    })
+    .await;
+    app.stop().await;
+    for emulator in emulators {
+        emulator.stop().await;
+    }
+}

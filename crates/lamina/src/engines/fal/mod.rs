@@ -15,7 +15,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fal_queue::models::qwen_image_layered as model;
-use fal_queue::{Class, Client, ErrorType, ModelId, Status, SubmitOptions};
+use fal_queue::{CancelOutcome, Class, Client, ErrorType, ModelId, Status, SubmitOptions};
 use url::Url;
 
 use self::failure::{engine_error, owned_by_the_run, submit_error};
@@ -335,7 +335,9 @@ impl Engine for Fal {
                 let failed = error.is_some() || error_type.is_some();
                 self.result(&model, request, failed).await
             }
-            Err(error) if error.class() == Class::NotFound => Ok(Check::Lost),
+            Err(error) if error.class() == Class::NotFound => {
+                place::known_here(place, self.client.config()).map(|()| Check::Lost)
+            }
             Err(error) => Err(engine_error(&error)),
         }
     }
@@ -368,8 +370,11 @@ impl Engine for Fal {
     }
 
     async fn cancel(&self, request: &RequestId, place: Option<&str>) -> Result<(), EngineError> {
-        let asked = self.client.cancel(&self.model_at(place), &request.0).await;
-        asked.map(|_| ()).map_err(|error| engine_error(&error))
+        match self.client.cancel(&self.model_at(place), &request.0).await {
+            Ok(CancelOutcome::NotFound) => place::known_here(place, self.client.config()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(engine_error(&error)),
+        }
     }
 
     async fn erase(&self, request: &RequestId) -> Result<(), EngineError> {

@@ -5,6 +5,9 @@ use aws_lc_rs::digest;
 use fal_queue::{Config, ModelId};
 use secrecy::ExposeSecret as _;
 
+use crate::engines::EngineError;
+use crate::jobs::FailureCode;
+
 /// The model and the account, as they are written down.
 pub(super) fn written(model: &ModelId, config: &Config) -> String {
     format!("{model} {}", account(config))
@@ -18,6 +21,18 @@ pub(super) fn model(place: &str) -> Option<ModelId> {
 /// Whether the ledger of what was written down is the one that calls are made for now.
 pub(super) fn is_of(place: &str, config: &Config) -> bool {
     place.split(' ').nth(1) == Some(&account(config))
+}
+
+/// What "not found" means of a request that went there: that it is over, unless another account took it. That
+/// one may be running, and paid; only that account's key can ask for it or stop it.
+pub(super) fn known_here(place: Option<&str>, config: &Config) -> Result<(), EngineError> {
+    if place.is_none_or(|place| is_of(place, config)) {
+        return Ok(());
+    }
+    Err(EngineError::permanent(
+        FailureCode::EngineAccountChanged,
+        "fal does not know the request, which was made with another key than the present one",
+    ))
 }
 
 /// The key's id, which fal shows in its list of keys; of a key that has none, a digest.
@@ -58,5 +73,10 @@ mod tests {
         // Another secret of the same key is the same account.
         let place = written(&model, &of("id:one"));
         assert!(is_of(&place, &of("id:two")));
+        // What another account took may be there although this one does not know it.
+        assert!(known_here(None, &of("id:two")).is_ok());
+        assert!(known_here(Some(&place), &of("id:two")).is_ok());
+        let elsewhere = known_here(Some(&place), &of("another:one")).unwrap_err();
+        assert_eq!(elsewhere.code, FailureCode::EngineAccountChanged);
     }
 }

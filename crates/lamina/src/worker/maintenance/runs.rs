@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backlog::Backlog;
-use super::erase::BATCH;
+use super::erase::{BATCH, BATCHES};
 use crate::jobs::JobId;
 use crate::store::{Cancellable, StoreError};
 use crate::worker::Worker;
@@ -47,12 +47,19 @@ impl Runs {
     /// Begins to end what is found. Returns how many were ended since the last round.
     pub(super) async fn round(&self) -> Result<usize, StoreError> {
         let store = &self.worker.parts.store;
-        for run in store.job_cancellable(BATCH, &self.ending.busy()).await? {
-            let worker = Arc::clone(&self.worker);
-            self.ending
-                .begin(run.id, &self.tasks, &self.stop, |failures| async move {
-                    end_run(&worker, &run, failures).await
-                });
+        for _ in 0..BATCHES {
+            let found = store.job_cancellable(BATCH, &self.ending.busy()).await?;
+            let is_last = found.len() < BATCH as usize;
+            for run in found {
+                let worker = Arc::clone(&self.worker);
+                self.ending
+                    .begin(run.id, &self.tasks, &self.stop, |failures| async move {
+                        end_run(&worker, &run, failures).await
+                    });
+            }
+            if is_last {
+                break;
+            }
         }
         Ok(self.ending.take_done())
     }
@@ -64,8 +71,10 @@ async fn end_run(worker: &Worker, run: &Cancellable, failures: u32) -> bool {
     if let Some(engine) = parts.engines.get(run.engine) {
         engine.release(&run.request);
         let asked = async {
-            engine.cancel(&run.request, run.place.as_deref()).await?;
-            engine.erase(&run.request).await
+            let cancelled = engine.cancel(&run.request, run.place.as_deref()).await;
+            // Copies may be deleted where a run cannot be stopped.
+            let erased = engine.erase(&run.request).await;
+            cancelled.and(erased)
         };
         let last = failures + 1 >= CANCEL_TRIES;
         match tokio::time::timeout(CANCEL_WITHIN, asked).await {
