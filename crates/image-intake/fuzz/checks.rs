@@ -1,12 +1,12 @@
 //! What must hold of any bytes that come as a picture, or as base64 of one. Compiled for tests,
-//! which run it over the seeds kept in `fuzz/`, and for the fuzz targets, which look for bytes
+//! which run it over the seeds kept in `crates/lamina/fuzz`, and for the fuzz targets, which look for bytes
 //! that break it. It judges by short readers of its own, never by the code that it checks.
 
 use bytes::Bytes;
 
 use super::{
-    Format, ImageError, Limits, decode_base64, decode_rgba, foreign_format, header, inspect_layer,
-    normalise,
+    ImageError, Limits, MediaType, decode_base64, decode_rgba, foreign_format, header,
+    inspect_layer, normalise,
 };
 
 const LIMITS: Limits = Limits {
@@ -147,12 +147,12 @@ fn crc(bytes: &[u8]) -> u32 {
 
 /// The file holds what shows its picture and no room for anything else: no unknown part, none
 /// that is longer than it has to be, nothing behind the end.
-fn assert_bare(format: Format, file: &[u8]) {
+fn assert_bare(format: MediaType, file: &[u8]) {
     match format {
-        Format::Png => assert_bare_png(&file[8..]),
-        Format::Jpeg => assert_bare_jpeg(file),
-        Format::WebP => assert_bare_webp(file),
-        Format::Gif => panic!("a GIF was stored"),
+        MediaType::Png => assert_bare_png(&file[8..]),
+        MediaType::Jpeg => assert_bare_jpeg(file),
+        MediaType::WebP => assert_bare_webp(file),
+        MediaType::Gif => panic!("a GIF was stored"),
     }
 }
 
@@ -354,7 +354,18 @@ fn spelled(bytes: &[u8], choice: u8, limit: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::fuzzing::seeds;
+    fn seeds(target: &str, check: fn(&[u8])) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../lamina/fuzz/seeds/");
+        let files = std::fs::read_dir(format!("{folder}{target}")).unwrap();
+        let mut count = 0;
+        for file in files {
+            let path = file.unwrap().path();
+            println!("{}", path.display());
+            check(&std::fs::read(path).unwrap());
+            count += 1;
+        }
+        assert!(count > 2, "{target} has {count} seeds");
+    }
 
     #[test]
     fn the_seeds_of_the_picture_target_hold() {

@@ -1,7 +1,7 @@
 //! Encoded pictures to pixels.
 //!
 //! Third-party decoders see only what [`super::container`] kept, within limits checked before, and
-//! behind a net: a decoder that panics makes the picture corrupt, not lamina. JPEG has a file of its
+//! behind a net: a decoder that panics makes the picture corrupt and harms nothing else. JPEG has a file of its
 //! own ([`super::jpeg`]).
 
 use std::io::Cursor;
@@ -10,10 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::colour;
 use super::container::Container;
 use super::error::ImageError;
-use super::format::Format;
 use super::header::checked;
 use super::jpeg;
 use super::limits::Limits;
+use super::media_type::MediaType;
 use super::profile::Conversion;
 use super::rgba::RgbaImage;
 use bytes::Bytes;
@@ -42,8 +42,10 @@ pub(super) fn upright(
     let format = container.format;
     behind_a_net(format, || {
         let image = match format {
-            Format::Jpeg => jpeg::decode(container, clean, conversion)?,
-            Format::Png | Format::WebP | Format::Gif => raster(container, clean, conversion)?,
+            MediaType::Jpeg => jpeg::decode(container, clean, conversion)?,
+            MediaType::Png | MediaType::WebP | MediaType::Gif => {
+                raster(container, clean, conversion)?
+            }
         };
         Ok(image.oriented(container.orientation))
     })
@@ -53,14 +55,14 @@ pub(super) fn upright(
 pub(super) fn whole(container: &Container, clean: &[u8]) -> Result<(), ImageError> {
     let format = container.format;
     behind_a_net(format, || match format {
-        Format::Jpeg => jpeg::decode(container, clean, None).map(drop),
-        Format::Png | Format::WebP | Format::Gif => samples(container, clean).map(drop),
+        MediaType::Jpeg => jpeg::decode(container, clean, None).map(drop),
+        MediaType::Png | MediaType::WebP | MediaType::Gif => samples(container, clean).map(drop),
     })
 }
 
 /// A decoder that panics makes the picture corrupt.
 fn behind_a_net<T>(
-    format: Format,
+    format: MediaType,
     work: impl FnOnce() -> Result<T, ImageError>,
 ) -> Result<T, ImageError> {
     catch_unwind(AssertUnwindSafe(work))
@@ -104,10 +106,10 @@ fn samples(container: &Container, clean: &[u8]) -> Result<DynamicImage, ImageErr
     let format = container.format;
     let refused = |error: image::ImageError| refused(format, &error);
     let kind = match format {
-        Format::Png => image::ImageFormat::Png,
-        Format::WebP => image::ImageFormat::WebP,
-        Format::Gif => image::ImageFormat::Gif,
-        Format::Jpeg => image::ImageFormat::Jpeg,
+        MediaType::Png => image::ImageFormat::Png,
+        MediaType::WebP => image::ImageFormat::WebP,
+        MediaType::Gif => image::ImageFormat::Gif,
+        MediaType::Jpeg => image::ImageFormat::Jpeg,
     };
     let mut limits = image::Limits::no_limits();
     limits.max_image_width = Some(container.width);
@@ -132,11 +134,11 @@ fn samples(container: &Container, clean: &[u8]) -> Result<DynamicImage, ImageErr
     Ok(image)
 }
 
-fn no_pixels(format: Format) -> ImageError {
+fn no_pixels(format: MediaType) -> ImageError {
     ImageError::corrupt(format, "it has no pixels")
 }
 
-fn refused(format: Format, error: &image::ImageError) -> ImageError {
+fn refused(format: MediaType, error: &image::ImageError) -> ImageError {
     use image::ImageError as Cause;
     match error {
         Cause::Unsupported(_) => ImageError::VariantUnsupported {

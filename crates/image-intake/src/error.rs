@@ -1,22 +1,21 @@
 //! Why a picture was refused: one enum, one stable code each, one sentence for a person.
 //!
 //! Knows nothing of HTTP statuses. Every sentence says what happened, what was expected and what
-//! to do; none holds bytes of the picture.
+//! to do; none holds bytes of the picture. The sentences speak of lamina, whose users read them; a
+//! program of another name makes its own from the variants, which carry everything that is in them.
 
-use super::format::Format;
-use super::pool::PoolError;
+use super::media_type::MediaType;
 
 /// The accepted formats, as a sentence names them.
 pub(super) const ACCEPTED: &str = "JPEG, PNG, WebP and GIF";
 
 /// Why a picture cannot be used. [`ImageError::code`] is part of the public contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ImageError {
     /// No bytes at all.
     #[error("the image is empty (0 bytes); send the bytes of a JPEG, PNG, WebP or GIF file")]
     Empty,
-    /// The first bytes belong to no format that lamina knows.
+    /// The first bytes belong to no known format.
     #[error(
         "the bytes are not an image that lamina recognises; lamina accepts {ACCEPTED}, so check \
          that the file itself was sent and not, for example, a web page about it"
@@ -39,7 +38,7 @@ pub enum ImageError {
     )]
     VariantUnsupported {
         /// The accepted format.
-        format: Format,
+        format: MediaType,
         /// The part of it that is not decoded: `arithmetic coding`.
         feature: &'static str,
     },
@@ -87,7 +86,7 @@ pub enum ImageError {
     )]
     Truncated {
         /// The format whose end is missing.
-        format: Format,
+        format: MediaType,
     },
     /// The file is whole but its contents contradict each other.
     #[error(
@@ -96,8 +95,8 @@ pub enum ImageError {
     )]
     Corrupt {
         /// The format that could not be decoded.
-        format: Format,
-        /// What the decoder stumbled over; for a person, not stable.
+        format: MediaType,
+        /// What the decoder found wrong; for a person, not stable.
         reason: String,
     },
     /// Text that should have been base64 is not.
@@ -109,17 +108,14 @@ pub enum ImageError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Too many pictures are being decoded.
-    #[error("lamina is decoding as many images as it can at once; try again in a few seconds")]
-    Busy,
-    /// A fault of lamina's own while it worked on the picture.
+    /// A fault of this crate: what it had decoded could not be encoded.
     #[error("lamina failed while it worked on this image; the fault is lamina's: report it")]
     Internal,
 }
 
 impl ImageError {
     /// Every code that [`Self::code`] can answer, for the table in the documentation.
-    pub const CODES: [&'static str; 12] = [
+    pub const CODES: [&'static str; 11] = [
         "image_empty",
         "image_unrecognised",
         "image_format_unsupported",
@@ -130,7 +126,6 @@ impl ImageError {
         "image_truncated",
         "image_corrupt",
         "image_base64_invalid",
-        "image_busy",
         "image_internal",
     ];
 
@@ -148,18 +143,11 @@ impl ImageError {
             Self::Truncated { .. } => "image_truncated",
             Self::Corrupt { .. } => "image_corrupt",
             Self::Base64Invalid { .. } => "image_base64_invalid",
-            Self::Busy => "image_busy",
             Self::Internal => "image_internal",
         }
     }
 
-    /// Whether the same bytes may well be accepted later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy)
-    }
-
-    pub(super) fn corrupt(format: Format, reason: impl std::fmt::Display) -> Self {
+    pub(super) fn corrupt(format: MediaType, reason: impl std::fmt::Display) -> Self {
         // A library's message may quote the file; it is kept short and printable.
         let reason = reason
             .to_string()
@@ -186,14 +174,5 @@ fn in_brackets(count: u64, unit: u64, name: &str) -> String {
         String::new()
     } else {
         format!(" ({:.1} {name})", count as f64 / unit as f64)
-    }
-}
-
-impl From<PoolError> for ImageError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Busy | PoolError::Stopped => Self::Busy,
-            PoolError::Panicked => Self::Internal,
-        }
     }
 }

@@ -1,25 +1,25 @@
 //! What a picture is, before anything is decoded or allocated for it.
 //!
-//! The cheap first look for whoever accepts a picture: format, size, limits, and how much of the
-//! [`super::Pool`] its decoding will take. It reads the file's structure only; that the pixels
+//! The cheap first look for whoever accepts a picture: format, size, limits, and what its
+//! decoding will weigh. It reads the file's structure only; that the pixels
 //! themselves decode is [`super::normalise`]'s finding.
 
 use super::container::Container;
 use super::error::ImageError;
-use super::format::Format;
 use super::limits::Limits;
+use super::media_type::MediaType;
 
 /// What the file declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Format by magic bytes.
-    pub format: Format,
+    /// By magic bytes.
+    pub format: MediaType,
     /// Stored width in pixels, before any Exif orientation is applied.
     pub width: u32,
     /// Stored height in pixels, before any Exif orientation is applied.
     pub height: u32,
-    /// What decoding weighs on a [`super::Pool`]: megapixels, rounded up, doubled where a decoder
-    /// holds intermediate buffers.
+    /// What decoding weighs, for callers that bound what is decoded at once: megapixels, rounded up,
+    /// doubled where a decoder holds intermediate buffers.
     pub cost_megapixels: u32,
 }
 

@@ -11,7 +11,7 @@ use mozjpeg::{ColorSpace, Decompress};
 use super::colour;
 use super::container::{Container, Samples};
 use super::error::ImageError;
-use super::format::Format;
+use super::media_type::MediaType;
 use super::profile::Conversion;
 use super::rgba::RgbaImage;
 
@@ -21,7 +21,7 @@ pub(super) fn decode(
     clean: &[u8],
     conversion: Option<&Conversion>,
 ) -> Result<RgbaImage, ImageError> {
-    let corrupt = |reason: &dyn std::fmt::Display| ImageError::corrupt(Format::Jpeg, reason);
+    let corrupt = |reason: &dyn std::fmt::Display| ImageError::corrupt(MediaType::Jpeg, reason);
     let is_inks = container.samples == Samples::Cmyk;
     let out = if is_inks {
         ColorSpace::JCS_CMYK

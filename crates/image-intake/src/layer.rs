@@ -9,8 +9,8 @@ use super::container::Container;
 use super::decode::decode_rgba;
 use super::encode::encode_layer;
 use super::error::ImageError;
-use super::format::Format;
 use super::limits::Limits;
+use super::media_type::MediaType;
 use super::rgba::RgbaImage;
 use super::scale::resized;
 
@@ -35,7 +35,7 @@ pub struct LayerMeasures {
     /// Height in pixels.
     pub height: u32,
     /// PNG or WebP.
-    pub format: Format,
+    pub format: MediaType,
     /// Where the layer shows anything; `None` for an empty layer.
     pub bbox: Option<BoundingBox>,
     /// Mean alpha over the whole layer, from 0 to 1.
@@ -63,9 +63,9 @@ pub fn decode_layer(
 ) -> Result<(LayerMeasures, RgbaImage), ImageError> {
     limits.check_bytes(bytes.len() as u64)?;
     let format = match Container::read(bytes)?.format {
-        format @ (Format::Png | Format::WebP) => format,
-        Format::Jpeg => return Err(not_a_layer("a JPEG image")),
-        Format::Gif => return Err(not_a_layer("a GIF image")),
+        format @ (MediaType::Png | MediaType::WebP) => format,
+        MediaType::Jpeg => return Err(not_a_layer("a JPEG image")),
+        MediaType::Gif => return Err(not_a_layer("a GIF image")),
     };
     let image = decode_rgba(bytes, limits)?;
     Ok((measures(&image, format), image))
@@ -82,7 +82,7 @@ pub fn fit_layer(
 ) -> Result<(LayerMeasures, Vec<u8>), ImageError> {
     let (_, image) = decode_layer(bytes, limits)?;
     let image = resized(&image, width, height, FilterType::Lanczos3).into_owned();
-    Ok((measures(&image, Format::Png), encode_layer(image)))
+    Ok((measures(&image, MediaType::Png), encode_layer(image)))
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {
@@ -93,7 +93,7 @@ fn not_a_layer(found: &'static str) -> ImageError {
     }
 }
 
-fn measures(image: &RgbaImage, format: Format) -> LayerMeasures {
+fn measures(image: &RgbaImage, format: MediaType) -> LayerMeasures {
     let row_bytes = image.width() as usize * 4;
     let (mut alpha, mut opaque) = (0_u64, 0_u64);
     let (mut left, mut right) = (u32::MAX, 0);

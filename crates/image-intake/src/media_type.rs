@@ -1,31 +1,31 @@
-//! The four formats that lamina accepts.
+//! The four picture formats that are accepted, by their media types.
 //!
 //! Says nothing about formats that are merely recognised in order to refuse them by name; those
 //! are [`super::foreign_format`]'s.
 
-/// An accepted image format.
+/// An accepted picture format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// JPEG: baseline, extended sequential or progressive, Huffman coded, 8 bits a sample.
-    Jpeg,
-    /// PNG; of an APNG the default image.
+pub enum MediaType {
+    /// `image/png`; of an APNG the default image.
     Png,
-    /// WebP, lossy or lossless; of an animation the first frame.
+    /// `image/jpeg`: baseline, extended sequential or progressive, Huffman coded, 8 bits a sample.
+    Jpeg,
+    /// `image/webp`, lossy or lossless; of an animation the first frame.
     WebP,
-    /// GIF; of an animation the first frame.
+    /// `image/gif`; of an animation the first frame.
     Gif,
 }
 
-impl Format {
+impl MediaType {
     /// Every accepted format.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif];
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::WebP, Self::Gif];
 
-    /// The name a person knows it by: `JPEG`, `PNG`, `WebP`, `GIF`.
+    /// The name a person knows it by: `PNG`, `JPEG`, `WebP`, `GIF`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Jpeg => "JPEG",
             Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
             Self::WebP => "WebP",
             Self::Gif => "GIF",
         }
@@ -33,31 +33,31 @@ impl Format {
 
     /// The media type, as registered with IANA.
     #[must_use]
-    pub fn media_type(self) -> &'static str {
+    pub const fn mime(self) -> &'static str {
         match self {
-            Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
             Self::WebP => "image/webp",
             Self::Gif => "image/gif",
         }
     }
 
-    /// The format of an exact media type; the inverse of [`Self::media_type`].
-    #[must_use]
-    pub fn from_media_type(media_type: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.media_type() == media_type)
-    }
-
     /// The usual file name extension, without the dot.
     #[must_use]
-    pub fn extension(self) -> &'static str {
+    pub const fn extension(self) -> &'static str {
         match self {
-            Self::Jpeg => "jpg",
             Self::Png => "png",
+            Self::Jpeg => "jpg",
             Self::WebP => "webp",
             Self::Gif => "gif",
         }
+    }
+
+    /// The format of a file name extension; the inverse of [`Self::extension`].
+    #[must_use]
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|media| media.extension() == extension)
     }
 }

@@ -1,4 +1,4 @@
-//! A stranger's picture to the one form that the rest of lamina knows.
+//! A stranger's picture to the one form in which it is kept.
 //!
 //! Upright, sRGB, 8 bits a sample, without metadata, in a file that is known to decode. It does
 //! not scale. The cheapest way that reaches the form is taken: a file that already has it is kept
@@ -13,9 +13,9 @@ use image::metadata::Orientation;
 use super::decode;
 use super::encode;
 use super::error::ImageError;
-use super::format::Format;
 use super::header::checked;
 use super::limits::Limits;
+use super::media_type::MediaType;
 use super::spare;
 
 /// A picture in its stored form.
@@ -23,7 +23,8 @@ use super::spare;
 pub struct Normalised {
     /// The file: JPEG, PNG or WebP, never GIF.
     pub bytes: Bytes,
-    pub format: Format,
+    /// What `bytes` are; the picture that was given may have been another.
+    pub format: MediaType,
     /// Width in pixels, upright.
     pub width: u32,
     /// Height in pixels, upright.
@@ -49,8 +50,8 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
         // Only decoding shows that it can be decoded. Nobody looks at the pixels.
         decode::whole(&container, &clean.bytes)?;
         let bare = match container.format {
-            Format::Png => spare::emptied(&clean.bytes),
-            Format::Jpeg | Format::WebP | Format::Gif => Some(clean.bytes.clone()),
+            MediaType::Png => spare::emptied(&clean.bytes),
+            MediaType::Jpeg | MediaType::WebP | MediaType::Gif => Some(clean.bytes.clone()),
         };
         if let Some(bytes_kept) = bare {
             return Ok(Normalised {
@@ -67,7 +68,7 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
     Ok(Normalised {
         changed: stored != *bytes,
         bytes: stored,
-        format: Format::Png,
+        format: MediaType::Png,
         width: image.width(),
         height: image.height(),
     })

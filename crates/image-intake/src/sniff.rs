@@ -1,29 +1,29 @@
 //! What a file is, by its first bytes.
 //!
-//! Never by its name or by what somebody declared. Formats that lamina does not take are
+//! Never by its name or by what somebody declared. Formats that are not accepted are
 //! recognised as well, so that the refusal can name them. Only the first kilobyte is looked
 //! at, and a TIFF's first directory.
 
 use super::error::{ACCEPTED, ImageError};
-use super::format::Format;
+use super::media_type::MediaType;
 
 /// The accepted format whose magic bytes these are, if any.
 #[must_use]
-pub fn sniff(bytes: &[u8]) -> Option<Format> {
+pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
     if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
-        Some(Format::Jpeg)
+        Some(MediaType::Jpeg)
     } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Some(Format::Png)
+        Some(MediaType::Png)
     } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Some(Format::WebP)
+        Some(MediaType::WebP)
     } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
-        Some(Format::Gif)
+        Some(MediaType::Gif)
     } else {
         None
     }
 }
 
-/// The name, with its article, of a known format that lamina does not accept.
+/// The name, with its article, of a known format that is not accepted.
 #[must_use]
 pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     const MAGIC: [(&[u8], &str); 37] = [

@@ -12,15 +12,14 @@ pub mod config;
 pub mod disk;
 pub mod engines;
 pub mod fair;
-pub mod fetch;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../fuzz/checks/mod.rs"]
 pub mod fuzzing;
 pub mod http;
-pub mod images;
 pub mod jobs;
 pub mod metrics;
+pub mod pool;
 pub mod runtime;
 mod secret;
 pub mod store;

@@ -17,6 +17,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 
+use image_intake::ImageError;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -58,6 +59,40 @@ pub enum PoolError {
     /// It has no threads.
     #[error("lamina is stopping and takes no more image work; try again once it is back")]
     Stopped,
+}
+
+/// Why work on a picture gave nothing: the picture's own fault, or the pool's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PictureError {
+    /// The picture cannot be used; the same bytes never can.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The pool took no more work.
+    #[error("lamina is decoding as many images as it can at once; try again in a few seconds")]
+    Busy,
+}
+
+impl PictureError {
+    /// The code of [`Self::Busy`], beside those of [`ImageError`].
+    pub const BUSY: &'static str = "image_busy";
+
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Image(error) => error.code(),
+            Self::Busy => Self::BUSY,
+        }
+    }
+}
+
+impl From<PoolError> for PictureError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Busy | PoolError::Stopped => Self::Busy,
+            PoolError::Panicked => Self::Image(ImageError::Internal),
+        }
+    }
 }
 
 /// A bounded pool of blocking image work. Clones share the same bounds.
@@ -184,7 +219,7 @@ impl Pool {
     /// Runs `work` on a thread of the pool when its turn comes; turns of one owner are first come, first
     /// served.
     ///
-    /// `megapixels` is what the work weighs ([`super::Header::cost_megapixels`]), counted as at
+    /// `megapixels` is what the work weighs ([`image_intake::Header::cost_megapixels`]), counted as at
     /// least 1 and at most the whole pool. When the caller's future is dropped, waiting work is
     /// forgotten and running work finishes unseen, still counted.
     ///
@@ -230,3 +265,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Which addresses a stranger may send lamina to: those of the public internet.
+//! Which addresses a stranger may send the program to: those of the public internet.
 //!
 //! The ranges are those of the IANA special-purpose registries (RFC 6890 and its updates) plus
 //! every form in which IPv4 hides inside IPv6. What is not known to be public is refused.

@@ -1,7 +1,9 @@
 //! Why a URL was not fetched: refused, failed for good, or failed for now.
 //!
-//! Every sentence says what happened, what was expected and what to do. Invariant: no sentence and
-//! no `Debug` output holds the query, fragment or user part of a URL, because those may be secrets.
+//! Every sentence says what happened, what was expected and what to do. They speak of images and of
+//! lamina, whose users read them; a program of another kind makes its own from the variants. Invariant:
+//! no sentence and no `Debug` output holds the query, fragment or user part of a URL, because those may
+//! be secrets.
 
 use std::fmt;
 use std::time::Duration;
@@ -50,7 +52,7 @@ impl fmt::Debug for ShownUrl {
     }
 }
 
-/// A URL that lamina does not open. Final: the same URL will be refused again.
+/// A URL that is not opened. Final: the same URL will be refused again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Neither https nor, where it is allowed, http.
@@ -125,7 +127,7 @@ impl Refusal {
 /// What a failed fetch means for the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchClass {
-    /// lamina does not open this URL, ever.
+    /// This URL is not opened, ever.
     Refused,
     /// The other side gave an answer that will not change by asking again.
     Permanent,
@@ -145,6 +147,7 @@ pub enum FetchError {
          the URL is right and open to everyone"
     )]
     Status {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// The HTTP status.
         status: u16,
@@ -155,6 +158,7 @@ pub enum FetchError {
          smaller image"
     )]
     TooManyBytes {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// The limit in bytes.
         max_bytes: u64,
@@ -175,13 +179,17 @@ pub enum FetchError {
     },
     /// A redirect without a usable target.
     #[error("{url} redirects without saying where to; use the final URL")]
-    BadRedirect { url: ShownUrl },
+    BadRedirect {
+        /// The URL that was asked, which a redirect may have named.
+        url: ShownUrl,
+    },
     /// A body that was compressed for transport though this was not asked for.
     #[error(
         "{url} sends a compressed body (Content-Encoding: {coding}) though none was asked for; have \
          it send the image file as it is"
     )]
     Encoded {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// How, as its header says.
         coding: &'static str,
@@ -189,22 +197,30 @@ pub enum FetchError {
     /// The secure connection was not established.
     #[error("no secure connection could be made to {url}: {reason}")]
     Tls {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// Why not, and what to do.
         reason: &'static str,
     },
     /// The host name has no address, or no name server answered.
     #[error("no address was found for the host of {url}; check its spelling, or try again later")]
-    Dns { url: ShownUrl },
+    Dns {
+        /// The URL that was asked, which a redirect may have named.
+        url: ShownUrl,
+    },
     /// No connection.
     #[error("no connection could be made to {url}; check that the host is up, or try again later")]
-    Connect { url: ShownUrl },
+    Connect {
+        /// The URL that was asked, which a redirect may have named.
+        url: ShownUrl,
+    },
     /// A time limit passed.
     #[error(
         "{url} took too long: {phase} did not end within {} s; try again later or use a faster \
          host", limit.as_secs_f32()
     )]
     Timeout {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// What took too long.
         phase: &'static str,
@@ -213,19 +229,26 @@ pub enum FetchError {
     },
     /// The connection ended before the body was complete, or broke the protocol.
     #[error("the connection to {url} broke before the image was complete; try again later")]
-    Interrupted { url: ShownUrl },
+    Interrupted {
+        /// The URL that was asked, which a redirect may have named.
+        url: ShownUrl,
+    },
     /// What answers is no web server, or a broken one. To programs the same as a cut connection.
     #[error(
         "what {url} answered is no HTTP; check the scheme and the port of the address, or use \
          another host"
     )]
-    NoHttp { url: ShownUrl },
+    NoHttp {
+        /// The URL that was asked, which a redirect may have named.
+        url: ShownUrl,
+    },
     /// The server is overloaded or failed.
     #[error(
         "{url} answered with HTTP status {status}, which is a passing fault or overload of that \
          server; try again later"
     )]
     Unavailable {
+        /// The URL that was asked, which a redirect may have named.
         url: ShownUrl,
         /// The HTTP status.
         status: u16,

@@ -14,6 +14,8 @@ use reqwest::header::{
     RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode};
+use rustls::crypto::CryptoProvider;
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -22,7 +24,6 @@ use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
 use super::resolver::{CheckedResolver, Lookup, Reach, system_lookup};
 use super::send_error::failed_send;
-use crate::tls;
 
 /// What a fetch brought.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,22 +68,36 @@ enum Hop {
 }
 
 impl Fetcher {
-    /// A fetcher under these rules.
+    /// A fetcher under these rules that trusts the system's certificate authorities, which are read now.
+    /// That takes some tens of milliseconds.
     ///
     /// # Errors
-    /// When the TLS client cannot be made, which does not happen. A system without certificate
-    /// authorities shows when the first https URL is opened.
+    /// When the system has no certificate authorities.
     pub fn new(policy: FetchPolicy) -> Result<Self, FetchSetupError> {
-        Self::with_lookup(policy, &system_lookup())
+        Self::with_tls(policy, system_tls()?)
+    }
+
+    /// The same with TLS settings of the caller's, who may have them for other clients too. Only the
+    /// protocols that they offer (ALPN) are replaced: HTTP/1.1 is all that is spoken here.
+    ///
+    /// # Errors
+    /// When no client can be made of them.
+    pub fn with_tls(
+        policy: FetchPolicy,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, FetchSetupError> {
+        Self::with_lookup(policy, tls, &system_lookup())
     }
 
     /// The same, with another source of addresses; for tests.
     pub(super) fn with_lookup(
         policy: FetchPolicy,
+        mut tls: rustls::ClientConfig,
         lookup: &Lookup,
     ) -> Result<Self, FetchSetupError> {
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let policy = Arc::new(policy);
-        let client = |reach| client(&policy, reach, lookup);
+        let client = |reach| client(&policy, reach, &tls, lookup);
         Ok(Self {
             public: client(Reach::Public)?,
             allowed_only: if policy.allow_nets.is_empty() {
@@ -245,9 +260,22 @@ impl Fetcher {
     }
 }
 
+/// TLS 1.2 and 1.3 by the process's crypto provider, or aws-lc-rs where it has none, and certificates
+/// checked against the system's authorities.
+fn system_tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth())
+}
+
 fn client(
     policy: &Arc<FetchPolicy>,
     reach: Reach,
+    tls: &rustls::ClientConfig,
     lookup: &Lookup,
 ) -> Result<Client, FetchSetupError> {
     let resolver = CheckedResolver {
@@ -261,10 +289,8 @@ fn client(
         HeaderValue::from_static("image/png,image/jpeg,image/webp,image/gif,*/*;q=0.1"),
     );
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let mut tls = tls::client_config()?;
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let client = Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls.clone())
         .user_agent(&policy.user_agent)
         .default_headers(headers)
         .dns_resolver(Arc::new(resolver))

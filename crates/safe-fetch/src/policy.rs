@@ -33,7 +33,7 @@ pub struct FetchPolicy {
     pub total_timeout: Duration,
     /// Redirects that are followed. Default 3.
     pub max_redirects: u32,
-    /// The `User-Agent` header.
+    /// The `User-Agent` header. Default this crate's name and version.
     pub user_agent: String,
 }
 
@@ -49,7 +49,7 @@ impl Default for FetchPolicy {
             idle_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(30),
             max_redirects: 3,
-            user_agent: concat!("lamina/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: concat!("safe-fetch/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
 }

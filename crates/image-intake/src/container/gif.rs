@@ -10,19 +10,19 @@ use std::ops::Range;
 use image::metadata::Orientation;
 
 use super::{Clean, Container, Samples, u16_le};
-use crate::images::error::ImageError;
-use crate::images::format::Format;
-use crate::images::profile::ColourTag;
+use crate::error::ImageError;
+use crate::media_type::MediaType;
+use crate::profile::ColourTag;
 
 const TRUNCATED: ImageError = ImageError::Truncated {
-    format: Format::Gif,
+    format: MediaType::Gif,
 };
 /// What stands between a control extension's introducer and its terminator; writers that say more mean no more.
 const CONTROL_BYTES: usize = 4;
 
 /// What is kept: one frame and how to read it.
 #[derive(Debug)]
-pub(in crate::images) struct Frame {
+pub(crate) struct Frame {
     /// The screen's width and height as they are written.
     screen: [u8; 4],
     /// The file up to the end of the global colours.
@@ -96,7 +96,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     };
     let ([w0, w1], [h0, h1]) = (across.to_le_bytes(), down.to_le_bytes());
     Ok(Container {
-        format: Format::Gif,
+        format: MediaType::Gif,
         width,
         height,
         samples: Samples::Colour,
@@ -135,5 +135,5 @@ fn skip_sub_blocks(bytes: &[u8], mut at: usize) -> Result<usize, ImageError> {
 }
 
 fn corrupt(reason: &str) -> ImageError {
-    ImageError::corrupt(Format::Gif, reason)
+    ImageError::corrupt(MediaType::Gif, reason)
 }

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use image::metadata::Orientation;
 
 use super::error::ImageError;
-use super::format::Format;
+use super::media_type::MediaType;
 use super::profile::ColourTag;
 use super::sniff;
 use idat::Ending;
@@ -65,7 +65,7 @@ pub(super) struct Cleaned {
 /// One walked file.
 #[derive(Debug)]
 pub(super) struct Container {
-    pub(super) format: Format,
+    pub(super) format: MediaType,
     /// Stored size in pixels, before orientation; not yet checked against limits.
     pub(super) width: u32,
     pub(super) height: u32,
@@ -88,10 +88,10 @@ impl Container {
             return Err(ImageError::Empty);
         }
         match sniff::sniff(bytes) {
-            Some(Format::Jpeg) => jpeg::walk(bytes),
-            Some(Format::Png) => png::walk(bytes),
-            Some(Format::WebP) => webp::walk(bytes),
-            Some(Format::Gif) => gif::walk(bytes),
+            Some(MediaType::Jpeg) => jpeg::walk(bytes),
+            Some(MediaType::Png) => png::walk(bytes),
+            Some(MediaType::WebP) => webp::walk(bytes),
+            Some(MediaType::Gif) => gif::walk(bytes),
             None => Err(sniff::refusal(bytes)),
         }
     }

@@ -8,12 +8,12 @@
 use image::metadata::Orientation;
 
 use super::{Clean, Container, Kept, Samples, exif_orientation, u32_be};
-use crate::images::error::ImageError;
-use crate::images::format::Format;
-use crate::images::profile::{ColourTag, MAX_PROFILE_BYTES};
+use crate::error::ImageError;
+use crate::media_type::MediaType;
+use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
 
 pub(super) const TRUNCATED: ImageError = ImageError::Truncated {
-    format: Format::Png,
+    format: MediaType::Png,
 };
 
 /// The chunk that ends a file.
@@ -75,7 +75,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         let length = body.len();
         if kind == b"CgBI" {
             return Err(ImageError::VariantUnsupported {
-                format: Format::Png,
+                format: MediaType::Png,
                 feature: "Apple's own variant of the format (CgBI), as Xcode packs into an app",
             });
         }
@@ -142,7 +142,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         Samples::Colour
     };
     Ok(Container {
-        format: Format::Png,
+        format: MediaType::Png,
         width: header.width,
         height: header.height,
         samples,
@@ -293,5 +293,5 @@ fn inflated_profile(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn corrupt(reason: &str) -> ImageError {
-    ImageError::corrupt(Format::Png, reason)
+    ImageError::corrupt(MediaType::Png, reason)
 }

@@ -9,12 +9,12 @@ use std::ops::Range;
 use image::metadata::Orientation;
 
 use super::{Clean, Container, Kept, Samples, exif_orientation, u16_le, u32_le};
-use crate::images::error::ImageError;
-use crate::images::format::Format;
-use crate::images::profile::{ColourTag, MAX_PROFILE_BYTES};
+use crate::error::ImageError;
+use crate::media_type::MediaType;
+use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
 
 const TRUNCATED: ImageError = ImageError::Truncated {
-    format: Format::WebP,
+    format: MediaType::WebP,
 };
 /// The two flags of VP8X that may stay.
 const ALPHA: u8 = 0x10;
@@ -129,7 +129,7 @@ impl Walk {
             return Err(corrupt("it holds no picture data"));
         }
         Ok(Container {
-            format: Format::WebP,
+            format: MediaType::WebP,
             width,
             height,
             samples: Samples::Colour,
@@ -193,5 +193,5 @@ pub(super) fn rebuilt(given: &[u8], chunks: &[Range<usize>]) -> Vec<u8> {
 }
 
 fn corrupt(reason: &str) -> ImageError {
-    ImageError::corrupt(Format::WebP, reason)
+    ImageError::corrupt(MediaType::WebP, reason)
 }

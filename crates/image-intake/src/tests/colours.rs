@@ -6,7 +6,7 @@ use moxcms::ColorProfile;
 use png::{BitDepth, ColorType};
 
 use super::samples::*;
-use crate::images::{Format, RgbaImage};
+use crate::{MediaType, RgbaImage};
 
 const PROBES: [[u8; 3]; 8] = [
     [200, 100, 50],
@@ -67,7 +67,7 @@ fn display_p3_becomes_srgb_in_every_container_and_alpha_stays() {
     assert_probes(&seen(tagged), &P3_AS_SRGB, 100, 2);
     let tagged = with_segment(&jpeg(&probes(255)), 0xE2, &icc_segment(1, 1, &p3));
     let normal = normal(tagged);
-    assert_eq!(normal.format, Format::Png);
+    assert_eq!(normal.format, MediaType::Png);
     // JPEG's own losses come on top.
     assert_probes(&seen(normal.bytes), &P3_AS_SRGB, 255, 5);
 }
@@ -216,7 +216,7 @@ fn cmyk_and_ycck_jpegs_show_the_light_that_the_inks_leave() {
     ];
     for name in ["formats/cmyk.jpg", "formats/ycck.jpg"] {
         let normal = normal(file(name));
-        assert_eq!(normal.format, Format::Png);
+        assert_eq!(normal.format, MediaType::Png);
         let image = seen(normal.bytes);
         for (x, expected) in (2..).step_by(4).zip(expected) {
             let found = pixel(&image, x, 4);

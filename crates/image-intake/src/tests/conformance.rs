@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::samples::*;
-use crate::images::{Limits, decode_rgba, normalise};
+use crate::{Limits, decode_rgba, normalise};
 
 /// The interpreter of `.ci/run`, or one that is installed and has Pillow.
 fn python() -> Option<&'static str> {

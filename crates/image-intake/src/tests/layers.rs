@@ -1,8 +1,8 @@
 //! Layers that come back from an engine, scaling, and recognising the source among them.
 
 use super::samples::*;
-use crate::images::{
-    BoundingBox, Difference, Format, Limits, RgbaImage, decode_layer, decode_rgba, difference,
+use crate::{
+    BoundingBox, Difference, Limits, MediaType, RgbaImage, decode_layer, decode_rgba, difference,
     encode_png, inspect_layer, same_picture, scale_to_fit,
 };
 
@@ -25,7 +25,10 @@ fn a_layer_is_measured_to_the_pixel() {
         height: 2,
     };
     let layer = with_rectangle(20, 10, bbox, 1);
-    for (bytes, format) in [(png(&layer), Format::Png), (webp(&layer), Format::WebP)] {
+    for (bytes, format) in [
+        (png(&layer), MediaType::Png),
+        (webp(&layer), MediaType::WebP),
+    ] {
         let measures = inspect_layer(&bytes, &Limits::default()).unwrap();
         assert_eq!(
             (measures.width, measures.height, measures.format),

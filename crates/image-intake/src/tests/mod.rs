@@ -1,4 +1,4 @@
-//! Tests of the image intake, with real files; pixels are compared, not only statuses.
+//! Tests with real files; pixels are compared, not only statuses.
 
 mod bytes_and_base64;
 mod colours;
@@ -8,6 +8,5 @@ mod layers;
 mod mutations;
 mod normalised;
 mod orientations;
-mod pool;
 mod reports;
 mod samples;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::samples::*;
-use crate::images::decode_base64;
-use crate::images::fuzzing::picture;
+use crate::decode_base64;
+use crate::fuzzing::picture;
 
 fn valid_files() -> Vec<Vec<u8>> {
     let image = gradient(19, 11);

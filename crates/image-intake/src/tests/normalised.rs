@@ -1,7 +1,7 @@
 //! What is kept, what is dropped, and that the pixels stay.
 
 use super::samples::*;
-use crate::images::{Format, Limits, decode_rgba, normalise};
+use crate::{Limits, MediaType, decode_rgba, normalise};
 
 #[test]
 fn a_clean_file_is_kept_untouched_and_shares_its_buffer() {
@@ -21,7 +21,7 @@ fn a_large_real_photo_is_kept_untouched() {
     let normal = normal(photo);
     assert_eq!(
         (normal.format, normal.width, normal.height),
-        (Format::Jpeg, 1000, 872)
+        (MediaType::Jpeg, 1000, 872)
     );
 }
 
@@ -114,7 +114,7 @@ fn a_lossy_webp_with_alpha_loses_exif_xmp_and_an_srgb_profile_without_being_enco
     let given = file("formats/lossy_alpha.webp");
     assert!(contains(&given, SECRET) && contains(&given, b"ICCP"));
     let normal = normal(given);
-    assert_eq!(normal.format, Format::WebP);
+    assert_eq!(normal.format, MediaType::WebP);
     assert!(normal.changed);
     for trace in [SECRET, b"ICCP", b"EXIF", b"XMP "] {
         assert!(!contains(&normal.bytes, trace));
@@ -143,7 +143,7 @@ fn of_an_animation_the_first_frame_is_kept_as_png() {
     let gif = gif(&[red.clone(), blue]);
     for file in [gif, file("formats/animated.webp").to_vec()] {
         let normal = normal(file);
-        assert_eq!(normal.format, Format::Png);
+        assert_eq!(normal.format, MediaType::Png);
         assert_eq!(seen(normal.bytes), red);
     }
 }

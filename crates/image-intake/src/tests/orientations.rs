@@ -1,7 +1,7 @@
 //! All eight orientations, in every container that can ask for one.
 
 use super::samples::*;
-use crate::images::{Format, RgbaImage};
+use crate::{MediaType, RgbaImage};
 
 /// The upright picture by the definition of Exif's tag 0x0112, written independently of any
 /// library: which stored pixel stands at (x, y).
@@ -67,7 +67,7 @@ fn all_eight_orientations_of_a_png_and_a_webp_are_applied() {
 fn an_upright_jpeg_loses_its_exif_but_keeps_its_compressed_picture() {
     let plain = jpeg(&gradient(24, 16));
     let normal = normal(with_segment(&plain, 0xE1, &exif_segment(1, true)));
-    assert_eq!(normal.format, Format::Jpeg);
+    assert_eq!(normal.format, MediaType::Jpeg);
     assert!(normal.changed);
     assert_eq!(normal.bytes, plain);
 }

@@ -2,9 +2,7 @@
 //! reports; the larger set is `conformance.rs`.
 
 use super::samples::*;
-use crate::images::{
-    Limits, RgbaImage, decode_rgba, encode_layer, foreign_format, header, normalise,
-};
+use crate::{Limits, RgbaImage, decode_rgba, encode_layer, foreign_format, header, normalise};
 
 /// The fields of the reports' pictures, each 16 × 32 pixels, from the upper left.
 const FIELDS: [[u8; 3]; 8] = [

@@ -9,7 +9,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, Frame};
 
-use crate::images::{Limits, Normalised, RgbaImage, decode_rgba, encode_png, normalise};
+use crate::{Limits, Normalised, RgbaImage, decode_rgba, encode_png, normalise};
 
 pub(super) const SECRET: &[u8] = b"SECRET-4711";
 

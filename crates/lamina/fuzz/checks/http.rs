@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
+use image_intake::{Limits, RgbaImage, encode_png};
 use object_store::memory::InMemory;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -22,7 +23,6 @@ use super::test_state::TestState;
 use super::{ApiState, RequestLimits, router};
 use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
-use crate::images::{Limits, RgbaImage, encode_png};
 use crate::jobs::{JobId, MediaType, UnixMs};
 
 /// 2026-11-22T14:11:57Z, in the middle of what the seeds' links live through.

@@ -1,11 +1,9 @@
-//! What the fuzz targets check, and `cargo test` over their seeds. The files beside this one are each a
+//! What the fuzz targets check of the service, and `cargo test` over their seeds. The files beside this one are each a
 //! module of the service's module of that name, whose private parts they take; only tests and fuzzing
 //! compile them, no other build has a line of them. Each check takes any bytes, and panics where
 //! something does not hold that must hold of all.
 
-pub use crate::fetch::fuzzing::url;
 pub use crate::http::fuzzing::{create, link, upload};
-pub use crate::images::fuzzing::{base64, gif, jpeg, picture, png, webp};
 
 /// Runs a check over the inputs that are kept for its target.
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Any bytes as a PNG. What must hold is said in `lamina`'s `fuzzing` module.
+//! Any bytes as a PNG. What must hold is said in `image-intake`'s `fuzzing` module.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lamina::fuzzing::png(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| image_intake::fuzzing::png(data));

@@ -1,4 +1,4 @@
-//! Any URL, under any settings, and any addresses of its name. What must hold is said in `lamina`'s `fuzzing` module.
+//! Any URL, under any settings, and any addresses of its name. What must hold is said in `safe-fetch`'s `fuzzing` module.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lamina::fuzzing::url(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| safe_fetch::fuzzing::url(data));

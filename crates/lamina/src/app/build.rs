@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fal_queue::webhook::Verifier;
+use image_intake::Limits;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::access::key_rules;
 use super::fal::{fal_client, fal_settings};
-use super::fetchers::{LAYER_BYTES, layer_policy, source_policy};
+use super::fetchers::{LAYER_BYTES, fetcher, layer_policy, source_policy};
 use super::storage::{link_signer, open_blobs, space};
 use super::{App, StartError, Tuning, metrics_listener};
 use crate::access::ApiKey;
@@ -22,11 +23,10 @@ use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::disk::Space;
 use crate::engines::{self, Engines, Fal, Local, LocalSettings};
-use crate::fetch::Fetcher;
 use crate::http::{self, ApiKeys, ApiState, BodyBudget, ConnectionLimits, RequestLimits};
-use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
+use crate::pool::{Pool, PoolSize};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::trace::Tracer;
@@ -294,8 +294,8 @@ impl<'a> Base<'a> {
             blobs: storage.blobs.clone(),
             inbox: Arc::clone(&storage.inbox),
             engines: engines.engines,
-            sources: Fetcher::new(source_policy(config, total))?,
-            layers: Fetcher::new(layer_policy(config.fal.as_ref(), total))?,
+            sources: fetcher(source_policy(config, total))?,
+            layers: fetcher(layer_policy(config.fal.as_ref(), total))?,
             pool: self.pool.clone(),
             source_limits: self.limits,
             layer_limits: Limits {

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use safe_fetch::FetchSetupError;
+
 use crate::blobs::BlobError;
 use crate::engines::NetworksError;
-use crate::fetch::FetchSetupError;
 use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
 

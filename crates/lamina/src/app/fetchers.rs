@@ -4,16 +4,29 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use safe_fetch::{FetchPolicy, FetchSetupError, Fetcher};
 use url::Host;
 
 use crate::config::{Config, FalConfig};
-use crate::fetch::FetchPolicy;
+use crate::tls;
 
 /// A layer that is larger than this is no layer of a picture that lamina accepts.
 pub(super) const LAYER_BYTES: u64 = 64 << 20;
 
 /// Of fal's CDN less is read: its model draws at most 1.4 megapixels, 6 MB before any compression.
 const FETCHED_LAYER_BYTES: u64 = 32 << 20;
+
+/// What servers are told of who asks.
+const USER_AGENT: &str = concat!("lamina/", env!("CARGO_PKG_VERSION"));
+
+/// A fetcher that trusts whom all of lamina's clients trust.
+pub(super) fn fetcher(policy: FetchPolicy) -> Result<Fetcher, FetchSetupError> {
+    let policy = FetchPolicy {
+        user_agent: USER_AGENT.to_owned(),
+        ..policy
+    };
+    Fetcher::with_tls(policy, tls::client_config()?)
+}
 
 /// For what a client names as its source.
 pub(super) fn source_policy(config: &Config, total: Option<Duration>) -> FetchPolicy {
@@ -44,5 +57,16 @@ pub(super) fn layer_policy(fal: Option<&FalConfig>, total: Option<Duration>) -> 
         max_bytes: FETCHED_LAYER_BYTES,
         total_timeout: total.unwrap_or(Duration::from_secs(60)),
         ..usual
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_told_that_lamina_asks() {
+        let fetcher = fetcher(layer_policy(None, None)).unwrap();
+        assert!(fetcher.policy().user_agent.starts_with("lamina/"));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, ORIGIN};
 use reqwest::{Client, StatusCode, redirect};
+use safe_fetch::FetchPolicy;
 use url::{Host, Url};
 
 use super::check::Found;
@@ -15,7 +16,6 @@ use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, FalConfig, StorageConfig};
 use crate::engines::ImageWay;
-use crate::fetch::FetchPolicy;
 use crate::jobs::{MediaType, UploadId};
 
 /// One pixel.

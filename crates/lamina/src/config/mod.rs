@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use fal_queue::ModelId;
 use ipnet::IpNet;
+use safe_fetch::SourcePrefix;
 use secrecy::SecretString;
 use url::Url;
 
@@ -30,7 +31,6 @@ pub use values::ConfigError;
 use crate::access::{LimitRules, SpendCaps, StorageRules};
 use crate::disk::Floor;
 use crate::engines::{ImageWay, NetworkFiles};
-use crate::fetch::SourcePrefix;
 use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::EngineKind;
 use crate::trace::TraceSettings;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use image_intake::Limits;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
@@ -24,7 +25,6 @@ use super::{
 use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
-use crate::images::{self, Limits};
 use crate::jobs::{EngineKind, FailureCode, LayerLabels, NumLayers, OwnerId, RequestId};
 
 /// Results that may wait to be taken, beside those being made. The worker takes one within
@@ -317,7 +317,7 @@ fn split_pixels(
     work: &Work,
     settings: &LocalSettings,
 ) -> Result<Vec<LayerSource>, EngineError> {
-    let decoded = images::decode_rgba(source, &settings.limits)
+    let decoded = image_intake::decode_rgba(source, &settings.limits)
         .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error.to_string()))?;
     let (width, height) = (decoded.width(), decoded.height());
     let image = layerize::RgbaImage {
@@ -356,11 +356,11 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
         text_confidence: layer.text_confidence,
     };
     let canvas = layer.into_canvas(width, height);
-    let canvas = images::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
+    let canvas = image_intake::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
         EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
     })?;
     // Without the room that the encoder grew into: it may be as much again as the layer.
-    let bytes = Bytes::from(images::encode_layer(canvas).into_boxed_slice());
+    let bytes = Bytes::from(image_intake::encode_layer(canvas).into_boxed_slice());
     Ok(LayerSource {
         labels,
         content: LayerContent::Bytes(bytes),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use image_intake::Limits;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +15,9 @@ use super::{ApiKeys, ApiState, BodyBudget, CorsOrigins, Engines, HostNames, Requ
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock as _, Expiry, ManualClock};
 use crate::disk::Space;
-use crate::images::{Limits, Pool, PoolSize};
 use crate::jobs::EngineKind;
 use crate::metrics::Metrics;
+use crate::pool::{Pool, PoolSize};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::trace::Tracer;

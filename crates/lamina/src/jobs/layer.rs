@@ -1,65 +1,6 @@
 //! What is known of one finished layer, apart from its bytes.
 
-/// The picture formats that lamina stores and serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MediaType {
-    /// `image/png`
-    Png,
-    /// `image/jpeg`
-    Jpeg,
-    /// `image/webp`
-    WebP,
-    /// `image/gif`
-    Gif,
-}
-
-impl MediaType {
-    /// Every format.
-    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::WebP, Self::Gif];
-
-    /// The MIME type.
-    #[must_use]
-    pub const fn mime(self) -> &'static str {
-        match self {
-            Self::Png => "image/png",
-            Self::Jpeg => "image/jpeg",
-            Self::WebP => "image/webp",
-            Self::Gif => "image/gif",
-        }
-    }
-
-    /// The file name extension, without the dot.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::WebP => "webp",
-            Self::Gif => "gif",
-        }
-    }
-
-    /// The format of a file name extension.
-    #[must_use]
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|media| media.extension() == extension)
-    }
-}
-
-/// The smallest rectangle that holds every pixel with alpha above 0, in pixels of the layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BoundingBox {
-    /// Left edge.
-    pub x: u32,
-    /// Top edge.
-    pub y: u32,
-    /// Width, at least 1.
-    pub width: u32,
-    /// Height, at least 1.
-    pub height: u32,
-}
+use image_intake::{BoundingBox, MediaType};
 
 /// What an engine says about a layer beside its pixels. All of it but the kind may be words of the
 /// picture.

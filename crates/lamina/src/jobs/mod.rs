@@ -1,6 +1,7 @@
 //! The domain: what a job is and how it may change. Pure: no I/O, no async, no clock; whoever
 //! needs the time passes it in. Everything else in the crate depends on this module and this
-//! module depends on nothing of it.
+//! module depends on nothing of it. Two plain types come from `image-intake`: a picture's media type
+//! and a box in its pixels.
 
 mod engine_kind;
 mod failure;
@@ -24,7 +25,8 @@ pub use failure::{Failure, FailureCode};
 pub use fields::{FieldError, ParseError};
 pub(crate) use fields::{Fields, shorten};
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
-pub use layer::{BoundingBox, Layer, LayerLabels, MediaType};
+pub use image_intake::{BoundingBox, MediaType};
+pub use layer::{Layer, LayerLabels};
 pub use outcome::{Change, Outcome, change_after};
 pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};

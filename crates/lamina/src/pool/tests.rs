@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use crate::images::{Pool, PoolError, PoolSize};
+use super::{PictureError, Pool, PoolError, PoolSize};
 
 fn pool(threads: usize, megapixels: u32, queue: usize) -> Pool {
     Pool::new(PoolSize {
@@ -156,4 +156,20 @@ async fn waiting_work_is_forgotten_when_nobody_waits_for_it() {
     leave.send(()).unwrap();
     first.await.unwrap().unwrap();
     assert_eq!(pool.run(1, || "next").await, Ok("next"));
+}
+
+#[test]
+fn a_pool_that_takes_no_more_is_no_fault_of_the_picture() {
+    for (error, code) in [
+        (PoolError::Busy, "image_busy"),
+        (PoolError::Stopped, "image_busy"),
+        (PoolError::Panicked, "image_internal"),
+    ] {
+        assert_eq!(PictureError::from(error).code(), code);
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../../docs/images.md")).unwrap();
+    let row = format!("| `{}` |", PictureError::BUSY);
+    let row = text.lines().find(|line| line.starts_with(&row));
+    assert!(row.is_some_and(|row| row.ends_with("| yes |")), "{row:?}");
 }

@@ -1,14 +1,13 @@
-//! Holds the house rules that a compiler cannot: who may use whom, how long files are, that every
-//! option and every error code is documented.
+//! Holds the house rules that a compiler cannot: who may use whom, what stays in one place, how long files are.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use image_intake::ImageError;
 use lamina::config::OPTIONS;
-use lamina::fetch::FetchError;
 use lamina::http::ApiError;
-use lamina::images::ImageError;
 use lamina::jobs::FailureCode;
+use safe_fetch::FetchError;
 
 /// Each module and the modules of this crate that it may use; nothing else. The same table stands
 /// in ARCHITECTURE.md.
@@ -21,11 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("trace", &["jobs", "tls"]),
     ("fair", &[]),
     ("compute_log", &["jobs"]),
-    ("images", &["fair", "jobs"]),
+    ("pool", &["fair", "jobs"]),
     ("store", &["jobs", "access", "clock", "disk", "metrics"]),
     ("blobs", &["jobs", "clock", "disk", "metrics", "trace"]),
     ("tls", &[]),
-    ("fetch", &["tls"]),
     (
         "engines",
         &[
@@ -34,7 +32,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "blobs",
             "compute_log",
             "fair",
-            "images",
             "metrics",
             "trace",
         ],
@@ -50,17 +47,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "disk",
             "store",
             "blobs",
-            "images",
-            "fetch",
             "engines",
             "metrics",
+            "pool",
             "trace",
         ],
     ),
     (
         "http",
         &[
-            "jobs", "access", "clock", "disk", "fair", "store", "blobs", "images", "metrics",
+            "jobs", "access", "clock", "disk", "fair", "store", "blobs", "metrics", "pool",
             "trace", "web",
         ],
     ),
@@ -72,7 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "jobs", "access", "blobs", "disk", "engines", "fetch", "http", "trace", "worker",
+            "jobs", "access", "blobs", "disk", "engines", "http", "trace", "worker",
         ],
     ),
     (
@@ -85,7 +81,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "engines",
-            "fetch",
             "jobs",
             "runtime",
             "store",
@@ -110,6 +105,53 @@ const HTTP_MAY_USE: &[(&str, &[&str])] = &[
         &["answer", "state", "extract", "receive", "layers"],
     ),
 ];
+
+/// The other crates of the workspace and the modules of this one that may name them, besides `app`. The same table
+/// stands in ARCHITECTURE.md.
+const CRATES: &[(&str, &[&str])] = &[
+    (
+        "image-intake",
+        &["jobs", "pool", "http", "engines", "worker"],
+    ),
+    ("safe-fetch", &["worker", "config", "cli"]),
+    ("fal-queue", &["engines", "http", "config", "cli"]),
+    ("layerize", &["engines"]),
+];
+
+/// Where only these names of a crate may stand: files that begin so, the crate, and the names. The first that fits
+/// counts.
+const ONLY: &[(&str, &str, &[&str])] = &[
+    ("jobs/", "image-intake", &["BoundingBox", "MediaType"]),
+    ("pool.rs", "image-intake", &["ImageError"]),
+    (
+        "http/receive/picture.rs",
+        "image-intake",
+        &[
+            "Header",
+            "Limits",
+            "Normalised",
+            "decode_base64",
+            "header",
+            "normalise",
+        ],
+    ),
+    ("http/", "image-intake", &["ImageError", "Limits"]),
+    ("config/", "safe-fetch", &["SourcePrefix"]),
+    ("cli/", "safe-fetch", &["FetchPolicy"]),
+    ("http/", "fal-queue", &["webhook"]),
+];
+
+/// Those that use no other crate of the workspace.
+const LEAVES: [&str; 5] = [
+    "image-intake",
+    "safe-fetch",
+    "fal-queue",
+    "layerize",
+    "fal-emulator",
+];
+
+/// What decodes pictures or changes their pixels; no crate but `image-intake` may bring one into the program.
+const DECODERS: [&str; 6] = ["image", "png", "mozjpeg", "moxcms", "gif", "image-webp"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -269,6 +311,110 @@ fn documented_uses(above: &str) -> Vec<(String, BTreeSet<String>)> {
     rows.collect()
 }
 
+/// The names that a crate is asked for in a file, tests and comments apart, whether in a `use` or at their place.
+fn names_of(krate: &str, text: &str) -> Vec<String> {
+    let code = product_lines(text).join("\n");
+    let path = format!("{}::", krate.replace('-', "_"));
+    let word = |text: &str| {
+        text.trim()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
+    let mut names = Vec::new();
+    for part in code.split(&path).skip(1) {
+        match part.strip_prefix('{').and_then(|list| list.split_once('}')) {
+            Some((list, _)) => names.extend(list.split(',').map(word)),
+            None => names.push(word(part)),
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn other_crates_are_named_only_where_the_table_allows() {
+    let source = root().join("crates/lamina/src");
+    let mut wrong = Vec::new();
+    let mut users: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for file in rust_files(&source)
+        .into_iter()
+        .filter(|file| !is_test(file))
+    {
+        let inside = file.strip_prefix(&source).unwrap().to_string_lossy();
+        if inside.starts_with("app/") || inside == "lib.rs" || inside == "main.rs" {
+            continue;
+        }
+        let module = inside.split(['/', '.']).next().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (krate, modules) in CRATES {
+            let names = names_of(krate, &text);
+            if names.is_empty() {
+                continue;
+            }
+            if let Some(name) = modules.iter().find(|name| **name == module) {
+                users.insert((krate, name));
+            } else {
+                wrong.push(format!("{inside} uses {krate}"));
+            }
+            let only = ONLY
+                .iter()
+                .find(|(place, of, _)| of == krate && inside.starts_with(place));
+            let others = names
+                .iter()
+                .filter(|name| only.is_some_and(|(_, _, known)| !known.contains(&name.as_str())));
+            wrong.extend(others.map(|name| format!("{inside} uses {name} of {krate}")));
+        }
+    }
+    assert!(wrong.is_empty(), "not allowed:\n{}", wrong.join("\n"));
+    for (krate, modules) in CRATES {
+        for module in *modules {
+            assert!(
+                users.contains(&(*krate, *module)),
+                "{module} may use {krate} and does not"
+            );
+        }
+    }
+}
+
+/// The crates that a manifest of the workspace names under a heading.
+fn dependencies(krate: &str, heading: &str) -> Vec<String> {
+    let path = root().join("crates").join(krate).join("Cargo.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let listed = text.lines().skip_while(|line| *line != heading).skip(1);
+    listed
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| Some(line.split_once(['.', ' ', '='])?.0.to_owned()))
+        .filter(|name| !name.is_empty() && !name.starts_with('#'))
+        .collect()
+}
+
+#[test]
+fn leaf_crates_use_no_other_crate_of_the_workspace() {
+    let members: Vec<String> = std::fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|member| member.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for leaf in LEAVES {
+        let used = dependencies(leaf, "[dependencies]");
+        assert!(!used.is_empty(), "{leaf} has a manifest of another form");
+        for other in used {
+            assert!(!members.contains(&other), "{leaf} uses {other}");
+        }
+    }
+}
+
+#[test]
+fn strangers_pictures_are_decoded_by_one_crate_alone() {
+    for krate in ["lamina", "safe-fetch", "fal-queue", "layerize"] {
+        for other in dependencies(krate, "[dependencies]") {
+            assert!(!DECODERS.contains(&&*other), "{krate} uses {other}");
+        }
+    }
+    let used = dependencies("image-intake", "[dependencies]");
+    assert!(used.contains(&"mozjpeg".to_owned()), "{used:?}");
+}
+
 #[test]
 fn the_tables_of_architecture_md_are_the_tested_ones() {
     for (above, table) in [("", MAY_USE), ("http/", HTTP_MAY_USE)] {
@@ -284,6 +430,28 @@ fn the_tables_of_architecture_md_are_the_tested_ones() {
         found.sort();
         assert_eq!(found, expected);
     }
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table = text.split("| crate | used by |\n").nth(1).unwrap();
+    let rows = table.split("\n\n").next().unwrap().lines().skip(1);
+    let found: Vec<(String, BTreeSet<String>)> = rows
+        .map(|row| {
+            // What stands in brackets says for what.
+            let outside: String = row
+                .split('(')
+                .map(|part| part.rsplit(')').next().unwrap())
+                .collect();
+            let mut words = outside.split('`').skip(1).step_by(2).map(str::to_owned);
+            (words.next().unwrap(), words.collect())
+        })
+        .collect();
+    let expected: Vec<(String, BTreeSet<String>)> = CRATES
+        .iter()
+        .map(|(krate, modules)| {
+            let modules = modules.iter().map(|word| (*word).to_owned());
+            ((*krate).to_owned(), modules.collect())
+        })
+        .collect();
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -299,6 +467,12 @@ fn what_belongs_to_one_place_stays_there() {
         ),
         ("rusqlite", &["store/"]),
         ("tokio::signal", &["app/run.rs"]),
+        // What is not a stranger's: the operator's own addresses, and the collector of traces.
+        (
+            "reqwest",
+            &["cli/", "config/traces.rs", "trace/otlp/send.rs"],
+        ),
+        ("hyper::client", &["cli/health.rs"]),
     ];
     let mut wrong = Vec::new();
     for file in rust_files(&source)
@@ -329,7 +503,7 @@ fn what_belongs_to_one_place_stays_there() {
 #[test]
 fn files_are_one_noun_each_and_open_with_what_they_are() {
     let mut sizes = Vec::new();
-    for krate in ["lamina", "layerize", "fal-queue", "fal-emulator"] {
+    for krate in LEAVES.into_iter().chain(["lamina"]) {
         for file in rust_files(&root().join("crates").join(krate).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             assert!(
@@ -377,6 +551,7 @@ fn every_error_code_is_documented() {
         .into_iter()
         .chain(ImageError::CODES)
         .chain(FetchError::CODES)
+        .chain([lamina::pool::PictureError::BUSY])
         .chain(problems);
     let missing: Vec<&str> = codes.filter(|code| !documented.contains(*code)).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks {missing:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::server::*;
-use crate::fetch::{FetchClass, FetchError, FetchPolicy, Fetcher};
+use crate::{FetchClass, FetchError, FetchPolicy};
 
 const CHUNKED: [(&str, &str); 1] = [("Transfer-Encoding", "chunked")];
 
@@ -35,7 +35,7 @@ async fn a_plain_image_arrives_with_its_type_and_nothing_is_given_away() {
         "{request}"
     );
     assert!(request.contains("accept-encoding: identity\r\n"));
-    assert!(request.contains("user-agent: lamina/"));
+    assert!(request.contains("user-agent: safe-fetch/"));
     for absent in ["referer:", "cookie:", "authorization:", "x-forwarded"] {
         assert!(!request.contains(absent), "{request}");
     }
@@ -132,7 +132,7 @@ async fn a_compressed_body_is_refused_and_never_inflated() {
     .await;
     for encoding in ["gzip", "deflate", "br", "zstd"] {
         let url = server.url(&format!("/{encoding}"));
-        let fetcher = Fetcher::new(small(1 << 20)).unwrap();
+        let fetcher = fetcher(small(1 << 20));
         let error = fetcher.fetch_with_doubt(&url).await.unwrap_err();
         assert_sound(&error);
         assert_eq!(error.code(), "fetch_encoded");
@@ -151,8 +151,7 @@ async fn judged(server: &Server, path: &str) -> (Vec<u8>, Option<&'static str>) 
         idle_timeout: Duration::from_millis(300),
         ..small(1 << 20)
     };
-    let fetched = Fetcher::new(policy)
-        .unwrap()
+    let fetched = fetcher(policy)
         .fetch_with_doubt(&server.url(path))
         .await
         .unwrap();

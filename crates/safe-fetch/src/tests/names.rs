@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use super::server::*;
-use crate::fetch::resolver::Lookup;
-use crate::fetch::{FetchClass, FetchError, FetchPolicy, Fetched, Fetcher};
+use crate::resolver::Lookup;
+use crate::{FetchClass, FetchError, FetchPolicy, Fetched, Fetcher};
 
 /// Answers in turn, then fails the test; remembers what it was asked.
 struct Script {
@@ -33,7 +33,7 @@ impl Script {
             let answer = script.answers.lock().unwrap().pop_front();
             Box::pin(async move { answer.expect("asked more often than the test foresees") })
         });
-        Fetcher::with_lookup(policy, &lookup).unwrap()
+        Fetcher::with_lookup(policy, tls(), &lookup).unwrap()
     }
 
     fn asked(&self) -> Vec<String> {

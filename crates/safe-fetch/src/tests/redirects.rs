@@ -1,7 +1,7 @@
 //! Redirects: every hop is a new URL under the same rules.
 
 use super::server::*;
-use crate::fetch::{FetchClass, FetchPolicy};
+use crate::{FetchClass, FetchPolicy};
 
 #[tokio::test]
 async fn three_redirects_are_followed_and_the_fourth_is_not() {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::fetch::{FetchError, FetchPolicy, Fetched, Fetcher};
+use crate::{FetchError, FetchPolicy, Fetched, Fetcher};
 
 /// What the server does with one request.
 #[derive(Debug, Clone)]
@@ -179,8 +179,22 @@ pub(super) fn local_policy() -> FetchPolicy {
     }
 }
 
+/// Trusts nobody: the tests' server speaks no TLS, and a system may have no certificate authorities.
+pub(super) fn tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
+
+pub(super) fn fetcher(policy: FetchPolicy) -> Fetcher {
+    Fetcher::with_tls(policy, tls()).unwrap()
+}
+
 pub(super) async fn fetch(policy: FetchPolicy, url: &Url) -> Result<Fetched, FetchError> {
-    let outcome = Fetcher::new(policy).unwrap().fetch(url).await;
+    let outcome = fetcher(policy).fetch(url).await;
     if let Err(error) = &outcome {
         assert_sound(error);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::server::*;
-use crate::fetch::{FetchClass, FetchError, FetchPolicy, SourcePrefix};
+use crate::{FetchClass, FetchError, FetchPolicy, SourcePrefix};
 
 fn verdict(policy: &FetchPolicy, url: &str) -> &'static str {
     let url: Url = url.parse().unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -286,14 +286,16 @@ fn the_documented_defaults_hold() {
     assert_eq!(policy.max_redirects, 3);
     assert_eq!(policy.max_bytes, 20 << 20);
     assert_eq!(policy.total_timeout, Duration::from_secs(30));
-    assert!(policy.user_agent.starts_with("lamina/"));
+    assert!(policy.user_agent.starts_with("safe-fetch/"));
 }
 
 #[test]
 fn every_code_is_documented() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("../../docs/images.md")).unwrap();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     for code in FetchError::CODES {
         assert!(text.contains(&format!("| `{code}` |")), "{code} has no row");
+        assert!(readme.contains(&format!("`{code}`")), "{code}");
     }
 }

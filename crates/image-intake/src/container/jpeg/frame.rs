@@ -1,7 +1,7 @@
 //! The frame of a JPEG: its size, its components and how many blocks each has (ITU-T T.81, A.1, A.2 and B.2.2).
 
 use super::{corrupt, unsupported};
-use crate::images::error::ImageError;
+use crate::error::ImageError;
 
 /// What the frame header declares.
 #[derive(Debug)]

@@ -17,9 +17,9 @@ use std::ops::Range;
 use image::metadata::Orientation;
 
 use super::{Clean, Container, Samples, exif_orientation, u16_be};
-use crate::images::error::ImageError;
-use crate::images::format::Format;
-use crate::images::profile::{ColourTag, MAX_PROFILE_BYTES};
+use crate::error::ImageError;
+use crate::media_type::MediaType;
+use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
 use frame::Frame;
 use scan::Scan;
 use tables::Tables;
@@ -29,7 +29,7 @@ use tables::Tables;
 const MAX_SCANS: usize = 80;
 
 const TRUNCATED: ImageError = ImageError::Truncated {
-    format: Format::Jpeg,
+    format: MediaType::Jpeg,
 };
 
 /// What [`Jpeg::cleaned`] goes through, in the order of the file.
@@ -45,7 +45,7 @@ enum Step {
 
 /// The markers of one file.
 #[derive(Debug)]
-pub(in crate::images) struct Jpeg {
+pub(crate) struct Jpeg {
     frame: Frame,
     steps: Vec<Step>,
     /// JFIF's and Adobe's segment, as far as there are any, without thumbnails.
@@ -221,7 +221,7 @@ impl Walk {
             Samples::Colour => !is_plainly_ycc(self.jfif.is_some(), transform, &frame),
         };
         Ok(Container {
-            format: Format::Jpeg,
+            format: MediaType::Jpeg,
             width: frame.width,
             height: frame.height,
             samples,
@@ -288,12 +288,12 @@ fn assembled_profile(bytes: &[u8], mut pieces: Vec<(u8, Range<usize>)>) -> Colou
 }
 
 fn corrupt(reason: &str) -> ImageError {
-    ImageError::corrupt(Format::Jpeg, reason)
+    ImageError::corrupt(MediaType::Jpeg, reason)
 }
 
 fn unsupported(feature: &'static str) -> ImageError {
     ImageError::VariantUnsupported {
-        format: Format::Jpeg,
+        format: MediaType::Jpeg,
         feature,
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::huffman::Table;
 use super::typical::TYPICAL;
 use super::{corrupt, segment};
-use crate::images::error::ImageError;
+use crate::error::ImageError;
 
 /// One segment.
 #[derive(Debug)]

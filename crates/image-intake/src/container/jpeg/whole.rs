@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use super::scan::{Known, Scan, ScanTables, follow};
 use super::tables::{Tables, read_table, typical};
 use super::{Jpeg, Step, TRUNCATED, corrupt, segment};
-use crate::images::error::ImageError;
+use crate::error::ImageError;
 
 /// A file of which every block was seen.
-pub(in crate::images) struct Cleaned {
-    pub(in crate::images) file: Vec<u8>,
+pub(crate) struct Cleaned {
+    pub(crate) file: Vec<u8>,
     /// Bytes stand between the picture's own that could not be left out.
-    pub(in crate::images) loose: bool,
+    pub(crate) loose: bool,
 }
 
 /// A Huffman table in force, and the segment that it came from.
@@ -49,7 +49,7 @@ struct State<'a> {
 
 impl Jpeg {
     /// Follows all scans.
-    pub(in crate::images) fn cleaned(&self, bytes: &[u8]) -> Result<Cleaned, ImageError> {
+    pub(crate) fn cleaned(&self, bytes: &[u8]) -> Result<Cleaned, ImageError> {
         let mut state = State::new(self, bytes);
         let mut scan_ends = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {

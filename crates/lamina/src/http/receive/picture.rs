@@ -2,12 +2,12 @@
 //! costs. It stores nothing and knows no route.
 
 use bytes::Bytes;
+use image_intake::{Header, Limits, Normalised, decode_base64, header, normalise};
 
 use super::spool::Spooled;
 use crate::http::answer::error::ApiError;
 use crate::http::state::ApiState;
-use crate::images::{Format, Header, Limits, Normalised, decode_base64, header, normalise};
-use crate::jobs::{MediaType, OwnerId};
+use crate::jobs::OwnerId;
 use crate::store::SourceInfo;
 
 /// A picture ready to be stored.
@@ -115,12 +115,7 @@ impl From<Normalised> for Picture {
 
 fn info(normalised: &Normalised) -> SourceInfo {
     SourceInfo {
-        media_type: match normalised.format {
-            Format::Jpeg => MediaType::Jpeg,
-            Format::Png => MediaType::Png,
-            Format::WebP => MediaType::WebP,
-            Format::Gif => MediaType::Gif,
-        },
+        media_type: normalised.format,
         width: normalised.width,
         height: normalised.height,
         bytes: normalised.bytes.len() as u64,

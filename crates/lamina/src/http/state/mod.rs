@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fal_queue::webhook::Verifier;
+use image_intake::Limits;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -26,9 +27,9 @@ use super::answer::error::ApiError;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock, Expiry};
 use crate::disk::Space;
-use crate::images::{Limits, Pool};
 use crate::jobs::{EngineChoice, EngineKind, UnixMs};
 use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::store::Store;
 use crate::trace::Tracer;
 

@@ -34,6 +34,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use image_intake::{Limits, RgbaImage, encode_png};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,12 +46,12 @@ use crate::access::SpendCaps;
 use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock, ManualClock};
 use crate::disk::{Floor, Space};
-use crate::images::{Limits, Pool, PoolSize, RgbaImage, encode_png};
 use crate::jobs::{
     BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, LayerLabels, MediaType,
     Nonce, OwnerId, Phase, RequestId, Stage, UnixMs,
 };
 use crate::metrics::Metrics;
+use crate::pool::{Pool, PoolSize};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
     DeploymentStore as _, FencedWrite, Lease, NewJob, Opening, SourceInfo, StepOutput, Store,

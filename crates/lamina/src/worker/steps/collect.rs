@@ -9,16 +9,17 @@
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use image_intake::{ImageError, LayerMeasures, Limits};
+use safe_fetch::{FetchClass, FetchError};
 
 use super::layers::{Bounds, Stored};
-use super::prepare::{self, media_type, storage_trouble};
+use super::prepare::{self, storage_trouble};
 use super::report::{Report, StepError, StepResult, image_refused};
 use super::{resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
-use crate::fetch::{FetchClass, FetchError};
-use crate::images::{self, ImageError, LayerMeasures, Limits};
-use crate::jobs::{BoundingBox, Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
+use crate::jobs::{Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
+use crate::pool::PictureError;
 use crate::store::{Claimed, StepOutput, StoredSource};
 use crate::worker::{Worker, failpoints};
 
@@ -146,7 +147,7 @@ async fn check(
         }
     };
     let limits = worker.parts.layer_limits;
-    let (inspected, bytes) = on_pool(worker, job, bytes, limits, images::inspect_layer).await;
+    let (inspected, bytes) = on_pool(worker, job, bytes, limits, image_intake::inspect_layer).await;
     let measures = inspected.map_err(|error| bad_layer(worker, job, &error))?;
     Ok(Checked {
         labels: source.labels,
@@ -174,11 +175,11 @@ fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> StepError 
 pub(in crate::worker) fn bad_layer(
     worker: &Worker,
     job: &Claimed,
-    error: &ImageError,
+    error: &PictureError,
 ) -> StepError {
-    if error.is_retryable() {
+    let PictureError::Image(error) = error else {
         return Report::of(image_refused(error, worker.parts.clock.now())).into();
-    }
+    };
     tracing::warn!(job = %job.lease.job, code = error.code(), "the engine gave a layer that is not a picture");
     match error {
         ImageError::TooManyBytes { .. } | ImageError::TooLarge { .. } => {
@@ -196,10 +197,10 @@ pub(in crate::worker) async fn on_pool<T: Send + 'static>(
     bytes: Bytes,
     limits: Limits,
     work: impl FnOnce(&[u8], &Limits) -> Result<T, ImageError> + Send + 'static,
-) -> (Result<T, ImageError>, Bytes) {
-    let megapixels = match images::header(&bytes, &limits) {
+) -> (Result<T, PictureError>, Bytes) {
+    let megapixels = match image_intake::header(&bytes, &limits) {
         Ok(header) => header.cost_megapixels,
-        Err(error) => return (Err(error), bytes),
+        Err(error) => return (Err(error.into()), bytes),
     };
     let input = bytes.clone();
     let turn = worker.turn(job).await;
@@ -209,10 +210,11 @@ pub(in crate::worker) async fn on_pool<T: Send + 'static>(
     };
     let pool = worker.parts.pool.of(&job.owner);
     let done = pool.run_in_turn(megapixels, work).await;
-    (
-        done.map_err(ImageError::from).and_then(|result| result),
-        bytes,
-    )
+    let done = match done {
+        Ok(result) => result.map_err(PictureError::from),
+        Err(error) => Err(error.into()),
+    };
+    (done, bytes)
 }
 
 /// Whether the engine gave the whole picture once more as the first layer, which would hide the real
@@ -246,9 +248,9 @@ async fn shows_the_source_first(
         ..worker.parts.source_limits
     };
     let (same, _) = on_pool(worker, job, source, limits, move |source, limits| {
-        Ok(images::same_picture(
-            &images::decode_rgba(source, limits)?,
-            &images::decode_rgba(&frame, limits)?,
+        Ok(image_intake::same_picture(
+            &image_intake::decode_rgba(source, limits)?,
+            &image_intake::decode_rgba(&frame, limits)?,
         ))
     })
     .await;
@@ -262,8 +264,8 @@ pub(in crate::worker) async fn store(
     layer: Checked,
     stored: &Stored,
 ) -> Result<Layer, StepError> {
-    let media_type = media_type(layer.measures.format);
     let measures = layer.measures;
+    let media_type = measures.format;
     let row = Layer {
         order,
         labels: layer.labels,
@@ -272,12 +274,7 @@ pub(in crate::worker) async fn store(
         height: measures.height,
         bytes: layer.bytes.len() as u64,
         sha256: const_hex::encode(digest::digest(&digest::SHA256, &layer.bytes)),
-        bbox: measures.bbox.map(|bbox| BoundingBox {
-            x: bbox.x,
-            y: bbox.y,
-            width: bbox.width,
-            height: bbox.height,
-        }),
+        bbox: measures.bbox,
         coverage: measures.coverage,
     };
     let key = BlobKey::Layer(job, order, media_type);

@@ -3,12 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use image_intake::Limits;
 use parking_lot::Mutex;
 
 use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::engines::{Declared, LayerSource};
-use crate::images::Limits;
 use crate::jobs::{FailureCode, JobId};
 use crate::worker::Worker;
 

@@ -2,13 +2,14 @@
 //! engine gets where the source is larger than it can use. Repeatable: it overwrites its own blobs.
 
 use bytes::Bytes;
+use image_intake::{ImageError, Limits, Normalised};
+use safe_fetch::FetchError;
 
 use super::report::{Report, StepError, StepResult, blob_failed, fetch_failed, image_refused};
 use crate::blobs::BlobKey;
 use crate::engines::Engine;
-use crate::fetch::FetchError;
-use crate::images::{self, Format, ImageError, Limits, Normalised};
 use crate::jobs::{Event, FailureCode, JobId, MediaType};
+use crate::pool::PictureError;
 use crate::store::{Claimed, SourceInfo, StepOutput, StoreError, StoredSource};
 use crate::worker::Worker;
 
@@ -54,7 +55,10 @@ pub(in crate::worker) async fn run(
 }
 
 /// Whether bytes are no picture as they are, which a doubt about their fetch explains better.
-fn is_no_picture(error: &ImageError) -> bool {
+fn is_no_picture(error: &PictureError) -> bool {
+    let PictureError::Image(error) = error else {
+        return false;
+    };
     matches!(
         error,
         ImageError::Empty
@@ -93,21 +97,25 @@ pub(in crate::worker) fn engine_input(
     }
 }
 
-async fn normalise(worker: &Worker, job: &Claimed, bytes: Bytes) -> Result<Normalised, ImageError> {
+async fn normalise(
+    worker: &Worker,
+    job: &Claimed,
+    bytes: Bytes,
+) -> Result<Normalised, PictureError> {
     let limits = worker.parts.source_limits;
-    let megapixels = images::header(&bytes, &limits)?.cost_megapixels;
+    let megapixels = image_intake::header(&bytes, &limits)?.cost_megapixels;
     let turn = worker.turn(job).await;
     let work = move || {
         let _computing = turn.begin();
-        images::normalise(&bytes, &limits)
+        image_intake::normalise(&bytes, &limits)
     };
     let pool = worker.parts.pool.of(&job.owner);
-    pool.run_in_turn(megapixels, work).await?
+    Ok(pool.run_in_turn(megapixels, work).await??)
 }
 
 async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<SourceInfo, StepError> {
     let info = SourceInfo {
-        media_type: media_type(normal.format),
+        media_type: normal.format,
         width: normal.width,
         height: normal.height,
         bytes: normal.bytes.len() as u64,
@@ -144,14 +152,16 @@ async fn scale_down(
     let pool = worker.parts.pool.of(&claimed.owner);
     let scaled = pool.run_in_turn(megapixels, move || {
         let _computing = turn.begin();
-        let image = images::decode_rgba(&source, &limits)?;
-        Ok(images::encode_png(&images::scale_to_fit(&image, max_side)))
+        let image = image_intake::decode_rgba(&source, &limits)?;
+        Ok(image_intake::encode_png(&image_intake::scale_to_fit(
+            &image, max_side,
+        )))
     });
     let now = || worker.parts.clock.now();
     let scaled: Result<Vec<u8>, ImageError> = scaled
         .await
         .map_err(|e| Report::of(image_refused(&e.into(), now())))?;
-    let scaled = scaled.map_err(|error| Report::of(image_refused(&error, now())))?;
+    let scaled = scaled.map_err(|error| Report::of(image_refused(&error.into(), now())))?;
     let written = worker
         .parts
         .blobs
@@ -168,13 +178,4 @@ pub(in crate::worker) fn storage_trouble(
     tracing::error!(%job, %error, "the blob store failed a step");
     let (now, pause) = (worker.parts.clock.now(), worker.settings.storage_pause);
     Report::of(blob_failed(error, now, pause)).into()
-}
-
-pub(in crate::worker) fn media_type(format: Format) -> MediaType {
-    match format {
-        Format::Jpeg => MediaType::Jpeg,
-        Format::Png => MediaType::Png,
-        Format::WebP => MediaType::WebP,
-        Format::Gif => MediaType::Gif,
-    }
 }

@@ -1,11 +1,12 @@
 //! What a step reports: an outcome for the state machine, its output for the store, and what the next
 //! step of the same claim can use without asking again.
 
+use safe_fetch::{FetchClass, FetchError};
+
 use crate::blobs::BlobError;
 use crate::engines::{EngineError, LayerSource};
-use crate::fetch::{FetchClass, FetchError};
-use crate::images::ImageError;
 use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs, sentence};
+use crate::pool::PictureError;
 use crate::store::{StepOutput, StoreError};
 
 use std::time::Duration;
@@ -96,8 +97,8 @@ pub(in crate::worker) fn fetch_failed(error: &FetchError) -> Outcome {
     }
 }
 
-pub(in crate::worker) fn image_refused(error: &ImageError, now: UnixMs) -> Outcome {
-    if error.is_retryable() {
+pub(in crate::worker) fn image_refused(error: &PictureError, now: UnixMs) -> Outcome {
+    if matches!(error, PictureError::Busy) {
         return Outcome::Snooze {
             until: now.plus(OWN_TROUBLE),
         };

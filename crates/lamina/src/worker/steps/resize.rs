@@ -8,7 +8,6 @@ use super::layers::Stored;
 use super::prepare::storage_trouble;
 use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
-use crate::images;
 use crate::jobs::{FailureCode, Layer};
 use crate::store::Claimed;
 use crate::worker::Worker;
@@ -41,8 +40,9 @@ pub(in crate::worker) async fn fit(
         let bytes = worker.parts.blobs.get(&key).await;
         let bytes = bytes.map_err(|error| storage_trouble(worker, id, &error))?;
         let limits = worker.parts.layer_limits;
-        let scale =
-            move |bytes: &[u8], limits: &images::Limits| images::fit_layer(bytes, limits, canvas);
+        let scale = move |bytes: &[u8], limits: &image_intake::Limits| {
+            image_intake::fit_layer(bytes, limits, canvas)
+        };
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
         let (measures, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
         let scaled = Checked {

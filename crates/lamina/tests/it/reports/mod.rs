@@ -16,7 +16,8 @@ use crate::support::files;
 fn every_test_that_the_table_of_reports_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join("../../testdata/reports/REPORTS.md")).unwrap();
-    let sources: String = ["src", "tests"]
+    let folders = ["src", "tests", "../image-intake/src", "../safe-fetch/src"];
+    let sources: String = folders
         .iter()
         .flat_map(|folder| files(&root.join(folder)))
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

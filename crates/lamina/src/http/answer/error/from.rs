@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 
+use image_intake::ImageError;
+
 use super::ApiError;
 use crate::blobs::{BlobError, InboxError, LinkError};
 use crate::disk::Full;
-use crate::images::{ImageError, PoolError};
 use crate::jobs::ParseError;
+use crate::pool::PoolError;
 use crate::store::StoreError;
 
 impl From<StoreError> for ApiError {
@@ -81,7 +83,6 @@ impl From<ParseError> for ApiError {
 impl From<ImageError> for ApiError {
     fn from(error: ImageError) -> Self {
         match error {
-            ImageError::Busy => Self::ServerBusy,
             ImageError::Internal => Self::Internal(error.to_string()),
             error => Self::Image {
                 error,

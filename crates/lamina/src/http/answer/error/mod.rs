@@ -11,10 +11,10 @@ mod rows;
 use std::borrow::Cow;
 
 use axum::http::HeaderName;
+use image_intake::ImageError;
 
 use crate::access::Rate;
 use crate::http::answer::checks::Checks;
-use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, Phase};
 use crate::store::{Gone, QuotaExceeded};
 

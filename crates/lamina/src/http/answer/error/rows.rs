@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use image_intake::ImageError;
 
 use super::{ApiError, LinkFault};
-use crate::images::ImageError;
 use crate::jobs::{EngineKind, FieldError, sentence};
 use crate::store::{Gone, QuotaExceeded, StorageBound};
 
@@ -200,8 +200,6 @@ rows! {
         "The server cannot reach its storage now. Nothing was changed; try again in a few seconds.";
     Self::NotReady(checks) => 503 "not_ready" retry(3):
         format!("Not ready: {}.", checks.reasons());
-    Self::Image { error: ImageError::Busy, .. } => 503 "server_busy" retry(3):
-        "The server is handling as many pictures as it can. Try again in a few seconds.";
     Self::DiskFull(cause) => 507 "storage_full" retry(15) cause(cause):
         "The server's disk is nearly full, so it takes no pictures until some are deleted or expire. Nothing was changed; deleting works, and so does trying again later.";
     Self::StorageFull(QuotaExceeded { bound: StorageBound::Total, limit }) => 507 "storage_limit_reached":

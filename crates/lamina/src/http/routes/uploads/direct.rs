@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use futures_util::StreamExt as _;
+use image_intake::ImageError;
 use serde::Serialize;
 
 use crate::blobs::BlobKey;
@@ -23,7 +24,6 @@ use crate::http::receive::picture;
 use crate::http::receive::spool::{SpoolWriter, Spooled};
 use crate::http::receive::upload_capacity::UploadCapacity;
 use crate::http::state::ApiState;
-use crate::images::ImageError;
 use crate::jobs::{FieldError, UnixMs, UploadId, shorten};
 use crate::store::{NewUpload, SourceInfo, StoreError};
 

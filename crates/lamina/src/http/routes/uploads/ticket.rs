@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use image_intake::ImageError;
 use serde::Serialize;
 
 use super::direct::UploadView;
@@ -21,7 +22,6 @@ use crate::http::extract::path::Segments;
 use crate::http::extract::public_base::PublicBase;
 use crate::http::receive::body::{Meter, MeteredBody};
 use crate::http::state::ApiState;
-use crate::images::ImageError;
 use crate::jobs::{TicketSpec, UnixMs, UploadId};
 use crate::store::{Arrival, Incoming};
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
+use image_intake::ImageError;
 use tokio_util::sync::CancellationToken;
 
 use super::verify::blocking;
@@ -18,7 +19,6 @@ use crate::http::receive::disk_room;
 use crate::http::receive::file_writer::FileWriter;
 use crate::http::routes::files::signature;
 use crate::http::state::ApiState;
-use crate::images::ImageError;
 use crate::jobs::UploadId;
 use crate::store::{Arrival, Incoming};
 

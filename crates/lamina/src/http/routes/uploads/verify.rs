@@ -12,10 +12,10 @@ use crate::http::receive::picture;
 use crate::http::receive::spool::{SpoolWriter, Spooled};
 use crate::http::receive::upload_capacity::UploadCapacity;
 use crate::http::state::ApiState;
-use crate::images::ImageError;
 use crate::jobs::{OwnerId, UploadId};
 use crate::store::{Arrival, Incoming, NewUpload, SourceInfo, StoreError};
 use futures_util::StreamExt as _;
+use image_intake::ImageError;
 
 /// What is there of an upload.
 pub(in crate::http) struct Arrived {

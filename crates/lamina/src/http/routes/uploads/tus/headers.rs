@@ -4,13 +4,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use image_intake::ImageError;
 
 use crate::http::answer::error::ApiError;
 use crate::http::extract::tus_headers::{
     UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_METADATA,
 };
 use crate::http::state::ApiState;
-use crate::images::ImageError;
 use crate::jobs::UnixMs;
 
 /// The type of every part.
