@@ -3,12 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use image_intake::ImageError;
-use lamina::config::OPTIONS;
-use lamina::http::ApiError;
-use lamina::jobs::FailureCode;
-use safe_fetch::FetchError;
-
 /// Each module and the modules of this crate that it may use; nothing else. The same table stands
 /// in ARCHITECTURE.md.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -531,46 +525,4 @@ fn files_are_one_noun_each_and_open_with_what_they_are() {
         "the median file is to stay near 100 lines, found {}",
         share(0.5)
     );
-}
-
-/// The first cells of the tables in a document.
-fn documented(document: &str) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(root().join(document)).unwrap();
-    let rows = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    rows.map(str::to_owned).collect()
-}
-
-#[test]
-fn every_error_code_is_documented() {
-    let documented = documented("docs/errors.md");
-    let failures = FailureCode::ALL.map(FailureCode::as_str);
-    let problems = ApiError::codes().into_keys();
-    let codes = failures
-        .into_iter()
-        .chain(ImageError::CODES)
-        .chain(FetchError::CODES)
-        .chain([lamina::pool::PictureError::BUSY])
-        .chain(problems);
-    let missing: Vec<&str> = codes.filter(|code| !documented.contains(*code)).collect();
-    assert!(missing.is_empty(), "docs/errors.md lacks {missing:?}");
-}
-
-#[test]
-fn every_option_is_documented_and_in_the_example_file() {
-    let documented = documented("docs/configuration.md");
-    let example = std::fs::read_to_string(root().join("deploy/.env.example")).unwrap();
-    for option in OPTIONS {
-        assert!(
-            documented.contains(option.name),
-            "docs/configuration.md lacks {}",
-            option.name
-        );
-        let line = format!("# {}={}", option.name, option.default);
-        assert!(
-            example.lines().any(|found| found == line),
-            "deploy/.env.example lacks the line {line:?}"
-        );
-    }
 }

@@ -16,6 +16,7 @@ mod contract;
 mod descriptors;
 mod disk;
 mod disk_kills;
+mod documents;
 mod expiry;
 mod failing_provider;
 mod fairness;

@@ -6,7 +6,7 @@
 //! when pictures are deleted or expire, and maintenance looks every 15.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use image_intake::ImageError;
@@ -29,8 +29,9 @@ pub(in crate::http) struct Row<'a> {
 
 macro_rules! rows {
     ($($pattern:pat => $status:literal $code:literal $(retry($retry:expr))? $(cause($cause:expr))?: $detail:expr;)+) => {
-        /// Code and status of every row.
-        const CODES: &[(&str, u16)] = &[$(($code, $status)),+];
+        /// Code and status of every row, and whether it says when to try again.
+        const CODES: &[(&str, u16, bool)] =
+            &[$(($code, $status, !<[&str]>::is_empty(&[$(stringify!($retry))?]))),+];
 
         impl ApiError {
             /// The row of this error.
@@ -214,7 +215,15 @@ impl ApiError {
     /// Every code that an answer can carry, with its status; `docs/errors.md` explains each.
     #[must_use]
     pub fn codes() -> BTreeMap<&'static str, u16> {
-        CODES.iter().copied().collect()
+        let codes = CODES.iter().map(|(code, status, _)| (*code, *status));
+        codes.collect()
+    }
+
+    /// The codes of answers that carry `Retry-After`, always or sometimes.
+    #[must_use]
+    pub fn codes_with_retry_after() -> BTreeSet<&'static str> {
+        let codes = CODES.iter().filter(|(_, _, retry)| *retry);
+        codes.map(|(code, _, _)| *code).collect()
     }
 
     /// The stable word that programs tell errors apart by.
@@ -248,4 +257,15 @@ fn not_configured(asked: EngineKind, available: &[EngineKind]) -> String {
         asked.as_str(),
         names.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_status_and_says_when_to_try_again_always_or_never() {
+        let rows: BTreeSet<_> = CODES.iter().collect();
+        assert_eq!(rows.len(), ApiError::codes().len(), "{CODES:?}");
+    }
 }
