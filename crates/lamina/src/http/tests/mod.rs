@@ -79,6 +79,18 @@ struct TestServer {
 /// Of a run of the paid engine, in millionths of a US dollar.
 const PRICE: u64 = 50_000;
 
+/// A line that is reached for the first time while nothing listens is marked as of no interest, for the whole process;
+/// where a test of the log begins to listen at that very moment, the mark is written after it and the line is lost to
+/// it. So something listens to all lines from the first server on, and keeps none.
+fn listen_to_every_log_line() {
+    static LISTENS: std::sync::Once = std::sync::Once::new();
+    LISTENS.call_once(|| {
+        let all = tracing_subscriber::registry();
+        // Whoever listens already does as well.
+        let _ = tracing::subscriber::set_global_default(all);
+    });
+}
+
 impl TestServer {
     fn new() -> Self {
         Self::with(|_| {})
@@ -91,6 +103,7 @@ impl TestServer {
 
     /// The same, with the clock at another time.
     fn at(now: UnixMs, change: impl FnOnce(&mut ApiState)) -> Self {
+        listen_to_every_log_line();
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
         let clock = ManualClock::at(now);
