@@ -30,32 +30,28 @@ pub fn decode_rgba(bytes: &[u8], limits: &Limits) -> Result<RgbaImage, ImageErro
     let container = checked(&bytes, limits)?;
     let conversion = container.colour.conversion(container.samples);
     let clean = container.clean(&bytes)?;
-    upright(&container, &clean.bytes, conversion.as_ref())
+    let image = as_stored(&container, &clean.bytes, conversion.as_ref())?;
+    Ok(image.oriented(container.orientation))
 }
 
-/// Decodes, converts to sRGB, turns upright.
-pub(super) fn upright(
+/// Decodes and converts to sRGB; the picture lies as it is stored.
+pub(super) fn as_stored(
     container: &Container,
     clean: &[u8],
     conversion: Option<&Conversion>,
 ) -> Result<RgbaImage, ImageError> {
     let format = container.format;
-    behind_a_net(format, || {
-        let image = match format {
-            MediaType::Jpeg => jpeg::decode(container, clean, conversion)?,
-            MediaType::Png | MediaType::WebP | MediaType::Gif => {
-                raster(container, clean, conversion)?
-            }
-        };
-        Ok(image.oriented(container.orientation))
+    behind_a_net(format, || match format {
+        MediaType::Jpeg => jpeg::decode(container, clean, conversion),
+        MediaType::Png | MediaType::WebP | MediaType::Gif => raster(container, clean, conversion),
     })
 }
 
-/// Decodes as [`upright`] does and refuses what it refuses, but makes no RGBA of the samples.
+/// Decodes as [`as_stored`] does and refuses what it refuses, but makes no RGBA of the samples.
 pub(super) fn whole(container: &Container, clean: &[u8]) -> Result<(), ImageError> {
     let format = container.format;
     behind_a_net(format, || match format {
-        MediaType::Jpeg => jpeg::decode(container, clean, None).map(drop),
+        MediaType::Jpeg => jpeg::whole(container, clean),
         MediaType::Png | MediaType::WebP | MediaType::Gif => samples(container, clean).map(drop),
     })
 }

@@ -18,8 +18,8 @@ pub struct Header {
     pub width: u32,
     /// Stored height in pixels, before any Exif orientation is applied.
     pub height: u32,
-    /// What decoding weighs, for callers that bound what is decoded at once: megapixels, rounded up,
-    /// doubled where a decoder holds intermediate buffers.
+    /// What decoding weighs, for callers that bound what is decoded at once: the megapixels of four
+    /// bytes, rounded up, that it holds at its peak.
     pub cost_megapixels: u32,
 }
 
@@ -37,6 +37,7 @@ pub(super) fn checked(bytes: &[u8], limits: &Limits) -> Result<Container, ImageE
     limits.check_bytes(bytes.len() as u64)?;
     let container = Container::read(bytes)?;
     limits.check_size(container.width, container.height)?;
+    limits.check_memory(container.width, container.height, container.pixel_bits)?;
     if container.short {
         return Err(ImageError::Truncated {
             format: container.format,
@@ -48,12 +49,11 @@ pub(super) fn checked(bytes: &[u8], limits: &Limits) -> Result<Container, ImageE
 impl Container {
     pub(super) fn header(&self) -> Header {
         let pixels = u64::from(self.width) * u64::from(self.height);
-        let weight = if self.heavy { 2 } else { 1 };
         Header {
             format: self.format,
             width: self.width,
             height: self.height,
-            cost_megapixels: u32::try_from((pixels * weight).div_ceil(1_000_000))
+            cost_megapixels: u32::try_from((pixels * self.pixel_bits).div_ceil(32_000_000))
                 .unwrap_or(u32::MAX),
         }
     }

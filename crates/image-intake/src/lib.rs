@@ -56,6 +56,7 @@ mod same;
 mod scale;
 mod sniff;
 mod spare;
+mod turned;
 
 pub use base64::decode_base64;
 pub use decode::decode_rgba;

@@ -17,6 +17,7 @@ use super::header::checked;
 use super::limits::Limits;
 use super::media_type::MediaType;
 use super::spare;
+use super::turned::Turned;
 
 /// A picture in its stored form.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,14 +64,15 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
             });
         }
     }
-    let image = decode::upright(&container, &clean.bytes, conversion.as_ref())?;
-    let stored = encode::encode_compact(&image)?.into();
+    let image = decode::as_stored(&container, &clean.bytes, conversion.as_ref())?;
+    let (width, height) = Turned::new(&image, container.orientation).size();
+    let stored = encode::encode_compact(&image, container.orientation)?.into();
     Ok(Normalised {
         changed: stored != *bytes,
         bytes: stored,
         format: MediaType::Png,
-        width: image.width(),
-        height: image.height(),
+        width,
+        height,
     })
 }
 

@@ -29,7 +29,7 @@ use crate::jobs::{OwnerId, Shares};
 pub struct PoolSize {
     /// Pieces of work that run at once. At least 1.
     pub threads: usize,
-    /// Megapixels being worked on at once. At least 1.
+    /// Megapixels of four bytes that are held at once. At least 1.
     pub megapixels: u32,
     /// Pieces of work that may wait for their turn.
     pub queue: usize,

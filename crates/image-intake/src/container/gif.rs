@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use image::metadata::Orientation;
 
-use super::{Clean, Container, Samples, u16_le};
+use super::{Clean, Container, LEAST_PIXEL_BITS, Samples, u16_le};
 use crate::error::ImageError;
 use crate::media_type::MediaType;
 use crate::profile::ColourTag;
@@ -103,7 +103,12 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         orientation: Orientation::NoTransforms,
         colour: ColourTag::Srgb,
         must_encode: true,
-        heavy: false,
+        // A frame that is smaller than its screen is decoded beside it.
+        pixel_bits: if (number(at + 1)?, number(at + 5)?) == (0, width) {
+            LEAST_PIXEL_BITS
+        } else {
+            8 * 8
+        },
         short: false,
         clean: Clean::Gif(Frame {
             screen: [w0, w1, h0, h1],

@@ -26,6 +26,10 @@ use super::profile::ColourTag;
 use super::sniff;
 use idat::Ending;
 
+/// Four bytes of RGBA, and three beside them: samples before they are widened, or what is encoded anew, which noise keeps as
+/// large.
+pub(super) const LEAST_PIXEL_BITS: u64 = 7 * 8;
+
 /// What kind of samples the file stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Samples {
@@ -74,8 +78,8 @@ pub(super) struct Container {
     pub(super) colour: ColourTag,
     /// The picture cannot be stored as it is: too deep, not RGB, animated or a GIF.
     pub(super) must_encode: bool,
-    /// Decoding holds about twice the memory of a plain picture.
-    pub(super) heavy: bool,
+    /// Bits that decoding to RGBA, or encoding that anew, holds for each pixel, rounded up.
+    pub(super) pixel_bits: u64,
     /// The data is less than the smallest picture of this size takes.
     pub(super) short: bool,
     pub(super) clean: Clean,

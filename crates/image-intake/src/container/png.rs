@@ -7,7 +7,7 @@
 
 use image::metadata::Orientation;
 
-use super::{Clean, Container, Kept, Samples, exif_orientation, u32_be};
+use super::{Clean, Container, Kept, LEAST_PIXEL_BITS, Samples, exif_orientation, u32_be};
 use crate::error::ImageError;
 use crate::media_type::MediaType;
 use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
@@ -149,7 +149,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         colour: colour.tag(samples),
         must_encode: header.bits == 16,
-        heavy: header.bits == 16,
+        pixel_bits: header.pixel_bits(),
         short: false,
         clean: Clean::Png {
             kept: kept.into_ranges(),
@@ -194,6 +194,15 @@ impl Header {
             2 => length == 6,
             3 => palette.is_some_and(|colours| (1..=colours).contains(&length)),
             _ => false,
+        }
+    }
+
+    /// Samples of 16 bits are held as such, then as RGBA of 16 bits, beside which RGBA of 8 bits is made.
+    fn pixel_bits(&self) -> u64 {
+        match (self.bits, self.colour_type) {
+            (16, 2) => 14 * 8,
+            (16, _) => 12 * 8,
+            _ => LEAST_PIXEL_BITS,
         }
     }
 

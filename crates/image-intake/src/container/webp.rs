@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use image::metadata::Orientation;
 
-use super::{Clean, Container, Kept, Samples, exif_orientation, u16_le, u32_le};
+use super::{Clean, Container, Kept, LEAST_PIXEL_BITS, Samples, exif_orientation, u16_le, u32_le};
 use crate::error::ImageError;
 use crate::media_type::MediaType;
 use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
@@ -123,11 +123,22 @@ impl Walk {
         Ok(())
     }
 
+    /// What the crate `image-webp` holds: of an animation frame, canvas and picture; of lossy colours with alpha the
+    /// planes, RGBA, and RGBA and alpha of the alpha, which is a picture of its own.
+    fn pixel_bits(&self) -> u64 {
+        match (self.animated, self.has_alpha) {
+            (true, _) => 12 * 8,
+            (false, true) => 11 * 8,
+            (false, false) => LEAST_PIXEL_BITS,
+        }
+    }
+
     fn finish(self) -> Result<Container, ImageError> {
         let (width, height) = self.size.ok_or_else(|| corrupt("it holds no picture"))?;
         if !self.has_picture {
             return Err(corrupt("it holds no picture data"));
         }
+        let pixel_bits = self.pixel_bits();
         Ok(Container {
             format: MediaType::WebP,
             width,
@@ -136,7 +147,7 @@ impl Walk {
             orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
             colour: self.icc.map_or(ColourTag::Srgb, ColourTag::Icc),
             must_encode: self.animated,
-            heavy: true,
+            pixel_bits,
             short: false,
             clean: Clean::Riff(self.kept.into_ranges()),
         })

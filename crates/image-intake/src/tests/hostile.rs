@@ -323,6 +323,80 @@ fn limits_are_inclusive_and_the_sentence_names_both_sides() {
 }
 
 #[test]
+fn kinds_that_hold_more_memory_for_a_pixel_have_a_lower_limit_and_it_is_told() {
+    let image = flat(10, 10, [200, 40, 40, 128]);
+    let deep = |colour, samples: usize| {
+        let samples = vec![0; 100 * samples * 2];
+        raw_png((10, 10), colour, png::BitDepth::Sixteen, None, &samples)
+    };
+    let of = |path: &str| {
+        let file = file(path);
+        let header = header(&file, &Limits::default()).unwrap();
+        let pixels = u64::from(header.width) * u64::from(header.height);
+        (file.to_vec(), pixels)
+    };
+    let [animated, lossy, progressive] = [
+        of("formats/animated.webp"),
+        of("formats/lossy_alpha.webp"),
+        of("formats/progressive.jpg"),
+    ];
+    let mut small_frame = gif(std::slice::from_ref(&image));
+    small_frame[6] = 11;
+    // The bytes that each holds for a pixel; the limit is of 7.2.
+    for (name, file, pixels, bytes) in [
+        ("PNG", png(&image), 100, 7),
+        (
+            "16-bit grey PNG",
+            deep(png::ColorType::Grayscale, 1),
+            100,
+            12,
+        ),
+        ("16-bit RGB PNG", deep(png::ColorType::Rgb, 3), 100, 14),
+        ("16-bit RGBA PNG", deep(png::ColorType::Rgba, 4), 100, 12),
+        ("JPEG", jpeg(&image), 100, 7),
+        ("WebP", webp(&image), 100, 7),
+        ("WebP, animated", animated.0, animated.1, 12),
+        ("WebP, lossy with alpha", lossy.0, lossy.1, 11),
+        ("GIF", gif(std::slice::from_ref(&image)), 100, 7),
+        (
+            "GIF of a frame beside its screen's edge",
+            small_frame,
+            110,
+            8,
+        ),
+    ] {
+        let limits = |max_pixels| Limits {
+            max_pixels,
+            ..Limits::default()
+        };
+        let least = pixels.max((pixels * bytes * 10_u64).div_ceil(72));
+        assert_eq!(code(&file, &limits(least)), "ok", "{name}");
+        let error = header(&file, &limits(least - 1)).unwrap_err();
+        let ImageError::TooLarge { max_pixels, .. } = error else {
+            panic!("{name}: {error}");
+        };
+        assert!(max_pixels < pixels, "{name}");
+        let weight = header(&file, &limits(least)).unwrap().cost_megapixels;
+        assert_eq!(weight, 1, "{name}");
+    }
+    let (file, pixels) = progressive;
+    let limits = Limits {
+        max_pixels: pixels,
+        ..Limits::default()
+    };
+    // Its chroma is halved both ways: 4 bytes of RGBA and 3 of coefficients.
+    assert_eq!(code(&file, &limits), "ok");
+    let sixty = Limits {
+        max_pixels: 60_000_000,
+        ..Limits::default()
+    };
+    assert_eq!(
+        header(&ihdr(7_000, 7_000), &sixty).unwrap().cost_megapixels,
+        86
+    );
+}
+
+#[test]
 fn garbage_behind_the_end_is_tolerated_and_dropped() {
     let image = gradient(12, 9);
     for file in [png(&image), jpeg(&image), webp(&image)] {

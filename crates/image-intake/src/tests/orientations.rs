@@ -49,10 +49,14 @@ fn all_eight_orientations_of_a_jpeg_are_applied_in_both_byte_orders() {
 #[test]
 fn all_eight_orientations_of_a_png_and_a_webp_are_applied() {
     let stored = gradient(5, 3);
+    // More rows than are turned at once, either way; with alpha and without.
+    let see_through = flat(70, 90, [10, 20, 30, 40]);
     for orientation in 1..=8 {
         let exif = exif(orientation, false);
-        let png = with_chunk(&png(&stored), b"eXIf", &exif);
-        assert_eq!(seen(png), turned(&stored, orientation), "PNG {orientation}");
+        for stored in [&stored, &gradient(90, 70), &see_through] {
+            let png = with_chunk(&png(stored), b"eXIf", &exif);
+            assert_eq!(seen(png), turned(stored, orientation), "PNG {orientation}");
+        }
         let more = [riff_chunk(b"EXIF", &exif)];
         let webp = extended_webp(&webp(&stored), (5, 3), 0x18, &more);
         assert_eq!(

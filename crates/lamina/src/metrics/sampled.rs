@@ -68,7 +68,7 @@ metrics! {
         ready: Family<Label<1>, Gauge> = gauge "lamina_ready"["part"];
         /// Pieces of image work that run or wait
         pool: Family<Label<1>, Gauge> = gauge "lamina_image_pool_tasks"["state"];
-        /// Megapixels being worked on; the pool takes 100
+        /// Megapixels of four bytes that pictures being worked on hold; the pool takes 90
         megapixels: Gauge = gauge "lamina_image_pool_megapixels"[];
         /// Bytes that may still be written to the file system of the database
         disk_free: Gauge = gauge "lamina_disk_free_bytes"[];

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::{PictureError, Pool, PoolError, PoolSize};
+use crate::jobs::OwnerId;
 
 fn pool(threads: usize, megapixels: u32, queue: usize) -> Pool {
     Pool::new(PoolSize {
@@ -78,6 +79,47 @@ async fn whoever_waits_in_turn_neither_meets_a_full_queue_nor_fills_it() {
     for (n, one) in (3..).zip(queued) {
         assert_eq!(one.await, Ok(n));
     }
+}
+
+#[tokio::test]
+async fn turns_and_places_in_the_queue_are_shared_by_owner() {
+    let pool = pool(1, 10, 5);
+    let [many, few] = ["many", "few"].map(|name| pool.of(&OwnerId::named(name)));
+    let (running, leave, work) = held();
+    let first = tokio::spawn({
+        let many = many.clone();
+        async move { many.run(1, work).await }
+    });
+    running.await.unwrap();
+    let (order, ran) = mpsc::channel();
+    let say = |name: &'static str| {
+        let order = order.clone();
+        move || order.send(name).unwrap()
+    };
+    let mut waiting = Vec::new();
+    // Six places: one owner leaves some of them to others.
+    loop {
+        let mut one = Box::pin(many.run(1, say("many")));
+        if futures_util::poll!(&mut one).is_ready() {
+            break;
+        }
+        waiting.push(one);
+    }
+    assert!((2..5).contains(&waiting.len()), "{}", waiting.len());
+    let mut other = Box::pin(few.run(1, say("few")));
+    assert!(futures_util::poll!(&mut other).is_pending());
+    leave.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    let ((), ended) = tokio::join!(
+        async { other.await.unwrap() },
+        futures_util::future::join_all(waiting)
+    );
+    assert!(ended.iter().all(Result::is_ok));
+    assert_eq!(
+        ran.try_iter().next(),
+        Some("few"),
+        "whoever held nothing was next"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The frame of a JPEG: its size, its components and how many blocks each has (ITU-T T.81, A.1, A.2 and B.2.2).
 
 use super::{corrupt, unsupported};
+use crate::container::LEAST_PIXEL_BITS;
 use crate::error::ImageError;
 
 /// What the frame header declares.
@@ -88,6 +89,14 @@ impl Frame {
             components,
             mcus,
         })
+    }
+
+    /// A decoder keeps the coefficients of all components, two bytes each, until the last scan was read, and then makes
+    /// RGBA of them.
+    pub(super) fn pixel_bits_of_scans(&self) -> u64 {
+        let pixels = (u64::from(self.width) * u64::from(self.height)).max(1);
+        let coefficients = (self.blocks() as u64 * 64 * 16).div_ceil(pixels);
+        LEAST_PIXEL_BITS.max(32 + coefficients)
     }
 
     /// Blocks of all components together, those that only fill an MCU left out.

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use image::metadata::Orientation;
 
-use super::{Clean, Container, Samples, exif_orientation, u16_be};
+use super::{Clean, Container, LEAST_PIXEL_BITS, Samples, exif_orientation, u16_be};
 use crate::error::ImageError;
 use crate::media_type::MediaType;
 use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
@@ -228,8 +228,11 @@ impl Walk {
             orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
             colour: assembled_profile(bytes, self.icc),
             must_encode,
-            // A decoder keeps the coefficients of all components until the last scan was read.
-            heavy: frame.progressive || self.scans > 1 || samples == Samples::Cmyk,
+            pixel_bits: if frame.progressive || self.scans > 1 {
+                frame.pixel_bits_of_scans()
+            } else {
+                LEAST_PIXEL_BITS
+            },
             short,
             clean: Clean::Jpeg(Box::new(Jpeg {
                 frame,

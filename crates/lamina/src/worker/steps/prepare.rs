@@ -146,22 +146,20 @@ async fn scale_down(
         max_bytes: u64::MAX,
         ..worker.parts.source_limits
     };
-    let megapixels = u32::try_from(u64::from(info.width) * u64::from(info.height) / 1_000_000 + 1)
-        .unwrap_or(u32::MAX);
+    let now = || worker.parts.clock.now();
+    let refused = |error: PictureError| Report::of(image_refused(&error, now()));
+    let header = image_intake::header(&source, &limits).map_err(|error| refused(error.into()))?;
     let turn = worker.turn(claimed).await;
     let pool = worker.parts.pool.of(&claimed.owner);
-    let scaled = pool.run_in_turn(megapixels, move || {
+    let scaled = pool.run_in_turn(header.cost_megapixels, move || {
         let _computing = turn.begin();
         let image = image_intake::decode_rgba(&source, &limits)?;
         Ok(image_intake::encode_png(&image_intake::scale_to_fit(
             &image, max_side,
         )))
     });
-    let now = || worker.parts.clock.now();
-    let scaled: Result<Vec<u8>, ImageError> = scaled
-        .await
-        .map_err(|e| Report::of(image_refused(&e.into(), now())))?;
-    let scaled = scaled.map_err(|error| Report::of(image_refused(&error.into(), now())))?;
+    let scaled: Result<Vec<u8>, ImageError> = scaled.await.map_err(|e| refused(e.into()))?;
+    let scaled = scaled.map_err(|error| refused(error.into()))?;
     let written = worker
         .parts
         .blobs
