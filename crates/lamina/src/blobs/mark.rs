@@ -140,6 +140,26 @@ mod tests {
     use crate::blobs::BlobKey;
     use crate::jobs::MediaType;
 
+    #[test]
+    fn only_its_own_storage_as_it_was_last_is_a_databases() {
+        let of = |mark: Option<(&str, i64)>, may_claim| {
+            let mark = mark.map(|(name, at)| Mark::new(name, UnixMs(at)));
+            Ownership::of(mark, "a", UnixMs(7), may_claim)
+        };
+        for may_claim in [true, false] {
+            for earlier_or_later in [6, 7, 8] {
+                let foreign = of(Some(("b", earlier_or_later)), may_claim);
+                let deployment = "b".to_owned();
+                assert_eq!(foreign, Ownership::Foreign { deployment });
+            }
+            assert_eq!(of(Some(("a", 6)), may_claim), Ownership::Own);
+            assert_eq!(of(Some(("a", 7)), may_claim), Ownership::Own);
+            assert_eq!(of(Some(("a", 8)), may_claim), Ownership::Newer);
+        }
+        assert_eq!(of(None, true), Ownership::Own);
+        assert_eq!(of(None, false), Ownership::Unmarked);
+    }
+
     #[tokio::test]
     async fn a_storage_says_whose_it_is_and_the_mark_is_no_blob() {
         let folder = tempfile::tempdir().unwrap();

@@ -366,3 +366,6 @@ fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource
         content: LayerContent::Bytes(bytes),
     })
 }
+
+#[cfg(test)]
+mod tests;

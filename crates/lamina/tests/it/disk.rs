@@ -167,6 +167,73 @@ async fn a_deletion_is_answered_on_a_disk_with_nothing_left() {
     app.stop().await;
 }
 
+/// What is kept for the database is used up too: then the bytes of the picture make the room for the row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_erases_first_where_not_even_its_row_can_be_written() {
+    let Some(disk) = SmallDisk::mount("16m") else {
+        return left_out(
+            "the test of a deletion on a full disk; it needs root, to mount a small one",
+        );
+    };
+    let app = TestApp::start_with(disk.setup(), None).await;
+    let id = app
+        .create(&json!({ "image_base64": png_base64(&picture(600, 400)) }))
+        .await;
+    app.finished(&id).await;
+    std::fs::remove_file(disk.path().join("lamina.db.reserve")).unwrap();
+    until("nothing to be left that could be written", || async {
+        // What stands in the journal leaves room in its file.
+        app.store.journal_empty().await.unwrap();
+        disk.fill();
+        app.store.ping().await.ok()?;
+        let database = disk.path().join("lamina.db-wal");
+        std::fs::metadata(database)
+            .is_ok_and(|journal| journal.len() == 0)
+            .then_some(())
+    })
+    .await;
+    assert_eq!(delete(&app, &id).await, StatusCode::NO_CONTENT);
+    assert!(files(&disk.path().join("blobs/jobs")).is_empty());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_cannot_be_erased_is_not_taken_for_erased_and_holds_up_nothing() {
+    let app = TestApp::start(Way::Local, None).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let body = json!({ "image_base64": png_base64(&picture(64, 48)) });
+        ids.push(app.create(&body).await);
+        app.finished(ids.last().unwrap()).await;
+    }
+    let jobs = app.folder.path().join("blobs/jobs");
+    let (place, aside) = (jobs.join(&ids[0]), app.folder.path().join("aside"));
+    std::fs::rename(&place, &aside).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    for id in &ids {
+        assert_eq!(delete(&app, id).await, StatusCode::NO_CONTENT);
+    }
+    let database = rusqlite::Connection::open(app.folder.path().join("lamina.db")).unwrap();
+    let erased = |id: &str| -> bool {
+        let erased = "select erased_at is not null from jobs where id = ?1";
+        database.query_row(erased, [id], |row| row.get(0)).unwrap()
+    };
+    until("the other to go", || async {
+        app.store.signal().erase.notify_one();
+        (erased(&ids[1]) && !jobs.join(&ids[1]).exists()).then_some(())
+    })
+    .await;
+    assert!(!erased(&ids[0]));
+    std::fs::remove_file(&place).unwrap();
+    std::fs::rename(&aside, &place).unwrap();
+    until("it to go after all", || async {
+        app.store.signal().erase.notify_one();
+        (erased(&ids[0]) && !place.exists()).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn erasing_and_expiring_wait_for_no_provider() {
     let (emulator, clock) = (held_emulator().await, ManualClock::at(START));
