@@ -83,6 +83,9 @@ mod tests {
                 assert!(stage.is_none_or(|stage| stage.phase() == phase));
             }
         }
+        // A picture that is here already does not wait behind those that are still to be fetched.
+        assert_eq!(Stage::of(Phase::Prepare, false), Some(Stage::Fetch));
+        assert_eq!(Stage::of(Phase::Prepare, true), Some(Stage::Prepare));
         for (index, stage) in Stage::ALL.into_iter().enumerate() {
             assert_eq!(stage.index(), index);
         }

@@ -15,7 +15,7 @@ use lamina::jobs::{EngineKind, FailureCode, LayerLabels, RequestId};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TestApp, Way, json_of, picture, png_bytes};
+use crate::support::{Setup, TestApp, Way, json_of, picture, png_bytes, until};
 
 const ADMIN: &str = "the-key-of-the-operator";
 
@@ -26,6 +26,7 @@ struct Other {
     facts: EngineFacts,
     layers: usize,
     submitted: AtomicUsize,
+    released: AtomicUsize,
 }
 
 impl Other {
@@ -34,7 +35,16 @@ impl Other {
             facts,
             layers: 3,
             submitted: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
         })
+    }
+
+    /// Once a job has ended, whatever the engine holds of its run may go.
+    async fn is_released(&self) {
+        until("the run to be released", || async {
+            (self.released.load(Ordering::Relaxed) > 0).then_some(())
+        })
+        .await;
     }
 
     fn submitted(&self) -> usize {
@@ -83,7 +93,9 @@ impl Engine for Other {
         Ok(())
     }
 
-    fn release(&self, _: &RequestId) {}
+    fn release(&self, _: &RequestId) {
+        self.released.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What is as free and as close as the embedded engine, under a word.
@@ -147,6 +159,7 @@ async fn an_engine_that_is_paid_is_called_once_whatever_its_word() {
         let job = app.finished(job["job_id"].as_str().unwrap()).await;
         assert_eq!(job["status"], "completed", "{kind:?}: {job}");
         assert_eq!(engine.submitted(), 2);
+        engine.is_released().await;
         // The source is left out.
         assert_eq!(job["layers"].as_array().unwrap().len(), 2, "{kind:?}");
         app.stop().await;
@@ -177,10 +190,12 @@ async fn only_an_engine_in_this_process_may_give_any_number_of_layers() {
             },
             layers: 15,
             submitted: AtomicUsize::new(1),
+            released: AtomicUsize::new(0),
         });
         let app = start(&engine).await;
         let job = split(&app, &engine).await;
         assert_eq!(job["status"], status, "{job}");
+        engine.is_released().await;
         app.stop().await;
     }
 }

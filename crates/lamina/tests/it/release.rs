@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use crate::support::{
-    Process, emulator_with, fal_options, json_of, left_out, picture, png_base64, until,
+    Process, emulator_with, fal_options, files, json_of, left_out, picture, png_base64, until,
 };
 
 /// As many as the bar asks for; a leak of an eighth of a megabyte each shows beside [`SPARE_KIB`].
@@ -109,7 +109,7 @@ async fn nothing_left_at_fal(emulator: &Emulator) {
     .await;
 }
 
-/// Waits until every deleted job is erased.
+/// Waits until every deleted job is erased, and no byte that a step stored meanwhile is left.
 async fn checkpointed(folder: &tempfile::TempDir) {
     let path = folder.path().join("lamina.db");
     let database = rusqlite::Connection::open(path).unwrap();
@@ -117,6 +117,12 @@ async fn checkpointed(folder: &tempfile::TempDir) {
         let left = "select count(*) from jobs where erased_at is null";
         let left: i64 = database.query_row(left, [], |row| row.get(0)).ok()?;
         (left == 0).then_some(())
+    })
+    .await;
+    until("every byte to be gone", || async {
+        files(&folder.path().join("blobs/jobs"))
+            .is_empty()
+            .then_some(())
     })
     .await;
 }

@@ -8,8 +8,8 @@ use crate::jobs::{JobId, MediaType, Nonce, Params, UnixMs};
 async fn engine(folder: &tempfile::TempDir) -> (Local, BlobKey) {
     let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
     let source = BlobKey::Source(JobId::new(UnixMs(1)), MediaType::Png);
-    let picture = images::RgbaImage::new(8, 8, vec![200; 8 * 8 * 4]).unwrap();
-    let file = images::encode_png(&picture);
+    let picture = image_intake::RgbaImage::new(8, 8, vec![200; 8 * 8 * 4]).unwrap();
+    let file = image_intake::encode_png(&picture);
     blobs.put(&source, file.into()).await.unwrap();
     let (compute, _) = ComputeLog::open(&folder.path().join("computing")).unwrap();
     let settings = LocalSettings {

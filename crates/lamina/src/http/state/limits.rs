@@ -83,6 +83,9 @@ pub struct ConnectionLimits {
     pub buffer_bytes: usize,
     /// How often a silent HTTP/2 client is pinged, and how long it has to answer. Default 20 s.
     pub ping: Duration,
+    /// How long an HTTP/2 connection lasts before its client is asked to make another; requests under way are
+    /// finished. Default 1 hour.
+    pub longest_life: Duration,
     /// After an answer that left part of the request unread: how long the rest is still taken
     /// off the wire, so that the client can read the answer instead of a reset. Default 2 s.
     pub linger: Duration,
@@ -99,6 +102,7 @@ impl Default for ConnectionLimits {
             least_rate: LEAST_RATE,
             buffer_bytes: 64 << 10,
             ping: Duration::from_secs(20),
+            longest_life: Duration::from_secs(3600),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(20),
         }

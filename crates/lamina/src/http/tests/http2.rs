@@ -135,13 +135,19 @@ impl Client {
 
     /// Answers what is asked until the server closes; the error of its GOAWAY, the latest.
     async fn read_to_close(&mut self) -> Option<u32> {
-        let mut said = None;
-        while let Some(read) = self.next().await {
-            if read.kind == GOAWAY {
-                said = Some(u32::from_be_bytes(read.payload[4..8].try_into().unwrap()));
+        let reading = async {
+            let mut said = None;
+            while let Some(read) = self.next().await {
+                if read.kind == GOAWAY {
+                    said = Some(u32::from_be_bytes(read.payload[4..8].try_into().unwrap()));
+                }
             }
-        }
-        said
+            said
+        };
+        // As above.
+        tokio::time::timeout(Duration::from_secs(60), reading)
+            .await
+            .expect("the server closes")
     }
 }
 
@@ -178,6 +184,33 @@ async fn a_connection_that_only_answers_pings_is_closed_as_an_idle_one() {
     half.send(&frame(HEADERS, END_STREAM, 1, &get("/healthz")))
         .await;
     half.read_to_close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_all_the_time_ends_too() {
+    let limits = ConnectionLimits {
+        longest_life: Duration::from_millis(100),
+        ..patient()
+    };
+    let server = Server::start(TestServer::new(), limits).await;
+    let mut busy = Client::begin(&server, &[]).await;
+    let mut streams = (1..200_000).step_by(2);
+    let ended = loop {
+        let stream = streams.next().expect("it lasted for 100,000 requests");
+        let ask = frame(HEADERS, END_HEADERS | END_STREAM, stream, &get("/healthz"));
+        busy.send(&ask).await;
+        let read = busy
+            .until(|read| matches!(read.kind, HEADERS | GOAWAY))
+            .await;
+        if read.kind == GOAWAY {
+            break read;
+        }
+    };
+    assert_eq!(ended.stream, 0);
+    // It is asked politely: no error (RFC 9113, 7).
+    assert_eq!(ended.payload[4..8], [0; 4]);
+    busy.read_to_close().await;
     server.stop().await;
 }
 

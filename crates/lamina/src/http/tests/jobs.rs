@@ -229,6 +229,19 @@ async fn an_expired_job_says_that_its_time_was_over() {
 }
 
 #[tokio::test]
+async fn a_job_whose_time_is_over_is_gone_before_anything_has_marked_it() {
+    let server = TestServer::new();
+    let id = server.created().await;
+    server.clock.advance(DAY);
+    for path in ["", "/layers"] {
+        let answer = server.get(&format!("/api/jobs/{id}{path}")).await;
+        assert_eq!(answer.code(), (410, "job_expired".into()), "{path}");
+    }
+    let listed = server.get("/api/jobs").await.json();
+    assert_eq!(listed["jobs"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
 async fn a_list_is_paged_from_the_newest_to_the_oldest() {
     let server = TestServer::new();
     let mut ids = Vec::new();

@@ -38,9 +38,6 @@ const UNSEEN_RESETS: usize = 20;
 const FAULTY_STREAMS: usize = 64;
 /// How long a client whose place is wanted for another may take to close.
 const EVICTED_LINGER: Duration = Duration::from_millis(100);
-/// How long a connection lasts before the client is asked to make another. Requests under way are
-/// finished.
-const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 
 pub(super) async fn run(
     io: Io,
@@ -79,7 +76,7 @@ pub(super) async fn run(
         () = stop.cancelled() => limits.linger,
         () = activity.evicted.cancelled() => limits.linger.min(EVICTED_LINGER),
         () = activity.idle_for(limits.header_read) => limits.linger,
-        () = sleep_until(Instant::now() + LONGEST_LIFE) => limits.linger,
+        () = sleep_until(Instant::now() + limits.longest_life) => limits.linger,
     };
     connection.as_mut().graceful_shutdown();
     // What is under way is finished. Then it is for the client to take what is left, and to close.

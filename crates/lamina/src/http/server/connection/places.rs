@@ -178,6 +178,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_two_that_are_idle_the_one_that_was_used_last_stays() {
+        let places = Places::new(2);
+        let [first, second] = [places.enter().await, places.enter().await];
+        // The first had a request since the second has come.
+        drop(first.activity.begin());
+        let (first_left, second_left) = (Arc::clone(&first.activity), Arc::clone(&second.activity));
+        obedient(second);
+        assert_eq!(places.enter().await.usable, Use::All);
+        assert!(second_left.evicted.is_cancelled() && !first_left.evicted.is_cancelled());
+        drop(first);
+    }
+
+    #[tokio::test]
     async fn a_full_reserve_is_freed_of_its_idle_ones_too() {
         let places = Places::new(1);
         let first = places.enter().await;
