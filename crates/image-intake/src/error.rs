@@ -99,6 +99,17 @@ pub enum ImageError {
         /// What the decoder found wrong; for a person, not stable.
         reason: String,
     },
+    /// The file asks for far more work than a picture of its size needs.
+    #[error(
+        "the {} takes far more work to decode than a picture of its size needs ({reason}); open it \
+         in an image editor, save it anew and send that", format.name()
+    )]
+    TooComplex {
+        /// The format that is abused.
+        format: MediaType,
+        /// What there is too much of.
+        reason: &'static str,
+    },
     /// Text that should have been base64 is not.
     #[error(
         "the image is not valid base64 ({reason}); send the standard or the URL-safe alphabet, \
@@ -115,7 +126,7 @@ pub enum ImageError {
 
 impl ImageError {
     /// Every code that [`Self::code`] can answer, for the table in the documentation.
-    pub const CODES: [&'static str; 11] = [
+    pub const CODES: [&'static str; 12] = [
         "image_empty",
         "image_unrecognised",
         "image_format_unsupported",
@@ -125,6 +136,7 @@ impl ImageError {
         "image_too_small",
         "image_truncated",
         "image_corrupt",
+        "image_too_complex",
         "image_base64_invalid",
         "image_internal",
     ];
@@ -142,6 +154,7 @@ impl ImageError {
             Self::TooSmall { .. } => "image_too_small",
             Self::Truncated { .. } => "image_truncated",
             Self::Corrupt { .. } => "image_corrupt",
+            Self::TooComplex { .. } => "image_too_complex",
             Self::Base64Invalid { .. } => "image_base64_invalid",
             Self::Internal => "image_internal",
         }

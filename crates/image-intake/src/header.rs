@@ -38,12 +38,10 @@ pub(super) fn checked(bytes: &[u8], limits: &Limits) -> Result<Container, ImageE
     let container = Container::read(bytes)?;
     limits.check_size(container.width, container.height)?;
     limits.check_memory(container.width, container.height, container.pixel_bits)?;
-    if container.short {
-        return Err(ImageError::Truncated {
-            format: container.format,
-        });
+    match container.unfit {
+        Some(error) => Err(error),
+        None => Ok(container),
     }
-    Ok(container)
 }
 
 impl Container {

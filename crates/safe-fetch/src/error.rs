@@ -235,8 +235,8 @@ pub enum FetchError {
     },
     /// What answers is no web server, or a broken one. To programs the same as a cut connection.
     #[error(
-        "what {url} answered is no HTTP; check the scheme and the port of the address, or use \
-         another host"
+        "what {url} answered cannot be read as HTTP; check the scheme and the port of the address \
+         and that server's headers, such as its Content-Length, or use another host"
     )]
     NoHttp {
         /// The URL that was asked, which a redirect may have named.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use percent_encoding::{CONTROLS, percent_encode};
+use percent_encoding::{AsciiSet, percent_encode};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
     RETRY_AFTER,
@@ -24,6 +24,10 @@ use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
 use super::resolver::{CheckedResolver, Lookup, Reach, system_lookup};
 use super::send_error::failed_send;
+
+/// Headers of one answer. Buckets and CDNs may send one for each tag and cookie, and browsers count only their bytes, as the
+/// client does too; its own default of 100 would call such a server none.
+const MAX_HEADERS: usize = 1_000;
 
 /// What a fetch brought.
 #[derive(Clone, PartialEq, Eq)]
@@ -193,7 +197,7 @@ impl Fetcher {
                 Ok(Hop::Arrived(response))
             }
             // Some servers answer so to everybody; no part was asked for, so it may be the whole.
-            StatusCode::PARTIAL_CONTENT if is_whole(response.headers()) => {
+            StatusCode::PARTIAL_CONTENT if Part::of(response.headers()) != Part::Later => {
                 Ok(Hop::Arrived(response))
             }
             StatusCode::MOVED_PERMANENTLY
@@ -226,6 +230,13 @@ impl Fetcher {
             url: (&url).into(),
             coding,
         });
+        let status = response.status();
+        let is_beginning = status == StatusCode::PARTIAL_CONTENT
+            && Part::of(response.headers()) == Part::Beginning;
+        let part = is_beginning.then(|| FetchError::Status {
+            url: (&url).into(),
+            status: status.as_u16(),
+        });
         let declared = response.content_length().unwrap_or(0);
         if declared > max_bytes {
             return Err(too_many());
@@ -254,7 +265,7 @@ impl Fetcher {
                 bytes: body.into(),
                 final_url: url,
                 declared_type,
-                doubt: ended.or(encoded),
+                doubt: ended.or(encoded).or(part),
             }),
         }
     }
@@ -304,31 +315,46 @@ fn client(
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADERS)
         .pool_max_idle_per_host(0)
         .connect_timeout(policy.connect_timeout)
         .build()?;
     Ok(client)
 }
 
-/// Whether the part that an answer calls itself is all there is.
-fn is_whole(headers: &HeaderMap) -> bool {
-    let Some(range) = headers.get(CONTENT_RANGE) else {
-        return true;
-    };
-    let range = range.to_str().ok().and_then(|range| {
-        let (range, size) = range.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let number = |digits: &str| digits.trim().parse::<u64>().ok();
-        Some((number(first)?, number(last)?, number(size)?))
-    });
-    range.is_some_and(|(first, last, size)| first == 0 && last.checked_add(1) == Some(size))
+/// What an answer that calls itself a part is, by its `Content-Range`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// From the first byte to one of which nothing says that it is the last.
+    Beginning,
+    Later,
+}
+
+impl Part {
+    fn of(headers: &HeaderMap) -> Self {
+        let Some(range) = headers.get(CONTENT_RANGE) else {
+            return Self::Whole;
+        };
+        let text = String::from_utf8_lossy(range.as_bytes());
+        let digits = text.split(|letter: char| !letter.is_ascii_digit());
+        let numbers: Vec<Option<u64>> = digits
+            .filter(|digits| !digits.is_empty())
+            .map(|digits| digits.parse().ok())
+            .collect();
+        match numbers[..] {
+            [Some(0), Some(last), Some(size)] if last.checked_add(1) == Some(size) => Self::Whole,
+            [] | [Some(0), ..] => Self::Beginning,
+            _ => Self::Later,
+        }
+    }
 }
 
 /// Where a redirect leads. Letters outside of ASCII are escaped byte by byte, as browsers do; a host
 /// of such letters is read as the name they make.
 fn redirect_target(url: &Url, headers: &HeaderMap) -> Option<Url> {
     let location = headers.get(LOCATION)?.as_bytes();
-    let location = percent_encode(location.trim_ascii(), CONTROLS).to_string();
+    let location = percent_encode(location.trim_ascii(), &AsciiSet::EMPTY).to_string();
     let mut target = url.join(&location).ok()?;
     target.set_fragment(None);
     Some(target)

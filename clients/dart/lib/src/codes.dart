@@ -206,6 +206,9 @@ extension type const ProblemCode(String value) implements String {
   /// The file contradicts itself. Open it in an editor and save it again.
   static const imageCorrupt = ProblemCode('image_corrupt');
 
+  /// A few bytes of the file ask for far more work than its picture needs. Open it in an editor and save it again.
+  static const imageTooComplex = ProblemCode('image_too_complex');
+
   /// The text is not base64, or the `data:` URI is not. Standard or URL-safe alphabet, raw or as `data:image/png;base64,…`.
   static const imageBase64Invalid = ProblemCode('image_base64_invalid');
 
@@ -279,6 +282,7 @@ extension type const ProblemCode(String value) implements String {
     imageTooSmall,
     imageTruncated,
     imageCorrupt,
+    imageTooComplex,
     imageBase64Invalid,
   ];
 }
@@ -312,6 +316,9 @@ extension type const FailureCode(String value) implements String {
   /// The file contradicts itself. Open it in an editor and save it again.
   static const imageCorrupt = FailureCode('image_corrupt');
 
+  /// A few bytes of the file ask for far more work than its picture needs. Open it in an editor and save it again.
+  static const imageTooComplex = FailureCode('image_too_complex');
+
   /// The text is not base64, or the `data:` URI is not. Standard or URL-safe alphabet, raw or as `data:image/png;base64,…`.
   static const imageBase64Invalid = FailureCode('image_base64_invalid');
 
@@ -336,7 +343,7 @@ extension type const FailureCode(String value) implements String {
   /// Not one of the sources that this server allows. Upload the image. Operators: `FETCH_ALLOW_PREFIXES`.
   static const fetchSourceRefused = FailureCode('fetch_source_refused');
 
-  /// An answer other than 200, 203, or a 206 of the whole file. Check that the URL is right and open to everyone.
+  /// An answer other than 200 and 203, or a 206 that does not hold the whole file. Check that the URL is right and open to everyone.
   static const fetchStatus = FailureCode('fetch_status');
 
   /// More bytes than `MAX_IMAGE_BYTES`. A smaller image.
@@ -455,6 +462,7 @@ extension type const FailureCode(String value) implements String {
     imageTooSmall,
     imageTruncated,
     imageCorrupt,
+    imageTooComplex,
     imageBase64Invalid,
     imageInternal,
     fetchSchemeRefused,

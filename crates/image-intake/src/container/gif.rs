@@ -109,7 +109,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         } else {
             8 * 8
         },
-        short: false,
+        unfit: None,
         clean: Clean::Gif(Frame {
             screen: [w0, w1, h0, h1],
             head,

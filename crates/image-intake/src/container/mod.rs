@@ -80,8 +80,8 @@ pub(super) struct Container {
     pub(super) must_encode: bool,
     /// Bits that decoding to RGBA, or encoding that anew, holds for each pixel, rounded up.
     pub(super) pixel_bits: u64,
-    /// The data is less than the smallest picture of this size takes.
-    pub(super) short: bool,
+    /// Why it is refused if its size is not: the data is less than the smallest picture of this size takes, or far more work.
+    pub(super) unfit: Option<ImageError>,
     pub(super) clean: Clean,
 }
 

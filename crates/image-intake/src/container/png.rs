@@ -150,7 +150,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         colour: colour.tag(samples),
         must_encode: header.bits == 16,
         pixel_bits: header.pixel_bits(),
-        short: false,
+        unfit: None,
         clean: Clean::Png {
             kept: kept.into_ranges(),
             data,

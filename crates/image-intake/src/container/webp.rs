@@ -148,7 +148,7 @@ impl Walk {
             colour: self.icc.map_or(ColourTag::Srgb, ColourTag::Icc),
             must_encode: self.animated,
             pixel_bits,
-            short: false,
+            unfit: None,
             clean: Clean::Riff(self.kept.into_ranges()),
         })
     }

@@ -173,7 +173,7 @@ fn every_hostile_file_gets_its_code() {
         ),
         ("JPEG without a frame", no_frame, "image_corrupt"),
         ("JPEG with two frames", two_frames, "image_corrupt"),
-        ("JPEG of 101 scans", scans, "image_corrupt"),
+        ("JPEG of 101 scans", scans, "image_too_complex"),
         (
             "JPEG without a scan",
             [&jpeg[..scan_at], &[0xFF, 0xD9]].concat(),

@@ -3,6 +3,7 @@
 mod bytes_and_base64;
 mod colours;
 mod conformance;
+mod costly;
 mod hostile;
 mod layers;
 mod mutations;

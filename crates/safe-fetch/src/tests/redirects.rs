@@ -48,6 +48,7 @@ async fn a_target_with_letters_as_they_are_leads_where_browsers_go() {
             "/latin-1" => to(b"/caf\xe9.png"),
             "/relative" => to("caf\u{e9}.png?q=\u{fc}".as_bytes()),
             "/spaces" => to(b"  /with space.png  "),
+            "/tab" => to(b"/caf%C3\t%A9.png"),
             "/escaped" => to(b"/caf%C3%A9.png"),
             "/caf%C3%A9.png?q=%C3%BC" | "/caf%E9.png" | "/with%20space.png" | "/caf%C3%A9.png" => {
                 Reply::ok(b"image")
@@ -56,7 +57,14 @@ async fn a_target_with_letters_as_they_are_leads_where_browsers_go() {
         }
     })
     .await;
-    for path in ["/utf-8", "/latin-1", "/relative", "/spaces", "/escaped"] {
+    for path in [
+        "/utf-8",
+        "/latin-1",
+        "/relative",
+        "/spaces",
+        "/tab",
+        "/escaped",
+    ] {
         let fetched = fetch(local_policy(), &server.url(path)).await.unwrap();
         assert_eq!(&fetched.bytes[..], b"image", "{path}");
     }

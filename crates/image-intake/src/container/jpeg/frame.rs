@@ -1,5 +1,6 @@
 //! The frame of a JPEG: its size, its components and how many blocks each has (ITU-T T.81, A.1, A.2 and B.2.2).
 
+use super::scan::Scan;
 use super::{corrupt, unsupported};
 use crate::container::LEAST_PIXEL_BITS;
 use crate::error::ImageError;
@@ -104,5 +105,18 @@ impl Frame {
         let blocks =
             |component: &Component| component.alone.0 as usize * component.alone.1 as usize;
         self.components.iter().map(blocks).sum()
+    }
+
+    /// Blocks that a scan goes through.
+    pub(super) fn visits(&self, scan: &Scan) -> u64 {
+        let component = |part: &(usize, u8, u8)| &self.components[part.0];
+        if let [part] = &scan.parts[..] {
+            let (across, down) = component(part).alone;
+            return u64::from(across) * u64::from(down);
+        }
+        let in_mcu = (scan.parts.iter().map(component))
+            .map(|component| u64::from(component.across * component.down))
+            .sum::<u64>();
+        u64::from(self.mcus.0) * u64::from(self.mcus.1) * in_mcu
     }
 }

@@ -11,6 +11,7 @@ mod scan;
 mod tables;
 mod typical;
 mod whole;
+mod work;
 
 use std::ops::Range;
 
@@ -23,10 +24,7 @@ use crate::profile::{ColourTag, MAX_PROFILE_BYTES};
 use frame::Frame;
 use scan::Scan;
 use tables::Tables;
-
-/// A progressive file refines the whole picture once a scan, so scans are work that costs a
-/// sender nothing. Encoders write about ten; four components with every bit on its own take 60.
-const MAX_SCANS: usize = 80;
+use work::Work;
 
 const TRUNCATED: ImageError = ImageError::Truncated {
     format: MediaType::Jpeg,
@@ -58,7 +56,7 @@ pub(crate) struct Jpeg {
 struct Walk {
     frame: Option<Frame>,
     steps: Vec<Step>,
-    scans: usize,
+    work: Work,
     scan_bytes: usize,
     jfif: Option<Vec<u8>>,
     adobe: Option<Vec<u8>>,
@@ -71,7 +69,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     let trouble = match walk.markers(bytes) {
         Ok(()) => None,
         // Behind the first scan anything may follow a picture that is whole.
-        Err(error) if (1..=MAX_SCANS).contains(&walk.scans) => Some(error),
+        Err(error) if walk.work.scans > 0 => Some(error),
         Err(error) => return Err(error),
     };
     walk.finish(bytes, trouble)
@@ -108,7 +106,7 @@ impl Walk {
             match marker {
                 0xD9 => return Ok(()),
                 // A second picture begins; the first one should have ended.
-                0xD8 if self.scans > 0 => return Err(TRUNCATED),
+                0xD8 if self.work.scans > 0 => return Err(TRUNCATED),
                 // Stuffing, fill, restart and a repeated start outside a scan carry nothing.
                 0x00 | 0x01 | 0xD0..=0xD8 => at = start + 2,
                 _ => {
@@ -143,13 +141,18 @@ impl Walk {
             0xC3 | 0xC5..=0xC7 => return Err(unsupported("lossless or hierarchical coding")),
             0xC9..=0xCF => return Err(unsupported("arithmetic coding")),
             0xF7 if self.frame.is_none() => return Err(unsupported("lossless coding (JPEG-LS)")),
-            0xC4 => self
-                .steps
-                .push(Step::Huffman(Tables::huffman(bytes, range)?)),
-            0xDB => self
-                .steps
-                .push(Step::Quantisation(Tables::quantisation(bytes, range)?)),
+            0xC4 => {
+                let tables = Tables::huffman(bytes, range)?;
+                self.work.tables(tables.parts.len())?;
+                self.steps.push(Step::Huffman(tables));
+            }
+            0xDB => {
+                let tables = Tables::quantisation(bytes, range)?;
+                self.work.tables(tables.parts.len())?;
+                self.steps.push(Step::Quantisation(tables));
+            }
             0xDD => {
+                self.work.tables(1)?;
                 let interval = body
                     .try_into()
                     .map_err(|_| corrupt("its restart interval has an impossible length"))?;
@@ -157,7 +160,7 @@ impl Walk {
                 self.steps.push(Step::RestartInterval(interval, whole));
             }
             0xDA => return self.scan(bytes, whole, body),
-            0xE0 if self.scans == 0 && body.starts_with(b"JFIF\0") && body.len() >= 14 => {
+            0xE0 if self.work.scans == 0 && body.starts_with(b"JFIF\0") && body.len() >= 14 => {
                 // Without the thumbnail, whose sides are the last two bytes.
                 self.jfif = Some([&body[..12], &[0, 0]].concat());
             }
@@ -167,7 +170,7 @@ impl Walk {
             0xE2 if body.starts_with(b"ICC_PROFILE\0") && body.len() > 14 => {
                 self.icc.push((body[12], start + 18..end));
             }
-            0xEE if self.scans == 0 && body.starts_with(b"Adobe") && body.len() >= 12 => {
+            0xEE if self.work.scans == 0 && body.starts_with(b"Adobe") && body.len() >= 12 => {
                 self.adobe = Some(body[..12].to_vec());
             }
             _ => {}
@@ -187,10 +190,7 @@ impl Walk {
         let Some(scan) = Scan::read(body, frame) else {
             return Err(corrupt("a scan of it declares what cannot be"));
         };
-        self.scans += 1;
-        if self.scans > MAX_SCANS {
-            return Err(corrupt("it has far more scans than any encoder writes"));
-        }
+        self.work.scan(&scan, frame)?;
         let data = header.end;
         let end = scan_end(bytes, data);
         self.scan_bytes += end.unwrap_or(bytes.len()) - data;
@@ -202,13 +202,17 @@ impl Walk {
         let Some(frame) = self.frame else {
             return Err(corrupt("it declares no frame"));
         };
-        if self.scans == 0 {
+        if self.work.scans == 0 {
             return Err(corrupt("it holds no picture data"));
         }
         // No Huffman code is shorter than a bit, and a block has one for its mean and, unless the file is progressive,
         // one for its end; so less data than this cannot be the whole picture, and nothing is allocated for it.
         let bits_a_block = if frame.progressive { 1 } else { 2 };
-        let short = self.scan_bytes * 8 < frame.blocks() * bits_a_block;
+        let is_short = self.scan_bytes * 8 < frame.blocks() * bits_a_block;
+        let unfit = match &trouble {
+            Some(error @ ImageError::TooComplex { .. }) => Some(error.clone()),
+            _ => is_short.then_some(TRUNCATED),
+        };
         let samples = match frame.components.len() {
             1 => Samples::Grey,
             4 => Samples::Cmyk,
@@ -228,12 +232,12 @@ impl Walk {
             orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
             colour: assembled_profile(bytes, self.icc),
             must_encode,
-            pixel_bits: if frame.progressive || self.scans > 1 {
+            pixel_bits: if frame.progressive || self.work.scans > 1 {
                 frame.pixel_bits_of_scans()
             } else {
                 LEAST_PIXEL_BITS
             },
-            short,
+            unfit,
             clean: Clean::Jpeg(Box::new(Jpeg {
                 frame,
                 steps: self.steps,

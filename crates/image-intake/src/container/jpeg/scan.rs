@@ -70,6 +70,11 @@ impl Scan {
         })
     }
 
+    /// Whether it holds every component of a sequential file.
+    pub(super) fn is_the_picture(&self, frame: &Frame) -> bool {
+        !frame.progressive && self.parts.len() == frame.components.len()
+    }
+
     pub(super) fn needs_means(&self) -> bool {
         self.first == 0 && self.high == 0
     }
@@ -289,10 +294,13 @@ impl Reader<'_, '_> {
             k += 1;
         }
         if self.empty > 0 {
-            for k in k..=last {
-                if is_known(k) {
-                    self.bits.take(1)?;
-                }
+            // At once: a run of such blocks may be long.
+            let in_band = before & u64::MAX >> (63 - last);
+            let mut left = in_band.checked_shr(k).unwrap_or(0).count_ones();
+            while left > 0 {
+                let next = left.min(15);
+                self.bits.take(next)?;
+                left -= next;
             }
             self.empty -= 1;
         }

@@ -63,7 +63,13 @@ impl Jpeg {
                 Step::RestartInterval(interval, _) => state.interval = u32::from(*interval),
                 Step::Frame(_) => {}
                 Step::Scan(scan, header) => match state.scan(scan, header.end) {
-                    Ok(end) => scan_ends.push(end),
+                    Ok(end) => {
+                        scan_ends.push(end);
+                        // Readers show the first whole picture and refuse or ignore another scan.
+                        if scan.is_the_picture(&self.frame) {
+                            break;
+                        }
+                    }
                     // What follows a whole picture is no part of it.
                     Err(_) if state.is_complete() => break,
                     Err(error) => return Err(error),

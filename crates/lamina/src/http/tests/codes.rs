@@ -164,9 +164,17 @@ async fn of_pictures(seen: &mut Seen) {
         &[0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0, 0xFF, 0xD9],
     ]
     .concat();
+    let scan = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0];
+    let jpeg_of_scans = [
+        &[0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0][..],
+        &scan.repeat(101),
+        &[0xFF, 0xD9],
+    ]
+    .concat();
     let files = [
         Vec::new(),
         b"hello".to_vec(),
+        jpeg_of_scans,
         b"%PDF-1.7".to_vec(),
         jpeg_arithmetic,
         vec![0; 4001],

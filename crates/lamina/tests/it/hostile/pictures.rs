@@ -214,7 +214,7 @@ fn jpegs() -> Vec<Picture> {
         file(
             "a thousand scans",
             [&whole[..scan], &scans, &[0xFF, 0xD9]].concat(),
-            corrupt,
+            "image_too_complex",
         ),
     ]
 }

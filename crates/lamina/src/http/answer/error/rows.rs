@@ -175,6 +175,8 @@ rows! {
         sentence(&error.to_string());
     Self::Image { error: error @ ImageError::Corrupt { .. }, .. } => 422 "image_corrupt":
         sentence(&error.to_string());
+    Self::Image { error: error @ ImageError::TooComplex { .. }, .. } => 422 "image_too_complex":
+        sentence(&error.to_string());
     Self::Image { error: error @ ImageError::Base64Invalid { .. }, .. } => 422 "image_base64_invalid":
         sentence(&error.to_string());
     Self::RateLimited { rate, retry_after } => 429 "rate_limited" retry(*retry_after):

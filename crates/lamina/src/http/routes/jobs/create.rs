@@ -51,7 +51,7 @@ use crate::trace;
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`"),
         (status = 415, description = "`unsupported_media_type`, `content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`"),
         (status = 421, description = "`host_not_allowed`"),
-        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_base64_invalid`"),
+        (status = 422, description = "`invalid_fields`, `upload_not_found`, `engine_not_configured`, `idempotency_key_reused`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt`, `image_too_complex` or `image_base64_invalid`"),
         (status = 429, description = "`rate_limited` or `too_many_jobs`, with `Retry-After`"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`"),

@@ -92,7 +92,7 @@ impl UploadView {
         (status = 413, description = "`body_too_large` or `image_too_many_bytes`"),
         (status = 415, description = "`content_encoding_unsupported`, `image_unrecognised`, `image_format_unsupported` or `image_variant_unsupported`"),
         (status = 421, description = "`host_not_allowed`"),
-        (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated` or `image_corrupt`"),
+        (status = 422, description = "`invalid_fields`, `image_empty`, `image_too_large`, `image_too_small`, `image_truncated`, `image_corrupt` or `image_too_complex`"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
         (status = 503, description = "`server_busy` or `storage_unavailable`, with `Retry-After`"),
         (status = 507, description = "`storage_full` (with `Retry-After`), `storage_quota_exceeded` or `storage_limit_reached`"),
