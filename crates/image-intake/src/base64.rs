@@ -118,18 +118,24 @@ fn reason(payload: &str, error: &base64::DecodeError) -> &'static str {
             "it is the address of a picture; give one that everyone can open as image_url, else send \
              the bytes that it leads to"
         }
-        base64::DecodeError::InvalidByte(_, b'=') => "its padding is misplaced",
-        base64::DecodeError::InvalidByte(..) => "it holds a letter of neither alphabet",
-        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding
-            if payload.trim().contains(' ') =>
-        {
-            "its length is impossible, and it has spaces, as if its plus signs had been lost in a \
-             form or a URL"
+        base64::DecodeError::InvalidByte(_, letter) if *letter != b'=' => {
+            "it holds a letter of neither alphabet"
+        }
+        _ if has_lost_its_plus_signs(payload) => {
+            "it has spaces and no plus signs, as if these had been lost in a form or a URL"
         }
         base64::DecodeError::InvalidLength(_) => "its length is impossible, as if it was cut",
         base64::DecodeError::InvalidLastSymbol(..) => "its last letter is impossible",
-        base64::DecodeError::InvalidPadding => "its padding is misplaced",
+        base64::DecodeError::InvalidByte(..) | base64::DecodeError::InvalidPadding => {
+            "its padding is misplaced"
+        }
     }
+}
+
+/// Whether spaces stand where plus signs would: none is left, and nothing else breaks the text.
+fn has_lost_its_plus_signs(payload: &str) -> bool {
+    let payload = payload.trim();
+    payload.contains(' ') && !payload.contains(['+', '\n'])
 }
 
 /// Whether a text begins as a URL or as an app's name for something on the device.

@@ -1,7 +1,7 @@
 //! What a file is, by its first bytes.
 //!
 //! Never by its name or by what somebody declared. Formats that are not accepted are
-//! recognised as well, so that the refusal can name them. Only the first kilobyte is looked
+//! recognised as well, so that the refusal can name them. Only the first four kilobytes are looked
 //! at, and a TIFF's first directory.
 
 use super::error::{ACCEPTED, ImageError};
@@ -26,7 +26,7 @@ pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
 /// The name, with its article, of a known format that is not accepted.
 #[must_use]
 pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 37] = [
+    const MAGIC: &[(&[u8], &str)] = &[
         (b"\x00\x00\x00\x0CJXL \r\n\x87\n", JPEG_XL),
         (b"\xFF\x0A", JPEG_XL),
         (b"\x00\x00\x00\x0CjP  \r\n\x87\n", "a JPEG 2000 image"),
@@ -48,13 +48,24 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
         (b"P5\n", "a Netpbm image"),
         (b"P6\n", "a Netpbm image"),
         (b"\xABKTX ", "a KTX texture"),
-        (b"\x1A\x45\xDF\xA3", "a Matroska or WebM video"),
+        (b"\x1A\x45\xDF\xA3", MATROSKA),
         (b"OggS", "an Ogg file"),
-        (b"Rar!\x1A\x07", "a RAR archive"),
-        (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+        (b"Rar!\x1A\x07", RAR),
+        (b"7z\xBC\xAF\x27\x1C", SEVEN_ZIP),
         (b"8BPS", "a Photoshop (PSD) file"),
         (b"\x00\x00\x01\x00", "an ICO icon"),
+        // A cursor counts its pictures where a TGA image says that it has no palette.
+        (b"\x00\x00\x02\x00\x00\x00\x00", "a TGA image"),
+        (b"\x00\x00\x0A\x00\x00\x00\x00", "a TGA image"),
         (b"\x00\x00\x02\x00", "a CUR cursor"),
+        (b"\x0A\x05\x01", "a PCX image"),
+        (b"\x89PNG\n", AS_TEXT),
+        (b"\x89PNG\r\r\n", AS_TEXT),
+        (b"\x89PNG\r\n\x1A\r\n", AS_TEXT),
+        (b"\xEF\xBF\xBDPNG", AS_TEXT),
+        (b"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", AS_TEXT),
+        (b"\xC2\x89PNG", AS_TEXT),
+        (b"\xC3\xBF\xC3\x98\xC3\xBF", AS_TEXT),
         (b"DDS ", "a DDS texture"),
         (b"qoif", "a QOI image"),
         (b"farbfeld", "a farbfeld image"),
@@ -63,25 +74,30 @@ pub fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
         (b"gimp xcf", "a GIMP (XCF) file"),
         (b"\x8AMNG\r\n\x1A\n", "an MNG animation"),
         (b"\x8BJNG\r\n\x1A\n", "a JNG image"),
-        (
-            b"PK\x03\x04",
-            "a ZIP archive (perhaps an OpenRaster or office file)",
-        ),
+        (b"PK\x03\x04", ZIP),
     ];
+    if let Some(found) = iso_media(bytes) {
+        return Some(found);
+    }
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Some(name);
     }
     if bytes.starts_with(b"\x1F\x8B") {
-        return Some("a file compressed with gzip");
+        return Some(GZIP);
+    }
+    match (bytes.get(..4), bytes.get(8..12)) {
+        (Some(b"RIFF"), Some(b"AVI ")) => return Some(FILM),
+        (Some(b"RIFF"), Some(b"WAVE")) => return Some("a WAV sound"),
+        _ => {}
     }
     // "BM" alone is two letters of many texts; the header size behind it makes it a bitmap.
     if bytes.starts_with(b"BM") && matches!(bytes.get(14..18), Some([12..=124, 0, 0, 0])) {
         return Some("a BMP image");
     }
     tiff(bytes)
-        .or_else(|| iso_media(bytes))
         .or_else(|| markup(bytes))
         .or_else(|| base64(bytes))
+        .or_else(|| behind_blank(bytes))
 }
 
 const HEIC: &str = "a HEIC image";
@@ -90,7 +106,18 @@ const AVIF: &str = "an AVIF image";
 const JPEG_XL: &str = "a JPEG XL image";
 const DNG: &str = "a raw photo (DNG)";
 const RAW: &str = "a camera's raw photo";
-const FILM: &str = "an MP4 or QuickTime video";
+const FILM: &str = "an MP4, QuickTime or AVI video";
+const MATROSKA: &str = "a Matroska or WebM video";
+const RAR: &str = "a RAR archive";
+const SEVEN_ZIP: &str = "a 7z archive";
+const PAGE: &str = "an HTML page";
+const XML: &str = "an XML document";
+const GZIP: &str = "a file compressed with gzip";
+const ZIP: &str = "a ZIP archive (perhaps an OpenRaster or office file)";
+/// What is left of a picture whose bytes were read into a string, or sent as one: what is no UTF-8 became a sign of
+/// replacement or two bytes, or its line ends were changed, as its signature is made to show.
+const AS_TEXT: &str = "an image whose bytes were changed on their way, as if they were text";
+const BEHIND_BLANK: &str = "an image with a byte order mark or blank space before it";
 const BASE64: &str = "an image as base64 text";
 
 /// What to do about a format that is not accepted. An app's user cannot convert a phone's photo; the app's developer can
@@ -104,10 +131,18 @@ fn advice(found: &'static str) -> &'static str {
         }
         AVIF | JPEG_XL => "save it as PNG, or as JPEG where nothing is transparent, and send that",
         DNG | RAW => "send the JPEG that was taken with it, or develop it and export a JPEG",
+        AS_TEXT => {
+            "read the file as bytes and send those, without making a string of them on the way"
+        }
+        BEHIND_BLANK => "send the image alone; a script that hands it on may write the rest",
+        PAGE | XML => {
+            "a server may answer so instead of an image; send the image itself, or its own address"
+        }
+        GZIP | ZIP | RAR | SEVEN_ZIP => "unpack it and send the image that is in it",
         BASE64 => {
             "send the bytes that the text stands for, or give the text to a job as image_base64"
         }
-        FILM => "of a Live Photo or a film send the still picture",
+        FILM | MATROSKA => "of a Live Photo or a film send the still picture",
         _ => "convert it and send it again",
     }
 }
@@ -124,10 +159,16 @@ pub(super) fn refusal(bytes: &[u8]) -> ImageError {
     }
 }
 
-/// HEIC, AVIF and video share the `ftyp` box of ISO/IEC 14496-12; its brands tell them apart.
+/// HEIC, AVIF and video share the `ftyp` box of ISO/IEC 14496-12; its brands tell them apart. Older films of QuickTime have
+/// none and begin with another box.
 fn iso_media(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.get(4..8)? != b"ftyp" {
-        return None;
+    match bytes.get(4..8)? {
+        b"ftyp" => {}
+        // The size before it is no letter, as it would be in a text.
+        b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" if bytes[0] == 0 => {
+            return Some(FILM);
+        }
+        _ => return None,
     }
     let size = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
     let end = size.clamp(12, 256).min(bytes.len());
@@ -203,19 +244,40 @@ fn base64(bytes: &[u8]) -> Option<&'static str> {
     .then_some(BASE64)
 }
 
+/// A picture of ours behind bytes that show nothing. What was written before it counts as part of the file, so browsers do not
+/// show it either.
+fn behind_blank(bytes: &[u8]) -> Option<&'static str> {
+    let rest = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    sniff(rest.trim_ascii_start()).map(|_| BEHIND_BLANK)
+}
+
 /// Text that people send by mistake: an SVG, or the page that shows the image.
 fn markup(bytes: &[u8]) -> Option<&'static str> {
-    let head = &bytes[..bytes.len().min(1024)];
+    // Drawing programs write comments and definitions before the drawing.
+    let head = &bytes[..bytes.len().min(4096)];
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let head = head.trim_ascii_start().to_ascii_lowercase();
     let contains = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
     if head.starts_with(b"<svg") || (head.starts_with(b"<?xml") && contains(b"<svg")) {
         Some("an SVG drawing")
-    } else if head.starts_with(b"<!doctype html") || head.starts_with(b"<html") {
-        Some("an HTML page")
     } else if head.starts_with(b"<!doctype svg") || (head.starts_with(b"<!--") && contains(b"<svg"))
     {
         Some("an SVG drawing")
+    } else if [
+        &b"<!doctype html"[..],
+        b"<html",
+        b"<head",
+        b"<body",
+        b"<script",
+        b"<meta",
+    ]
+    .iter()
+    .any(|begins| head.starts_with(begins))
+        || (head.starts_with(b"<!--") || head.starts_with(b"<?xml")) && contains(b"<html")
+    {
+        Some(PAGE)
+    } else if head.starts_with(b"<?xml") {
+        Some(XML)
     } else {
         None
     }

@@ -233,7 +233,7 @@ fn formats_of_phones_and_cameras_are_refused_with_a_way_out() {
         ),
         (
             b"\0\0\0\x14ftypqt  \0\0\0\0qt  ",
-            "an MP4 or QuickTime video",
+            "an MP4, QuickTime or AVI video",
             "still picture",
         ),
         (dng, "a raw photo (DNG)", "export a JPEG"),
@@ -255,6 +255,92 @@ fn formats_of_phones_and_cameras_are_refused_with_a_way_out() {
             sentence.contains(name) && sentence.contains(way),
             "{sentence}"
         );
+    }
+}
+
+#[test]
+fn what_became_of_a_file_on_its_way_is_named_and_so_is_the_way_out() {
+    let (png, jpeg) = (png(&gradient(9, 9)), jpeg(&gradient(9, 9)));
+    // As strings read a file: each byte that is no UTF-8 replaced, or each byte one letter.
+    let replaced = |file: &[u8]| String::from_utf8_lossy(file).into_owned().into_bytes();
+    let letters = |file: &[u8]| {
+        file.iter()
+            .map(|byte| char::from(*byte))
+            .collect::<String>()
+    };
+    let latin = |file: &[u8]| letters(file).into_bytes();
+    let line_ends = |from: &str, to: &str| {
+        let text = letters(&png).replace(from, to);
+        text.chars().map(|letter| letter as u8).collect::<Vec<u8>>()
+    };
+    let long_comment = format!("<?xml version='1.0'?><!--{}--><svg/>", "-".repeat(3_000));
+    let cases: [(&[u8], &str, &str); 22] = [
+        (&replaced(&png), "as if they were text", "as bytes"),
+        (&replaced(&jpeg), "as if they were text", "as bytes"),
+        (&latin(&png), "as if they were text", "as bytes"),
+        (&latin(&jpeg), "as if they were text", "as bytes"),
+        (&line_ends("\r\n", "\n"), "as if they were text", "as bytes"),
+        (&line_ends("\n", "\r\n"), "as if they were text", "as bytes"),
+        (
+            &[b"\xEF\xBB\xBF", &png[..]].concat(),
+            "byte order mark",
+            "alone",
+        ),
+        (&[b"\r\n\r\n", &jpeg[..]].concat(), "blank space", "alone"),
+        (
+            b"<head><title>Sign in</title>",
+            "an HTML page",
+            "its own address",
+        ),
+        (b"<!-- cached --><html>", "an HTML page", "its own address"),
+        (
+            b"<?xml version='1.0'?><html xmlns='x'>",
+            "an HTML page",
+            "its own address",
+        ),
+        (
+            b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code>",
+            "an XML document",
+            "instead of an image",
+        ),
+        (long_comment.as_bytes(), "an SVG drawing", "convert it"),
+        (
+            b"\0\0\x02\0\0\0\0\0\0\0\0\0\x40\0\x40\0\x18\0",
+            "a TGA image",
+            "convert it",
+        ),
+        (
+            b"\0\0\x0A\0\0\0\0\0\0\0\0\0\x40\0\x40\0\x18\0",
+            "a TGA image",
+            "convert it",
+        ),
+        (b"\x0A\x05\x01\x08\0\0\0\0", "a PCX image", "convert it"),
+        (
+            b"\0\0\x01\0moov\0\0\0\x6Cmvhd",
+            "QuickTime",
+            "still picture",
+        ),
+        (
+            b"\0\0\0\x08wide\0\0\x01\0mdat",
+            "QuickTime",
+            "still picture",
+        ),
+        (b"RIFF\x10\0\0\0AVI LIST", "AVI video", "still picture"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "a WAV sound", "convert it"),
+        (b"\x1F\x8B\x08\0\0\0\0\0", "gzip", "unpack it"),
+        (b"PK\x03\x04\x14\0\0\0", "a ZIP archive", "unpack it"),
+    ];
+    for (bytes, name, way) in cases {
+        let error = header(bytes, &Limits::default()).unwrap_err();
+        assert_eq!(error.code(), "image_format_unsupported", "{error}");
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains(name) && sentence.contains(way),
+            "{sentence}"
+        );
+    }
+    for text in ["the free picture", "a wide one is here", "\u{fffd}NG"] {
+        assert_eq!(foreign_format(text.as_bytes()), None, "{text}");
     }
 }
 

@@ -29,15 +29,23 @@ impl SavedStack {
     /// # Errors
     /// A sentence.
     pub(super) fn open(folder: &Path) -> Result<Self, String> {
-        let failed = |error: io::Error| format!("{}: {error}", folder.display());
+        let failed = |error: io::Error| {
+            format!(
+                "{}: no layers can be kept there ({error}); name a folder that can be read and written with --output",
+                folder.display()
+            )
+        };
         fs::create_dir_all(folder).map_err(failed)?;
         let earlier = named(&folder.join(MANIFEST)).map_err(failed)?;
         for entry in fs::read_dir(folder).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
             let name = name.to_string_lossy();
+            // A folder of a layer's name could not be replaced when the time for it has come.
+            let is_file = !entry.file_type().map_err(failed)?.is_dir();
             let is_known = earlier
                 .as_ref()
-                .is_some_and(|files| files.iter().any(|file| *file == name));
+                .is_some_and(|files| is_file && files.iter().any(|file| *file == name));
             if is_layer(&name) && !is_known {
                 return Err(format!(
                     "{} holds {name}, a layer that no {MANIFEST} there names; remove it, or choose another folder with --output",
@@ -190,6 +198,57 @@ mod tests {
             fs::write(folder.path().join(MANIFEST), manifest).unwrap();
             assert!(save(folder.path(), 2).unwrap_err().contains(MANIFEST));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_stacks_folder_is_refused_with_a_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "mine").unwrap();
+        std::os::unix::fs::symlink(path("nowhere"), path("dangling")).unwrap();
+        std::os::unix::fs::symlink(path("file"), path("to-file")).unwrap();
+        std::os::unix::fs::symlink(path("loop"), path("loop")).unwrap();
+        for name in ["file", "file/below", "dangling", "to-file", "loop"] {
+            let said = save(&path(name), 1).unwrap_err();
+            assert!(said.contains(name) && said.contains("--output"), "{said}");
+        }
+        assert_eq!(fs::read_to_string(path("file")).unwrap(), "mine");
+        assert!(!path("nowhere").exists());
+    }
+
+    #[test]
+    fn a_link_to_a_folder_is_that_folder_and_a_link_in_it_is_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, link) = (folder.path().join("out"), folder.path().join("link"));
+        save(&out, 2).unwrap();
+        std::os::unix::fs::symlink(&out, &link).unwrap();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, "mine").unwrap();
+        for linked in ["layer_1.png", MANIFEST] {
+            let kept = fs::read(out.join(linked)).unwrap();
+            if linked == MANIFEST {
+                fs::write(&outside, kept).unwrap();
+            }
+            fs::remove_file(out.join(linked)).unwrap();
+            std::os::unix::fs::symlink(&outside, out.join(linked)).unwrap();
+            let before = fs::read(&outside).unwrap();
+            save(&link, 2).unwrap();
+            assert_eq!(fs::read(&outside).unwrap(), before, "{linked}");
+        }
+        assert_eq!(files(&out), ["layer_0.png", "layer_1.png", MANIFEST]);
+    }
+
+    #[test]
+    fn a_folder_in_a_layers_place_leaves_the_earlier_stack_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), 2).unwrap();
+        fs::remove_file(folder.path().join("layer_1.png")).unwrap();
+        fs::create_dir(folder.path().join("layer_1.png")).unwrap();
+        assert!(save(folder.path(), 2).unwrap_err().contains("layer_1.png"));
+        assert_eq!(
+            files(folder.path()),
+            ["layer_0.png", "layer_1.png", MANIFEST]
+        );
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
         .files
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn(layers::content_encoding::inflate))
+        .layer(from_fn(layers::repeated_headers::refuse_repeated))
         .layer(CatchPanicLayer::custom(layers::observe::panicked));
     let files = layers::cors::for_files(files);
     let open = parts
@@ -95,7 +96,8 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
         .route("/openapi.json", get(routes::page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
     let api = for_origins(api.merge(open).fallback(no_route), &state.cors);
-    let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state)));
+    let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state)))
+        .layer(from_fn(layers::repeated_headers::refuse_repeated));
     let app = AppState {
         capacity: UploadCapacity::new(&state.limits),
         readiness: Readiness::default(),
@@ -113,7 +115,9 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
 /// The routes, whose every answer the configured origins may read: one to a panic as well.
 fn for_origins(routes: Router<AppState>, origins: &CorsOrigins) -> Router<AppState> {
     layers::cors::for_origins(
-        routes.layer(CatchPanicLayer::custom(layers::observe::panicked)),
+        routes
+            .layer(from_fn(layers::repeated_headers::refuse_repeated))
+            .layer(CatchPanicLayer::custom(layers::observe::panicked)),
         origins,
     )
 }
@@ -134,7 +138,6 @@ fn admin_state(state: &ApiState) -> AdminState {
 /// What every answer passes, from the inside out.
 fn layered(routes: Router, observer: RequestObserver) -> Router {
     routes
-        .layer(from_fn(layers::repeated_headers::refuse_repeated))
         .layer(CatchPanicLayer::custom(layers::observe::panicked))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,

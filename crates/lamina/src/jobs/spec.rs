@@ -157,7 +157,10 @@ impl Fields<'_> {
             num_layers: self.num_layers(),
             prompt: self.text("prompt"),
             negative_prompt: self.text("negative_prompt"),
-            seed: self.take_whole("seed", "a whole number from 0 to 18446744073709551615"),
+            seed: self.take_whole(
+                "seed",
+                "a whole number from 0 to 18446744073709551615 in all its digits",
+            ),
             num_inference_steps: self.take_whole_in("num_inference_steps", 1, 50),
             guidance_scale: self.take_in("guidance_scale", 1.0, 20.0),
         }
@@ -255,7 +258,7 @@ mod tests {
         );
         insta::assert_snapshot!(found.join("\n"), @r"
         /num_layers Expected a whole number from 1 to 10, got 4.5.
-        /seed Expected a whole number from 0 to 18446744073709551615, got 1.8446744073709552e19.
+        /seed Expected a whole number from 0 to 18446744073709551615 in all its digits, got 1.8446744073709552e19.
         /num_inference_steps Expected a whole number from 1 to 50, got 0.0.
         ");
     }
@@ -288,7 +291,7 @@ mod tests {
         insta::assert_snapshot!(found.join("\n"), @r#"
         /image_url Expected an absolute http or https URL, such as https://example.com/photo.jpg.
         /num_layers Expected a whole number from 1 to 10, got 11.
-        /seed Expected a whole number from 0 to 18446744073709551615, got -1.
+        /seed Expected a whole number from 0 to 18446744073709551615 in all its digits, got -1.
         /num_inference_steps Expected a whole number from 1 to 50, got "9".
         /guidance_scale Expected a number from 1 to 20, got 0.5.
         /engine Expected "auto", "local" or "fal", got gpu.

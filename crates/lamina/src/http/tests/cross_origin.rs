@@ -48,12 +48,14 @@ async fn every_answer_can_be_read_also_errors_and_what_has_no_route() {
     let id = uuid::Uuid::nil();
     let upload = format!("/api/uploads/tus/{id}");
     let job = format!("/api/jobs/{id}");
-    let asked: [Asked<'_>; 18] = [
+    let twice = [key, json, json];
+    let asked: [Asked<'_>; 19] = [
         ("GET", "/api/jobs", &[key], Body::empty(), 200),
         ("GET", "/api/jobs", &[], Body::empty(), 401),
         ("GET", &job, &[key], Body::empty(), 404),
         ("PUT", "/api/jobs", &[key], Body::empty(), 405),
         ("POST", "/api/jobs", &[key, json], "{".into(), 400),
+        ("POST", "/api/jobs", &twice, "{}".into(), 400),
         ("POST", "/api/jobs", &[key], "{}".into(), 415),
         ("POST", "/api/jobs", &[key, json], "{}".into(), 422),
         (
@@ -109,8 +111,12 @@ async fn answers_about_links_can_be_read_by_every_origin() {
         ("PUT", &link, 403),
         ("POST", &link, 405),
         ("PATCH", "/files/a/b/c", 405),
+        ("HEAD", "/files/a/b/c", 400),
     ] {
-        let answer = ask(&server, method, path, &[], Body::empty()).await;
+        let range = ("range", "bytes=0-");
+        let twice = [range, range];
+        let headers = if method == "HEAD" { &twice[..] } else { &[] };
+        let answer = ask(&server, method, path, headers, Body::empty()).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}");
         assert_eq!(
             answer.header("access-control-allow-origin"),
