@@ -258,9 +258,12 @@ fn markup(bytes: &[u8]) -> Option<&'static str> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let head = head.trim_ascii_start().to_ascii_lowercase();
     let contains = |needle: &[u8]| head.windows(needle.len()).any(|window| window == needle);
-    if head.starts_with(b"<svg") || (head.starts_with(b"<?xml") && contains(b"<svg")) {
-        Some("an SVG drawing")
-    } else if head.starts_with(b"<!doctype svg") || (head.starts_with(b"<!--") && contains(b"<svg"))
+    let may_begin_so = [&b"<?xml"[..], b"<!--"]
+        .iter()
+        .any(|begins| head.starts_with(begins));
+    if head.starts_with(b"<svg")
+        || head.starts_with(b"<!doctype svg")
+        || may_begin_so && contains(b"<svg")
     {
         Some("an SVG drawing")
     } else if [
@@ -273,7 +276,7 @@ fn markup(bytes: &[u8]) -> Option<&'static str> {
     ]
     .iter()
     .any(|begins| head.starts_with(begins))
-        || (head.starts_with(b"<!--") || head.starts_with(b"<?xml")) && contains(b"<html")
+        || may_begin_so && contains(b"<html")
     {
         Some(PAGE)
     } else if head.starts_with(b"<?xml") {
