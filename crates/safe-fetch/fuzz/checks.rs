@@ -5,8 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
 
-use futures_util::FutureExt as _;
 use ipnet::IpNet;
 use reqwest::dns::Resolve as _;
 use url::{Host, Url};
@@ -124,15 +124,20 @@ fn keeps_quiet(url: &Url, sentence: &str) {
 /// Of a name's addresses, a connection gets those that it may use and no others.
 fn resolved(policy: &Arc<FetchPolicy>, reach: Reach, addresses: &[IpAddr]) {
     let found = addresses.to_vec();
-    let lookup: Lookup = Arc::new(move |_| std::future::ready(Ok(found.clone())).boxed());
+    let lookup: Lookup = Arc::new(move |_| Box::pin(std::future::ready(Ok(found.clone()))));
     let resolver = CheckedResolver {
         policy: Arc::clone(policy),
         reach,
         lookup,
     };
     let name = "a.example".parse().expect("a name");
-    let answer = resolver.resolve(name).now_or_never();
-    let answer = answer.expect("a name that is answered at once");
+    let mut answer = resolver.resolve(name);
+    let asked = answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(answer) = asked else {
+        panic!("the name is not answered at once");
+    };
     let used: Vec<IpAddr> = answer.map_or_else(
         |_| Vec::new(),
         |addresses| addresses.map(|address| address.ip()).collect(),
