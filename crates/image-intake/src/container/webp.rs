@@ -101,6 +101,7 @@ impl Walk {
                 self.kept.push(at..next);
             }
             b"ANMF" if self.animated && !self.has_picture => {
+                check_frame(body, self.size)?;
                 self.has_picture = true;
                 self.kept.push(at..next);
             }
@@ -152,6 +153,41 @@ impl Walk {
             clean: Clean::Riff(self.kept.into_ranges()),
         })
     }
+}
+
+/// Whether a frame lies on its canvas and has the size of its picture (RFC 9649, 2.7.1.1). The decoder takes that for granted:
+/// it would allocate what the picture says, however small the canvas that was checked against limits.
+fn check_frame(body: &[u8], canvas: Option<(u32, u32)>) -> Result<(), ImageError> {
+    let field = |at: usize| {
+        let [low, middle, high] = *body.get(at..at + 3)?.first_chunk()?;
+        Some(u32::from_le_bytes([low, middle, high, 0]))
+    };
+    let (Some(x), Some(y), Some(width), Some(height)) = (field(0), field(3), field(6), field(9))
+    else {
+        return Err(corrupt("its first frame is too short"));
+    };
+    let size = (width + 1, height + 1);
+    let fits =
+        canvas.is_some_and(|(across, down)| x * 2 + size.0 <= across && y * 2 + size.1 <= down);
+    if !fits {
+        return Err(corrupt("its first frame lies outside of its canvas"));
+    }
+    let mut at = FRAME_FLAGS + 1;
+    while let (Some(kind), Some(length)) = (body.get(at..at + 4), u32_le(body, at + 4)) {
+        if matches!(kind, b"VP8 " | b"VP8L") {
+            let picture = body.get(at + 8..).unwrap_or_default();
+            return if bitstream_size(kind, picture)? == size {
+                Ok(())
+            } else {
+                Err(corrupt(
+                    "its first frame and the picture in it differ in size",
+                ))
+            };
+        }
+        let length = length as usize;
+        at = at.saturating_add(8 + (length & 1)).saturating_add(length);
+    }
+    Err(corrupt("its first frame holds no picture"))
 }
 
 /// Size in the bitstream's own header; 14 bits a side in both.

@@ -287,6 +287,45 @@ fn animations_of_a_hundred_thousand_frames_cost_what_their_first_does() {
     // A canvas is what its pixels weigh, however small its frames.
     let header = header(&animated((7_000, 7_000)), &ROOMY).unwrap();
     assert!(header.width == 7_000 && header.cost_megapixels >= 49);
+    // Its picture may not be larger than the frame that was held against the canvas, nor lie beside it.
+    let one = |frame: [u8; 12], picture: &[u8]| {
+        let part = [&frame[..], &[40, 0, 0, 0], picture].concat();
+        let body = [riff_chunk(b"ANIM", &[0; 6]), riff_chunk(b"ANMF", &part)].concat();
+        extended_webp(&still[..12], (4, 4), 0x12, &[body])
+    };
+    let mut huge = still[12..].to_vec();
+    huge[9..13].copy_from_slice(&0x0FFF_FFFF_u32.to_le_bytes());
+    for (frame, picture, reason) in [
+        (
+            [0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0],
+            &huge[..],
+            "differ in size",
+        ),
+        (
+            [0, 0, 0, 0, 0, 0, 1, 0, 0, 3, 0, 0],
+            &still[12..],
+            "differ in size",
+        ),
+        (
+            [0, 0, 0, 0, 0, 0, 3, 1, 0, 3, 0, 0],
+            &still[12..],
+            "outside",
+        ),
+        (
+            [1, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0],
+            &still[12..],
+            "outside",
+        ),
+        (
+            [0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0],
+            b"",
+            "holds no picture",
+        ),
+    ] {
+        let refused = refusal(&one(frame, picture));
+        assert_eq!(refused.code(), "image_corrupt");
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
     let refused = refusal(&animated((16_383, 16_383)));
     assert_eq!(refused.code(), "image_too_large");
 }
