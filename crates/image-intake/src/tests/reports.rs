@@ -44,6 +44,18 @@ fn every_reported_jpeg_shows_its_fields() {
 }
 
 #[test]
+fn a_jpeg_in_whose_colours_readers_differ_is_stored_so_that_they_agree() {
+    for name in ["rgb-by-adobe", "ycc-jfif-and-adobe-0"] {
+        let stored = normal(file(&format!("reports/{name}.jpg")));
+        assert_eq!(stored.format, crate::MediaType::Png, "{name}");
+    }
+    for name in ["scan-per-component-420", "scans-chroma-first"] {
+        let stored = normal(file(&format!("reports/{name}.jpg")));
+        assert_eq!(stored.format, crate::MediaType::Jpeg, "{name}");
+    }
+}
+
+#[test]
 fn a_jpeg_is_judged_by_its_blocks_and_not_by_its_end() {
     let whole = file("reports/no-end-marker.jpg");
     let limits = Limits::default();
@@ -81,6 +93,16 @@ fn zeros_between_the_blocks_of_a_gif_are_nothing() {
             red > 150 && green < 90 && blue < 90 && alpha == 255,
             "{name}"
         );
+    }
+    // Before the first frame nothing but a block or such a zero may stand.
+    let plain = gif(&[flat(4, 4, [200, 40, 40, 255])]);
+    let first = plain
+        .windows(2)
+        .position(|pair| pair == [0x21, 0xF9])
+        .unwrap();
+    for zeros in [1, 3] {
+        let given = spliced(&plain, first, &vec![0; zeros]);
+        assert_eq!(seen(given), seen(plain.clone()), "{zeros}");
     }
 }
 
