@@ -91,3 +91,38 @@ impl Stored {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(count: usize) -> Vec<LayerSource> {
+        let layer = LayerSource {
+            labels: crate::jobs::LayerLabels::default(),
+            content: crate::engines::LayerContent::Bytes(bytes::Bytes::new()),
+        };
+        vec![layer; count]
+    }
+
+    #[test]
+    fn number_size_and_sum_are_held_to_before_and_while_layers_are_read() {
+        assert!(Bounds::of(&layers(MOST_LAYERS), false).is_ok());
+        assert!(Bounds::of(&layers(MOST_LAYERS + 1), false).is_err());
+        assert!(Bounds::of(&layers(MOST_LAYERS + 1), true).is_ok());
+        let bounds = Bounds::of(&layers(1), false).unwrap_or_else(|_| panic!("one is few"));
+        let limits = Limits {
+            max_pixels: 100,
+            ..Limits::default()
+        };
+        let declared = |bytes, pixels| bounds.declared(Declared { bytes, pixels }, 9, &limits);
+        assert!(declared(None, None).is_ok());
+        assert!(declared(Some(9), Some(100)).is_ok());
+        assert!(declared(Some(10), None).is_err());
+        assert!(declared(None, Some(101)).is_err());
+        let part = (MOST_FETCHED_BYTES / 4) as usize;
+        for _ in 0..4 {
+            assert!(bounds.fetched(part).is_ok());
+        }
+        assert!(bounds.fetched(1).is_err());
+    }
+}

@@ -208,6 +208,20 @@ fn stored_layers(app: &TestApp, id: &str) -> usize {
         .count()
 }
 
+/// So that no stranger's webhook decides when they are fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_webhooks_are_fetched_at_the_start_before_any_has_come() {
+    let emulator = emulator_with(EmulatorConfig::default()).await;
+    let keys = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/keys", keys.local_addr().unwrap());
+    let setup = Setup::new(Way::FalWebhooks).with("FAL_JWKS_URL", &address);
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let asked = tokio::time::timeout(Duration::from_secs(300), keys.accept());
+    drop(asked.await.expect("the keys are asked for").unwrap());
+    app.stop().await;
+    emulator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_webhook_that_fal_did_not_sign_is_refused_and_one_that_it_signed_anew_is_not() {
     for (fault, taken) in [
