@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::key_rules;
 use super::fal::{fal_client, fal_settings};
 use super::fetchers::{LAYER_BYTES, fetcher, layer_policy, source_policy};
-use super::storage::{link_signer, open_blobs, space};
+use super::storage::{OfStore, link_signer, open_blobs, space};
 use super::{App, StartError, Tuning, metrics_listener};
 use crate::access::ApiKey;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
@@ -159,10 +159,11 @@ impl<'a> Base<'a> {
         let space = space(config, self.data);
         let incoming = self.data.join("incoming");
         Ok(Storage {
-            store,
             blobs: open_blobs(&config.storage)?
+                .with_rows(Arc::new(OfStore(Arc::clone(&store))))
                 .measured(self.metrics.blobs.clone())
                 .within(space.clone()),
+            store,
             inbox: Inbox::open(&incoming).map_err(in_folder(&incoming))?,
             links: Arc::new(link_signer(config, self.data)?),
             space,
@@ -252,6 +253,7 @@ impl<'a> Base<'a> {
                 available: engines.engines.kinds(),
                 default: config.engine,
                 prices: prices(&engines.engines),
+                max_sides: max_sides(&engines.engines),
             },
             daily_microusd: config.spend.total_microusd,
             images: self.limits,
@@ -327,6 +329,12 @@ fn prices(engines: &Engines) -> HashMap<EngineKind, u64> {
         .filter_map(price)
         .filter(|(_, price)| *price > 0)
         .collect()
+}
+
+fn max_sides(engines: &Engines) -> HashMap<EngineKind, u32> {
+    let kinds = engines.kinds().into_iter();
+    let side = |kind| Some((kind, engines.get(kind)?.facts().max_side?));
+    kinds.filter_map(side).collect()
 }
 
 /// A picture of the largest size must fit into a JSON body as base64, beside its fields.

@@ -1,15 +1,19 @@
 //! Where bytes are kept, and what makes links to them, as configured. It opens; it asks a bucket nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 
 use super::StartError;
 use crate::access::StorageRules;
-use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner};
+use crate::blobs::{BlobError, Blobs, LinkSigner, Presigner, RowSources};
 use crate::config::{Config, StorageConfig};
 use crate::disk::Space;
+use crate::jobs::JobId;
 use crate::secret;
 use crate::store::Store;
 use crate::store::sqlite::OpenError;
@@ -22,6 +26,18 @@ pub(crate) fn open_blobs(storage: &StorageConfig) -> Result<Blobs, BlobError> {
     match storage {
         StorageConfig::Folder(folder) => Blobs::folder(folder),
         StorageConfig::Bucket { settings, .. } => Blobs::bucket(settings),
+    }
+}
+
+/// Sources that are rows of the database.
+#[derive(Debug)]
+pub(crate) struct OfStore(pub(crate) Arc<dyn Store>);
+
+#[async_trait]
+impl RowSources for OfStore {
+    async fn source(&self, job: JobId) -> Result<Option<Bytes>, BlobError> {
+        let found = self.0.source_bytes(job).await;
+        found.map_err(|error| BlobError::Unavailable(format!("the source of job {job}: {error}")))
     }
 }
 

@@ -1,8 +1,11 @@
-//! What a folder needs that an object store does not have: being made private, names of subfolders,
-//! and removal of a subfolder with whatever unfinished write lies in it.
+//! What a folder needs that an object store does not have: being made private, durable writes with as few syncs
+//! as that takes, names of subfolders, and removal of a subfolder with whatever unfinished write lies in it.
 
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
 
 /// Makes the folder if it is missing, readable by its owner alone, and returns its full path.
 pub(super) fn make(root: &Path) -> io::Result<PathBuf> {
@@ -11,6 +14,51 @@ pub(super) fn make(root: &Path) -> io::Result<PathBuf> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(root)?;
     root.canonicalize()
+}
+
+/// Writes `root/folder/file`; it survives power loss when this returns. The name is there before the last byte
+/// is: nothing is read before whoever wrote it has said so in a row, and what a crash leaves is written again or
+/// goes with its folder.
+pub(super) async fn write(root: &Path, name: &str, bytes: Bytes) -> io::Result<()> {
+    let file = root.join(name);
+    tokio::task::spawn_blocking(move || {
+        let written = write_now(&file, &bytes);
+        if written.is_err() {
+            // A part of a file must not take room on a disk that may be full.
+            let _ = std::fs::remove_file(&file);
+        }
+        written
+    })
+    .await
+    .map_err(io::Error::other)?
+}
+
+fn write_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = match File::create(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_durable(folder)?;
+            File::create(path)?
+        }
+        opened => opened?,
+    };
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder and those above it that are missing, each named durably in the one above.
+fn make_durable(folder: &Path) -> io::Result<()> {
+    let above = folder.parent().unwrap_or(Path::new("."));
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            make_durable(above)?;
+            make_durable(folder)?;
+        }
+        made => made?,
+    }
+    File::open(above)?.sync_all()
 }
 
 /// Removes a subfolder; one that is not there is no error.

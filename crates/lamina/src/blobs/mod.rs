@@ -12,7 +12,7 @@ mod mark;
 mod presign;
 mod pulse;
 
-pub use backend::{Blobs, OpenBlob, Owners};
+pub use backend::{Blobs, OpenBlob, Owners, RowSources};
 pub use bucket::{BucketSettings, BucketStyle};
 pub use error::BlobError;
 pub use inbox::{Inbox, InboxError, UploadLock};

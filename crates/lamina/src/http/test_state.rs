@@ -59,6 +59,7 @@ impl TestState {
                 available: vec![EngineKind::Local],
                 default: EngineKind::Local,
                 prices: HashMap::new(),
+                max_sides: HashMap::new(),
             },
             daily_microusd: None,
             images: Limits::default(),

@@ -13,6 +13,8 @@ mod uploads;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 pub(super) use admin::{
     a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
     a_retry_asks_for_what_was_taken_and_pays_nothing,
@@ -24,7 +26,8 @@ pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
     a_job_is_live_until_its_time_whether_or_not_that_is_marked, a_job_is_seen_by_its_owner_alone,
     a_key_names_one_job_as_long_as_it_lives, a_list_is_newest_first_and_goes_on_after_its_cursor,
-    a_run_is_released_however_and_whenever_its_job_ended, a_store_that_is_closed_says_so,
+    a_run_is_released_however_and_whenever_its_job_ended,
+    a_source_beside_its_row_goes_when_its_job_is_over, a_store_that_is_closed_says_so,
     no_reader_sees_less_than_was_acknowledged_or_read_before,
 };
 pub(super) use kept::{
@@ -101,6 +104,8 @@ pub(super) fn new_job(created_at: UnixMs) -> NewJob {
             ..Params::default()
         },
         source: StoredSource::Stored(SOURCE_INFO),
+        source_bytes: None,
+        prepared: false,
         created_at,
         due_at: created_at,
         expires_at: created_at.plus(DAY),
@@ -229,6 +234,7 @@ macro_rules! for_each_case {
     ($run:ident) => {
         $run! {
             a_job_is_seen_by_its_owner_alone,
+            a_source_beside_its_row_goes_when_its_job_is_over,
             a_list_is_newest_first_and_goes_on_after_its_cursor,
             a_key_names_one_job_as_long_as_it_lives,
             a_job_is_claimed_once_when_it_is_due,

@@ -16,6 +16,7 @@ pub mod sqlite;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 pub use admin::{
     AdminStore, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine, SubmissionDetail,
@@ -50,6 +51,8 @@ pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
         job: NewJob,
         key: Option<IdempotencyKey>,
     ) -> Result<Created, StoreError>;
+    /// The file of a job's source, if it was kept beside the row and the job is neither deleted nor expired.
+    async fn source_bytes(&self, id: JobId) -> Result<Option<Bytes>, StoreError>;
     /// The job an idempotency key names, if any; for a cheap answer before the body is decoded.
     async fn job_by_key(
         &self,

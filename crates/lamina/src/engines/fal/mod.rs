@@ -254,7 +254,11 @@ impl Engine for Fal {
     async fn input(&self, order: &Order) -> Result<Input, EngineError> {
         if let Some(link) = self.link(order)? {
             // fal would be paid for finding out that the picture cannot be read now.
-            self.blobs.size(&order.source).await?;
+            if self.settings.way == ImageWay::Bucket {
+                self.blobs.publish(&order.source).await?;
+            } else {
+                self.blobs.size(&order.source).await?;
+            }
             return Ok(Input::at(link.into()));
         }
         if self.settings.way == ImageWay::DataUri {

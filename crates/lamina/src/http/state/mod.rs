@@ -30,7 +30,7 @@ use crate::disk::Space;
 use crate::jobs::{EngineChoice, EngineKind, UnixMs};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use crate::store::Store;
+use crate::store::{SourceInfo, Store};
 use crate::trace::Tracer;
 
 /// The parts and settings of the HTTP edge.
@@ -138,9 +138,19 @@ pub struct Engines {
     pub default: EngineKind,
     /// What a run of those that cost something costs, in millionths of a US dollar.
     pub prices: HashMap<EngineKind, u64>,
+    /// The longest side that an engine can use, in pixels, of those that have one.
+    pub max_sides: HashMap<EngineKind, u32>,
 }
 
 impl Engines {
+    /// Whether a source is ready for the engine as it is; else the worker makes a smaller copy first.
+    pub(super) fn takes(&self, engine: EngineKind, source: &SourceInfo) -> bool {
+        let longest = source.width.max(source.height);
+        self.max_sides
+            .get(&engine)
+            .is_none_or(|side| longest <= *side)
+    }
+
     /// The engine of a create.
     pub(super) fn choose(&self, choice: EngineChoice) -> Result<EngineKind, ApiError> {
         match choice {

@@ -9,6 +9,7 @@ mod cross_origin;
 mod encodings;
 mod hooks;
 mod http2;
+mod in_row;
 mod jobs;
 mod limits;
 mod links;
@@ -54,8 +55,8 @@ use crate::metrics::Metrics;
 use crate::pool::{Pool, PoolSize};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    DeploymentStore as _, FencedWrite, Lease, NewJob, Opening, SourceInfo, StepOutput, Store,
-    StoredSource, Want,
+    Claimed, DeploymentStore as _, FencedWrite, Lease, NewJob, Opening, SourceInfo, StepOutput,
+    Store, StoredSource, Want,
 };
 
 /// 2026-11-22T14:11:57Z.
@@ -168,6 +169,8 @@ impl TestServer {
             engine: EngineKind::Local,
             params: crate::jobs::Params::default(),
             source: StoredSource::Url("https://example.com/a.png".parse().unwrap()),
+            source_bytes: None,
+            prepared: false,
             created_at: now,
             due_at: now,
             expires_at: now.plus(DAY),
@@ -187,6 +190,10 @@ impl TestServer {
 
     /// Takes the lease of the one job in `phase`.
     async fn lease(&self, phase: Phase) -> Lease {
+        self.claim(phase).await.expect("a job is due").lease
+    }
+
+    async fn claim(&self, phase: Phase) -> Option<Claimed> {
         let now = self.clock.now();
         let minute = Duration::from_secs(60);
         let stages = Stage::ALL
@@ -198,11 +205,14 @@ impl TestServer {
             .job_claim("test", wants.collect(), now, minute)
             .await
             .unwrap();
-        claimed[0].lease.clone()
+        claimed.into_iter().next()
     }
 
-    /// The one new job, about to be handed over for [`PRICE`].
-    async fn opened(&self) -> (Lease, Nonce) {
+    /// The lease of the one new job, whose picture is ready.
+    async fn lease_to_submit(&self) -> Lease {
+        if let Some(ready) = self.claim(Phase::Submit).await {
+            return ready.lease;
+        }
         let lease = self.lease(Phase::Prepare).await;
         let output = StepOutput::Source(SourceInfo {
             media_type: MediaType::Png,
@@ -211,6 +221,12 @@ impl TestServer {
             bytes: 70,
         });
         self.apply(&lease, Phase::Submit, output, None).await;
+        lease
+    }
+
+    /// The one new job, about to be handed over for [`PRICE`].
+    async fn opened(&self) -> (Lease, Nonce) {
+        let lease = self.lease_to_submit().await;
         let (nonce, caps, now) = (Nonce::random(), SpendCaps::default(), self.clock.now());
         let opening = self
             .store
@@ -251,14 +267,7 @@ impl TestServer {
 
     /// Brings the one new job to its engine.
     async fn accept(&self, queue_position: Option<u32>) -> Nonce {
-        let lease = self.lease(Phase::Prepare).await;
-        let output = StepOutput::Source(SourceInfo {
-            media_type: MediaType::Png,
-            width: 2,
-            height: 2,
-            bytes: 70,
-        });
-        self.apply(&lease, Phase::Submit, output, None).await;
+        let lease = self.lease_to_submit().await;
         let nonce = Nonce::random();
         let opened = self
             .store

@@ -221,7 +221,7 @@ async fn a_job_keeps_its_own_copy() {
         .store
         .job_claim(
             "t",
-            vec![Want::any(Stage::Prepare, 1)],
+            vec![Want::any(Stage::Submit, 1)],
             T0,
             Duration::from_secs(60),
         )

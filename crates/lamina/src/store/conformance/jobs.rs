@@ -23,6 +23,34 @@ pub(in crate::store) async fn a_job_is_seen_by_its_owner_alone(store: Arc<dyn St
     );
 }
 
+pub(in crate::store) async fn a_source_beside_its_row_goes_when_its_job_is_over(
+    store: Arc<dyn Store>,
+) {
+    let bytes = Bytes::from_static(b"a picture");
+    let mut ids = Vec::new();
+    for second in 0..3 {
+        let mut job = new_job(at(second));
+        job.source_bytes = (second != 2).then(|| bytes.clone());
+        job.prepared = second != 2;
+        ids.push(job.id);
+        assert_eq!(store.job_create(job, None).await.unwrap(), Created::New);
+    }
+    let kept = |index: usize| {
+        let (store, id) = (Arc::clone(&store), ids[index]);
+        async move { store.source_bytes(id).await.unwrap() }
+    };
+    assert_eq!(kept(0).await.as_ref(), Some(&bytes));
+    assert_eq!(kept(1).await.as_ref(), Some(&bytes));
+    assert_eq!(kept(2).await, None);
+    assert_eq!(phase(&*store, ids[1]).await, Some(Phase::Submit));
+    assert_eq!(phase(&*store, ids[2]).await, Some(Phase::Prepare));
+    store.job_delete(&owner("a"), ids[0], at(3)).await.unwrap();
+    assert_eq!(kept(0).await, None);
+    assert!(kept(1).await.is_some());
+    store.job_expire(at(1).plus(DAY), 9).await.unwrap();
+    assert_eq!(kept(1).await, None);
+}
+
 pub(in crate::store) async fn a_list_is_newest_first_and_goes_on_after_its_cursor(
     store: Arc<dyn Store>,
 ) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use url::Url;
 
 use crate::jobs::{
@@ -27,7 +28,7 @@ pub struct SourceInfo {
 pub enum StoredSource {
     /// Still to be fetched.
     Url(Url),
-    /// In the blob store.
+    /// Checked and kept, in the blob store or beside the row.
     Stored(SourceInfo),
 }
 
@@ -43,6 +44,10 @@ pub struct NewJob {
     /// Its parameters.
     pub params: Params,
     pub source: StoredSource,
+    /// The source's file, if it is kept beside the row and not in the blob store.
+    pub source_bytes: Option<Bytes>,
+    /// Whether the source is ready for its engine, so that the job begins with its submission.
+    pub prepared: bool,
     /// Now, for people.
     pub created_at: UnixMs,
     /// Now, for the queue.

@@ -37,7 +37,10 @@ pub(super) fn expire(
         .prepare_cached(
             "delete from idempotency where job_id in (select value from json_each(?1))",
         )?
-        .execute([list])?;
+        .execute([&list])?;
+    connection
+        .prepare_cached("delete from sources where job_id in (select value from json_each(?1))")?
+        .execute([&list])?;
     Ok(ended)
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::job_cache::JobCache;
 use super::kept::{self, Bounded};
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
+use super::sources;
 use crate::access::StorageCaps;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
 use crate::store::{
@@ -51,6 +52,11 @@ pub(super) fn create(
         StoredSource::Url(url) => (Some(url.as_str()), None),
         StoredSource::Stored(info) => (None, Some(*info)),
     };
+    let phase = if job.prepared {
+        Phase::Submit
+    } else {
+        Phase::Prepare
+    };
     connection
         .prepare_cached(
             "insert into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
@@ -60,7 +66,7 @@ pub(super) fn create(
         .execute(named_params! {
             ":id": text(job.id),
             ":owner": job.owner.as_str(),
-            ":phase": Phase::Prepare.as_str(),
+            ":phase": phase.as_str(),
             ":engine": job.engine.as_str(),
             ":params": params,
             ":url": url,
@@ -72,6 +78,9 @@ pub(super) fn create(
             ":now": job.created_at.0,
             ":expires": job.expires_at.0,
         })?;
+    if let Some(bytes) = &job.source_bytes {
+        sources::keep(connection, job.id, bytes)?;
+    }
     if let Some(key) = key {
         connection
             .prepare_cached(
@@ -203,6 +212,7 @@ pub(super) fn delete(
         connection
             .prepare_cached("delete from idempotency where job_id = ?1")?
             .execute([text(id)])?;
+        sources::erase(connection, id)?;
         return Ok(Deletion::Done(ended));
     }
     let phase = connection

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0009_words.sql"),
     include_str!("../../../migrations/0010_engine_facts.sql"),
     include_str!("../../../migrations/0011_places.sql"),
+    include_str!("../../../migrations/0012_sources.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

@@ -27,6 +27,7 @@ mod replace;
 mod reserve;
 mod rows;
 mod snapshot;
+mod sources;
 mod spending;
 mod stats;
 #[cfg(test)]

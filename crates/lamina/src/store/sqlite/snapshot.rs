@@ -32,7 +32,7 @@ pub struct LivingJob {
     pub owner: OwnerId,
     /// Where it stands.
     pub phase: Phase,
-    /// The format of its stored source, once there is one.
+    /// The format of its source in the blob store, once there is one.
     pub source: Option<MediaType>,
     /// Its layers, bottom first: order, format, SHA-256 in lower-case hex.
     pub layers: Vec<(u32, MediaType, String)>,
@@ -98,7 +98,7 @@ impl Snapshot {
     /// # Errors
     /// [`OpenError`]
     pub fn living(&self, now: UnixMs) -> Result<Living, OpenError> {
-        all_living(&self.connection, now)
+        all_living(&self.connection, self.schema, now)
     }
 
     /// Its bytes, from the first.
@@ -155,17 +155,26 @@ pub fn copy_whole(database: &Path, copy: &Path) -> Result<(), OpenError> {
 /// [`OpenError`]; one that is damaged is [`OpenError::Damaged`].
 pub fn living(database: &Path, now: UnixMs) -> Result<Living, OpenError> {
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    schema(&connection)?;
+    let schema = schema(&connection)?;
     sound(&connection, database)?;
-    all_living(&connection, now)
+    all_living(&connection, schema, now)
 }
 
-fn all_living(connection: &Connection, now: UnixMs) -> Result<Living, OpenError> {
+/// The first schema that keeps small sources beside their jobs' rows.
+const WITH_SOURCES: usize = 12;
+
+fn all_living(connection: &Connection, schema: usize, now: UnixMs) -> Result<Living, OpenError> {
     let mut layers = connection
         .prepare("select ord, media, sha256 from layers where job_id = ?1 order by ord")?;
-    let mut jobs = connection.prepare(
-        "select id, owner, phase, source_media from jobs where gone_at is null and expires_at > ?1 order by id",
-    )?;
+    let in_the_row = if schema >= WITH_SOURCES {
+        "exists (select 1 from sources where job_id = jobs.id)"
+    } else {
+        "false"
+    };
+    let mut jobs = connection.prepare(&format!(
+        "select id, owner, phase, iif({in_the_row}, null, source_media) as source_media from jobs
+         where gone_at is null and expires_at > ?1 order by id"
+    ))?;
     let jobs = jobs.query_map([now.0], |row| {
         let id: JobId = rows::parsed(row, "id")?;
         let owned = layers.query_map([rows::text(id)], |row| {

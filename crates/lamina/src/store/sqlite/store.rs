@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{
-    SqliteStore, apply, claim, expiry, incoming, jobs, queue, spending, stats, submissions, uploads,
+    SqliteStore, apply, claim, expiry, incoming, jobs, queue, sources, spending, stats, submissions, uploads,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{
@@ -33,6 +34,10 @@ impl Store for SqliteStore {
             jobs::create(db, &job, key.as_ref(), caps)
         });
         Ok(created.await??)
+    }
+
+    async fn source_bytes(&self, id: JobId) -> Result<Option<Bytes>, StoreError> {
+        self.read(move |db| sources::get(db, id)).await
     }
 
     async fn job_by_key(

@@ -258,6 +258,32 @@ async fn words_of_a_job_that_is_gone_are_in_no_file_once_the_journal_is_empty() 
 }
 
 #[tokio::test]
+async fn a_source_of_a_job_that_is_gone_is_in_no_file_once_the_journal_is_empty() {
+    let (folder, store) = fresh();
+    let folder = folder.path().join("new");
+    // Of several pages, and known by a word in each.
+    let picture = bytes::Bytes::from("PIXELSECRET ".repeat(4_000));
+    let stands = || {
+        let files = beside(&folder).into_iter();
+        let read = files.map(|name| std::fs::read(folder.join(name)).unwrap());
+        let word = b"PIXELSECRET";
+        let found = read.map(|bytes| bytes.windows(word.len()).filter(|at| at == word).count());
+        found.sum::<usize>()
+    };
+    let mut job = conformance::new_job(conformance::T0);
+    job.source_bytes = Some(picture.clone());
+    let (id, owner) = (job.id, job.owner.clone());
+    store.job_create(job, None).await.unwrap();
+    store.journal_empty().await.unwrap();
+    assert!(stands() > 3_900, "the test proves nothing");
+    assert_eq!(store.source_bytes(id).await.unwrap(), Some(picture));
+    let now = conformance::at(5);
+    store.job_delete(&owner, id, now).await.unwrap();
+    assert!(store.journal_empty().await.unwrap());
+    assert_eq!(stands(), 0);
+}
+
+#[tokio::test]
 async fn a_file_that_was_emptied_is_not_taken_for_a_new_database() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lamina.db");

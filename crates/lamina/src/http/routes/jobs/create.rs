@@ -11,24 +11,22 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::admission::admit;
-use super::own_link::{self, AskedAt, OwnLink};
+use super::own_link::{self, AskedAt};
+use super::source;
 use super::view::JobAccepted;
-use crate::blobs::{BlobError, BlobKey};
-use crate::http::answer::error::{ApiError, LinkFault};
+use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
 use crate::http::extract::caller::Allowance;
 use crate::http::extract::public_base::public_path;
 use crate::http::layers::observe::About;
 use crate::http::receive::body::{Meter, MeteredBody};
 use crate::http::receive::disk_room;
-use crate::http::receive::picture;
 use crate::http::receive::spool::{SpoolWriter, Spooled};
-use crate::http::receive::upload_capacity::{Place, UploadCapacity};
-use crate::http::routes::uploads::verify;
+use crate::http::receive::upload_capacity::UploadCapacity;
 use crate::http::state::ApiState;
 use crate::http::state::api_keys::Account;
-use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status, UploadId};
-use crate::store::{Created, Gone, IdempotencyKey, NewJob, SourceInfo, StoreError, StoredSource};
+use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status};
+use crate::store::{Created, Gone, IdempotencyKey, NewJob, StoreError, StoredSource};
 use crate::trace;
 
 /// Creates a job.
@@ -112,17 +110,23 @@ async fn create(
     let source = match link {
         Some(link) => {
             drop(place);
-            StoredSource::Stored(keep_linked(state, capacity, &owner, id, link).await?)
+            source::of_link(state, capacity, &owner, id, link).await?
         }
-        None => keep_source(state, capacity, place, &owner, id, spec.source).await?,
+        None => source::of_spec(state, capacity, place, &owner, id, spec.source).await?,
     };
-    let has_bytes = matches!(source, StoredSource::Stored(_));
+    let has_blob = source.is_blob();
+    let prepared = match &source.stored {
+        StoredSource::Stored(info) => state.engines.takes(engine, info),
+        StoredSource::Url(_) => false,
+    };
     let job = NewJob {
         id,
         owner,
         engine,
         params: spec.params,
-        source,
+        source: source.stored,
+        source_bytes: source.in_row,
+        prepared,
         created_at: now,
         due_at,
         expires_at: now.plus(state.job_ttl),
@@ -130,8 +134,9 @@ async fn create(
     };
     let owner = job.owner.clone();
     let created = state.store.job_create(job, key).await;
+    drop(source.room);
     if let Err(StoreError::QuotaExceeded(_)) = created
-        && has_bytes
+        && has_blob
     {
         // What cannot be erased now has no job, so maintenance finds it.
         let _ = state.blobs.erase_job(id).await;
@@ -142,7 +147,7 @@ async fn create(
         state.metrics.jobs.created(engine);
         trace::link(id);
     }
-    if has_bytes && created != Created::New {
+    if has_blob && created != Created::New {
         // Another request with the same key was first, or others took the last places. What cannot
         // be erased now has no job, so maintenance finds it.
         let _ = state.blobs.erase_job(id).await;
@@ -189,99 +194,6 @@ async fn parse(state: &ApiState, owner: &OwnerId, body: Spooled) -> Result<JobSp
     }
     let work = move || Ok(JobSpec::parse(&body.load()?)?);
     state.pool.of(owner).run(1, work).await?
-}
-
-/// Puts the job's source where the worker will look for it.
-async fn keep_source(
-    state: &ApiState,
-    capacity: &UploadCapacity,
-    place: Option<Place>,
-    owner: &OwnerId,
-    id: JobId,
-    source: SourceInput,
-) -> Result<StoredSource, ApiError> {
-    match source {
-        SourceInput::Url(url) => Ok(StoredSource::Url(url)),
-        SourceInput::Base64(text) => {
-            let _place = match place {
-                Some(place) => place,
-                None => capacity.enter(text.len() as u64).await?,
-            };
-            let picture = picture::from_base64(state, owner, text)
-                .await
-                .map_err(|error| error.at("/image_base64"))?;
-            let key = BlobKey::Source(id, picture.info.media_type);
-            state.blobs.put(&key, picture.bytes).await?;
-            Ok(StoredSource::Stored(picture.info))
-        }
-        SourceInput::Upload(upload) => {
-            // It takes a place of its own size.
-            drop(place);
-            let info = copy_upload(state, capacity, owner, upload, id).await?;
-            Ok(StoredSource::Stored(info))
-        }
-    }
-}
-
-/// Puts what a link of this server stands for there.
-async fn keep_linked(
-    state: &ApiState,
-    capacity: &UploadCapacity,
-    owner: &OwnerId,
-    id: JobId,
-    link: OwnLink,
-) -> Result<SourceInfo, ApiError> {
-    let own_upload = match link {
-        OwnLink::Ticket(upload) => Some(upload),
-        OwnLink::Picture(BlobKey::Upload(upload, _)) => {
-            let record = state
-                .store
-                .upload_get(owner, upload, state.ends_by())
-                .await?;
-            record.map(|_| upload)
-        }
-        OwnLink::Picture(_) => None,
-    };
-    match (own_upload, link) {
-        (None, OwnLink::Picture(key)) => own_link::take(state, capacity, owner, &key, id).await,
-        // As if its id had been given: nothing is decoded twice.
-        (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
-            let copied = copy_upload(state, capacity, owner, upload, id).await;
-            copied.map_err(|error| match error {
-                ApiError::UploadNotFound => ApiError::SourceLink(LinkFault::NoUpload),
-                ApiError::UploadPending => ApiError::SourceLink(LinkFault::Pending),
-                other => other.at("/image_url"),
-            })
-        }
-    }
-}
-
-/// An upload is copied, because it may expire before the job does.
-async fn copy_upload(
-    state: &ApiState,
-    capacity: &UploadCapacity,
-    owner: &OwnerId,
-    upload: UploadId,
-    job: JobId,
-) -> Result<SourceInfo, ApiError> {
-    let now = state.clock.wall();
-    let info = match state.store.upload_get(owner, upload, now).await? {
-        Some(record) => record.info,
-        None => verify::verify(state, capacity, owner, upload).await?,
-    };
-    let _place = capacity.enter(info.bytes).await?;
-    let from = BlobKey::Upload(upload, info.media_type);
-    let to = BlobKey::Source(job, info.media_type);
-    state
-        .blobs
-        .copy(&from, &to)
-        .await
-        .map_err(|error| match error {
-            // It expired between the two lines above.
-            BlobError::Missing(_) => ApiError::UploadNotFound,
-            other => other.into(),
-        })?;
-    Ok(info)
 }
 
 /// The answer to what a create came to; `id` is the id that a new job got.

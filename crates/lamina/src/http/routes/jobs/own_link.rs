@@ -15,13 +15,12 @@ use url::Url;
 use crate::blobs::{BlobError, BlobKey, BucketLink, LinkError};
 use crate::http::answer::error::{ApiError, LinkFault};
 use crate::http::extract::public_base::asked_host;
-use crate::http::receive::picture;
+use crate::http::receive::picture::{self, Picture};
 use crate::http::receive::spool::SpoolWriter;
-use crate::http::receive::upload_capacity::UploadCapacity;
+use crate::http::receive::upload_capacity::{Place, UploadCapacity};
 use crate::http::routes::files::{is_live, signature};
 use crate::http::state::ApiState;
-use crate::jobs::{JobId, OwnerId, UploadId};
-use crate::store::SourceInfo;
+use crate::jobs::{OwnerId, UploadId};
 
 /// What a link of this server stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +116,14 @@ fn fault(error: LinkError) -> ApiError {
     })
 }
 
-/// Makes the picture behind a link the source of a job, which keeps its own copy from then on.
-pub(in crate::http) async fn take(
+/// The picture behind a link, checked as one that comes in; its place in the upload's capacity is held as long
+/// as the picture is.
+pub(super) async fn read(
     state: &ApiState,
     capacity: &UploadCapacity,
     owner: &OwnerId,
     key: &BlobKey,
-    job: JobId,
-) -> Result<SourceInfo, ApiError> {
+) -> Result<(Picture, Place), ApiError> {
     // As when it is opened: it ends with its job, however long the bytes take to go.
     if !is_live(state, key, state.ends_by()).await? {
         return Err(ApiError::SourceLink(LinkFault::Gone));
@@ -135,13 +134,11 @@ pub(in crate::http) async fn take(
         spool.write(&chunk.map_err(gone)?).await?;
     }
     let file = spool.finish().await?;
-    let _place = capacity.enter(file.len).await?;
+    let place = capacity.enter(file.len).await?;
     let picture = picture::of_own_bytes(state, owner, file)
         .await
         .map_err(|error| error.at("/image_url"))?;
-    let source = BlobKey::Source(job, picture.info.media_type);
-    state.blobs.put(&source, picture.bytes).await?;
-    Ok(picture.info)
+    Ok((picture, place))
 }
 
 /// A link outlives its file when its job or upload is deleted.
