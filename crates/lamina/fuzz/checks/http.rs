@@ -73,7 +73,7 @@ impl TestServer {
             .block_on(blobs.put(&layer(), tiny().into()))
             .expect("memory takes a blob");
         Self {
-            router: router(state),
+            router: edge(state).router,
             runtime,
             cache: 0,
             _folder: folder,

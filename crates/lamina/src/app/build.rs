@@ -104,7 +104,7 @@ impl App {
             bodies: api.bodies.clone(),
             draining: api.draining.clone(),
             verifier: api.webhooks.clone(),
-            router: http::router(api),
+            edge: http::edge(api),
             connections,
             worker,
             wakes,

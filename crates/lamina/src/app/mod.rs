@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engines::Engine;
 pub(crate) use crate::http::AdminState;
-use crate::http::{self, ApiKeys, BodyBudget, ConnectionLimits, RequestLimits};
+use crate::http::{self, ApiKeys, BodyBudget, ConnectionLimits, Edge, RequestLimits};
 use crate::jobs::{JobId, Nonce};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -62,7 +62,7 @@ pub struct Tuning {
 
 /// The service, built and not yet running.
 pub struct App {
-    router: Router,
+    edge: Edge,
     connections: ConnectionLimits,
     bodies: BodyBudget,
     worker: Arc<Worker>,
@@ -133,7 +133,7 @@ impl App {
                 drain,
                 http::serve(
                     listener,
-                    self.router,
+                    self.edge,
                     self.connections,
                     self.bodies,
                     requests,

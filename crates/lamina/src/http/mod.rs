@@ -36,6 +36,7 @@ pub use answer::error::ApiError;
 pub use routes::admin::{AdminState, Reply};
 pub use routes::metrics::{Scrape, metrics_router};
 pub use server::accept::serve;
+pub use server::edge::Edge;
 pub use state::api_keys::{ApiKeys, KeyRules};
 pub use state::body_budget::BodyBudget;
 pub use state::limits::{ConnectionLimits, RequestLimits};
@@ -44,7 +45,9 @@ pub use state::{ApiState, CorsOrigins, Engines, HostNames};
 
 use layers::observe::RequestObserver;
 use receive::upload_capacity::UploadCapacity;
+use routes::jobs::ready::ReadyAnswers;
 use routes::jobs::response_cache::ResponseCache;
+use server::edge::AtOnce;
 use state::readiness::Readiness;
 
 /// What handlers can ask for.
@@ -56,8 +59,8 @@ struct AppState {
     cache: Arc<ResponseCache>,
 }
 
-/// All routes and layers over `state`.
-pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
+/// All routes and layers over `state`, and what is answered before them.
+pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
     let state = state.into();
     let (parts, _) = parts();
     // The answer to a wrong method is set before the layers, so that it gets them as well.
@@ -108,8 +111,16 @@ pub fn router(state: impl Into<Arc<ApiState>>) -> Router {
         metrics: app.state.metrics.requests.clone(),
         tracer: app.state.tracer.clone(),
     };
+    let at_once = ReadyAnswers::new(&app.state, &app.cache, &observer).map(|ready| {
+        let answer: AtOnce = Arc::new(move |method, uri, headers| ready.answer(method, uri, headers));
+        answer
+    });
     let routes = api.merge(tus).merge(files);
-    layers::extra_slashes::forgiven(layered(routes.with_state(app).merge(admin), observer))
+    let routes = layered(routes.with_state(app).merge(admin), observer);
+    Edge {
+        router: layers::extra_slashes::forgiven(routes),
+        at_once,
+    }
 }
 
 /// The routes, whose every answer the configured origins may read: one to a panic as well.

@@ -75,6 +75,13 @@ pub struct InFlight<'a> {
     answered: bool,
 }
 
+/// Answers of one route, method and status.
+#[derive(Clone, Debug)]
+pub struct AnsweredSeries {
+    count: Counter,
+    durations: Histogram,
+}
+
 /// An open connection, until it is dropped.
 #[derive(Debug)]
 #[must_use]
@@ -121,6 +128,16 @@ impl RequestMetrics {
         }
     }
 
+    /// The counts of one kind of answer, for whoever gives many. `route` must be a template.
+    #[must_use]
+    pub fn series(&self, route: &str, method: &str, status: u16) -> AnsweredSeries {
+        let answer = Answer::of(route, method, status);
+        AnsweredSeries {
+            count: self.0.answered.get_or_create(&answer).clone(),
+            durations: self.0.durations.get_or_create(&answer.target).clone(),
+        }
+    }
+
     /// A request is answered with a problem of this code.
     pub fn problem(&self, code: &'static str) {
         self.0.problems.get_or_create(&[("code", code)]).inc();
@@ -137,15 +154,29 @@ impl RequestMetrics {
     }
 }
 
-impl InFlight<'_> {
-    /// The answer begins. `route` must be a template, `duration` runs from the request's header.
-    pub fn answered(mut self, route: &str, method: &str, status: u16, duration: Duration) {
-        self.answered = true;
+impl Answer {
+    fn of(route: &str, method: &str, status: u16) -> Self {
         let target = Target {
             route: route.to_owned(),
             method: known(method),
         };
-        let answer = Answer { target, status };
+        Self { target, status }
+    }
+}
+
+impl AnsweredSeries {
+    /// One more of them, that took so long from the request's header.
+    pub fn answered(&self, duration: Duration) {
+        self.count.inc();
+        self.durations.observe(duration.as_secs_f64());
+    }
+}
+
+impl InFlight<'_> {
+    /// The answer begins. `route` must be a template, `duration` runs from the request's header.
+    pub fn answered(mut self, route: &str, method: &str, status: u16, duration: Duration) {
+        self.answered = true;
+        let answer = Answer::of(route, method, status);
         let series = self.series;
         series.answered.get_or_create(&answer).inc();
         series

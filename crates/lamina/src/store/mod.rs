@@ -13,6 +13,7 @@ mod records;
 mod signal;
 pub mod sqlite;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ pub trait Store: OwnerStore + DeploymentStore + KeptBytes + AdminStore {
         owner: &OwnerId,
         key: &IdempotencyKey,
     ) -> Result<Option<Created>, StoreError>;
+    /// A job of `owner` that was read a moment ago and did not change, from memory; `None` says nothing about it.
+    fn job_recent(&self, owner: &OwnerId, id: JobId) -> Option<Arc<JobRecord>>;
     /// One job of `owner`, with its layers when completed.
     async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError>;
     /// The owner's jobs that are neither deleted nor expired, newest first, after `cursor`.

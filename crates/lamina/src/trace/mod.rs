@@ -73,6 +73,12 @@ pub struct JobEnd<'a> {
 }
 
 impl Tracer {
+    /// Whether spans are made at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Starts an exporter. It works on a thread of its own and sends by the current tokio runtime.
     ///
     /// # Errors

@@ -42,19 +42,25 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let state = Arc::<ApiState>::from_ref(state);
+        Self::of(&state, &parts.uri, &parts.headers).ok_or(ApiError::InvalidHost)
+    }
+}
+
+impl PublicBase {
+    /// Of a request; `None` where it has no host and one is needed.
+    pub(in crate::http) fn of(state: &ApiState, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         if let Some(url) = &state.public_url {
-            return Ok(Self(url.as_str().trim_end_matches('/').to_owned()));
+            return Some(Self(url.as_str().trim_end_matches('/').to_owned()));
         }
-        let host = asked_host(&parts.uri, &parts.headers).ok_or(ApiError::InvalidHost)?;
+        let host = asked_host(uri, headers)?;
         let https = state.trust_proxy
-            && parts
-                .headers
+            && headers
                 .get("x-forwarded-proto")
                 .and_then(|proto| proto.to_str().ok())
                 .and_then(|proto| proto.split(',').next())
                 .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"));
         let scheme = if https { "https" } else { "http" };
-        Ok(Self(format!("{scheme}://{host}")))
+        Some(Self(format!("{scheme}://{host}")))
     }
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -24,7 +24,8 @@ pub(in crate::http) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let account = match identify(&state, &request) {
+    let identified = identify(&state, request.method(), request.uri(), request.headers());
+    let account = match identified {
         Ok(account) => account,
         Err(error) => return error.into_response(),
     };
@@ -35,13 +36,19 @@ pub(in crate::http) async fn authenticate(
     response
 }
 
-fn identify(state: &ApiState, request: &Request) -> Result<Arc<Account>, ApiError> {
+/// Whose a request is.
+pub(in crate::http) fn identify(
+    state: &ApiState,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Arc<Account>, ApiError> {
     if let Some(anybody) = state.keys.without_key() {
-        refuse_strangers_pages(state, request.method(), request.uri(), request.headers())?;
+        refuse_strangers_pages(state, method, uri, headers)?;
         return Ok(anybody);
     }
-    let found = bearer(request.headers()).and_then(|key| state.keys.of(key));
-    found.ok_or_else(|| unauthorized(request.headers()))
+    let found = bearer(headers).and_then(|key| state.keys.of(key));
+    found.ok_or_else(|| unauthorized(headers))
 }
 
 /// The key that a request sends.

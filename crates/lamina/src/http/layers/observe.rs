@@ -4,7 +4,7 @@
 //! timed.
 
 use std::any::Any;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -72,6 +72,24 @@ pub(in crate::http) async fn observe(
     };
     line.write(&response);
     response
+}
+
+/// Writes the line of a plain read that was answered without this layer.
+pub(in crate::http) fn read(
+    id: &str,
+    route: &str,
+    duration: Duration,
+    job: JobId,
+    response: &Response,
+) {
+    let line = Line {
+        id,
+        method: "GET",
+        route,
+        duration_ms: whole_ms(duration),
+        job: Some(job),
+    };
+    line.write(response);
 }
 
 fn begin_span(tracer: &Tracer, request: &Request, route: &str) -> Scope {
@@ -153,7 +171,7 @@ impl Line<'_> {
 }
 
 /// The client's id where it is harmless in a log, else a fresh one.
-fn request_id(headers: &HeaderMap) -> String {
+pub(in crate::http) fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let harmless = |id: &&str| {
         (1..=128).contains(&id.len())

@@ -7,13 +7,13 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Place, Places};
+use super::edge::Edge;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
 use crate::metrics::RequestMetrics;
@@ -21,17 +21,18 @@ use crate::metrics::RequestMetrics;
 /// How long to leave the listener alone when the process has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `stop` is cancelled. Then the listener is closed, idle
+/// Serves `edge` on `listener` until `stop` is cancelled. Then the listener is closed, idle
 /// connections end at once, and requests that run have `limits.drain` to finish. Returns when no
 /// connection is left. `bodies` is the memory that HTTP/2 may take for what was sent and not read.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    edge: impl Into<Edge>,
     limits: ConnectionLimits,
     bodies: BodyBudget,
     metrics: RequestMetrics,
     stop: CancellationToken,
 ) {
+    let edge = edge.into();
     let places = Places::new(limits.connections);
     let limits = Arc::new(limits);
     let (connections, kill) = (TaskTracker::new(), CancellationToken::new());
@@ -40,12 +41,12 @@ pub async fn serve(
         let Some((socket, place)) = accepted.await else {
             break;
         };
-        let (router, limits, bodies) = (router.clone(), Arc::clone(&limits), bodies.clone());
+        let (edge, limits, bodies) = (edge.clone(), Arc::clone(&limits), bodies.clone());
         let (stop, kill) = (stop.clone(), kill.clone());
         let open = metrics.connection();
         connections.spawn(async move {
             tokio::select! {
-                () = connection::run(socket, router, &place, &limits, &bodies, &stop) => {}
+                () = connection::run(socket, edge, &place, &limits, &bodies, &stop) => {}
                 () = kill.cancelled() => {}
             }
             drop((open, place));

@@ -2,3 +2,4 @@
 
 pub(in crate::http) mod accept;
 pub(in crate::http) mod connection;
+pub(in crate::http) mod edge;

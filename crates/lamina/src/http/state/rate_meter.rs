@@ -118,6 +118,12 @@ impl RateMeter {
 }
 
 impl RateMeter {
+    /// Counts a request that is within the rate; `None`, and nothing counted, for one that is one too many.
+    pub(in crate::http) fn count_if_allowed(&self) -> Option<RateState> {
+        let (rate_state, counted) = self.count();
+        counted.ok().map(|()| rate_state)
+    }
+
     /// Counts what has been done already and was of no use: over the quota, nothing more is heard
     /// until there is room for it.
     pub(in crate::http) fn count_done(&self) -> (RateState, Result<(), ApiError>) {

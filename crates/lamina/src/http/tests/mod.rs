@@ -17,6 +17,7 @@ mod observe;
 mod openapi;
 mod own_links;
 mod quotas;
+mod ready;
 mod single;
 mod slashes;
 mod tickets;
@@ -66,6 +67,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The parts under test, and hands on those behind them.
 struct TestServer {
     router: Router,
+    at_once: Option<AtOnce>,
     store: Arc<SqliteStore>,
     blobs: Blobs,
     links: Arc<LinkSigner>,
@@ -113,17 +115,24 @@ impl TestServer {
         state.host_names =
             HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
         change(&mut state);
+        let (metrics, links, pool) = (
+            state.metrics.clone(),
+            Arc::clone(&state.links),
+            state.pool.clone(),
+        );
+        let Edge { router, at_once } = edge(state);
         Self {
             store,
             blobs,
-            links: Arc::clone(&state.links),
-            pool: state.pool.clone(),
+            links,
+            pool,
             clock,
             draining: state.draining.clone(),
             pulse,
             folder,
-            metrics: state.metrics.clone(),
-            router: router(state),
+            metrics,
+            router,
+            at_once,
         }
     }
 

@@ -49,6 +49,10 @@ impl Store for SqliteStore {
         self.read(move |db| jobs::by_key(db, &owner, &key)).await
     }
 
+    fn job_recent(&self, owner: &OwnerId, id: JobId) -> Option<Arc<JobRecord>> {
+        self.threads().ok()?.job_cache.get(owner, id)
+    }
+
     async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError> {
         let threads = self.threads()?;
         if let Some(job) = threads.job_cache.get(owner, id) {

@@ -5,6 +5,7 @@ pub(in crate::http) mod create;
 pub(in crate::http) mod deleted;
 pub(in crate::http) mod own_link;
 pub(in crate::http) mod read;
+pub(in crate::http) mod ready;
 pub(in crate::http) mod response_cache;
 mod source;
 pub(in crate::http) mod view;

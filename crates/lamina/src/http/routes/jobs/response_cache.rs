@@ -45,6 +45,17 @@ impl ResponseCache {
         Self(Cache::with_weighter((BYTES / USUAL) as usize, BYTES, Size))
     }
 
+    /// The answer about a finished job, if it was made before.
+    pub(in crate::http) fn known(
+        &self,
+        part: Part,
+        job: &Arc<JobRecord>,
+        base: &PublicBase,
+    ) -> Option<Tagged> {
+        let kept = self.0.get(&(job.id, part))?;
+        (Arc::ptr_eq(&kept.job, job) && kept.base == *base).then_some(kept.answer)
+    }
+
     /// The answer about a finished job, made by `make` unless it is known.
     pub(in crate::http) fn get<T: Serialize>(
         &self,
@@ -53,12 +64,8 @@ impl ResponseCache {
         base: &PublicBase,
         make: impl FnOnce() -> T,
     ) -> Result<Tagged, ApiError> {
-        let key = (job.id, part);
-        if let Some(kept) = self.0.get(&key)
-            && Arc::ptr_eq(&kept.job, job)
-            && kept.base == *base
-        {
-            return Ok(kept.answer);
+        if let Some(answer) = self.known(part, job, base) {
+            return Ok(answer);
         }
         let answer = Tagged::of(&make())?;
         let kept = Kept {
@@ -66,7 +73,7 @@ impl ResponseCache {
             base: base.clone(),
             answer: answer.clone(),
         };
-        self.0.insert(key, kept);
+        self.0.insert((job.id, part), kept);
         Ok(answer)
     }
 }

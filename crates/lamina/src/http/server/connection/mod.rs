@@ -16,12 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Request, Response, Version};
 use axum::response::IntoResponse as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -33,6 +32,7 @@ use self::answer_body::{AnswerBody, Taking};
 use self::paced::PacedStream;
 use self::places::Use;
 use self::request_body::RequestBody;
+use super::edge::Edge;
 use crate::http::answer::error::ApiError;
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::ConnectionLimits;
@@ -57,7 +57,7 @@ enum Protocol {
 /// Runs a connection to its end.
 pub(in crate::http) async fn run(
     socket: TcpStream,
-    router: Router,
+    edge: Edge,
     place: &Place,
     limits: &ConnectionLimits,
     bodies: &BodyBudget,
@@ -79,7 +79,7 @@ pub(in crate::http) async fn run(
     let pace = Pace::new(limits.write_stall, limits.least_rate);
     let io = TokioIo::new(PacedStream::new(socket, pace));
     let served = Served {
-        router,
+        edge,
         activity: Arc::clone(&place.activity),
         usable: place.usable,
     };
@@ -106,7 +106,7 @@ async fn protocol(socket: &TcpStream) -> Option<Protocol> {
 /// What a connection's requests are answered with.
 #[derive(Clone)]
 struct Served {
-    router: Router,
+    edge: Edge,
     activity: Arc<Activity>,
     usable: Use,
 }
@@ -116,6 +116,10 @@ type Answered = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infalli
 /// Answers a request. Boxed, because hyper wants a future that can be moved.
 fn answer(served: Served, request: Request<Incoming>, taking: Option<Arc<Taking>>) -> Answered {
     let busy = served.activity.begin();
+    if let Some(response) = at_once(&served, &request) {
+        let response = response.map(|body| AnswerBody::new(body, busy, taking));
+        return Box::pin(std::future::ready(Ok(response)));
+    }
     Box::pin(async move {
         let is_http1 = request.version() <= Version::HTTP_11;
         let (parts, body) = request.into_parts();
@@ -123,7 +127,7 @@ fn answer(served: Served, request: Request<Incoming>, taking: Option<Arc<Taking>
         let request = Request::from_parts(parts, Body::new(body));
         let allowed = served.usable == Use::All || HEALTH.contains(&request.uri().path());
         let mut response = if allowed {
-            served.router.oneshot(request).await?
+            served.edge.router.oneshot(request).await?
         } else {
             refusal()
         };
@@ -136,6 +140,15 @@ fn answer(served: Served, request: Request<Incoming>, taking: Option<Arc<Taking>
         }
         Ok(response.map(|body| AnswerBody::new(body, busy, taking)))
     })
+}
+
+/// An answer that needs neither a body nor a route.
+fn at_once(served: &Served, request: &Request<Incoming>) -> Option<Response<Body>> {
+    let at_once = served.edge.at_once.as_ref()?;
+    if served.usable != Use::All || !request.body().is_end_stream() {
+        return None;
+    }
+    at_once(request.method(), request.uri(), request.headers())
 }
 
 /// The answer to everything but questions for the service's health, in a place in reserve. It passed
