@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::shared::lock;
 
-/// Bytes kept before the oldest files are dropped.
+/// Bytes kept before the oldest files are dropped; files that share their memory count once.
 const MOST_BYTES: usize = 1 << 30;
 const DEFAULT_LIFETIME_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -114,6 +114,35 @@ struct Store {
     files: HashMap<String, StoredFile>,
     order: VecDeque<String>,
     bytes: usize,
+    /// How many files share a piece of memory, by where it begins.
+    sharing: HashMap<usize, usize>,
+}
+
+impl Store {
+    fn keep(&mut self, path: String, file: StoredFile) {
+        let sharing = self.sharing.entry(file.body.as_ptr() as usize).or_default();
+        *sharing += 1;
+        if *sharing == 1 {
+            self.bytes += file.body.len();
+        }
+        self.order.push_back(path.clone());
+        self.files.insert(path, file);
+    }
+
+    /// False when it was not there (any more).
+    fn remove(&mut self, path: &str) -> bool {
+        let Some(file) = self.files.remove(path) else {
+            return false;
+        };
+        let place = file.body.as_ptr() as usize;
+        let sharing = self.sharing.entry(place).or_default();
+        *sharing = sharing.saturating_sub(1);
+        if *sharing == 0 {
+            self.sharing.remove(&place);
+            self.bytes = self.bytes.saturating_sub(file.body.len());
+        }
+        true
+    }
 }
 
 impl Cdn {
@@ -150,8 +179,6 @@ impl Cdn {
             Some(seconds) => Some(seconds.saturating_mul(1000)),
         };
         let mut store = lock(&self.store);
-        store.bytes += body.len();
-        store.order.push_back(path.clone());
         let file = StoredFile {
             content_type: content_type.to_owned(),
             body,
@@ -159,14 +186,12 @@ impl Cdn {
             access: lifecycle.access,
             expires_ms: lifetime_ms.map(|ms| self.clock.aged_ms().saturating_add(ms)),
         };
-        store.files.insert(path, file);
+        store.keep(path, file);
         while store.bytes > MOST_BYTES {
             let Some(oldest) = store.order.pop_front() else {
                 break;
             };
-            if let Some(file) = store.files.remove(&oldest) {
-                store.bytes -= file.body.len();
-            }
+            store.remove(&oldest);
         }
     }
 
@@ -200,12 +225,7 @@ impl Cdn {
 
     /// Forgets a file; false when it was not there (any more).
     pub(crate) fn remove(&self, path: &str) -> bool {
-        let mut store = lock(&self.store);
-        let removed = store.files.remove(path);
-        if let Some(file) = &removed {
-            store.bytes -= file.body.len();
-        }
-        removed.is_some()
+        lock(&self.store).remove(path)
     }
 
     /// Forgets all files.
@@ -240,6 +260,27 @@ mod tests {
         clock.skip(Duration::from_secs(8 * 24 * 3600));
         assert!(matches!(cdn.find(&default, false), Found::Missing));
         assert!(matches!(cdn.find(&forever, false), Found::File { .. }));
+    }
+
+    #[test]
+    fn files_that_share_their_memory_count_once() {
+        let cdn = Cdn::new(Clock::from_fn(|| 0));
+        let body = Bytes::from(vec![7; 1000]);
+        let put = |body: &Bytes| {
+            let path = Cdn::fresh_path("a.png");
+            let (body, rule) = (body.clone(), Lifecycle::default());
+            cdn.put(path.clone(), "image/png", body, rule, Delivery::Whole);
+            path
+        };
+        let bytes = || lock(&cdn.store).bytes;
+        let (first, second) = (put(&body), put(&body));
+        assert_eq!(bytes(), 1000);
+        put(&Bytes::from(vec![8; 1000]));
+        assert_eq!(bytes(), 2000);
+        assert!(cdn.remove(&first) && !cdn.remove(&first));
+        assert_eq!(bytes(), 2000);
+        assert!(cdn.remove(&second));
+        assert_eq!(bytes(), 1000);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::{
-    ImageError, Limits, MediaType, decode_base64, decode_rgba, foreign_format, header,
-    inspect_layer, normalise,
+    ImageError, Limits, MediaType, decode_base64, decode_layer, decode_rgba, foreign_format,
+    header, inspect_layer, normalise,
 };
 
 const LIMITS: Limits = Limits {
@@ -97,6 +97,11 @@ fn examined(file: &[u8]) {
     let _ = foreign_format(file);
     let header = header(file, &LIMITS);
     let layer = inspect_layer(file, &LIMITS);
+    // What is told of a layer without its pixels is what its pixels tell.
+    assert_eq!(
+        layer,
+        decode_layer(file, &LIMITS).map(|(measures, _)| measures)
+    );
     let direct = decode_rgba(file, &LIMITS);
     let given = Bytes::copy_from_slice(file);
     match normalise(&given, &LIMITS) {

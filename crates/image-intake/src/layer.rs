@@ -3,6 +3,8 @@
 //! Measures and does not change: an engine's own bytes are stored as they are. Only [`fit_layer`]
 //! makes new ones, for a layer that is not of its stack's size.
 
+mod alpha;
+
 use fast_image_resize::FilterType;
 
 use super::container::Container;
@@ -49,6 +51,9 @@ pub struct LayerMeasures {
 /// # Errors
 /// As [`decode_layer`].
 pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, ImageError> {
+    if let Some(measures) = alpha::measured(bytes, limits) {
+        return Ok(measures);
+    }
     decode_layer(bytes, limits).map(|(measures, _)| measures)
 }
 
@@ -95,33 +100,66 @@ fn not_a_layer(found: &'static str) -> ImageError {
 
 fn measures(image: &RgbaImage, format: MediaType) -> LayerMeasures {
     let row_bytes = image.width() as usize * 4;
-    let (mut alpha, mut opaque) = (0_u64, 0_u64);
-    let (mut left, mut right) = (u32::MAX, 0);
-    let (mut top, mut bottom) = (None, 0);
-    for (y, row) in (0_u32..).zip(image.pixels().chunks_exact(row_bytes)) {
-        for (x, pixel) in (0_u32..).zip(row.as_chunks::<4>().0) {
-            if pixel[3] > 0 {
-                alpha += u64::from(pixel[3]);
-                opaque += u64::from(pixel[3] == u8::MAX);
-                left = left.min(x);
-                right = right.max(x);
-                top = top.or(Some(y));
-                bottom = y;
-            }
-        }
+    let mut seen = Seen::default();
+    for row in image.pixels().chunks_exact(row_bytes) {
+        seen.row(row.as_chunks::<4>().0.iter().map(|pixel| pixel[3]));
     }
-    let pixels = u64::from(image.width()) * u64::from(image.height());
-    LayerMeasures {
-        width: image.width(),
-        height: image.height(),
-        format,
-        bbox: top.map(|top| BoundingBox {
-            x: left,
-            y: top,
-            width: right - left + 1,
-            height: bottom - top + 1,
-        }),
-        coverage: (alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
-        opaque: opaque == pixels,
+    seen.measures(image.width(), image.height(), format)
+}
+
+/// What the rows seen so far have shown of their alpha.
+#[derive(Debug, Default)]
+struct Seen {
+    rows: u32,
+    alpha: u64,
+    opaque: u64,
+    /// Of the pixels with any alpha: leftmost, behind the rightmost; first and last row.
+    columns: Option<(u32, u32)>,
+    lines: Option<(u32, u32)>,
+}
+
+impl Seen {
+    /// The alpha of the next row, from left to right.
+    fn row(&mut self, alpha: impl DoubleEndedIterator<Item = u8> + ExactSizeIterator + Clone) {
+        let line = self.rows;
+        self.rows += 1;
+        let mut visible = |value: u8| value > 0;
+        let Some(first) = alpha.clone().position(&mut visible) else {
+            return;
+        };
+        let end = alpha
+            .clone()
+            .rposition(&mut visible)
+            .map_or(0, |last| last + 1);
+        // No side is longer than a u32.
+        let (first, end) = (first as u32, end as u32);
+        let (left, right) = self.columns.unwrap_or((first, end));
+        self.columns = Some((left.min(first), right.max(end)));
+        self.lines = Some((self.lines.map_or(line, |(top, _)| top), line));
+        let (mut sum, mut opaque) = (0_u64, 0_u64);
+        for value in alpha {
+            sum += u64::from(value);
+            opaque += u64::from(value == u8::MAX);
+        }
+        self.alpha += sum;
+        self.opaque += opaque;
+    }
+
+    fn measures(&self, width: u32, height: u32, format: MediaType) -> LayerMeasures {
+        let pixels = u64::from(width) * u64::from(height);
+        let shown = self.columns.zip(self.lines);
+        LayerMeasures {
+            width,
+            height,
+            format,
+            bbox: shown.map(|((left, right), (top, bottom))| BoundingBox {
+                x: left,
+                y: top,
+                width: right - left,
+                height: bottom - top + 1,
+            }),
+            coverage: (self.alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
+            opaque: self.opaque == pixels,
+        }
     }
 }

@@ -10,6 +10,7 @@
 use bytes::Bytes;
 use image::metadata::Orientation;
 
+use super::container::Rows;
 use super::decode;
 use super::encode;
 use super::error::ImageError;
@@ -45,11 +46,18 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
     let keep = !container.must_encode
         && !clean.loose
         && conversion.is_none()
-        && container.orientation == Orientation::NoTransforms
-        && !container.is_loose(bytes);
-    if keep {
-        // Only decoding shows that it can be decoded. Nobody looks at the pixels.
-        decode::whole(&container, &clean.bytes)?;
+        && container.orientation == Orientation::NoTransforms;
+    // Asked only where it decides, since it costs as much as inflating a PNG.
+    let rows = if keep {
+        container.rows(bytes)
+    } else {
+        Rows::Loose
+    };
+    if rows != Rows::Loose {
+        if rows == Rows::Unproven {
+            // Only decoding shows that it can be decoded. The pixels are not looked at.
+            decode::whole(&container, &clean.bytes)?;
+        }
         let bare = match container.format {
             MediaType::Png => spare::emptied(&clean.bytes),
             MediaType::Jpeg | MediaType::WebP | MediaType::Gif => Some(clean.bytes.clone()),

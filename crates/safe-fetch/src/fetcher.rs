@@ -28,6 +28,9 @@ use super::send_error::failed_send;
 /// Headers of one answer. Buckets and CDNs may send one for each tag and cookie, and browsers count only their bytes, as the
 /// client does too; its own default of 100 would call such a server none.
 const MAX_HEADERS: usize = 1_000;
+/// Connections that are kept for each host, where any are, and for how long: less than servers usually keep theirs.
+const KEPT_PER_HOST: usize = 8;
+const KEPT_FOR: Duration = Duration::from_secs(4);
 
 /// What a fetch brought.
 #[derive(Clone, PartialEq, Eq)]
@@ -243,7 +246,12 @@ impl Fetcher {
         }
         let declared_type = declared_type(response.headers());
         // The declared length is a stranger's word; memory follows the bytes that really come.
-        let mut body = Vec::with_capacity(declared.min(64 * 1024) as usize);
+        let believed = if self.policy.keep_connections {
+            max_bytes
+        } else {
+            64 * 1024
+        };
+        let mut body = Vec::with_capacity(declared.min(believed) as usize);
         let limit = self.policy.idle_timeout;
         let ended = loop {
             let next = timeout(limit, response.chunk()).await;
@@ -294,6 +302,7 @@ fn client(
         reach,
         lookup: Arc::clone(lookup),
     };
+    let once = !policy.keep_connections;
     let mut headers = HeaderMap::new();
     headers.insert(
         ACCEPT,
@@ -310,13 +319,14 @@ fn client(
         .retry(reqwest::retry::never())
         .referer(false)
         .http1_only()
-        // What old servers write in their headers. It cannot confuse one answer with the next: no
+        // What old servers write in their headers. It cannot confuse one answer with the next where no
         // connection is used twice.
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(once)
+        .http1_allow_spaces_after_header_name_in_responses(once)
+        .http1_ignore_invalid_headers_in_responses(once)
         .http1_max_headers(MAX_HEADERS)
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(if once { 0 } else { KEPT_PER_HOST })
+        .pool_idle_timeout(KEPT_FOR)
         .connect_timeout(policy.connect_timeout)
         .build()?;
     Ok(client)

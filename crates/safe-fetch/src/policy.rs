@@ -33,6 +33,10 @@ pub struct FetchPolicy {
     pub total_timeout: Duration,
     /// Redirects that are followed. Default 3.
     pub max_redirects: u32,
+    /// Whether connections are kept for the next fetch, a few for each host and some seconds long. For hosts that are known
+    /// to speak correctly: an answer with an odd header is refused then, since where it ends would be in doubt.
+    /// Default false.
+    pub keep_connections: bool,
     /// The `User-Agent` header. Default this crate's name and version.
     pub user_agent: String,
 }
@@ -49,6 +53,7 @@ impl Default for FetchPolicy {
             idle_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(30),
             max_redirects: 3,
+            keep_connections: false,
             user_agent: concat!("safe-fetch/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -10,9 +10,9 @@
 //! input where bytes were kept.
 
 pub(super) mod gif;
-mod idat;
 pub(super) mod jpeg;
 pub(super) mod png;
+mod rows;
 pub(super) mod webp;
 
 use std::ops::Range;
@@ -24,7 +24,7 @@ use super::error::ImageError;
 use super::media_type::MediaType;
 use super::profile::ColourTag;
 use super::sniff;
-use idat::Ending;
+use rows::{Data, Ending};
 
 /// Four bytes of RGBA, and three beside them: samples before they are widened, or what is encoded anew, which noise keeps as
 /// large.
@@ -47,11 +47,10 @@ pub(super) enum Clean {
     Gif(gif::Frame),
     /// These chunks of a RIFF file, whose length and flags have to follow.
     Riff(Vec<Range<usize>>),
-    /// Ranges of a PNG, of which these are the compressed data of so many bytes.
+    /// Ranges of a PNG, and its compressed data.
     Png {
         kept: Vec<Range<usize>>,
-        data: Vec<Range<usize>>,
-        raw_bytes: u64,
+        data: Data,
         /// Its IEND is among the kept.
         ended: bool,
     },
@@ -131,20 +130,53 @@ impl Container {
         Ok(Cleaned { bytes, loose })
     }
 
-    /// Whether other readers may refuse a PNG's compressed data, or it goes on behind its last row. Costs as much as
-    /// inflating it, so only what is to be stored as it is gets asked.
-    pub(super) fn is_loose(&self, given: &[u8]) -> bool {
-        matches!(self.data_ending(given), Some(Ending::Loose | Ending::Short))
+    /// What a PNG's compressed data shows when it is inflated, at the cost of that; a decoder decides about the others.
+    pub(super) fn rows(&self, given: &[u8]) -> Rows {
+        let Clean::Png { data, .. } = &self.clean else {
+            return Rows::Unproven;
+        };
+        match data.is_proven(given) {
+            (Ending::Tight, true) => Rows::Proven,
+            (Ending::Tight, false) => Rows::Unproven,
+            (Ending::Loose | Ending::Short, _) => Rows::Loose,
+        }
+    }
+
+    /// Whether it is a PNG with 8-bit RGBA and nothing else to it.
+    pub(super) fn has_plain_alpha(&self) -> bool {
+        let rgba = u64::from(self.width) * 4 + 1;
+        match &self.clean {
+            Clean::Png { data, .. } => data.row_bytes.is_some_and(|row| row as u64 == rgba),
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => false,
+        }
+    }
+
+    /// Hands over each row of a PNG of 8-bit samples with its filter, still filtered. Only if this is true the rows were
+    /// all of the picture, and it decodes.
+    pub(super) fn each_row(&self, given: &[u8], each: impl FnMut(u8, &[u8])) -> bool {
+        match &self.clean {
+            Clean::Png { data, .. } => data.each_row(given, each),
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => false,
+        }
     }
 
     fn data_ending(&self, file: &[u8]) -> Option<Ending> {
         match &self.clean {
-            Clean::Png {
-                data, raw_bytes, ..
-            } => Some(idat::ending(file, data, *raw_bytes)),
+            Clean::Png { data, .. } => Some(data.ending(file)),
             Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => None,
         }
     }
+}
+
+/// What can be said of a picture without a decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// It decodes, and has nothing but its rows.
+    Proven,
+    /// Nothing.
+    Unproven,
+    /// Other readers may refuse its compressed data, or that goes on behind its last row.
+    Loose,
 }
 
 fn joined(given: &[u8], ranges: &[Range<usize>]) -> Vec<u8> {

@@ -7,6 +7,7 @@
 
 use image::metadata::Orientation;
 
+use super::rows::Data;
 use super::{Clean, Container, Kept, LEAST_PIXEL_BITS, Samples, exif_orientation, u32_be};
 use crate::error::ImageError;
 use crate::media_type::MediaType;
@@ -34,6 +35,8 @@ struct Header {
     bits: u8,
     colour_type: u8,
     interlaced: bool,
+    /// Compression and filtering are the methods that there are.
+    known_methods: bool,
 }
 
 #[derive(Default)]
@@ -53,6 +56,8 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
     let mut colour = ColourChunks::default();
     let mut orientation = None;
     let mut data = Vec::new();
+    // Nothing but a header, an sRGB mark, data and an end, all with right checksums.
+    let mut plain = true;
     let (mut palette, mut has_key) = (None, false);
     let mut ended = true;
     loop {
@@ -73,6 +78,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
             break;
         }
         let length = body.len();
+        plain &= chunk.sound;
         if kind == b"CgBI" {
             return Err(ImageError::VariantUnsupported {
                 format: MediaType::Png,
@@ -107,12 +113,13 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
                     .as_ref()
                     .is_some_and(|one| one.takes(length, palette));
                 if fits && !has_key {
-                    has_key = true;
+                    (has_key, plain) = (true, false);
                     kept.push(at..end);
                 }
             }
             b"sRGB" => {
                 if length == 1 && !colour.srgb {
+                    plain &= data.is_empty();
                     kept.push(at..end);
                 }
                 colour.srgb = true;
@@ -153,8 +160,11 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
         unfit: None,
         clean: Clean::Png {
             kept: kept.into_ranges(),
-            data,
-            raw_bytes: header.raw_bytes(),
+            data: Data {
+                chunks: data,
+                raw_bytes: header.raw_bytes(),
+                row_bytes: header.plain_row_bytes().filter(|_| plain),
+            },
             ended,
         },
     })
@@ -206,14 +216,27 @@ impl Header {
         }
     }
 
-    /// How many bytes the rows have before they are compressed, each with its filter (section 7.2 and 8).
-    fn raw_bytes(&self) -> u64 {
-        let channels: u64 = match self.colour_type {
+    /// What a row takes, where there is no more to a picture than its rows: 8-bit samples, no palette, one pass.
+    fn plain_row_bytes(&self) -> Option<usize> {
+        let direct = matches!(self.colour_type, 0 | 2 | 4 | 6);
+        let plain = direct && self.bits == 8 && !self.interlaced && self.known_methods;
+        let pixels = usize::try_from(self.width).ok()?;
+        let row = pixels.checked_mul(self.channels())?.checked_add(1)?;
+        (plain && self.width > 0 && self.height > 0).then_some(row)
+    }
+
+    fn channels(&self) -> usize {
+        match self.colour_type {
             2 => 3,
             4 => 2,
             6 => 4,
             _ => 1,
-        };
+        }
+    }
+
+    /// How many bytes the rows have before they are compressed, each with its filter (section 7.2 and 8).
+    fn raw_bytes(&self) -> u64 {
+        let channels = self.channels() as u64;
         let rows = |width: u32, height: u32| {
             let row = (u64::from(width) * channels * u64::from(self.bits)).div_ceil(8) + 1;
             if width == 0 {
@@ -248,7 +271,7 @@ impl Header {
 }
 
 fn read_header(body: &[u8]) -> Result<Header, ImageError> {
-    let (Some(width), Some(height), Some(&[bits, colour_type, _, _, interlace])) =
+    let (Some(width), Some(height), Some(&[bits, colour_type, compression, filtering, interlace])) =
         (u32_be(body, 0), u32_be(body, 4), body.get(8..))
     else {
         return Err(corrupt("its IHDR chunk has an impossible length"));
@@ -259,6 +282,7 @@ fn read_header(body: &[u8]) -> Result<Header, ImageError> {
         bits,
         colour_type,
         interlaced: interlace != 0,
+        known_methods: (compression, filtering) == (0, 0) && interlace <= 1,
     })
 }
 

@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use url::form_urlencoded;
 
 use super::test_state::TestState;
-use super::{ApiState, RequestLimits, router};
+use super::{ApiState, RequestLimits, edge};
 use crate::blobs::{BlobKey, Blobs, LinkError, LinkSigner};
 use crate::clock::ManualClock;
 use crate::jobs::{JobId, MediaType, UnixMs};

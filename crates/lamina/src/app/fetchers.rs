@@ -56,6 +56,8 @@ pub(super) fn layer_policy(fal: Option<&FalConfig>, total: Option<Duration>) -> 
         allow_nets: own.into_iter().collect(),
         max_bytes: FETCHED_LAYER_BYTES,
         total_timeout: total.unwrap_or(Duration::from_secs(60)),
+        // Its host is the engine's, and each job has several.
+        keep_connections: true,
         ..usual
     }
 }

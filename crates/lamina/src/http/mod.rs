@@ -112,7 +112,8 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         tracer: app.state.tracer.clone(),
     };
     let at_once = ReadyAnswers::new(&app.state, &app.cache, &observer).map(|ready| {
-        let answer: AtOnce = Arc::new(move |method, uri, headers| ready.answer(method, uri, headers));
+        let answer: AtOnce =
+            Arc::new(move |method, uri, headers| ready.answer(method, uri, headers));
         answer
     });
     let routes = api.merge(tus).merge(files);

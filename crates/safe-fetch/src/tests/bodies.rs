@@ -42,6 +42,41 @@ async fn a_plain_image_arrives_with_its_type_and_nothing_is_given_away() {
 }
 
 #[tokio::test]
+async fn connections_are_kept_for_hosts_that_are_known_and_only_for_those() {
+    for (keep_connections, expected) in [(false, 3), (true, 1)] {
+        let policy = FetchPolicy {
+            keep_connections,
+            ..local_policy()
+        };
+        let server = Server::start(|_| {
+            let headers = [("Content-Length", "5")];
+            Reply::ThenNext([head("200 OK", &headers).as_bytes(), b"image"].concat())
+        })
+        .await;
+        let fetcher = fetcher(policy);
+        for _ in 0..3 {
+            let fetched = fetcher.fetch(&server.url("/a.png")).await.unwrap();
+            assert_eq!(&fetched.bytes[..], b"image");
+        }
+        assert_eq!(server.connections(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_its_server_ended_is_opened_anew() {
+    let policy = FetchPolicy {
+        keep_connections: true,
+        ..local_policy()
+    };
+    let server = Server::start(|_| Reply::ok(b"image")).await;
+    let fetcher = fetcher(policy);
+    for _ in 0..5 {
+        let fetched = fetcher.fetch(&server.url("/a.png")).await.unwrap();
+        assert_eq!(&fetched.bytes[..], b"image");
+    }
+}
+
+#[tokio::test]
 async fn exactly_the_limit_is_accepted_and_one_byte_more_is_not() {
     let server = Server::start(|path| match path {
         "/declared" => Reply::ok(&[7; 1000]),

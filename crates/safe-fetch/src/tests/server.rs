@@ -17,6 +17,8 @@ use crate::{FetchError, FetchPolicy, Fetched, Fetcher};
 pub(super) enum Reply {
     /// These bytes, then the connection ends.
     Bytes(Vec<u8>),
+    /// These bytes, then the next request of the connection.
+    ThenNext(Vec<u8>),
     /// These bytes, then nothing more for ever.
     ThenSilence(Vec<u8>),
     /// These bytes, then one of the second kind again and again, at this interval.
@@ -127,16 +129,29 @@ async fn serve(
     script: &(dyn Fn(&str) -> Reply + Send + Sync),
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
+    while one(&mut stream, script, requests).await? {}
+    stream.shutdown().await
+}
+
+/// Answers a request; whether another may come.
+async fn one(
+    stream: &mut TcpStream,
+    script: &(dyn Fn(&str) -> Reply + Send + Sync),
+    requests: &Mutex<Vec<String>>,
+) -> std::io::Result<bool> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         if stream.read(&mut byte).await? == 0 {
-            return Ok(());
+            return Ok(false);
         }
         request.push(byte[0]);
         // A TLS greeting has no blank line; it gets an answer that is no TLS.
         if request.starts_with(&[0x16]) {
-            return stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .await?;
+            return Ok(false);
         }
     }
     let request = String::from_utf8(request).unwrap();
@@ -144,6 +159,10 @@ async fn serve(
     requests.lock().unwrap().push(request);
     match script(&path) {
         Reply::Bytes(bytes) => stream.write_all(&bytes).await?,
+        Reply::ThenNext(bytes) => {
+            stream.write_all(&bytes).await?;
+            return Ok(true);
+        }
         Reply::ThenSilence(bytes) => {
             stream.write_all(&bytes).await?;
             std::future::pending::<()>().await;
@@ -163,7 +182,7 @@ async fn serve(
             }
         }
     }
-    stream.shutdown().await
+    Ok(false)
 }
 
 /// A policy that reaches 127.0.0.1, and nothing else that is not public.

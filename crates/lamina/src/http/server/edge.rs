@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
 /// Answers some requests without a body at once, exactly as the routes would; `None` for all others.
-pub(in crate::http) type AtOnce = Arc<dyn Fn(&Method, &Uri, &HeaderMap) -> Option<Response> + Send + Sync>;
+pub(in crate::http) type AtOnce =
+    Arc<dyn Fn(&Method, &Uri, &HeaderMap) -> Option<Response> + Send + Sync>;
 
 /// All routes, and what is answered before them.
 #[derive(Clone)]

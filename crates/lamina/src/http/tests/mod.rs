@@ -115,11 +115,8 @@ impl TestServer {
         state.host_names =
             HostNames::List(["lamina.test", "a.example"].map(str::to_owned).to_vec());
         change(&mut state);
-        let (metrics, links, pool) = (
-            state.metrics.clone(),
-            Arc::clone(&state.links),
-            state.pool.clone(),
-        );
+        let (metrics, links) = (state.metrics.clone(), Arc::clone(&state.links));
+        let (pool, draining) = (state.pool.clone(), state.draining.clone());
         let Edge { router, at_once } = edge(state);
         Self {
             store,
@@ -127,7 +124,7 @@ impl TestServer {
             links,
             pool,
             clock,
-            draining: state.draining.clone(),
+            draining,
             pulse,
             folder,
             metrics,

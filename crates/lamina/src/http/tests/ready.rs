@@ -1,8 +1,10 @@
 //! Reads that are answered before the router: the same answers as the routes give, and only where they do.
 
 use axum::http::{HeaderName, Uri};
+use axum::response::Response;
 
 use super::*;
+use crate::access::{KeyDigest, LimitRules, Rule};
 
 struct Asked {
     method: Method,
@@ -48,21 +50,37 @@ async fn all_of(response: Response) -> (StatusCode, Vec<(HeaderName, HeaderValue
         .filter(|(name, _)| !["x-request-id", "ratelimit"].contains(&name.as_str()))
         .collect();
     headers.sort_by_key(|(name, _)| name.to_string());
-    (parts.status, headers, body.collect().await.unwrap().to_bytes())
+    (
+        parts.status,
+        headers,
+        body.collect().await.unwrap().to_bytes(),
+    )
 }
 
-fn with_key(rate: &str) -> TestServer {
-    let owner = OwnerId::named("app");
+fn with_rate(rate: &str) -> TestServer {
+    let rate = Rule::At(rate.parse().unwrap());
     TestServer::with(|state| {
         state.keys = ApiKeys::by(KeyRules {
-            configured: vec![(owner.clone(), ApiKey::new("key-a").digest().clone())],
+            configured: vec![(OwnerId::named("app"), KeyDigest::of("key-a"))],
             limits: LimitRules {
-                rate: Rule::For(vec![(owner, rate.parse().unwrap())]),
+                rate,
                 ..LimitRules::default()
             },
             ..KeyRules::default()
         });
     })
+}
+
+/// A completed job of the server with a key, read once.
+async fn finished(server: &TestServer) -> String {
+    let create = request("POST", "/api/jobs")
+        .header("authorization", "Bearer key-a")
+        .header("content-type", "application/json");
+    let body = r#"{"image_url":"https://example.com/a.png"}"#;
+    let created = server.send(create.body(body.into()).unwrap()).await.json();
+    let id: JobId = created["job_id"].as_str().unwrap().parse().unwrap();
+    server.complete(id).await;
+    format!("/api/jobs/{id}")
 }
 
 #[tokio::test]
@@ -75,17 +93,21 @@ async fn a_ready_answer_is_the_routes_own() {
         assert!(server.at_once(&plain).is_none(), "nobody has read it yet");
         let first = server.by_route(&plain).await;
         let tag = first.headers()["etag"].to_str().unwrap().to_owned();
-        for headers in [
-            vec![],
+        let cases: [Vec<(&str, &str)>; 5] = [
+            Vec::new(),
             vec![("if-none-match", tag.as_str())],
             vec![("if-none-match", "\"another\"")],
             vec![("x-request-id", "mine-1")],
             vec![("accept", "*/*"), ("user-agent", "an app")],
-        ] {
+        ];
+        for headers in cases {
             let asked = asked("GET", &path, &headers);
             let ready = server.at_once(&asked).expect("it is ready");
             let id = ready.headers()["x-request-id"].to_str().unwrap().to_owned();
-            assert_eq!(headers.contains(&("x-request-id", "mine-1")), id == "mine-1");
+            assert_eq!(
+                headers.contains(&("x-request-id", "mine-1")),
+                id == "mine-1"
+            );
             let route = server.by_route(&asked).await;
             assert_eq!(all_of(ready).await, all_of(route).await, "{headers:?}");
         }
@@ -98,7 +120,10 @@ async fn what_is_unusual_is_left_to_the_routes() {
     let id = server.created().await;
     let path = format!("/api/jobs/{id}");
     server.get(&path).await;
-    assert!(server.at_once(&asked("GET", &path, &[])).is_none(), "it is not finished");
+    assert!(
+        server.at_once(&asked("GET", &path, &[])).is_none(),
+        "it is not finished"
+    );
     server.complete(id).await;
     server.get(&path).await;
     assert!(server.at_once(&asked("GET", &path, &[])).is_some());
@@ -118,13 +143,23 @@ async fn what_is_unusual_is_left_to_the_routes() {
         asked("GET", "/api/jobs/", &[]),
         asked("GET", "/api/jobs/x", &[]),
     ] {
-        assert!(server.at_once(&asked).is_none(), "{} {}", asked.method, asked.uri);
+        assert!(
+            server.at_once(&asked).is_none(),
+            "{} {}",
+            asked.method,
+            asked.uri
+        );
     }
     let mut strange = asked("GET", &path, &[]);
-    strange.headers.insert("host", HeaderValue::from_static("rebound.example"));
+    strange
+        .headers
+        .insert("host", HeaderValue::from_static("rebound.example"));
     assert!(server.at_once(&strange).is_none());
     server.clock.advance(DAY);
-    assert!(server.at_once(&asked("GET", &path, &[])).is_none(), "its time is over");
+    assert!(
+        server.at_once(&asked("GET", &path, &[])).is_none(),
+        "its time is over"
+    );
 }
 
 #[tokio::test]
@@ -147,17 +182,9 @@ async fn pages_of_other_origins_go_by_the_routes() {
 
 #[tokio::test]
 async fn a_ready_answer_is_its_owners_and_counted() {
-    let server = with_key();
-    let key = ("authorization", "Bearer key-a");
-    let body = r#"{"image_url":"https://example.com/a.png"}"#;
-    let create = request("POST", "/api/jobs")
-        .header("authorization", "Bearer key-a")
-        .header("content-type", "application/json");
-    let created = server.send(create.body(body.into()).unwrap()).await.json();
-    let id: JobId = created["job_id"].as_str().unwrap().parse().unwrap();
-    server.complete(id).await;
-    let path = format!("/api/jobs/{id}");
-    let plain = asked("GET", &path, &[key]);
+    let server = with_rate("1000/m");
+    let path = finished(&server).await;
+    let plain = asked("GET", &path, &[("authorization", "Bearer key-a")]);
     let left = |response: &Response| -> u32 {
         let text = response.headers()["ratelimit"].to_str().unwrap();
         let after = text.split("r=").nth(1).unwrap();
@@ -169,7 +196,10 @@ async fn a_ready_answer_is_its_owners_and_counted() {
     let route = server.by_route(&plain).await;
     assert_eq!(left(&route), before - 2);
     assert_eq!(all_of(ready).await, all_of(route).await);
-    assert!(server.at_once(&asked("GET", &path, &[])).is_none(), "no key");
+    assert!(
+        server.at_once(&asked("GET", &path, &[])).is_none(),
+        "no key"
+    );
     let wrong = asked("GET", &path, &[("authorization", "Bearer key-b")]);
     assert!(server.at_once(&wrong).is_none());
     let text = server.metrics.text();
@@ -179,12 +209,14 @@ async fn a_ready_answer_is_its_owners_and_counted() {
 
 #[tokio::test]
 async fn a_read_too_many_is_refused_by_the_routes() {
-    let server = TestServer::with(|state| {
-        state.keys = ApiKeys::by(KeyRules {
-            rate: "3/60s".parse().ok(),
-            ..KeyRules::default()
-        });
-    });
-    let id = server.row().await;
-    let _ = id;
+    let server = with_rate("4/h");
+    let path = finished(&server).await;
+    let plain = asked("GET", &path, &[("authorization", "Bearer key-a")]);
+    assert_eq!(server.by_route(&plain).await.status(), StatusCode::OK);
+    for _ in 0..2 {
+        assert!(server.at_once(&plain).is_some());
+    }
+    assert!(server.at_once(&plain).is_none());
+    let refused = server.by_route(&plain).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
 }

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    SqliteStore, apply, claim, expiry, incoming, jobs, queue, sources, spending, stats, submissions, uploads,
+    SqliteStore, apply, claim, expiry, incoming, jobs, queue, sources, spending, stats,
+    submissions, uploads,
 };
 use crate::access::SpendCaps;
 use crate::jobs::{

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::http::header::{CONTENT_ENCODING, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 
@@ -95,8 +95,13 @@ impl ReadyAnswers {
             Some(Some(rate_state)) => Some(rate_state),
             Some(None) => return None,
         };
+        let length = answer.len();
         let mut response = answer.answer(headers);
+        let has_body = response.status() == StatusCode::OK;
         let answered = response.headers_mut();
+        if has_body {
+            answered.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
         if let Some(rate_state) = rate_state {
             rate_state.write(answered);
         }
@@ -106,10 +111,10 @@ impl ReadyAnswers {
             answered.insert(observe::REQUEST_ID, value);
         }
         let duration = started.elapsed();
-        if response.status() == StatusCode::NOT_MODIFIED {
-            counted.unchanged.answered(duration);
-        } else {
+        if has_body {
             counted.found.answered(duration);
+        } else {
+            counted.unchanged.answered(duration);
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
             let caller = Caller(account.owner.clone());
