@@ -76,6 +76,13 @@ impl PictureError {
     /// The code of [`Self::Busy`], beside those of [`ImageError`].
     pub const BUSY: &'static str = "image_busy";
 
+    /// Whether the picture has more bytes or pixels than are taken.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        use ImageError::{TooLarge, TooManyBytes};
+        matches!(self, Self::Image(TooManyBytes { .. } | TooLarge { .. }))
+    }
+
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::slots::Slot;
-use super::steps::report::{OWN_TROUBLE, Report, StepError};
+use super::steps::report::{self, Report, StepError};
 use super::steps::{collect, prepare, submit, wait};
 use super::{Worker, failpoints};
 use crate::engines::LayerSource;
@@ -104,12 +104,7 @@ impl Worker {
         };
         match result {
             Ok(Ok(report)) => Some(report),
-            Ok(Err(StepError::Report(report))) => Some(*report),
-            Ok(Err(StepError::LostLease)) => None,
-            Ok(Err(StepError::Store(error))) => {
-                tracing::error!(job = %job.lease.job, phase = %job.phase, %error, "a step could not write what it learnt");
-                Some(Report::snooze(self.parts.clock.now().plus(OWN_TROUBLE)))
-            }
+            Ok(Err(error)) => report::report(self, job, error),
             Err(_panic) => {
                 tracing::error!(job = %job.lease.job, phase = %job.phase, "a step panicked; this is a fault in lamina: report it");
                 Some(Report::of(Outcome::Retry {

@@ -40,6 +40,26 @@ fn compare(what: &str, lamina: &[f64], other: (&str, &[f64]), decimals: usize) {
         what,
         &spread(lamina, decimals),
         &format!("{name}: {}", spread(others, decimals)),
-        &format!("{:.2} ×", median(lamina) / median(others)),
+        &ratio(median(lamina), median(others)),
     );
+}
+
+/// How many times the other's; of nothing there is no multiple.
+fn ratio(lamina: f64, other: f64) -> String {
+    if other > 0.0 {
+        format!("{:.2} ×", lamina / other)
+    } else {
+        "–".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_has_no_multiple() {
+        assert_eq!(ratio(3.0, 2.0), "1.50 ×");
+        assert_eq!(ratio(3.0, 0.0), "–");
+    }
 }

@@ -10,11 +10,10 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use image_intake::{ImageError, LayerMeasures, Limits};
-use safe_fetch::{FetchClass, FetchError};
 
 use super::layers::{Bounds, Stored};
-use super::prepare::{self, storage_trouble};
-use super::report::{Report, StepError, StepResult, image_refused};
+use super::prepare;
+use super::report::{Report, StepError, StepResult};
 use super::{resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
@@ -40,8 +39,7 @@ pub(in crate::worker) async fn run(
     layers: Option<Vec<LayerSource>>,
 ) -> StepResult {
     // A paid result waits for room; it is not fetched to be thrown away.
-    let has_room = worker.parts.blobs.takes_more();
-    has_room.map_err(|error| storage_trouble(worker, job.lease.job, &error))?;
+    worker.parts.blobs.takes_more()?;
     let sources = match layers {
         Some(layers) => layers,
         None => match ask_again(worker, job, engine).await? {
@@ -139,55 +137,19 @@ async fn check(
             let policy = worker.parts.layers.policy();
             bounds.declared(declared, policy.max_bytes, &worker.parts.layer_limits)?;
             let fetched = worker.parts.layers.fetch(&url).await;
-            let bytes = fetched
-                .map_err(|error| not_fetched(worker, job, &error))?
-                .bytes;
+            let bytes = fetched.map_err(StepError::LayerFetch)?.bytes;
             bounds.fetched(bytes.len())?;
             bytes
         }
     };
     let limits = worker.parts.layer_limits;
     let (inspected, bytes) = on_pool(worker, job, bytes, limits, image_intake::inspect_layer).await;
-    let measures = inspected.map_err(|error| bad_layer(worker, job, &error))?;
+    let measures = inspected.map_err(StepError::Layer)?;
     Ok(Checked {
         labels: source.labels,
         bytes,
         measures,
     })
-}
-
-/// The layer is paid for: a host that fails, and a file that is not there or is no picture, are asked
-/// again. Only what lamina does not open, or not as large, stays so.
-fn not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> StepError {
-    tracing::warn!(job = %job.lease.job, code = error.code(), "a layer could not be fetched");
-    let code = FailureCode::EngineBadLayer;
-    match (error, error.class()) {
-        (FetchError::TooManyBytes { .. }, _) => Report::give_up(FailureCode::EngineOutputTooLarge),
-        (_, FetchClass::Refused) => Report::give_up(code),
-        (_, FetchClass::Permanent) => Report::retry(code, None),
-        (_, FetchClass::Retryable) => {
-            wait::try_again_while_paid(worker, job, code, error.retry_after())
-        }
-    }
-    .into()
-}
-
-pub(in crate::worker) fn bad_layer(
-    worker: &Worker,
-    job: &Claimed,
-    error: &PictureError,
-) -> StepError {
-    let PictureError::Image(error) = error else {
-        return Report::of(image_refused(error, worker.parts.clock.now())).into();
-    };
-    tracing::warn!(job = %job.lease.job, code = error.code(), "the engine gave a layer that is not a picture");
-    match error {
-        ImageError::TooManyBytes { .. } | ImageError::TooLarge { .. } => {
-            Report::give_up(FailureCode::EngineOutputTooLarge)
-        }
-        _ => Report::retry(FailureCode::EngineBadLayer, None),
-    }
-    .into()
 }
 
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
@@ -240,8 +202,7 @@ async fn shows_the_source_first(
         return Ok(false);
     };
     let key = prepare::engine_input(job.lease.job, info, worker.max_side(job.engine));
-    let source = worker.parts.blobs.get(&key).await;
-    let source = source.map_err(|error| storage_trouble(worker, job.lease.job, &error))?;
+    let source = worker.parts.blobs.get(&key).await?;
     let frame = first.bytes.clone();
     let limits = Limits {
         max_bytes: u64::MAX,
@@ -254,7 +215,7 @@ async fn shows_the_source_first(
         ))
     })
     .await;
-    same.map_err(|error| bad_layer(worker, job, &error))
+    same.map_err(StepError::Layer)
 }
 
 pub(in crate::worker) async fn store(
@@ -279,7 +240,6 @@ pub(in crate::worker) async fn store(
     };
     let key = BlobKey::Layer(job, order, media_type);
     stored.note(key);
-    let written = worker.parts.blobs.put(&key, layer.bytes).await;
-    written.map_err(|error| storage_trouble(worker, job, &error))?;
+    worker.parts.blobs.put(&key, layer.bytes).await?;
     Ok(row)
 }

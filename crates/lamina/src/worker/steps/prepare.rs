@@ -3,9 +3,8 @@
 
 use bytes::Bytes;
 use image_intake::{ImageError, Limits, Normalised};
-use safe_fetch::FetchError;
 
-use super::report::{Report, StepError, StepResult, blob_failed, fetch_failed, image_refused};
+use super::report::{Report, StepError, StepResult};
 use crate::blobs::BlobKey;
 use crate::engines::Engine;
 use crate::jobs::{Event, FailureCode, JobId, MediaType};
@@ -18,30 +17,24 @@ pub(in crate::worker) async fn run(
     job: &Claimed,
     engine: &dyn Engine,
 ) -> StepResult {
-    let (id, now) = (job.lease.job, || worker.parts.clock.now());
     let info = match &job.source {
         StoredSource::Stored(info) => *info,
         StoredSource::Url(url) => {
-            let has_room = worker.parts.blobs.takes_more();
-            has_room.map_err(|error| storage_trouble(worker, id, &error))?;
-            let failed = |error: &FetchError| {
-                tracing::info!(job = %id, code = error.code(), "the source could not be fetched");
-                Report::of(fetch_failed(error))
-            };
+            worker.parts.blobs.takes_more()?;
             let fetched = worker.parts.sources.fetch_with_doubt(url).await;
-            let fetched = fetched.map_err(|error| failed(&error))?;
+            let fetched = fetched.map_err(StepError::Fetch)?;
             let normal = match (normalise(worker, job, fetched.bytes).await, fetched.doubt) {
                 (Ok(normal), _) => normal,
                 (Err(error), Some(doubt)) if is_no_picture(&error) => {
-                    return Err(failed(&doubt).into());
+                    return Err(StepError::Fetch(doubt));
                 }
-                (Err(error), _) => return Err(Report::of(image_refused(&error, now())).into()),
+                (Err(error), _) => return Err(StepError::Picture(error)),
             };
             let bytes = normal.bytes.len() as u64;
             if let Some(refused) = no_room(worker, job, bytes).await {
                 return Ok(refused);
             }
-            store(worker, id, normal).await?
+            store(worker, job.lease.job, normal).await?
         }
     };
     if let Some(max_side) = engine
@@ -51,7 +44,8 @@ pub(in crate::worker) async fn run(
     {
         scale_down(worker, job, info, max_side).await?;
     }
-    Ok(Report::done(Event::Prepared, now()).with(StepOutput::Source(info)))
+    let now = worker.parts.clock.now();
+    Ok(Report::done(Event::Prepared, now).with(StepOutput::Source(info)))
 }
 
 /// Whether bytes are no picture as they are, which a doubt about their fetch explains better.
@@ -120,12 +114,8 @@ async fn store(worker: &Worker, job: JobId, normal: Normalised) -> Result<Source
         height: normal.height,
         bytes: normal.bytes.len() as u64,
     };
-    let written = worker
-        .parts
-        .blobs
-        .put(&BlobKey::Source(job, info.media_type), normal.bytes)
-        .await;
-    written.map_err(|error| storage_trouble(worker, job, &error))?;
+    let key = BlobKey::Source(job, info.media_type);
+    worker.parts.blobs.put(&key, normal.bytes).await?;
     Ok(info)
 }
 
@@ -136,19 +126,14 @@ async fn scale_down(
     max_side: u32,
 ) -> Result<(), StepError> {
     let job = claimed.lease.job;
-    let source = worker
-        .parts
-        .blobs
-        .get(&BlobKey::Source(job, info.media_type))
-        .await;
-    let source = source.map_err(|error| storage_trouble(worker, job, &error))?;
+    let key = BlobKey::Source(job, info.media_type);
+    let source = worker.parts.blobs.get(&key).await?;
     let limits = Limits {
         max_bytes: u64::MAX,
         ..worker.parts.source_limits
     };
-    let now = || worker.parts.clock.now();
-    let refused = |error: PictureError| Report::of(image_refused(&error, now()));
-    let header = image_intake::header(&source, &limits).map_err(|error| refused(error.into()))?;
+    let refused = |error: ImageError| StepError::Picture(error.into());
+    let header = image_intake::header(&source, &limits).map_err(refused)?;
     let turn = worker.turn(claimed).await;
     let pool = worker.parts.pool.of(&claimed.owner);
     let scaled = pool.run_in_turn(header.cost_megapixels, move || {
@@ -158,22 +143,10 @@ async fn scale_down(
             &image, max_side,
         )))
     });
-    let scaled: Result<Vec<u8>, ImageError> = scaled.await.map_err(|e| refused(e.into()))?;
-    let scaled = scaled.map_err(|error| refused(error.into()))?;
-    let written = worker
-        .parts
-        .blobs
-        .put(&BlobKey::EngineInput(job, MediaType::Png), scaled.into())
-        .await;
-    written.map_err(|error| storage_trouble(worker, job, &error))
-}
-
-pub(in crate::worker) fn storage_trouble(
-    worker: &Worker,
-    job: JobId,
-    error: &crate::blobs::BlobError,
-) -> StepError {
-    tracing::error!(%job, %error, "the blob store failed a step");
-    let (now, pause) = (worker.parts.clock.now(), worker.settings.storage_pause);
-    Report::of(blob_failed(error, now, pause)).into()
+    let scaled: Result<Vec<u8>, ImageError> = scaled
+        .await
+        .map_err(|error| StepError::Picture(error.into()))?;
+    let scaled = scaled.map_err(refused)?.into();
+    let key = BlobKey::EngineInput(job, MediaType::Png);
+    Ok(worker.parts.blobs.put(&key, scaled).await?)
 }

@@ -1,15 +1,17 @@
 //! What a step reports: an outcome for the state machine, its output for the store, and what the next
-//! step of the same claim can use without asking again.
+//! step of the same claim can use without asking again. And what every way to fail comes to, in one match.
+
+use std::time::Duration;
 
 use safe_fetch::{FetchClass, FetchError};
 
+use super::wait;
 use crate::blobs::BlobError;
 use crate::engines::{EngineError, LayerSource};
 use crate::jobs::{Event, Failure, FailureCode, Outcome, UnixMs, sentence};
 use crate::pool::PictureError;
-use crate::store::{StepOutput, StoreError};
-
-use std::time::Duration;
+use crate::store::{Claimed, StepOutput, StoreError};
+use crate::worker::Worker;
 
 /// How long a step waits when lamina's own database or pool cannot take it. It counts no attempt: a
 /// full disk must not fail a job that was paid for.
@@ -41,11 +43,11 @@ impl Report {
         Self::of(Outcome::GiveUp(failure.into()))
     }
 
-    /// The same again after a pause; counts an attempt, and the last one fails with `code`.
-    pub(in crate::worker) fn retry(code: FailureCode, after: Option<Duration>) -> Self {
+    /// The same again after a pause; counts an attempt, and the last one fails with `failure`.
+    pub(in crate::worker) fn retry(failure: impl Into<Failure>, after: Option<Duration>) -> Self {
         Self::of(Outcome::Retry {
             after,
-            failure: code.into(),
+            failure: failure.into(),
             event: None,
         })
     }
@@ -60,19 +62,38 @@ impl Report {
     }
 }
 
-/// Why a step ended early, apart from the store's own troubles.
+/// Why a step ended early.
 #[derive(Debug)]
 pub(in crate::worker) enum StepError {
-    Report(Box<Report>),
+    /// The source could not be fetched.
+    Fetch(FetchError),
+    /// The source is no picture that is taken.
+    Picture(PictureError),
+    /// A blob could not be read or written.
+    Blob(BlobError),
+    /// The engine did not get the picture.
+    Engine(EngineError),
+    /// A layer could not be fetched. It is paid for.
+    LayerFetch(FetchError),
+    /// A layer is no picture that is taken.
+    Layer(PictureError),
+    /// The database could not be asked.
+    Store(StoreError),
     /// Another worker, a delete or the expiry took the job.
     LostLease,
-    /// The store cannot be written now.
-    Store(StoreError),
+    /// The step itself says what follows.
+    Report(Box<Report>),
 }
 
 impl From<Report> for StepError {
     fn from(report: Report) -> Self {
         Self::Report(Box::new(report))
+    }
+}
+
+impl From<BlobError> for StepError {
+    fn from(error: BlobError) -> Self {
+        Self::Blob(error)
     }
 }
 
@@ -82,65 +103,78 @@ impl From<StoreError> for StepError {
     }
 }
 
-/// A step's result; `?` leaves with a report.
+/// A step's result.
 pub(in crate::worker) type StepResult = Result<Report, StepError>;
 
-pub(in crate::worker) fn fetch_failed(error: &FetchError) -> Outcome {
-    let failure = Failure::other(error.code(), sentence(&error.to_string()));
-    match error.class() {
-        FetchClass::Refused | FetchClass::Permanent => Outcome::GiveUp(failure),
-        FetchClass::Retryable => Outcome::Retry {
-            after: error.retry_after(),
-            failure,
-            event: None,
-        },
-    }
-}
-
-pub(in crate::worker) fn image_refused(error: &PictureError, now: UnixMs) -> Outcome {
-    if matches!(error, PictureError::Busy) {
-        return Outcome::Snooze {
-            until: now.plus(OWN_TROUBLE),
-        };
-    }
-    Outcome::GiveUp(Failure::other(error.code(), sentence(&error.to_string())))
-}
-
-/// A blob that could not be read or written; `pause` is the setting for that.
-pub(in crate::worker) fn blob_failed(error: &BlobError, now: UnixMs, pause: Duration) -> Outcome {
-    match error {
-        BlobError::Missing(_) => Outcome::GiveUp(FailureCode::SourceLost.into()),
-        // Erasing takes its time, and each try may fetch every layer again.
-        BlobError::Full(_) => Outcome::Snooze {
-            until: now.plus(pause * 6),
-        },
-        BlobError::Unavailable(_) => Outcome::Snooze {
-            until: now.plus(pause),
-        },
-        BlobError::Refused(_) => Outcome::Snooze {
-            until: now.plus(pause * 12),
-        },
-    }
-}
-
-/// A hand-over that failed before the engine had the picture.
-pub(in crate::worker) fn engine_failed(
-    error: &EngineError,
-    now: UnixMs,
-    pause: Duration,
-) -> Outcome {
-    let failure = error.failure();
-    if error.is_storage() {
-        Outcome::Snooze {
-            until: now.plus(pause),
+/// What a step that ended early reports; `None` when the lease was lost.
+pub(in crate::worker) fn report(
+    worker: &Worker,
+    job: &Claimed,
+    error: StepError,
+) -> Option<Report> {
+    let id = job.lease.job;
+    let now = worker.parts.clock.now();
+    let snooze = |pause: Duration| Report::snooze(now.plus(pause));
+    let pause = worker.settings.storage_pause;
+    Some(match error {
+        StepError::Fetch(error) => {
+            tracing::info!(job = %id, code = error.code(), "the source could not be fetched");
+            let failure = Failure::other(error.code(), sentence(&error.to_string()));
+            match error.class() {
+                FetchClass::Refused | FetchClass::Permanent => Report::give_up(failure),
+                FetchClass::Retryable => Report::retry(failure, error.retry_after()),
+            }
         }
-    } else if error.retryable {
-        Outcome::Retry {
-            after: error.retry_after,
-            failure,
-            event: None,
+        StepError::Picture(PictureError::Busy) | StepError::Layer(PictureError::Busy) => {
+            snooze(OWN_TROUBLE)
         }
-    } else {
-        Outcome::GiveUp(failure)
+        StepError::Picture(error) => {
+            Report::give_up(Failure::other(error.code(), sentence(&error.to_string())))
+        }
+        StepError::Blob(error) => {
+            tracing::error!(job = %id, %error, "the blob store failed a step");
+            match error {
+                BlobError::Missing(_) => Report::give_up(FailureCode::SourceLost),
+                // Erasing takes its time, and each try may fetch every layer again.
+                BlobError::Full(_) => snooze(pause * 6),
+                BlobError::Unavailable(_) => snooze(pause),
+                BlobError::Refused(_) => snooze(pause * 12),
+            }
+        }
+        StepError::Engine(error) if error.is_storage() => snooze(pause),
+        StepError::Engine(error) if error.retryable => {
+            Report::retry(error.failure(), error.retry_after)
+        }
+        StepError::Engine(error) => Report::give_up(error.failure()),
+        StepError::LayerFetch(error) => layer_not_fetched(worker, job, &error),
+        StepError::Layer(error) => {
+            tracing::warn!(job = %id, code = error.code(), "the engine gave a layer that is not a picture");
+            if error.is_too_large() {
+                Report::give_up(FailureCode::EngineOutputTooLarge)
+            } else {
+                Report::retry(FailureCode::EngineBadLayer, None)
+            }
+        }
+        StepError::Store(error) => {
+            tracing::error!(job = %id, phase = %job.phase, %error, "a step could not write what it learnt");
+            snooze(OWN_TROUBLE)
+        }
+        StepError::LostLease => return None,
+        StepError::Report(report) => *report,
+    })
+}
+
+/// A host that fails, and a file that is not there or is no picture, are asked again. Only what lamina does not open, or
+/// not as large, stays so.
+fn layer_not_fetched(worker: &Worker, job: &Claimed, error: &FetchError) -> Report {
+    tracing::warn!(job = %job.lease.job, code = error.code(), "a layer could not be fetched");
+    let code = FailureCode::EngineBadLayer;
+    match (error, error.class()) {
+        (FetchError::TooManyBytes { .. }, _) => Report::give_up(FailureCode::EngineOutputTooLarge),
+        (_, FetchClass::Refused) => Report::give_up(code),
+        (_, FetchClass::Permanent) => Report::retry(code, None),
+        (_, FetchClass::Retryable) => {
+            wait::try_again_while_paid(worker, job, code, error.retry_after())
+        }
     }
 }

@@ -3,9 +3,8 @@
 //! A layer that came smaller or larger is scaled, since the run is paid for and the layer is good.
 //! One of other proportions has no place on the canvas; no guess is made, and the job fails.
 
-use super::collect::{Checked, bad_layer, on_pool, store};
+use super::collect::{Checked, on_pool, store};
 use super::layers::Stored;
-use super::prepare::storage_trouble;
 use super::report::{Report, StepError};
 use crate::blobs::BlobKey;
 use crate::jobs::{FailureCode, Layer};
@@ -37,14 +36,13 @@ pub(in crate::worker) async fn fit(
             return Err(Report::give_up(FailureCode::EngineBadLayer).into());
         }
         let key = BlobKey::Layer(id, layer.order, layer.media_type);
-        let bytes = worker.parts.blobs.get(&key).await;
-        let bytes = bytes.map_err(|error| storage_trouble(worker, id, &error))?;
+        let bytes = worker.parts.blobs.get(&key).await?;
         let limits = worker.parts.layer_limits;
         let scale = move |bytes: &[u8], limits: &image_intake::Limits| {
             image_intake::fit_layer(bytes, limits, canvas)
         };
         let (scaled, _) = on_pool(worker, job, bytes, limits, scale).await;
-        let (measures, png) = scaled.map_err(|error| bad_layer(worker, job, &error))?;
+        let (measures, png) = scaled.map_err(StepError::Layer)?;
         let scaled = Checked {
             labels: std::mem::take(&mut layer.labels),
             bytes: png.into(),
@@ -52,8 +50,7 @@ pub(in crate::worker) async fn fit(
         };
         *layer = store(worker, id, layer.order, scaled, stored).await?;
         if BlobKey::Layer(id, layer.order, layer.media_type) != key {
-            let removed = worker.parts.blobs.remove(&key).await;
-            removed.map_err(|error| storage_trouble(worker, id, &error))?;
+            worker.parts.blobs.remove(&key).await?;
         }
     }
     Ok(layers)

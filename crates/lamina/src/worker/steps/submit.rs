@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::prepare;
-use super::report::{Report, StepError, StepResult, engine_failed};
+use super::report::{Report, StepError, StepResult};
 use super::resolve::{self, Resolved};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
@@ -122,8 +122,7 @@ async fn make_input(
     }
     let input = engine.input(order).await.map_err(|error| {
         tracing::warn!(job = %job.lease.job, code = error.code.as_str(), %error, "a picture could not be made reachable for the engine");
-        let pause = worker.settings.storage_pause;
-        Report::of(engine_failed(&error, worker.parts.clock.now(), pause))
+        StepError::Engine(error)
     })?;
     if let Some(until) = input
         .kept_until
@@ -166,9 +165,7 @@ async fn call(
             };
             // Else it would count as perhaps paid.
             worker.persist(job, "a refused submission", close).await?;
-            let now = worker.parts.clock.now();
-            let pause = worker.settings.storage_pause;
-            Ok(Report::of(engine_failed(&failed.error, now, pause)))
+            Err(StepError::Engine(failed.error))
         }
         // The row stays open; the next run of this step resolves it.
         Delivery::Unknown if facts.calls_back || engine.lists(engine.place().as_deref()) => Ok(
