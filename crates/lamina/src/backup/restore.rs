@@ -20,7 +20,8 @@ use crate::store::sqlite::{
     OpenError, Replacement, SqliteStore, copy_whole, deployment_of, living,
 };
 use crate::store::{
-    Claimed, Deployment, StepOutput, Store as _, StoreError, SubmissionState, Want,
+    Claimed, Deployment, ExpiryStore as _, JobStore as _, QueueStore as _, StepOutput, Store as _,
+    StoreError, SubmissionState, SubmissionStore as _, Want,
 };
 
 /// Jobs that are looked at under one claim; longer than a look takes.

@@ -16,7 +16,9 @@ use crate::blobs::{BlobKey, Blobs};
 use crate::jobs::{EngineKind, JobId, MediaType, OwnerId, Phase, UnixMs, UploadId};
 use crate::secret;
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{Gone, Lookup, Store as _};
+use crate::store::{
+    ExpiryStore as _, Gone, JobStore as _, Lookup, Store as _, SubmissionStore as _,
+};
 
 const FIXTURE: &str = include_str!("../../migrations/fixtures/0001.sql");
 /// When the fixture's jobs were made; they live for a day.

@@ -14,7 +14,7 @@ use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::engines;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, deployment_of, present};
-use crate::store::{OwnerStore as _, Store as _, StoreError};
+use crate::store::{OwnerStore as _, StoreError, SubmissionStore as _};
 
 /// What was found of one part.
 pub(super) enum Found {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::blobs::{BucketSettings, BucketStyle};
+use crate::store::{ExpiryStore as _, JobStore as _};
 
 /// What was seen, by code.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::store::{QueueStore as _, SubmissionStore as _};
 
 fn verifier(jwks_url: &str) -> Arc<Verifier> {
     let config = fal_queue::Config {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::blobs::{BlobError, RowSources};
+use crate::store::JobStore as _;
 
 /// The store's sources, as `app/` hands them to the blob store.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The life of a job as an app sees it.
 
 use super::*;
+use crate::store::ExpiryStore as _;
 
 #[tokio::test]
 async fn a_create_by_url_is_accepted_and_fetches_nothing() {

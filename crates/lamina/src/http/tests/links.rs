@@ -1,6 +1,7 @@
 //! Links: what they open, to whom, how long, and in which parts.
 
 use super::*;
+use crate::store::{ExpiryStore as _, JobStore as _};
 
 /// A stored layer and its link.
 async fn layer(server: &TestServer) -> String {

@@ -56,8 +56,8 @@ use crate::metrics::Metrics;
 use crate::pool::{Pool, PoolSize};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
-    Claimed, DeploymentStore as _, FencedWrite, Lease, NewJob, Opening, SourceInfo, StepOutput,
-    Store, StoredSource, Want,
+    Claimed, DeploymentStore as _, FencedWrite, JobStore as _, Lease, NewJob, Opening,
+    QueueStore as _, SourceInfo, StepOutput, Store, StoredSource, SubmissionStore as _, Want,
 };
 
 /// 2026-11-22T14:11:57Z.

@@ -1,6 +1,7 @@
 //! `image_url`s that are links of this server: read from where they are kept, refused when they are
 //! not what was given, and fetched never.
 
+use crate::store::QueueStore as _;
 use serde_json::json;
 
 use super::*;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::access::{OwnerLimits, StorageCaps};
-use crate::store::{KeptBytes as _, KeptKind, LAYERS_BYTES, OwnerStore as _};
+use crate::store::{ExpiryStore as _, KeptBytes as _, KeptKind, LAYERS_BYTES, OwnerStore as _};
 
 fn bounded(caps: StorageCaps) -> TestServer {
     let server = TestServer::new();

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::jobs::UploadId;
+use crate::store::UploadStore as _;
 
 async fn ticket(server: &TestServer, body: &Value) -> Value {
     let answer = ask(server, body).await;

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 
+use crate::store::UploadStore as _;
 use aws_lc_rs::digest;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;

@@ -1,12 +1,14 @@
 //! SQL of expiry and erasure. A job is marked gone first, erased as often as it takes, and its row
 //! is forgotten last, so that a crash anywhere repeats work and skips none.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::jobs::{FORGET_WORDS, NOTHING_TO_CANCEL};
 use super::rows::{self, id_list, text};
-use crate::jobs::{JobId, Phase, RequestId, UnixMs};
-use crate::store::{Cancellable, Ended};
+use super::{SqliteStore, queue, uploads};
+use crate::jobs::{JobId, Phase, RequestId, UnixMs, UploadId};
+use crate::store::{Cancellable, Ended, ExpiryStore, StoreError, WaitCounts};
 
 pub(super) fn expire(
     connection: &Connection,
@@ -142,4 +144,65 @@ pub(super) fn with_bytes(connection: &Connection, ids: &[JobId]) -> rusqlite::Re
         "select id from jobs where id in (select value from json_each(?1)) and erased_at is null",
         [id_list(ids)],
     )
+}
+
+#[async_trait]
+impl ExpiryStore for SqliteStore {
+    async fn job_expire(&self, now: UnixMs, limit: u32) -> Result<Vec<Ended>, StoreError> {
+        self.forget(None, move |db| expire(db, now, limit)).await
+    }
+
+    async fn job_overdue(&self, now: UnixMs, limit: u32) -> Result<Vec<JobId>, StoreError> {
+        self.read(move |db| overdue(db, now, limit)).await
+    }
+
+    async fn job_erasable(&self, limit: u32, except: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| erasable(db, limit, &except)).await
+    }
+
+    async fn job_cancellable(
+        &self,
+        limit: u32,
+        except: &[JobId],
+    ) -> Result<Vec<Cancellable>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| cancellable(db, limit, &except)).await
+    }
+
+    async fn job_cancelled(&self, id: JobId, now: UnixMs) -> Result<(), StoreError> {
+        self.write(move |db| cancelled(db, id, now)).await
+    }
+
+    async fn job_is_live(&self, id: JobId, now: UnixMs) -> Result<bool, StoreError> {
+        if let Some(expires_at) = self.threads()?.job_cache.expiry(id) {
+            return Ok(expires_at > now);
+        }
+        self.read(move |db| is_live(db, id, now)).await
+    }
+
+    async fn upload_is_live(&self, id: UploadId, now: UnixMs) -> Result<bool, StoreError> {
+        self.read(move |db| uploads::is_live(db, id, now)).await
+    }
+
+    async fn job_erased(&self, id: JobId, now: UnixMs) -> Result<(), StoreError> {
+        self.forget(None, move |db| erased(db, id, now)).await
+    }
+
+    async fn job_forget(&self, before: UnixMs, limit: u32) -> Result<u64, StoreError> {
+        self.forget(None, move |db| forget(db, before, limit)).await
+    }
+
+    async fn job_with_bytes(&self, ids: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |db| with_bytes(db, &ids)).await
+    }
+
+    async fn job_phase(&self, id: JobId) -> Result<Option<Phase>, StoreError> {
+        self.read(move |db| phase(db, id)).await
+    }
+
+    async fn job_counts(&self) -> Result<WaitCounts, StoreError> {
+        self.read(queue::counts).await
+    }
 }

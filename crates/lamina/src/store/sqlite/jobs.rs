@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::job_cache::JobCache;
 use super::kept::{self, Bounded};
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
-use super::sources;
+use super::{SqliteStore, sources};
 use crate::access::StorageCaps;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
 use crate::store::{
-    Created, Deletion, Gone, IdempotencyKey, JobRecord, KeptKind, Lookup, NewJob, StoredSource,
+    Created, Deletion, Gone, IdempotencyKey, JobRecord, JobStore, KeptBytes as _, KeptKind, Lookup,
+    NewJob, StoreError, StoredSource,
 };
 
 /// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
@@ -234,5 +237,70 @@ pub(super) fn gone(phase: Phase) -> Option<Gone> {
         | Phase::Collect
         | Phase::Completed
         | Phase::Failed => None,
+    }
+}
+
+#[async_trait]
+impl JobStore for SqliteStore {
+    async fn job_create(
+        &self,
+        job: NewJob,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Created, StoreError> {
+        let caps = self.storage_caps();
+        let created = self.write_and_notify(&self.signal.due, move |db| {
+            create(db, &job, key.as_ref(), caps)
+        });
+        Ok(created.await??)
+    }
+
+    async fn source_bytes(&self, id: JobId) -> Result<Option<Bytes>, StoreError> {
+        self.read(move |db| sources::get(db, id)).await
+    }
+
+    async fn job_by_key(
+        &self,
+        owner: &OwnerId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Created>, StoreError> {
+        let (owner, key) = (owner.clone(), key.clone());
+        self.read(move |db| by_key(db, &owner, &key)).await
+    }
+
+    fn job_recent(&self, owner: &OwnerId, id: JobId) -> Option<Arc<JobRecord>> {
+        self.threads().ok()?.job_cache.get(owner, id)
+    }
+
+    async fn job_get(&self, owner: &OwnerId, id: JobId) -> Result<Lookup, StoreError> {
+        let threads = self.threads()?;
+        if let Some(job) = threads.job_cache.get(owner, id) {
+            return Ok(Lookup::Found(job));
+        }
+        let (owner, job_cache) = (owner.clone(), Arc::clone(&threads.job_cache));
+        let work = move |db: &_| get_and_keep(db, &owner, id, &job_cache);
+        threads.readers.read(work).await
+    }
+
+    async fn job_list(
+        &self,
+        owner: &OwnerId,
+        cursor: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| list(db, &owner, cursor, limit)).await
+    }
+
+    async fn job_delete(
+        &self,
+        owner: &OwnerId,
+        id: JobId,
+        now: UnixMs,
+    ) -> Result<Deletion, StoreError> {
+        let owner = owner.clone();
+        self.forget(Some(&self.signal.erase), move |db| {
+            delete(db, &owner, id, now)
+        })
+        .await
     }
 }

@@ -1,14 +1,20 @@
 //! SQL of the queue: lease, wake, what a start finds. Claims are in `claim.rs`; what a step learnt is written by `apply.rs`. Every
 //! write after a claim names the lease's token and changes nothing when it is not the job's own any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::apply::fenced;
 use super::rows::{self, id_list, text};
-use crate::jobs::{JobId, Moment, UnixMs, whole_ms};
-use crate::store::{ClockSeen, Ended, FencedWrite, KeptInput, Lease};
+use super::{SqliteStore, apply, claim};
+use crate::jobs::{Change, FailureCode, JobId, Moment, Nonce, Stage, UnixMs, whole_ms};
+use crate::store::{
+    Claimed, ClockSeen, Ended, FencedWrite, KeptInput, Lease, QueueStore, StepOutput, StoreError,
+    Want,
+};
 
 /// Notes an input with the job, under its lease.
 pub(super) fn keep_input(
@@ -184,4 +190,99 @@ pub(super) fn counts(connection: &Connection) -> rusqlite::Result<crate::store::
             })
         },
     )
+}
+
+#[async_trait]
+impl QueueStore for SqliteStore {
+    async fn job_claim(
+        &self,
+        worker: &str,
+        wants: Vec<Want>,
+        now: UnixMs,
+        lease: Duration,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let (worker, turns) = (worker.to_owned(), Arc::clone(&self.turns));
+        self.write(move |db| claim::claim(db, &worker, wants, now, lease, &turns))
+            .await
+    }
+
+    async fn job_due(&self, now: UnixMs, most: u32) -> Result<[u32; Stage::ALL.len()], StoreError> {
+        self.read(move |db| claim::due(db, now, most)).await
+    }
+
+    async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError> {
+        self.read(move |db| claim::next_due(db, now)).await
+    }
+
+    async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<FencedWrite, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| renew(db, &lease, until)).await
+    }
+
+    async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError> {
+        let lease = lease.clone();
+        self.write_and_notify(&self.signal.due, move |db| release(db, &lease))
+            .await
+    }
+
+    async fn lease_end_all_others(
+        &self,
+        worker: &str,
+        computed: &[JobId],
+        now: UnixMs,
+    ) -> Result<u64, StoreError> {
+        let (worker, computed) = (worker.to_owned(), computed.to_vec());
+        self.write_and_notify(&self.signal.due, move |db| {
+            end_all_others(db, &worker, &computed, now)
+        })
+        .await
+    }
+
+    async fn job_apply(
+        &self,
+        lease: &Lease,
+        change: Change,
+        output: StepOutput,
+        keep: bool,
+        moment: Moment,
+    ) -> Result<FencedWrite, StoreError> {
+        let lease = lease.clone();
+        let work = move |db: &_| apply::apply(db, &lease, &change, &output, keep, moment);
+        // A kept lease leaves nothing for another claim to find.
+        if keep {
+            self.write(work).await
+        } else {
+            self.write_and_notify(&self.signal.due, work).await
+        }
+    }
+
+    async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError> {
+        let nonce = nonce.clone();
+        self.write_and_notify(&self.signal.due, move |db| {
+            wake(db, id, nonce.as_str(), now)
+        })
+        .await
+    }
+
+    async fn job_fail_poisoned(
+        &self,
+        max_rescues: u32,
+        wall: UnixMs,
+    ) -> Result<Vec<Ended>, StoreError> {
+        self.write(move |db| fail_poisoned(db, max_rescues, wall, &FailureCode::CrashLoop.into()))
+            .await
+    }
+
+    async fn clock_seen(&self) -> Result<Option<ClockSeen>, StoreError> {
+        self.read(clock_seen).await
+    }
+
+    async fn clock_see(&self, seen: ClockSeen) -> Result<(), StoreError> {
+        self.write(move |db| see_clock(db, seen)).await
+    }
+
+    async fn queue_shift(&self, millis: i64) -> Result<(), StoreError> {
+        self.write_and_notify(&self.signal.due, move |db| shift(db, millis))
+            .await
+    }
 }

@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use super::{NEWEST_SCHEMA, OpenError, SqliteStore};
 use crate::jobs::{JobId, NumLayers, OwnerId, Phase, RequestId, Stage, UnixMs, UploadId};
 use crate::store::{
-    Created, Gone, IdempotencyKey, Lookup, Store, StoredSource, SubmissionState, Want,
+    Created, ExpiryStore as _, Gone, IdempotencyKey, JobStore as _, Lookup, QueueStore as _, Store,
+    StoredSource, SubmissionState, SubmissionStore as _, UploadStore as _, Want,
 };
 
 /// When the fixtures' jobs were made.

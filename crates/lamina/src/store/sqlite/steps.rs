@@ -15,7 +15,10 @@ use crate::jobs::{Layer, LayerLabels, MediaType, Nonce, Phase};
 use crate::store::conformance::{
     LEASE, T0, accepted, at, change, claim as claimed, moment, new_job, owner, wants,
 };
-use crate::store::{Call, FencedWrite, Opening, StepOutput, Store as _};
+use crate::store::{
+    Call, ExpiryStore as _, FencedWrite, JobStore as _, Opening, QueueStore as _, StepOutput,
+    Store as _,
+};
 
 const FEW: u32 = 200;
 const MANY: u32 = 20_000;

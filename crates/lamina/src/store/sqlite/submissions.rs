@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, id_list, text};
-use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, RequestId, UnixMs};
-use crate::store::{Abandoned, Submission, SubmissionState};
+use super::{SqliteStore, queue, spending};
+use crate::access::SpendCaps;
+use crate::jobs::{EngineKind, JobId, Moment, Nonce, OwnerId, RequestId, UnixMs};
+use crate::store::{
+    Abandoned, Call, FencedWrite, KeptInput, Lease, Opening, StoreError, Submission,
+    SubmissionState, SubmissionStore,
+};
 
 pub(super) fn close(
     connection: &Connection,
@@ -207,4 +213,117 @@ pub(super) fn durations(
     )?;
     let rows = statement.query_map(params![engine.as_str(), limit], |row| row.get::<_, u64>(0))?;
     rows.map(|ms| ms.map(Duration::from_millis)).collect()
+}
+
+#[async_trait]
+impl SubmissionStore for SqliteStore {
+    async fn submission_open(
+        &self,
+        lease: &Lease,
+        nonce: &Nonce,
+        call: Call,
+        caps: SpendCaps,
+        moment: Moment,
+    ) -> Result<Opening, StoreError> {
+        let (lease, nonce) = (lease.clone(), nonce.clone());
+        self.write(move |db| spending::open(db, &lease, &nonce, &call, caps, moment))
+            .await
+    }
+
+    async fn submission_affordable(
+        &self,
+        owner: &OwnerId,
+        price_microusd: u64,
+        caps: SpendCaps,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| spending::affordable(db, &owner, price_microusd, caps, now))
+            .await
+    }
+
+    async fn input_keep(&self, lease: &Lease, input: KeptInput) -> Result<FencedWrite, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| queue::keep_input(db, &lease, &input))
+            .await
+    }
+
+    async fn submission_asked(
+        &self,
+        nonce: &Nonce,
+        found: Option<&RequestId>,
+    ) -> Result<(), StoreError> {
+        let (nonce, found) = (nonce.clone(), found.cloned());
+        self.write(move |db| asked(db, &nonce, found.as_ref()))
+            .await
+    }
+
+    async fn submission_known(&self, requests: &[RequestId]) -> Result<Vec<RequestId>, StoreError> {
+        let requests = requests.to_vec();
+        self.read(move |db| known(db, &requests)).await
+    }
+
+    async fn submission_rivals(
+        &self,
+        engine: EngineKind,
+        nonce: &Nonce,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Result<u64, StoreError> {
+        let nonce = nonce.clone();
+        self.read(move |db| rivals(db, engine, &nonce, from, to))
+            .await
+    }
+
+    async fn submission_abandon(
+        &self,
+        before: UnixMs,
+        now: UnixMs,
+        limit: u32,
+    ) -> Result<Vec<Abandoned>, StoreError> {
+        self.write(move |db| abandon(db, before, now, limit)).await
+    }
+
+    async fn submission_close(
+        &self,
+        nonce: &Nonce,
+        state: SubmissionState,
+        request: Option<&RequestId>,
+        now: UnixMs,
+    ) -> Result<(), StoreError> {
+        let (nonce, request) = (nonce.clone(), request.cloned());
+        self.write(move |db| close(db, &nonce, state, request.as_ref(), now))
+            .await
+    }
+
+    async fn submission_adopt(
+        &self,
+        id: JobId,
+        nonce: &Nonce,
+        request: &RequestId,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let (nonce, request) = (nonce.clone(), request.clone());
+        self.write_and_notify(&self.signal.due, move |db| {
+            adopt(db, id, &nonce, &request, now)
+        })
+        .await
+    }
+
+    async fn submission_exists(&self, id: JobId, nonce: &Nonce) -> Result<bool, StoreError> {
+        let nonce = nonce.clone();
+        self.read(move |db| exists(db, id, &nonce)).await
+    }
+
+    async fn submission_unknown_count(&self) -> Result<u64, StoreError> {
+        self.read(unknown_count).await
+    }
+
+    async fn engine_durations(
+        &self,
+        engine: EngineKind,
+        limit: u32,
+    ) -> Result<Vec<Duration>, StoreError> {
+        self.read(move |db| durations(db, engine, limit)).await
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{OpenError, SqliteStore};
-use crate::store::{DeploymentStore as _, Store, StoreError, conformance};
+use crate::store::{DeploymentStore as _, JobStore as _, Store, StoreError, conformance};
 
 fn fresh() -> (tempfile::TempDir, Arc<SqliteStore>) {
     let folder = tempfile::tempdir().unwrap();

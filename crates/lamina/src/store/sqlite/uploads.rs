@@ -1,12 +1,17 @@
 //! SQL of uploads.
 
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::kept::{self, Bounded};
 use super::rows::{self, id_list};
+use super::{SqliteStore, incoming};
 use crate::access::StorageCaps;
 use crate::jobs::{OwnerId, UnixMs, UploadId};
-use crate::store::{KeptKind, NewUpload, SourceInfo, UploadRecord};
+use crate::store::{
+    Incoming, KeptBytes as _, KeptKind, NewUpload, SourceInfo, StoreError, UploadRecord,
+    UploadStore,
+};
 
 pub(super) fn create(
     connection: &Connection,
@@ -103,4 +108,84 @@ pub(super) fn existing(
          union select id from incoming where id in (select value from json_each(?1))",
         [id_list(ids)],
     )
+}
+
+#[async_trait]
+impl UploadStore for SqliteStore {
+    async fn upload_create(&self, upload: NewUpload) -> Result<(), StoreError> {
+        let caps = self.storage_caps();
+        let created = self.write(move |db| create(db, &upload, caps));
+        Ok(created.await??)
+    }
+
+    async fn upload_get(
+        &self,
+        owner: &OwnerId,
+        id: UploadId,
+        now: UnixMs,
+    ) -> Result<Option<UploadRecord>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| get(db, &owner, id, now)).await
+    }
+
+    async fn upload_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| expired(db, now, limit, &except)).await
+    }
+
+    async fn upload_forget(&self, id: UploadId) -> Result<(), StoreError> {
+        self.forget(None, move |db| forget(db, id)).await
+    }
+
+    async fn incoming_create(&self, upload: Incoming) -> Result<(), StoreError> {
+        let caps = self.storage_caps();
+        let created = self.write(move |db| incoming::create(db, &upload, caps));
+        Ok(created.await??)
+    }
+
+    async fn incoming_get(
+        &self,
+        id: UploadId,
+        now: UnixMs,
+    ) -> Result<Option<Incoming>, StoreError> {
+        self.read(move |db| incoming::get(db, id, now)).await
+    }
+
+    async fn incoming_declare(&self, id: UploadId, bytes: u64) -> Result<bool, StoreError> {
+        let caps = self.storage_caps();
+        let declared = self.write(move |db| incoming::declare(db, id, bytes, caps));
+        Ok(declared.await??)
+    }
+
+    async fn incoming_check(&self, upload: NewUpload) -> Result<bool, StoreError> {
+        let caps = self.storage_caps();
+        let checked = self.forget(None, move |db| incoming::check(db, &upload, caps));
+        Ok(checked.await??)
+    }
+
+    async fn incoming_expired(
+        &self,
+        now: UnixMs,
+        limit: u32,
+        except: &[UploadId],
+    ) -> Result<Vec<UploadId>, StoreError> {
+        let except = except.to_vec();
+        self.read(move |db| incoming::expired(db, now, limit, &except))
+            .await
+    }
+
+    async fn incoming_forget(&self, id: UploadId) -> Result<(), StoreError> {
+        self.forget(None, move |db| incoming::forget(db, id).map(|_| ()))
+            .await
+    }
+
+    async fn upload_existing(&self, ids: &[UploadId]) -> Result<Vec<UploadId>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |db| existing(db, &ids)).await
+    }
 }

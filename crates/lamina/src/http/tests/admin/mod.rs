@@ -6,7 +6,7 @@ mod keys;
 use super::*;
 use crate::access::KeyDigest;
 use crate::jobs::OwnerId;
-use crate::store::{OwnerStore as _, SubmissionState};
+use crate::store::{OwnerStore as _, SubmissionState, SubmissionStore as _};
 
 const ADMIN: &str = "the-operators-key";
 
