@@ -476,7 +476,7 @@ async fn a_backup_that_is_killed_leaves_nothing() {
         .path()
         .join("blobs/jobs")
         .join(&id)
-        .join("source.png");
+        .join("layer_0.png");
     let picture = std::fs::File::options().write(true).open(picture).unwrap();
     picture.set_len(256 << 20).unwrap();
     let to = tempfile::tempdir().unwrap();
