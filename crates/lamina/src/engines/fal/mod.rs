@@ -4,16 +4,15 @@
 //! No text of fal's leaves this folder: errors carry a code, and a sentence of `fal-queue`'s or ours.
 
 mod failure;
+mod input;
 mod output;
 mod place;
+mod tags;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use fal_queue::models::qwen_image_layered as model;
 use fal_queue::{CancelOutcome, Class, Client, ErrorType, ModelId, Status, SubmitOptions};
 use url::Url;
@@ -33,13 +32,6 @@ const DEFAULT_LAYERS: u32 = 4;
 const MAX_SIDE: u32 = 1536;
 /// A request may have been paid.
 pub(super) const REPEATABLE: bool = false;
-
-/// How long after its upload a picture may still be submitted: it outlives the run by this.
-const INPUT_SPARE: Duration = Duration::from_secs(5 * 60);
-
-/// The tags of a submission. fal's list does not promise to name them; where it does, they decide.
-const JOB_TAG: &str = "lamina-job";
-const NONCE_TAG: &str = "lamina-nonce";
 
 /// How a picture reaches fal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,56 +92,12 @@ impl Fal {
         }
     }
 
-    /// An input that was uploaded before, if it is there for as long as a run may take.
-    fn kept(&self, order: &Order) -> Option<Input> {
-        let needed = self.clock.wall().plus(self.settings.engine_timeout);
-        let until_the_end = needed.0.min(order.expires_at.0);
-        let kept = order.input.clone()?;
-        let good = |until: UnixMs| until.0 >= until_the_end && until > self.clock.wall();
-        kept.kept_until.is_some_and(good).then_some(kept)
-    }
-
-    async fn upload(&self, order: &Order) -> Result<Input, EngineError> {
-        if let Some(kept) = self.kept(order) {
-            return Ok(kept);
-        }
-        let bytes = self.blobs.get(&order.source).await?;
-        let (media, name) = (order.source.content_type(), order.source.file_name());
-        let lifetime = self.input_lifetime(order);
-        // Counted from before the upload, so that fal never ends it earlier.
-        let kept_until = self.clock.wall().plus(lifetime);
-        let uploaded = self.client.upload(bytes, media, &name, Some(lifetime));
-        let address = uploaded.await.map_err(|error| engine_error(&error))?;
-        Ok(Input {
-            address: address.into(),
-            kept_until: Some(kept_until),
-        })
-    }
-
-    /// The address where fal fetches the picture itself, if that is the way.
-    fn link(&self, order: &Order) -> Result<Option<Url>, EngineError> {
-        match (self.settings.way, &self.settings.public_url) {
-            (ImageWay::Bucket, _) => Ok(self.links.presigned(&order.source, order.expires_at)),
-            (ImageWay::Link, Some(public)) => {
-                let path = self.links.served(&order.source, order.expires_at);
-                join(public, &path).map(Some)
-            }
-            (ImageWay::Link | ImageWay::Upload | ImageWay::DataUri, _) => Ok(None),
-        }
-    }
-
     /// What a run makes goes when the job goes, and may be collected until then.
     fn lifetime(&self, order: &Order) -> Duration {
         order
             .expires_at
             .since(self.clock.wall())
             .max(Duration::from_secs(60))
-    }
-
-    /// What goes in is needed while the engine may take, and fal deletes it on no request.
-    fn input_lifetime(&self, order: &Order) -> Duration {
-        let needed = self.settings.engine_timeout + INPUT_SPARE;
-        self.lifetime(order).min(needed)
     }
 
     fn webhook_url(&self, order: &Order) -> Result<Option<Url>, EngineError> {
@@ -252,22 +200,7 @@ impl Engine for Fal {
     }
 
     async fn input(&self, order: &Order) -> Result<Input, EngineError> {
-        if let Some(link) = self.link(order)? {
-            // fal would be paid for finding out that the picture cannot be read now.
-            if self.settings.way == ImageWay::Bucket {
-                self.blobs.publish(&order.source).await?;
-            } else {
-                self.blobs.size(&order.source).await?;
-            }
-            return Ok(Input::at(link.into()));
-        }
-        if self.settings.way == ImageWay::DataUri {
-            let bytes = self.blobs.get(&order.source).await?;
-            let media = order.source.content_type();
-            let uri = format!("data:{media};base64,{}", STANDARD.encode(bytes));
-            return Ok(Input::at(uri));
-        }
-        self.upload(order).await
+        self.make_input(order).await
     }
 
     async fn submit(&self, order: &Order) -> Result<Accepted, SubmitError> {
@@ -278,8 +211,8 @@ impl Engine for Fal {
         let address = order.input.clone().ok_or_else(no_input)?.address;
         let input = Self::model_input(order, address);
         let tags = [
-            (JOB_TAG, order.job.to_string()),
-            (NONCE_TAG, nonce_tag(&order.nonce)),
+            (tags::JOB, order.job.to_string()),
+            (tags::NONCE, tags::nonce_tag(&order.nonce)),
         ];
         let options = SubmitOptions {
             webhook_url: self.webhook_url(order).map_err(SubmitError::not_taken)?,
@@ -361,10 +294,10 @@ impl Engine for Fal {
         let found = found.map_err(|error| engine_error(&error))?;
         // Times are fal's; what the two clocks differ by is taken out.
         let ahead = found.server_ms.map_or(0, |ms| ms - self.clock.wall().0);
-        let (job, nonce) = (job.to_string(), nonce_tag(nonce));
+        let (job, nonce) = (job.to_string(), tags::nonce_tag(nonce));
         let listed = |request: fal_queue::ListedRequest| Listed {
             sent_at: UnixMs(request.sent_ms.saturating_sub(ahead)),
-            ours: ours(&request.tags, &job, &nonce),
+            ours: tags::ours(&request.tags, &job, &nonce),
             request: RequestId(request.request_id),
         };
         Ok(History {
@@ -396,25 +329,4 @@ fn join(public: &Url, path: &str) -> Result<Url, EngineError> {
     let base = public.as_str().trim_end_matches('/');
     Url::parse(&format!("{base}{path}"))
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))
-}
-
-/// The nonce opens the webhook's address, so only its digest is told to whoever can read tags.
-fn nonce_tag(nonce: &Nonce) -> String {
-    let digest = digest::digest(&digest::SHA256, nonce.as_str().as_bytes());
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest.as_ref()[..16]);
-    format!("{:032x}", u128::from_be_bytes(half))
-}
-
-/// Whether the tags are those of this submission; `None` where they do not say.
-fn ours(tags: &[(String, String)], job: &str, nonce: &str) -> Option<bool> {
-    let value = |wanted| {
-        let mut named = tags.iter().filter(|(name, _)| name == wanted);
-        named.next().map(|(_, value)| value.as_str())
-    };
-    match (value(JOB_TAG), value(NONCE_TAG)) {
-        (_, Some(tag)) => Some(tag == nonce),
-        (Some(tag), None) if tag != job => Some(false),
-        (Some(_) | None, None) => None,
-    }
 }
