@@ -2,15 +2,20 @@
 //! reaches the same end, its result is stored once, and it is paid once.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
+use axum::Router;
+use axum::routing::get;
 use fal_emulator::Emulator;
 use lamina::worker::failpoints;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::support::{
-    Process, Way, emulator, fal_options, json_of, kept_port, picture, png_base64, until,
+    Process, Way, emulator, fal_options, json_of, kept_port, picture, png_base64, png_bytes, until,
 };
 
 /// Points at which the intent was written and nothing was handed over. fal's list shows nothing, and
@@ -120,7 +125,15 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
     options.insert("LAMINA_TEST_CRASH_POINT".into(), point.into());
 
     let first = start(&options).await;
-    let body = json!({ "image_base64": png_base64(&picture(64, 48)), "num_layers": 2 });
+    // A picture that is checked at its create leaves nothing to prepare.
+    let fetched = point.ends_with("_write_submit");
+    let (address, pictures) = serve_picture().await;
+    let mut body = json!({ "num_layers": 2 });
+    if fetched {
+        body["image_url"] = json!(format!("http://{address}/picture.png"));
+    } else {
+        body["image_base64"] = json!(png_base64(&picture(64, 48)));
+    }
     // A worker that is quick may end the process before the answer is on its way.
     let answered = create(&first.base, &body).await;
     let (status, said) = first.ended().await;
@@ -146,6 +159,7 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
     stored_once(&job, &folder, &id).await;
     let (status, said) = second.terminate().await;
     assert!(status.success(), "{point}: {said}");
+    pictures.abort();
     let unknown = unknown_submissions(&folder);
     let (paid, uploads) = (emulator.billable_units(), emulator.uploads().len());
     emulator.stop().await;
@@ -156,6 +170,16 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
         unknown,
         uploads,
     }
+}
+
+/// A server of a picture.
+async fn serve_picture() -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let bytes = png_bytes(&picture(64, 48));
+    let routes = Router::new().route("/picture.png", get(move || async move { bytes }));
+    let served = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    (address, served)
 }
 
 /// What the job names can be fetched, and nothing else lies in its folder.
@@ -190,6 +214,8 @@ async fn options(folder: &TempDir, emulator: &Emulator, way: Way) -> BTreeMap<St
             folder.path().join("lamina.db").display().to_string(),
         ),
         ("PORT".to_owned(), port.to_string()),
+        ("FETCH_ALLOW_HTTP".to_owned(), "true".to_owned()),
+        ("FETCH_ALLOW_NETS".to_owned(), "127.0.0.0/8".to_owned()),
         ("SUBMIT_UNKNOWN".to_owned(), "retry".to_owned()),
         ("SUBMIT_UNKNOWN_GRACE".to_owned(), "3s".to_owned()),
     ]);

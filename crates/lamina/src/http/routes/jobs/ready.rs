@@ -99,9 +99,9 @@ impl ReadyAnswers {
         let mut response = answer.answer(headers);
         let has_body = response.status() == StatusCode::OK;
         let answered = response.headers_mut();
-        if has_body {
-            answered.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
+        // As the router says it.
+        let length = if has_body { length } else { 0 };
+        answered.insert(CONTENT_LENGTH, HeaderValue::from(length));
         if let Some(rate_state) = rate_state {
             rate_state.write(answered);
         }
