@@ -152,7 +152,7 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
         let mut of_job = spans.iter().filter(|span| hex(&span.trace_id) == trace);
         of_job.any(|span| span.name == name)
     };
-    for name in ["prepare", "submit", "engine submit"] {
+    for name in ["submit", "engine submit"] {
         assert!(named(earlier, name), "{name} is not in {earlier:#?}");
     }
     for name in ["wait", "engine check", "collect", "blob put", "job"] {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use image::{Rgba, RgbaImage};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,10 +24,9 @@ async fn a_paid_result_waits_until_its_layers_can_be_stored() {
         .create(&json!({ "image_base64": png_base64(&picture(64, 48)) }))
         .await;
     let submitted = emulator.wait_for_submissions(1).await;
-    // A file where the job's folder was: nothing can be written below it.
+    // A file where the job's folder belongs: nothing can be written below it.
     let folder = app.folder.path().join("blobs/jobs").join(&id);
-    let aside = app.folder.path().join("aside");
-    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
     emulator.complete(&submitted[0].request_id).await;
     until("the job to be collected", || async {
@@ -36,7 +36,6 @@ async fn a_paid_result_waits_until_its_layers_can_be_stored() {
     assert_eq!(app.job(&id).await["status"], "processing");
 
     std::fs::remove_file(&folder).unwrap();
-    std::fs::rename(&aside, &folder).unwrap();
     assert_eq!(app.finished(&id).await["status"], "completed");
     assert_eq!(emulator.billable_units(), 1);
     app.stop().await;
@@ -48,7 +47,9 @@ async fn a_create_that_cannot_be_stored_is_refused_and_works_again_later() {
     let app = TestApp::start(Way::Local, None).await;
     let jobs = app.folder.path().join("blobs/jobs");
     std::fs::write(&jobs, "in the way").unwrap();
-    let body = json!({ "image_base64": png_base64(&picture(64, 48)) });
+    // Too large to be kept with its row.
+    let noise = RgbaImage::from_fn(200, 200, |_, _| Rgba([0; 4].map(|_: u8| fastrand::u8(..))));
+    let body = json!({ "image_base64": png_base64(&noise) });
     let create = || {
         app.client
             .post(format!("{}/api/jobs", app.base))
