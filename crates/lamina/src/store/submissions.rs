@@ -24,7 +24,7 @@ pub trait SubmissionStore: std::fmt::Debug + Send + Sync {
         moment: Moment,
     ) -> Result<Opening, StoreError>;
     /// Whether the day's caps leave room for such a submission now. A hint, for what is done before
-    /// one is opened; [`Store::submission_open`] decides.
+    /// one is opened; [`SubmissionStore::submission_open`] decides.
     async fn submission_affordable(
         &self,
         owner: &OwnerId,
