@@ -16,35 +16,48 @@ pub(super) fn make(root: &Path) -> io::Result<PathBuf> {
     root.canonicalize()
 }
 
-/// Writes `root/folder/file`; it survives power loss when this returns. The name is there before the last byte
-/// is: nothing is read before whoever wrote it has said so in a row, and what a crash leaves is written again or
-/// goes with its folder.
+/// Writes `root/folder/file`; it survives power loss when this returns. It gets its name when it is whole: two
+/// requests may store the same upload at once, while a third reads it.
 pub(super) async fn write(root: &Path, name: &str, bytes: Bytes) -> io::Result<()> {
     let file = root.join(name);
-    tokio::task::spawn_blocking(move || {
-        let written = write_now(&file, &bytes);
-        if written.is_err() {
-            // A part of a file must not take room on a disk that may be full.
-            let _ = std::fs::remove_file(&file);
-        }
-        written
-    })
-    .await
-    .map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || write_now(&file, &bytes))
+        .await
+        .map_err(io::Error::other)?
 }
 
 fn write_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = match File::create(path) {
+    let (mut file, staged) = match stage(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             make_durable(folder)?;
-            File::create(path)?
+            stage(path)?
         }
-        opened => opened?,
+        made => made?,
     };
-    file.write_all(bytes)?;
-    file.sync_data()?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_data())
+        .and_then(|()| std::fs::rename(&staged, path));
+    if written.is_err() {
+        // A part of a file must not take room on a disk that may be full.
+        let _ = std::fs::remove_file(&staged);
+    }
+    written?;
     File::open(folder)?.sync_all()
+}
+
+/// A new file beside `path`, named as those that `object_store` leaves out of its listings.
+fn stage(path: &Path) -> io::Result<(File, PathBuf)> {
+    let mut number = 1_u32;
+    loop {
+        let mut staged = path.as_os_str().to_owned();
+        staged.push(format!("#{number}"));
+        match File::create_new(&staged) {
+            // Another's, or one that a crash left; that goes with its folder.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            made => return Ok((made?, staged.into())),
+        }
+    }
 }
 
 /// Makes a folder and those above it that are missing, each named durably in the one above.

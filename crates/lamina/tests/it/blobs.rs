@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::Method;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use lamina::blobs::{BlobError, BlobKey, Blobs, Presigner, PutTerms};
+use lamina::blobs::{BlobError, BlobKey, Blobs, Presigner, PutTerms, RowSources};
 use lamina::clock::{Clock as _, SystemClock};
 use lamina::jobs::{JobId, MediaType, UnixMs, UploadId};
 use object_store::memory::InMemory;
@@ -19,6 +19,70 @@ use crate::support::{Fault, PREFIX, S3};
 async fn a_folder_keeps_the_contract() {
     let root = tempfile::tempdir().unwrap();
     keeps_the_contract(Blobs::folder(&root.path().join("blobs")).unwrap()).await;
+}
+
+/// Two requests may check and store the same upload at once, while a job is made of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_written_again_is_whole_for_whoever_reads_it() {
+    let root = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder(root.path()).unwrap();
+    let key = BlobKey::Upload(UploadId::new(UnixMs(1)), MediaType::Png);
+    let bytes = Bytes::from(vec![7; 4 << 20]);
+    blobs.put(&key, bytes.clone()).await.unwrap();
+    let writers = [(); 2].map(|()| {
+        let (blobs, bytes) = (blobs.clone(), bytes.clone());
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                blobs.put(&key, bytes.clone()).await.unwrap();
+            }
+        })
+    });
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        assert!(
+            blobs.get(&key).await.unwrap() == bytes,
+            "a part of the file"
+        );
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let names = std::fs::read_dir(root.path().join("uploads"));
+    let upload = names.unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_dir(upload).unwrap().count(), 1);
+}
+
+/// A source that came beside its row.
+#[derive(Debug)]
+struct Row;
+
+#[async_trait::async_trait]
+impl RowSources for Row {
+    async fn source(&self, _: JobId) -> Result<Option<Bytes>, BlobError> {
+        Ok(Some(Bytes::from_static(b"a picture")))
+    }
+}
+
+/// As after the backup of a folder was restored over a bucket.
+#[tokio::test]
+async fn a_presigned_link_leads_to_a_source_that_came_beside_its_row() {
+    let s3 = S3::start().await;
+    let settings = s3.settings();
+    let blobs = Blobs::bucket(&settings).unwrap().with_rows(Arc::new(Row));
+    let now = SystemClock::default().now();
+    let key = BlobKey::Source(JobId::new(now), MediaType::Png);
+    assert!(
+        blobs.room_in_row(9).unwrap().is_none(),
+        "new ones are objects"
+    );
+    let link = Presigner::new(&settings)
+        .unwrap()
+        .get(&key, now.plus(Duration::from_secs(60)));
+    let client = Client::builder().no_proxy().build().unwrap();
+    let before = client.get(link.clone()).send().await.unwrap();
+    assert_eq!(before.status(), StatusCode::NOT_FOUND);
+    blobs.publish(&key).await.unwrap();
+    let after = client.get(link).send().await.unwrap();
+    assert_eq!(after.bytes().await.unwrap(), "a picture");
 }
 
 #[tokio::test]

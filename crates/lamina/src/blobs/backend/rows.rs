@@ -15,8 +15,8 @@ use crate::blobs::{BlobError, BlobKey};
 use crate::disk::{Need, Room};
 use crate::jobs::JobId;
 
-/// Sources from here on are files. As a part of a row bytes are written twice (journal and database), and once
-/// more as zeros when they are erased; at this size that costs as much as a file's syncs.
+/// The most bytes of a source beside its row. There they are written twice (journal and database), and once more as
+/// zeros when they are erased, so that a large one is better a file.
 const SMALL: u64 = 100_000;
 
 /// Reads sources that are kept beside their jobs' rows.

@@ -134,7 +134,7 @@ async fn create(
     };
     let owner = job.owner.clone();
     let created = state.store.job_create(job, key).await;
-    drop(source.room);
+    drop(source.held);
     if let Err(StoreError::QuotaExceeded(_)) = created
         && has_blob
     {

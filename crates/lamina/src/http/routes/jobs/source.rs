@@ -19,16 +19,20 @@ pub(super) struct Source {
     pub(super) stored: StoredSource,
     /// Its file, to be written with the row.
     pub(super) in_row: Option<Bytes>,
-    /// For that file, on the disk.
-    pub(super) room: Option<Room>,
+    /// What that file takes until it is written.
+    pub(super) held: Option<Held>,
 }
+
+/// Room on the disk, and a place among the pictures that are in memory.
+#[expect(dead_code, reason = "given back when dropped")]
+pub(super) struct Held(Room, Place);
 
 impl Source {
     fn blob(info: SourceInfo) -> Self {
         Self {
             stored: StoredSource::Stored(info),
             in_row: None,
-            room: None,
+            held: None,
         }
     }
 
@@ -51,17 +55,17 @@ pub(super) async fn of_spec(
         SourceInput::Url(url) => Ok(Source {
             stored: StoredSource::Url(url),
             in_row: None,
-            room: None,
+            held: None,
         }),
         SourceInput::Base64(text) => {
-            let _place = match place {
+            let place = match place {
                 Some(place) => place,
                 None => capacity.enter(text.len() as u64).await?,
             };
             let picture = picture::from_base64(state, owner, text)
                 .await
                 .map_err(|error| error.at("/image_base64"))?;
-            keep(state, job, picture).await
+            keep(state, job, picture, place).await
         }
         SourceInput::Upload(upload) => {
             // It takes a place of its own size.
@@ -92,8 +96,8 @@ pub(super) async fn of_link(
     };
     match (own_upload, link) {
         (None, OwnLink::Picture(key)) => {
-            let (picture, _place) = own_link::read(state, capacity, owner, &key).await?;
-            keep(state, job, picture).await
+            let (picture, place) = own_link::read(state, capacity, owner, &key).await?;
+            keep(state, job, picture, place).await
         }
         // As if its id had been given: nothing is decoded twice.
         (Some(upload), _) | (None, OwnLink::Ticket(upload)) => {
@@ -120,7 +124,7 @@ async fn of_upload(
         Some(record) => record.info,
         None => verify::verify(state, capacity, owner, upload).await?,
     };
-    let _place = capacity.enter(info.bytes).await?;
+    let place = capacity.enter(info.bytes).await?;
     let from = BlobKey::Upload(upload, info.media_type);
     // It expired between the two looks.
     let gone = |error| match error {
@@ -132,7 +136,7 @@ async fn of_upload(
         return Ok(Source {
             stored: StoredSource::Stored(info),
             in_row: Some(bytes),
-            room: Some(room),
+            held: Some(Held(room, place)),
         });
     }
     let to = BlobKey::Source(job, info.media_type);
@@ -140,13 +144,18 @@ async fn of_upload(
     Ok(Source::blob(info))
 }
 
-async fn keep(state: &ApiState, job: JobId, picture: Picture) -> Result<Source, ApiError> {
+async fn keep(
+    state: &ApiState,
+    job: JobId,
+    picture: Picture,
+    place: Place,
+) -> Result<Source, ApiError> {
     let info = picture.info;
     if let Some(room) = state.blobs.room_in_row(info.bytes)? {
         return Ok(Source {
             stored: StoredSource::Stored(info),
             in_row: Some(picture.bytes),
-            room: Some(room),
+            held: Some(Held(room, place)),
         });
     }
     let key = BlobKey::Source(job, info.media_type);
