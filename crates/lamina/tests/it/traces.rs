@@ -116,7 +116,9 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let first = Process::start(&options).await;
-    let body = json!({ "image_base64": png_base64(&picture(64, 48)), "prompt": "a secret prompt" });
+    // Larger than the engine takes, so that there is something to prepare.
+    let body =
+        json!({ "image_base64": png_base64(&picture(1600, 40)), "prompt": "a secret prompt" });
     let created = client
         .post(format!("{}/api/jobs", first.base))
         .header("traceparent", format!("00-{CALLER_TRACE}-{CALLER_SPAN}-01"))
@@ -152,7 +154,7 @@ async fn a_job_is_one_trace_across_a_restart_and_its_creator_has_a_link_to_it() 
         let mut of_job = spans.iter().filter(|span| hex(&span.trace_id) == trace);
         of_job.any(|span| span.name == name)
     };
-    for name in ["submit", "engine submit"] {
+    for name in ["prepare", "submit", "engine submit"] {
         assert!(named(earlier, name), "{name} is not in {earlier:#?}");
     }
     for name in ["wait", "engine check", "collect", "blob put", "job"] {
