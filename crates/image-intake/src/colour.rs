@@ -5,7 +5,7 @@
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-use super::light::{Shaper, is_steep};
+use super::light::{Shaper, is_by_curves};
 use super::profile::Conversion;
 use super::rgba::RgbaImage;
 
@@ -19,7 +19,7 @@ pub(super) fn to_srgb(image: &mut RgbaImage, conversion: &Conversion) {
                 [*red, *green, *blue] = mapping.map(samples);
             }
         }
-        Conversion::Profile(profile) if is_steep(profile) && shaped(image, profile) => {}
+        Conversion::Profile(profile) if is_by_curves(profile) && shaped(image, profile) => {}
         Conversion::Profile(profile) => match profile.color_space {
             DataColorSpace::Gray => grey_to_srgb(image, profile),
             DataColorSpace::Rgb => rgb_to_srgb(image, profile),

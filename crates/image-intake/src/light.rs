@@ -80,6 +80,11 @@ impl Shaper {
         for (light, curve) in light.iter_mut().zip(curves) {
             *light = tabled(curve.as_ref()?, largest)?;
         }
+        if profile.pcs == DataColorSpace::Lab {
+            for lightness in light.iter_mut().flatten() {
+                *lightness = light_of(*lightness);
+            }
+        }
         Some(Self {
             light,
             matrix,
@@ -97,16 +102,27 @@ impl Shaper {
     }
 }
 
-/// Whether a curve is so much steeper than sRGB's in the shadows that a colour engine's tables of 8 bits lose them.
-pub(super) fn is_steep(profile: &ColorProfile) -> bool {
+/// Whether a profile's curves are to be followed here rather than by a colour engine: those of grey, which the engine takes as light
+/// where they are lightness, and those so much steeper than sRGB's in the shadows that its tables of 8 bits lose them.
+pub(super) fn is_by_curves(profile: &ColorProfile) -> bool {
     const DARK: f32 = 1.0 / 16.0;
     // sRGB has 0.5 % of light there, a gamma of 1.8 has 0.7 %, linear light has 6 %.
     const MUCH: f32 = 0.015;
-    let curves = [&profile.red_trc, &profile.gray_trc];
-    curves.into_iter().flatten().any(|curve| {
+    let is_steep = |curve: &ToneReprCurve| {
         let evaluator = curve.make_linear_evaluator();
         evaluator.is_ok_and(|evaluator| evaluator.evaluate_value(DARK) > MUCH)
-    })
+    };
+    profile.color_space == DataColorSpace::Gray || profile.red_trc.as_ref().is_some_and(is_steep)
+}
+
+/// Light of a lightness, both of which are 1 for white (CIE 15, L* by 100): a grey profile whose connection space is Lab
+/// says L* by its curve (ICC.1, annex F.2).
+fn light_of(lightness: f32) -> f32 {
+    if lightness > 0.08 {
+        ((lightness + 0.16) / 1.16).powi(3)
+    } else {
+        lightness / 9.033
+    }
 }
 
 fn tabled(curve: &ToneReprCurve, largest: u16) -> Option<Vec<f32>> {

@@ -2,7 +2,7 @@
 //!
 //! Expected values of profile conversions are Little CMS 2's for the same profiles.
 
-use moxcms::ColorProfile;
+use moxcms::{ColorProfile, DataColorSpace};
 use png::{BitDepth, ColorType};
 
 use super::samples::*;
@@ -161,6 +161,28 @@ fn a_grey_profile_changes_grey_pictures_and_only_them() {
             found[..3].iter().all(|level| level.abs_diff(expected) <= 2),
             "{found:?}"
         );
+    }
+}
+
+/// The expected levels are those of Little CMS.
+#[test]
+fn a_grey_profile_may_say_lightness_in_place_of_light() {
+    let greys = [1, 8, 64, 128, 200, 255];
+    let expected = [1, 11, 60, 119, 194, 255];
+    let mut profile = ColorProfile::new_gray_with_gamma(1.0);
+    profile.pcs = DataColorSpace::Lab;
+    let profile = encoded(&profile);
+    let deep: Vec<u8> = greys.iter().flat_map(|grey| [*grey; 2]).collect();
+    for (depth, samples) in [(BitDepth::Eight, greys.to_vec()), (BitDepth::Sixteen, deep)] {
+        let plain = raw_png((6, 1), ColorType::Grayscale, depth, None, &samples);
+        let image = seen(with_chunk(&plain, b"iCCP", &iccp(&profile)));
+        for (x, expected) in (0..).zip(expected) {
+            let found = pixel(&image, x, 0);
+            assert!(
+                found[..3].iter().all(|level| level.abs_diff(expected) <= 1),
+                "{depth:?}: {found:?}, expected {expected}"
+            );
+        }
     }
 }
 
