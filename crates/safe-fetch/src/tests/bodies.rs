@@ -548,10 +548,11 @@ async fn statuses_are_told_apart_by_what_they_mean_for_the_next_attempt() {
 
 #[tokio::test]
 async fn a_closed_port_and_a_port_without_tls_are_told_apart() {
-    let closed = {
-        let server = Server::start(|_| Reply::ok(b"")).await;
-        server.url("/?sig=TOPSECRET")
-    };
+    // Held, so that nobody else listens there meanwhile.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
+    let closed = format!("http://{address}/?sig=TOPSECRET").parse().unwrap();
     let error = fetch(local_policy(), &closed).await.unwrap_err();
     assert_eq!(
         (error.code(), error.class()),
