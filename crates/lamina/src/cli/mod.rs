@@ -36,8 +36,8 @@ use crate::telemetry;
     after_help = "Options come from the environment or lamina.toml; docs/configuration.md lists them."
 )]
 pub struct Cli {
-    /// A TOML file with options [default: lamina.toml, where it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "LAMINA_CONFIG")]
+    /// A TOML file with options [env: LAMINA_CONFIG] [default: lamina.toml, where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -83,7 +83,9 @@ impl Cli {
     /// configuration.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let file = self.config.as_deref();
+        let given = self.config.as_deref();
+        let of_environment = config::file_of_environment();
+        let file = given.or(of_environment.as_deref());
         match self.command.unwrap_or(Command::Serve {
             host: None,
             port: None,
@@ -101,7 +103,7 @@ impl Cli {
                     .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
                 with_config(Config::load_with(file, over), |config| serve(&config))
             }
-            Command::Split(args) => args.run(file),
+            Command::Split(args) => args.run(given, file),
             Command::Backup(args) => args.run(file),
             Command::Restore(args) => args.run(file),
             Command::Blobs(args) => args.run(file),

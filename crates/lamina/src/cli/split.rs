@@ -18,7 +18,7 @@ use super::saved_stack::SavedStack;
 use super::{finish, runtime, with_config};
 use crate::app::{App, Tuning};
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError};
+use crate::config::{self, Config, ConfigError};
 use crate::telemetry;
 
 /// Arguments of `lamina split`.
@@ -44,7 +44,9 @@ enum EngineArg {
 }
 
 impl Args {
-    pub(super) fn run(self, file: Option<&Path>) -> ExitCode {
+    /// Splits. `given` is the file of the command line, `file` that or the one that the environment names.
+    pub(super) fn run(self, given: Option<&Path>, file: Option<&Path>) -> ExitCode {
+        let file = given.or_else(|| servers_file(file.or_else(config::usual_file)));
         let folder = match tempfile::tempdir() {
             Ok(folder) => folder,
             Err(error) => return finish(Err(format!("no temporary folder can be made: {error}"))),
@@ -135,6 +137,17 @@ impl Args {
         ));
         Ok(())
     }
+}
+
+/// A server's file, if it can be used: nobody gave it to this command, so it does not stop it.
+fn servers_file(file: Option<&Path>) -> Option<&Path> {
+    let unusable = config::check_file(file?).err();
+    if let Some(error) = &unusable {
+        super::say(&format!(
+            "lamina: going on without a file of options: {error}"
+        ));
+    }
+    file.filter(|_| unusable.is_none())
 }
 
 /// The options that an engine has, and so a split of one's own.

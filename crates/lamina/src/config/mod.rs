@@ -178,7 +178,7 @@ impl Config {
     }
 
     /// [`Config::load_with`] for a command that needs `names` alone: the others have their defaults,
-    /// whatever file and environment say of them.
+    /// whatever file and environment say of them. Without `file` the environment alone is read.
     ///
     /// # Errors
     /// Every one of these options that is wrong.
@@ -187,7 +187,9 @@ impl Config {
         file: Option<&Path>,
         over: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<ConfigError>> {
-        Self::parse(&given(file, over, Some(names))?)
+        let mut values = Values::load(file, Some(names))?;
+        values.overlay(over);
+        Self::parse(&values)
     }
 
     /// Where a service of this configuration listens. Nothing else of it is checked.
@@ -265,14 +267,34 @@ impl Config {
     }
 }
 
-/// What `file` (or `lamina.toml` where it exists), the environment and `over` say, the last first.
+/// The file that is read where none is given: `lamina.toml` in the working directory, if it exists.
+pub fn usual_file<'a>() -> Option<&'a Path> {
+    let usual = Path::new("lamina.toml");
+    usual.exists().then_some(usual)
+}
+
+/// The file that the environment names, as a server's start does.
+#[must_use]
+pub fn file_of_environment() -> Option<PathBuf> {
+    let path = std::env::var_os("LAMINA_CONFIG")?;
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// Whether a file of options can be read and is TOML; of what stands in it nothing is said.
+///
+/// # Errors
+/// It cannot, or it is not.
+pub fn check_file(path: &Path) -> Result<(), ConfigError> {
+    values::table(path).map(|_| ())
+}
+
+/// What `file` (or [`usual_file`]), the environment and `over` say, the last first.
 fn given<'a>(
     file: Option<&Path>,
     over: impl IntoIterator<Item = (&'a str, &'a str)>,
     only: Option<&[&str]>,
 ) -> Result<Values, Vec<ConfigError>> {
-    let usual = Path::new("lamina.toml");
-    let mut values = Values::load(file.or_else(|| usual.exists().then_some(usual)), only)?;
+    let mut values = Values::load(file.or_else(usual_file), only)?;
     values.overlay(over);
     Ok(values)
 }

@@ -99,19 +99,9 @@ impl Values {
     }
 
     fn from_file(path: &Path, only: Option<&[&str]>) -> Result<Self, Vec<ConfigError>> {
-        let shown = path.display().to_string();
-        let wrong = |text: String| vec![ConfigError::new(&shown, text)];
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        // The parser's message may repeat the line, and the line may hold a secret.
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error
-                .span()
-                .map_or(0, |span| text[..span.start].lines().count().max(1));
-            wrong(format!("is not TOML: {} (line {line})", error.message()))
-        })?;
+        let shown = path.display();
         let (mut values, mut errors) = (Self::default(), Vec::new());
-        for (name, value) in table {
+        for (name, value) in table(path).map_err(|error| vec![error])? {
             let upper = name.to_uppercase();
             let option = OPTIONS.iter().find(|option| option.name == upper);
             if only.is_some_and(|names| !names.contains(&&*upper)) {
@@ -149,6 +139,20 @@ impl Values {
             .map(String::as_str)
             .filter(|text| !text.is_empty())
     }
+}
+
+/// What stands in a file of options.
+pub(super) fn table(path: &Path) -> Result<toml::Table, ConfigError> {
+    let wrong = |text: String| ConfigError::new(&path.display().to_string(), text);
+    let text =
+        std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    // The parser's message may repeat the line, and the line may hold a secret.
+    text.parse().map_err(|error: toml::de::Error| {
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start].lines().count().max(1));
+        wrong(format!("is not TOML: {} (line {line})", error.message()))
+    })
 }
 
 /// The path in a `NAME_FILE` is written like an option that is no secret.

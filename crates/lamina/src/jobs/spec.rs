@@ -177,6 +177,10 @@ impl Fields<'_> {
 
     fn text(&mut self, field: &str) -> Option<String> {
         let text = self.take::<String>(field, "a string")?;
+        if text.contains('\0') {
+            self.wrong(field, "Expected text, got a NUL character (U+0000) in it.");
+            return None;
+        }
         let chars = text.chars().count();
         if chars > MAX_PROMPT_CHARS {
             self.wrong(
@@ -325,6 +329,21 @@ mod tests {
             panic!("nothing is no JSON");
         };
         assert!(empty.contains("send a JSON object"), "{empty}");
+    }
+
+    #[test]
+    fn a_prompt_holds_no_nul() {
+        for field in ["prompt", "negative_prompt"] {
+            let found = errors(&format!(
+                r#"{{"image_base64":"AA==","{field}":"a\u0000b"}}"#
+            ));
+            assert_eq!(
+                found,
+                [format!(
+                    "/{field} Expected text, got a NUL character (U+0000) in it."
+                )]
+            );
+        }
     }
 
     #[test]

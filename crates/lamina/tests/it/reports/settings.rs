@@ -106,6 +106,30 @@ async fn split_asks_nothing_of_what_a_server_has_set() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// Nobody gave it to the split: the file is where a server's start put it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_servers_file_that_cannot_be_read_does_not_stop_a_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("in.png"), png_bytes(&picture(64, 48))).unwrap();
+    std::fs::write(path("broken.toml"), "PORT = [").unwrap();
+    for file in ["nowhere.toml", "broken.toml"].map(path) {
+        let (code, said) = split(&path("in.png"), &path("out"), &[("LAMINA_CONFIG", &file)]).await;
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&file), "it is told: {said}");
+        let given = [
+            "--config",
+            &file,
+            "split",
+            &path("in.png"),
+            "-o",
+            &path("out"),
+        ];
+        let (status, said) = Process::run(&given, &[]).await;
+        assert_eq!(status.code(), Some(2), "one that was given counts: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn split_leaves_no_layer_of_an_earlier_picture_beside_those_of_a_later_one() {
     let folder = tempfile::tempdir().unwrap();
