@@ -8,7 +8,7 @@
 use super::rgba::RgbaImage;
 
 /// How many pixels far the colour goes on.
-const REACH: u32 = 8;
+pub(super) const REACH: u32 = 8;
 
 /// Gives pixels with alpha 0 near visible ones the mean colour of their neighbours; the others become black.
 pub(super) fn bleed(image: &mut RgbaImage) {

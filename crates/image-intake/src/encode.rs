@@ -16,7 +16,7 @@ use super::turned::Turned;
 /// Rows that are turned and written at once.
 const ROWS: usize = 32;
 /// Bytes of one chunk of compressed rows.
-const IDAT_BYTES: usize = 256 << 10;
+pub(super) const IDAT_BYTES: usize = 256 << 10;
 
 /// The picture as an 8-bit RGBA PNG without metadata; untagged, so sRGB.
 ///

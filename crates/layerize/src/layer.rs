@@ -71,17 +71,6 @@ impl Layer {
         canvas
     }
 
-    /// Like [`to_canvas`](Self::to_canvas), without a copy of a layer that covers the canvas.
-    #[must_use]
-    pub fn into_canvas(self, width: u32, height: u32) -> RgbaImage {
-        let place = (self.x, self.y, self.image.width, self.image.height);
-        if place == (0, 0, width, height) {
-            self.image
-        } else {
-            self.to_canvas(width, height)
-        }
-    }
-
     /// Calls `visit` with the canvas offset in bytes and the bytes of every row on the canvas.
     fn each_row(&self, width: u32, height: u32, mut visit: impl FnMut(usize, &[u8])) {
         let columns = self.image.width.min(width.saturating_sub(self.x)) as usize;
@@ -156,16 +145,6 @@ mod tests {
     fn half_black_over_white_is_mid_grey() {
         let stack = [dot(0, [255, 255, 255, 255]), dot(0, [0, 0, 0, 128])];
         assert_eq!(composite(1, 1, &stack).pixels, [127, 127, 127, 255]);
-    }
-
-    #[test]
-    fn a_layer_given_away_makes_the_same_canvas_as_one_lent() {
-        for layer in [dot(0, [9, 8, 7, 6]), dot(1, [9, 8, 7, 6])] {
-            for (width, height) in [(1, 1), (2, 1), (3, 2)] {
-                let lent = layer.to_canvas(width, height);
-                assert_eq!(layer.clone().into_canvas(width, height), lent);
-            }
-        }
     }
 
     #[test]

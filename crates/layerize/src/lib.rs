@@ -41,6 +41,7 @@ mod scene;
 mod settle;
 mod shadow;
 mod shape_edge;
+mod sink;
 mod strays;
 mod votes;
 
@@ -48,12 +49,14 @@ use std::borrow::Cow;
 
 use crate::context::Context;
 use crate::scene::Scene;
+use crate::sink::Kept;
 
 pub use crate::image::RgbaImage;
 pub use crate::layer::{Layer, LayerKind, composite};
 pub use crate::net::{ModelSettings, Networks};
 pub use crate::options::{Cancel, Error, Options, Progress, TextLayers, USUAL_LAYERS};
 pub use crate::report::{PassTime, Report};
+pub use crate::sink::{LayerInfo, LayerSink};
 
 /// The passes that [`Options::skip`] may leave out, in the order they run: one that runs twice is
 /// named twice, and left out both times.
@@ -87,6 +90,23 @@ pub fn split_with_report<'a>(
     progress: &mut dyn FnMut(Progress),
     cancel: &Cancel,
 ) -> Result<(Vec<Layer>, Report), Error> {
+    let mut kept = Kept::default();
+    let report = split_into(image, options, progress, cancel, &mut kept)?;
+    Ok((kept.stack(), report))
+}
+
+/// Like [`split`], and gives the layers to `sink` as they are made, the top one first: no more than the picture itself and
+/// some rows are held at full size. After an error, what `sink` was given is no stack.
+///
+/// # Errors
+/// The same.
+pub fn split_into<'a>(
+    image: impl Into<Cow<'a, RgbaImage>>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+    cancel: &Cancel,
+    sink: &mut dyn LayerSink,
+) -> Result<Report, Error> {
     let image = image.into();
     image.check()?;
     options.check()?;
@@ -106,12 +126,9 @@ pub fn split_with_report<'a>(
         report.passes.push(ctx.leave()?);
     }
     ctx.enter("peel", done, 1.0)?;
-    let mut layers = peel::peel(image, &scene, &mut ctx)?;
-    for layer in layers.iter_mut().filter(|layer| layer.name.is_empty()) {
-        layer.name = layer.kind.to_string();
-    }
+    let found = peel::peel(image, &scene, &mut ctx, sink)?;
     report.passes.push(ctx.leave()?);
-    report.found = layers.len() + scene.merged;
+    report.found = found + scene.merged;
     ctx.reach(1.0)?;
-    Ok((layers, report))
+    Ok(report)
 }

@@ -2,8 +2,8 @@
 
 use super::samples::*;
 use crate::{
-    BoundingBox, Difference, Limits, MediaType, RgbaImage, decode_layer, decode_rgba, difference,
-    encode_png, inspect_layer, same_picture, scale_to_fit,
+    BoundingBox, Difference, ImageError, LayerEncoder, Limits, MediaType, RgbaImage, decode_layer,
+    decode_rgba, difference, encode_layer, encode_png, inspect_layer, same_picture, scale_to_fit,
 };
 
 fn with_rectangle(width: u32, height: u32, bbox: BoundingBox, alpha: u8) -> RgbaImage {
@@ -137,6 +137,92 @@ fn the_colour_of_what_is_transparent_never_bleeds_into_an_edge() {
         mixed += u32::from((1..255).contains(&alpha));
     }
     assert!(mixed > 0, "the edge is soft, or this proves nothing");
+}
+
+/// Dots, lines and holes at `place` of a canvas, by chance.
+fn scattered(canvas: (u32, u32), place: BoundingBox, seed: u64) -> RgbaImage {
+    let mut state = seed + 1;
+    let mut byte = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let mut image = flat(canvas.0, canvas.1, [0; 4]);
+    for y in place.y..place.y + place.height {
+        for x in place.x..place.x + place.width {
+            // Most of it hidden, so that colours go on for all their reach and meet.
+            let shows = match byte() {
+                0..230 => 0,
+                230..245 => 3,
+                245.. => 255,
+            };
+            let alpha = if (x / 13 + y / 90) % 3 == 0 {
+                255
+            } else {
+                shows
+            };
+            let pixel = [byte(), byte(), byte(), alpha];
+            let at = (y as usize * canvas.0 as usize + x as usize) * 4;
+            image.pixels_mut()[at..at + 4].copy_from_slice(&pixel);
+        }
+    }
+    image
+}
+
+#[test]
+fn a_layer_that_comes_in_rows_shows_what_a_whole_one_shows() {
+    let cases = [
+        ((40, 300), (0, 0, 40, 300)),
+        ((40, 300), (5, 3, 20, 290)),
+        ((300, 40), (9, 9, 1, 1)),
+        ((64, 1000), (20, 500, 30, 64)),
+        ((33, 129), (0, 128, 33, 1)),
+        ((1, 200), (0, 7, 1, 100)),
+    ];
+    for (seed, (canvas, (x, y, width, height))) in (0..).zip(cases) {
+        let place = BoundingBox {
+            x,
+            y,
+            width,
+            height,
+        };
+        let image = scattered(canvas, place, seed);
+        let whole = decode_rgba(&encode_layer(image.clone()), &Limits::default()).unwrap();
+        for at_once in [1, 7, 64, 1000] {
+            let mut encoder = LayerEncoder::new(canvas.0, canvas.1, place).unwrap();
+            let rows: Vec<u8> = (y..y + height)
+                .flat_map(|y| {
+                    let from = (y as usize * canvas.0 as usize + x as usize) * 4;
+                    image.pixels()[from..from + width as usize * 4].to_vec()
+                })
+                .collect();
+            for rows in rows.chunks(at_once * width as usize * 4) {
+                encoder.rows(rows).unwrap();
+            }
+            let file = encoder.finish().unwrap();
+            let found = decode_rgba(&file, &Limits::default()).unwrap();
+            assert!(
+                found.pixels() == whole.pixels(),
+                "{canvas:?} {place:?}, {at_once} rows at once"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_that_do_not_fill_their_place_make_no_layer() {
+    let place = BoundingBox {
+        x: 0,
+        y: 0,
+        width: 2,
+        height: 2,
+    };
+    assert!(LayerEncoder::new(2, 1, place).is_err());
+    let mut encoder = LayerEncoder::new(2, 2, place).unwrap();
+    assert!(encoder.rows(&[0; 7]).is_err());
+    encoder.rows(&[0; 8]).unwrap();
+    assert_eq!(encoder.finish().unwrap_err(), ImageError::Internal);
 }
 
 fn source(name: &str) -> RgbaImage {

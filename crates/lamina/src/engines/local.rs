@@ -6,6 +6,8 @@
 //! stands; a result that nobody takes is dropped after a while; and while [`KEPT`] results wait to
 //! be taken, no further picture is split.
 
+mod encoding;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,14 +20,14 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
+use self::encoding::Encoding;
 use super::{
-    Accepted, Check, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
-    SubmitError, Waker,
+    Accepted, Check, Engine, EngineError, EngineFacts, LayerSource, Order, SubmitError, Waker,
 };
 use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
-use crate::jobs::{EngineKind, FailureCode, LayerLabels, NumLayers, OwnerId, RequestId};
+use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId};
 
 /// Results that may wait to be taken, beside those being made. The worker takes one within
 /// moments; only when layers cannot be stored do they stay, tens of megabytes each.
@@ -339,32 +341,11 @@ fn split_pixels(
         work.fraction
             .store(progress.fraction.to_bits(), Ordering::Relaxed);
     };
-    let layers = layerize::split(image, &options, &mut report, &work.cancel)
+    let mut encoding = Encoding::of(width, height);
+    layerize::split_into(image, &options, &mut report, &work.cancel, &mut encoding)
         .map_err(|error| EngineError::permanent(FailureCode::EngineFailed, error.to_string()))?;
-    // One canvas at a time: a stack of full canvases would be many times the picture.
-    layers
-        .into_iter()
-        .map(|layer| encode(layer, width, height))
-        .collect()
-}
-
-fn encode(layer: layerize::Layer, width: u32, height: u32) -> Result<LayerSource, EngineError> {
-    let labels = LayerLabels {
-        name: Some(layer.name.clone()),
-        kind: Some(layer.kind.to_string()),
-        text: layer.text.clone(),
-        text_confidence: layer.text_confidence,
-    };
-    let canvas = layer.into_canvas(width, height);
-    let canvas = image_intake::RgbaImage::new(width, height, canvas.pixels).ok_or_else(|| {
-        EngineError::permanent(FailureCode::Internal, "a layer does not fit its canvas")
-    })?;
-    // Without the room that the encoder grew into: it may be as much again as the layer.
-    let bytes = Bytes::from(image_intake::encode_layer(canvas).into_boxed_slice());
-    Ok(LayerSource {
-        labels,
-        content: LayerContent::Bytes(bytes),
-    })
+    let layers = encoding.stack();
+    layers.map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 use reqwest::Client;
+use serde_json::json;
 
-use crate::support::{Process, files, left_out};
+use crate::support::{Process, files, json_of, left_out, until};
 
 /// The square of it is what is taken: 50 megapixels.
 const SIDE: u32 = 7_070;
@@ -281,4 +282,75 @@ async fn the_largest_pictures_of_each_format_cost_a_stated_amount_of_memory() {
         );
         assert!(peak < MOST_MEMORY_KIB, "{name}: {peak} KiB");
     }
+}
+
+/// As long as a picture may be, and of as many pixels, with grain and discs that reach over most of it.
+fn panorama() -> Vec<u8> {
+    let (width, height) = (16_384, 3_050);
+    let mut pixels = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            let disc = (0..5).find(|disc| {
+                let (across, down) = (2_500 + disc * 2_800, 1_100 + disc % 3 * 400);
+                x.abs_diff(across).pow(2) + y.abs_diff(down).pow(2) < 1_000_000
+            });
+            let grain = ((x * 7 + y * 13) * (x + 3 * y) / 977 % 13) as u8;
+            let colour = match disc {
+                Some(disc) => [200 - disc as u8 * 40, 40 + disc as u8 * 30, 60],
+                None => [(x / 128) as u8, (y / 24) as u8 / 2 + 100, 170],
+            };
+            pixels.extend(colour.map(|level| level / 2 + grain));
+        }
+    }
+    let mut file = Vec::new();
+    JpegEncoder::new_with_quality(&mut file, 75)
+        .encode(
+            &pixels,
+            width as u32,
+            height as u32,
+            ExtendedColorType::Rgb8,
+        )
+        .unwrap();
+    file
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_engine_splits_the_largest_picture_in_a_stated_amount_of_memory() {
+    let file = panorama();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("lamina.db").display().to_string();
+    let service = Process::start(&[("DATABASE_PATH", &database), ("PORT", "0")]).await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let upload = client.post(format!("{}/api/upload", service.base));
+    let upload = upload.header("content-type", "image/jpeg").body(file);
+    let upload = json_of(upload.send().await.unwrap()).await;
+    let body = json!({ "upload_id": upload["upload_id"], "engine": "local" });
+    let created = client
+        .post(format!("{}/api/jobs", service.base))
+        .json(&body);
+    let created = json_of(created.send().await.unwrap()).await;
+    let url = format!(
+        "{}/api/jobs/{}",
+        service.base,
+        created["job_id"].as_str().unwrap()
+    );
+    let job = until("the job has ended", || async {
+        let job = json_of(client.get(&url).send().await.unwrap()).await;
+        (job["status"] == "completed" || job["status"] == "failed").then_some(job)
+    })
+    .await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert!(job["layers"].as_array().unwrap().len() > 1, "{job}");
+    let peak = service.peak_memory_kib();
+    let (status, said) = service.terminate().await;
+    assert!(status.success(), "{said}");
+    let Some(peak) = peak else {
+        return left_out("memory of the embedded engine; only Linux says it");
+    };
+    let megabytes = peak * 1024 / 1_000_000;
+    let _ = std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!("a job of the largest picture: peak {megabytes} MB\n"),
+    );
+    assert!(peak < MOST_MEMORY_KIB, "{peak} KiB");
 }

@@ -1,9 +1,10 @@
 //! Turns the forward model into exact layers at full size, from the top down.
 //!
-//! At every pixel the layers above the background are taken off one by one (see [`pixel`]); what is
+//! The layers are taken off the picture one after the other, the top one first (see [`pixel`]); what is
 //! left is the background. A picture that is given away becomes the background itself, so that no
-//! second copy of it is held. Works row by row: besides picture and layers it needs only a few rows
-//! of memory. Invariant: *over* in 8 bits of all layers gives the picture back.
+//! second copy of it is held. Works row by row, and gives every row away: besides the picture it needs only
+//! a few rows of memory, however many layers there are. Invariant: *over* in 8 bits of all layers gives the
+//! picture back.
 
 mod pixel;
 mod place;
@@ -11,69 +12,84 @@ mod row;
 mod tap;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
 use crate::context::Context;
 use crate::plane::{Gray, Plane};
 use crate::scene::Scene;
-use crate::{Error, Layer, LayerKind, RgbaImage, matte, push_pull};
-use place::Place;
-use row::Row;
+use crate::sink::{LayerInfo, LayerSink};
+use crate::{Error, RgbaImage, matte, push_pull};
+use row::Peeling;
 
-/// Pixels of all layers between two looks at the stop flag.
+/// Pixels of a layer and of the picture between two looks at the stop flag.
 const BAND: usize = 1 << 18;
 /// Bytes of the picture copied between two looks.
 const LOOK: usize = 16 << 20;
 
-/// Peels the cuts of `scene` (bottom first) off the picture; `scene.rest` is the background.
+/// Peels the cuts of `scene` (bottom first) off the picture; `scene.rest` is the background. Returns how many
+/// layers `sink` was given of which something is seen, the background included.
 pub(crate) fn peel(
     source: Cow<'_, RgbaImage>,
     scene: &Scene,
     ctx: &mut Context<'_>,
-) -> Result<Vec<Layer>, Error> {
-    let mut bottom = match source {
+    sink: &mut dyn LayerSink,
+) -> Result<usize, Error> {
+    let mut picture = match source {
         Cow::Owned(picture) => picture,
         Cow::Borrowed(picture) => copied(picture, ctx)?,
     };
     let ground = ground(scene, ctx)?;
-    let places: Vec<Place> = scene.cuts.iter().map(|cut| Place::of(cut, scene)).collect();
-    let mut images: Vec<RgbaImage> = places
-        .iter()
-        .map(|place| RgbaImage::transparent(place.w as u32, place.h as u32))
-        .collect();
-    let row_bytes = bottom.width as usize * 4;
-    let per_row: usize = places.iter().map(|place| place.w).sum();
-    let tall = (BAND / (per_row + scene.size.0)).clamp(1, 64);
-    for (band, rows) in bottom.pixels.chunks_mut(row_bytes * tall).enumerate() {
+    let places = scene.cuts.iter().map(|cut| place::place(cut, scene));
+    let peeling = Peeling {
+        scene,
+        places: places.collect(),
+        ground: ground.as_ref(),
+    };
+    let (mut found, count) = (1, scene.cuts.len());
+    for index in (0..count).rev() {
+        ctx.reach((count - 1 - index) as f32 / (count + 1) as f32)?;
+        sink.begin(LayerInfo::of(&scene.cuts[index], peeling.places[index]));
+        let seen = take_off(&peeling, index, &mut picture, ctx, sink)?;
+        sink.end(seen);
+        found += usize::from(seen);
+    }
+    ctx.reach(count as f32 / (count + 1) as f32)?;
+    sink.background(LayerInfo::of_background(&picture), picture);
+    Ok(found)
+}
+
+/// Takes one layer off the picture, band by band. Whether anything of it is seen.
+fn take_off(
+    peeling: &Peeling<'_>,
+    index: usize,
+    picture: &mut RgbaImage,
+    ctx: &Context<'_>,
+    sink: &mut dyn LayerSink,
+) -> Result<bool, Error> {
+    let (place, seen) = (peeling.places[index], AtomicBool::new(false));
+    let row_bytes = picture.width as usize * 4;
+    let tall = (BAND / (place.w + picture.width as usize)).clamp(1, 64);
+    let mut own = vec![0; tall * place.w * 4];
+    let under = &mut picture.pixels[place.y * row_bytes..(place.y + place.h) * row_bytes];
+    for (band, under) in under.chunks_mut(row_bytes * tall).enumerate() {
         ctx.check()?;
-        let mut rows: Vec<Row<'_>> = rows
-            .chunks_exact_mut(row_bytes)
-            .enumerate()
-            .map(|(row, bottom)| Row {
-                y: band * tall + row,
-                bottom,
-                layers: Vec::new(),
-            })
-            .collect();
-        hand_out(&mut rows, &places, &mut images);
-        let work = |row: &mut Row<'_>| row.run(scene, &places, ground.as_ref());
-        ctx.pool.run(|| rows.par_iter_mut().for_each(work));
+        let own = &mut own[..under.len() / row_bytes * place.w * 4];
+        own.fill(0);
+        let first = place.y + band * tall;
+        let rows = own.par_chunks_exact_mut(place.w * 4);
+        let rows = rows.zip(under.par_chunks_exact_mut(row_bytes)).enumerate();
+        ctx.pool.run(|| {
+            rows.for_each(|(row, (own, under))| {
+                if peeling.row(index, first + row, own, under) {
+                    seen.store(true, Ordering::Relaxed);
+                }
+            });
+        });
+        sink.rows(own);
     }
-    let mut layers = vec![Layer {
-        kind: LayerKind::Background,
-        name: "background".into(),
-        text: None,
-        text_confidence: None,
-        confidence: 1.0,
-        x: 0,
-        y: 0,
-        image: bottom,
-    }];
-    for ((cut, place), image) in scene.cuts.iter().zip(&places).zip(images) {
-        layers.extend(place::trimmed(cut, place, image, ctx)?);
-    }
-    Ok(layers)
+    Ok(seen.into_inner())
 }
 
 /// A copy of the picture, made piece by piece.
@@ -102,27 +118,6 @@ fn ground(scene: &Scene, ctx: &Context<'_>) -> Result<Option<Gray>, Error> {
     };
     let filled = push_pull::fill(&levels, &known);
     Ok(Some(filled.map(|[a, ..]| a / 255.0)))
-}
-
-/// Gives every row the rows of the layers that cross it.
-fn hand_out<'a>(rows: &mut [Row<'a>], places: &[Place], images: &'a mut [RgbaImage]) {
-    let Some(first) = rows.first().map(|row| row.y) else {
-        return;
-    };
-    for (index, (place, image)) in places.iter().zip(images).enumerate() {
-        let (from, to) = (
-            first.max(place.y),
-            (first + rows.len()).min(place.y + place.h),
-        );
-        if from >= to {
-            continue;
-        }
-        let row_bytes = place.w * 4;
-        let own = &mut image.pixels[(from - place.y) * row_bytes..(to - place.y) * row_bytes];
-        for (y, row) in (from..to).zip(own.chunks_exact_mut(row_bytes)) {
-            rows[y - first].layers.push((index, row));
-        }
-    }
 }
 
 #[cfg(test)]

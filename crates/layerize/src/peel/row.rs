@@ -1,73 +1,71 @@
-//! One row of the canvas, with the row of every layer that crosses it.
+//! One row of a layer, taken off the row of the picture.
 //!
 //! Coverage and colours wanted come from the cuts, enlarged; where an edge is enlarged, coverage is
 //! solved anew from the colours at both sides. Invariant: a row depends on no other row, so rows
 //! may be worked on in any order and at once.
 
 use super::pixel::{self, Below, FAINT};
-use super::place::Place;
 use super::tap::{Tap, bilinear};
-use crate::plane::Gray;
+use crate::plane::{Gray, Rect};
 use crate::scene::{Cut, Edge, Scene};
 use crate::{guided, matte};
 
-/// One row of the canvas and of every layer that crosses it, bottom first.
-pub(super) struct Row<'a> {
-    pub(super) y: usize,
-    pub(super) bottom: &'a mut [u8],
-    pub(super) layers: Vec<(usize, &'a mut [u8])>,
+/// What the rows of all layers have in common.
+pub(super) struct Peeling<'a> {
+    pub(super) scene: &'a Scene,
+    /// Where the cuts lie at full size.
+    pub(super) places: Vec<Rect>,
+    /// How opaque the background is, where it is not.
+    pub(super) ground: Option<&'a Gray>,
 }
 
-impl Row<'_> {
-    /// Takes the layers off `bottom`. `ground` is how opaque the background is, where it is not.
-    pub(super) fn run(&mut self, scene: &Scene, places: &[Place], ground: Option<&Gray>) {
-        if self.layers.is_empty() {
-            return;
-        }
-        let (full_w, full_h) = scene.size;
-        let v = Tap::of(self.y, scene.work.h, full_h);
-        let spans = self.layers.iter().map(|(index, _)| &places[*index]);
-        let left = spans.clone().map(|place| place.x).min().unwrap_or(0);
-        let right = spans.map(|place| place.x + place.w).max().unwrap_or(0);
-        let enlarged = full_w > scene.work.w;
-        let mut below: Vec<Below> = Vec::with_capacity(self.layers.len());
-        let mut wanted: Vec<(f32, [f32; 3])> = Vec::with_capacity(self.layers.len());
-        for x in left..right {
-            let u = Tap::of(x, scene.work.w, full_w);
-            let bytes = &mut self.bottom[x * 4..x * 4 + 4];
-            let mut picture = [bytes[0], bytes[1], bytes[2], bytes[3]];
-            let mut model = Below {
-                colour: bilinear(&scene.rest, u, v),
-                opacity: ground.map_or(1.0, |ground| bilinear(ground, u, v)),
-            };
-            below.clear();
-            wanted.clear();
-            for (index, _) in &self.layers {
-                let place = &places[*index];
-                below.push(model);
-                if x < place.x || x >= place.x + place.w {
-                    wanted.push((0.0, model.colour));
-                    continue;
-                }
-                let (alpha, paint) = want(&scene.cuts[*index], picture, u, v);
-                wanted.push((alpha, paint));
-                model = model.under(alpha, paint);
+impl Peeling<'_> {
+    /// Takes the cut of this index off row `y` of the picture, off which all above it were taken: `own` is the row of its
+    /// place, all zero. Whether anything of it is seen.
+    pub(super) fn row(&self, index: usize, y: usize, own: &mut [u8], picture: &mut [u8]) -> bool {
+        let (scene, place) = (self.scene, self.places[index]);
+        let v = Tap::of(y, scene.work.h, scene.size.1);
+        let crosses = |lower: &usize| {
+            let other = self.places[*lower];
+            (other.y..other.y + other.h).contains(&y)
+        };
+        let lower: Vec<usize> = (0..index).filter(crosses).collect();
+        let cut = &scene.cuts[index];
+        let unmixes = scene.size.0 > scene.work.w && matches!(cut.edge, Edge::Unmix);
+        let picture = picture[place.x * 4..(place.x + place.w) * 4]
+            .as_chunks_mut::<4>()
+            .0;
+        let mut is_seen = false;
+        for ((x, own), picture) in (place.x..).zip(own.as_chunks_mut::<4>().0).zip(picture) {
+            let u = Tap::of(x, scene.work.w, scene.size.0);
+            let (mut alpha, paint) = want(cut, *picture, u, v);
+            if alpha <= 0.0 {
+                continue;
             }
-            for (slot, (index, row)) in self.layers.iter_mut().enumerate().rev() {
-                let (mut alpha, paint) = wanted[slot];
-                if alpha <= 0.0 {
-                    continue;
-                }
-                if enlarged && alpha < 1.0 && matches!(scene.cuts[*index].edge, Edge::Unmix) {
-                    alpha = pixel::unmix(picture, paint, below[slot].colour).unwrap_or(alpha);
-                }
-                let (top, under) = pixel::take_off(picture, alpha, paint, below[slot]);
-                let at = (x - places[*index].x) * 4;
-                row[at..at + 4].copy_from_slice(&top);
-                picture = under;
+            let below = self.below(&lower, x, *picture, u, v);
+            if unmixes && alpha < 1.0 {
+                alpha = pixel::unmix(*picture, paint, below.colour).unwrap_or(alpha);
             }
-            bytes.copy_from_slice(&picture);
+            (*own, *picture) = pixel::take_off(*picture, alpha, paint, below);
+            is_seen |= own[3] > 0;
         }
+        is_seen
+    }
+
+    /// What the model expects at a pixel below a cut: the background, and over it what is `lower` in this row.
+    fn below(&self, lower: &[usize], x: usize, picture: [u8; 4], u: Tap, v: Tap) -> Below {
+        let mut below = Below {
+            colour: bilinear(&self.scene.rest, u, v),
+            opacity: self.ground.map_or(1.0, |ground| bilinear(ground, u, v)),
+        };
+        for index in lower {
+            let place = self.places[*index];
+            if (place.x..place.x + place.w).contains(&x) {
+                let (alpha, paint) = want(&self.scene.cuts[*index], picture, u, v);
+                below = below.under(alpha, paint);
+            }
+        }
+        below
     }
 }
 

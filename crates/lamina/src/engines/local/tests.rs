@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::blobs::BlobKey;
+use crate::engines::LayerContent;
 use crate::jobs::{JobId, MediaType, Nonce, Params, UnixMs};
 
 /// An engine over a picture of its own.
@@ -107,9 +108,10 @@ fn a_layer_holds_no_more_than_its_bytes() {
             .collect(),
     };
     let options = layerize::Options::default();
-    let layers = layerize::split(picture, &options, &mut |_| {}, &layerize::Cancel::default());
-    for layer in layers.unwrap() {
-        let LayerContent::Bytes(bytes) = encode(layer, 64, 64).unwrap().content else {
+    let (cancel, mut encoding) = (layerize::Cancel::default(), Encoding::of(64, 64));
+    layerize::split_into(picture, &options, &mut |_| {}, &cancel, &mut encoding).unwrap();
+    for layer in encoding.stack().unwrap() {
+        let LayerContent::Bytes(bytes) = layer.content else {
             panic!("a layer of this process has its bytes");
         };
         let length = bytes.len();
