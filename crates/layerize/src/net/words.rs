@@ -180,6 +180,9 @@ struct Signs {
 const GAP: usize = 5;
 const WIDER: f32 = 1.6;
 const AND: f32 = 2.0;
+/// Letters of a word on average, at least: where more gaps are wide, it is the narrow ones that are odd, as between letters that
+/// lean towards each other.
+const LETTERS: usize = 3;
 /// Part of the narrowest gap that was read as a space that it must have too.
 const LIKE: f32 = 0.6;
 
@@ -213,11 +216,13 @@ impl Signs {
         let spaces = told.map(|signs| gap(signs[0].1, signs[2].1)).min();
         let least = spaces.map_or(GAP, |space| GAP.max((space as f32 * LIKE) as usize));
         gaps.sort_unstable();
-        let break_at = gaps.windows(2).find(|pair| {
+        let few = (gaps.len() + 1) / LETTERS;
+        let break_at = gaps.windows(2).enumerate().find(|(index, pair)| {
             let (near, far) = (pair[0].0 as f32, pair[1].0);
-            far >= least && far as f32 >= near * WIDER + AND
+            let is_few = gaps.len() - index - 1 <= few;
+            is_few && far >= least && far as f32 >= near * WIDER + AND
         });
-        let limit = break_at.map_or(usize::MAX, |pair| pair[1].0);
+        let limit = break_at.map_or(usize::MAX, |(_, pair)| pair[1].0);
         let far: Vec<usize> = gaps
             .into_iter()
             .filter(|&(gap, _)| gap >= limit)
@@ -372,6 +377,7 @@ mod tests {
         assert_eq!(set("ABCDEF", &[1, 9, 2, 10, 1]), "AB CD EF");
         // Wide spacing, a loose pair, digits, and a gap narrower than the space that was read.
         assert_eq!(set("NIGHT", &[9, 10, 9, 11]), "NIGHT");
+        assert_eq!(set("Whiskers", &[6, 6, 5, 6, 1, 6, 2]), "Whiskers");
         assert_eq!(set("LTAVA", &[2, 4, 3, 2]), "LTAVA");
         assert_eq!(set("10111", &[1, 9, 1, 1]), "10111");
         assert_eq!(set("to DAYS", &[2, 20, 1, 7, 1]), "to DAYS");
