@@ -100,11 +100,7 @@ impl<'a> Fields<'a> {
     /// The fields of a body that must be a JSON object.
     pub(crate) fn of(body: &'a [u8]) -> Result<Self, ParseError> {
         let text = json_text(body)?;
-        let whole: &RawValue =
-            serde_json::from_str(text).map_err(|error| ParseError::Syntax(error.to_string()))?;
-        let Named { fields, again } = serde_json::from_str(whole.get()).map_err(|_| {
-            ParseError::Fields(vec![FieldError::new("", "The body must be a JSON object.")])
-        })?;
+        let Named { fields, again } = serde_json::from_str(text).map_err(|_| no_object(text))?;
         let detail = "It is given more than once; give it once.";
         let errors = again.iter().map(|field| FieldError::new(field, detail));
         Ok(Self {
@@ -192,6 +188,14 @@ impl<'a> Fields<'a> {
         for field in std::mem::take(&mut self.left).into_keys().take(16) {
             self.wrong(&field, format!("Unknown field; known are {known}."));
         }
+    }
+}
+
+/// Why a text is no JSON object: only now is it worth a second walk to tell whether it is JSON at all.
+fn no_object(text: &str) -> ParseError {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(_) => ParseError::Fields(vec![FieldError::new("", "The body must be a JSON object.")]),
+        Err(error) => ParseError::Syntax(error.to_string()),
     }
 }
 
