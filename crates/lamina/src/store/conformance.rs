@@ -3,6 +3,7 @@
 
 mod admin;
 mod deployment;
+mod events;
 mod jobs;
 mod kept;
 mod owners;
@@ -22,6 +23,10 @@ pub(super) use admin::{
     a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
 };
 pub(super) use deployment::a_deployment_is_told_apart_and_its_times_never_go_back;
+pub(super) use events::{
+    the_ends_of_an_owners_jobs_have_an_order_that_is_kept,
+    whoever_listens_hears_of_every_commit_after_it,
+};
 pub(super) use jobs::{
     a_deleted_job_takes_the_lease_and_is_erased_then_forgotten, a_job_expires_in_every_phase,
     a_job_is_live_until_its_time_whether_or_not_that_is_marked, a_job_is_seen_by_its_owner_alone,
@@ -280,6 +285,8 @@ macro_rules! for_each_case {
             a_job_s_bytes_are_counted_until_they_are_erased,
             an_upload_s_bytes_are_counted_once_promised_or_there,
             no_number_of_creates_keeps_more_than_the_bound,
+            the_ends_of_an_owners_jobs_have_an_order_that_is_kept,
+            whoever_listens_hears_of_every_commit_after_it,
             a_store_that_is_closed_says_so,
         }
     };

@@ -36,6 +36,22 @@ pub trait JobStore: std::fmt::Debug + Send + Sync {
         cursor: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobRecord>, StoreError>;
+    /// The owner's jobs that have not ended, oldest first, after `after`.
+    async fn job_open_list(
+        &self,
+        owner: &OwnerId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>, StoreError>;
+    /// The owner's jobs that ended or went after the place `after`, in that order, each with its place.
+    async fn job_ended_list(
+        &self,
+        owner: &OwnerId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(JobId, i64)>, StoreError>;
+    /// The place of the owner's last end; 0 before the first.
+    async fn job_ended_last(&self, owner: &OwnerId) -> Result<i64, StoreError>;
     /// Deletes a job of `owner`; its worker loses the lease at once and its bytes become erasable.
     async fn job_delete(
         &self,

@@ -8,6 +8,7 @@ mod conformance;
 mod deployment;
 mod error;
 mod expiry;
+mod feed;
 mod jobs;
 mod kept;
 mod owners;
@@ -27,16 +28,17 @@ pub use admin::{
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
 pub use expiry::ExpiryStore;
+pub use feed::{ChangeFeed, Changed, JobWatch, OwnerNews, OwnerWatch};
 pub use jobs::JobStore;
 pub use kept::KeptBytes;
 pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use queue::QueueStore;
 pub use records::{
     Abandoned, Arrival, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
-    FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, KeptInput, KeptKind, LAYERS_BYTES,
-    Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats, QueueStats,
-    QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource, Submission,
-    SubmissionState, UploadRecord, WaitCounts, Want,
+    FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, JobVersion, KeptInput, KeptKind,
+    LAYERS_BYTES, Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats,
+    QueueStats, QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource,
+    Submission, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 pub use submissions::SubmissionStore;
@@ -66,6 +68,8 @@ pub trait Store:
     async fn ping(&self) -> Result<(), StoreError>;
     /// Notified after every commit that gave a worker or maintenance something to do.
     fn signal(&self) -> &Signal;
+    /// Told after every commit that wrote a job.
+    fn changes(&self) -> &ChangeFeed;
     /// Finishes queued writes and closes. Later calls answer [`StoreError::Closed`].
     async fn close(&self);
 }

@@ -1,5 +1,7 @@
 //! Jobs: as they are made, read, and ended by something else than a step of their own.
 
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -161,6 +163,32 @@ impl JobRecord {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         self.phase.status(self.estimate.is_resubmitted())
+    }
+
+    /// Which of its versions this is. Another one says that something was written that its owner sees; that time
+    /// passes, or that a worker holds it, makes no new one.
+    #[must_use]
+    pub fn version(&self) -> JobVersion {
+        let mut hasher = DefaultHasher::new();
+        self.phase.as_str().hash(&mut hasher);
+        self.estimate.reported.to_bits().hash(&mut hasher);
+        self.estimate.floor.to_bits().hash(&mut hasher);
+        self.queue_position.hash(&mut hasher);
+        let code = self.failure.as_ref().map(|failure| &*failure.code);
+        code.hash(&mut hasher);
+        JobVersion(hasher.finish())
+    }
+}
+
+/// Tells the versions of one job apart, in every process of one build. Another build may number them anew, which
+/// costs a client one answer that it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobVersion(u64);
+
+impl fmt::Display for JobVersion {
+    /// 16 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -9,8 +9,8 @@ mod submissions;
 mod uploads;
 
 pub use jobs::{
-    Cancellable, Created, Deletion, Ended, Gone, IdempotencyKey, JobRecord, Lookup, NewJob,
-    SourceInfo, StoredSource,
+    Cancellable, Created, Deletion, Ended, Gone, IdempotencyKey, JobRecord, JobVersion, Lookup,
+    NewJob, SourceInfo, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageUsage};
 pub use leases::{Claimed, ClockSeen, FencedWrite, KeptInput, Lease, StepOutput, Want};

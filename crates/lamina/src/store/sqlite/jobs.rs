@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::job_cache::JobCache;
 use super::kept::{self, Bounded};
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
-use super::{SqliteStore, sources};
+use super::{SqliteStore, ended, sources};
 use crate::access::StorageCaps;
 use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
 use crate::store::{
@@ -289,6 +289,33 @@ impl JobStore for SqliteStore {
     ) -> Result<Vec<JobRecord>, StoreError> {
         let owner = owner.clone();
         self.read(move |db| list(db, &owner, cursor, limit)).await
+    }
+
+    async fn job_open_list(
+        &self,
+        owner: &OwnerId,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| ended::open(db, &owner, after, limit))
+            .await
+    }
+
+    async fn job_ended_list(
+        &self,
+        owner: &OwnerId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(JobId, i64)>, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| ended::list(db, &owner, after, limit))
+            .await
+    }
+
+    async fn job_ended_last(&self, owner: &OwnerId) -> Result<i64, StoreError> {
+        let owner = owner.clone();
+        self.read(move |db| ended::last(db, &owner)).await
     }
 
     async fn job_delete(

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0010_engine_facts.sql"),
     include_str!("../../../migrations/0011_places.sql"),
     include_str!("../../../migrations/0012_sources.sql"),
+    include_str!("../../../migrations/0013_ended.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

@@ -7,6 +7,7 @@ mod changed;
 mod claim;
 mod damage;
 mod deployment;
+mod ended;
 mod expiry;
 mod file;
 mod incoming;
@@ -36,6 +37,7 @@ mod store;
 mod submissions;
 #[cfg(test)]
 mod tests;
+mod told;
 mod uploads;
 mod writer;
 
@@ -52,7 +54,7 @@ pub use open_error::OpenError;
 pub use replace::Replacement;
 pub use snapshot::{Living, LivingJob, Snapshot, copy_whole, living};
 
-use super::{Signal, StoreError};
+use super::{ChangeFeed, Signal, StoreError};
 use crate::access::StorageCaps;
 use crate::metrics::DatabaseMetrics;
 use changed::ChangedPages;
@@ -63,6 +65,7 @@ use lock::FileLock;
 use open_error::store_error;
 use readers::Readers;
 use reserve::Reserve;
+use told::Untold;
 use writer::{Held, Writer};
 
 const READERS: usize = 3;
@@ -72,6 +75,7 @@ const READERS: usize = 3;
 pub struct SqliteStore {
     open: RwLock<Option<std::sync::Arc<Threads>>>,
     signal: Signal,
+    changes: ChangeFeed,
     turns: std::sync::Arc<claim::Turns>,
     /// Bounds on what is kept.
     caps: RwLock<StorageCaps>,
@@ -89,7 +93,7 @@ pub struct SqliteStore {
 struct Threads {
     _look: Look,
     writer: Writer,
-    readers: Readers,
+    readers: std::sync::Arc<Readers>,
     job_cache: std::sync::Arc<JobCache>,
     damage: Damage,
     lock: std::sync::Arc<FileLock>,
@@ -128,11 +132,16 @@ impl SqliteStore {
             .collect::<Result<_, _>>()?;
         let (readers, reading) =
             Readers::start(readers, metrics.clone(), damage.clone()).map_err(unusable)?;
-        let job_cache = std::sync::Arc::new(JobCache::new());
+        let readers = std::sync::Arc::new(readers);
+        let (job_cache, changes) = (std::sync::Arc::new(JobCache::new()), ChangeFeed::default());
+        let untold = Untold::new(changes.clone(), std::sync::Arc::clone(&job_cache));
+        let untold = std::sync::Arc::new(untold);
         let touched = std::sync::Arc::clone(&job_cache);
+        let touched_too = std::sync::Arc::clone(&untold);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
             if table == "jobs" {
                 touched.touch(row);
+                touched_too.touch(row);
             }
         }))?;
         let changed = std::sync::Arc::new(Mutex::new(ChangedPages::of(&path)));
@@ -146,8 +155,10 @@ impl SqliteStore {
             changed: std::sync::Arc::clone(&changed),
             lock: std::sync::Arc::clone(&lock),
         };
+        let looks = std::sync::Arc::downgrade(&readers);
         let (writer, thread) = Writer::start(held, metrics, damage.clone(), move || {
             cache.end_transaction();
+            untold.end_transaction(&looks);
         })
         .map_err(unusable)?;
         Ok(Self {
@@ -162,6 +173,7 @@ impl SqliteStore {
                 changed,
             }))),
             signal: Signal::default(),
+            changes,
             turns: std::sync::Arc::default(),
             caps: RwLock::default(),
             forgotten: std::sync::Arc::new(AtomicBool::new(true)),

@@ -55,6 +55,19 @@ impl Readers {
         Ok((readers, threads))
     }
 
+    /// Runs `work` on one of the threads, and waits for nothing.
+    pub(super) fn begin(&self, work: impl FnOnce(&Connection) + Send + 'static) {
+        let open = self.metrics.read();
+        let read: Read = Box::new(move |connection| {
+            if catch_unwind(AssertUnwindSafe(|| work(connection))).is_err() {
+                tracing::error!("a read that nobody waits for panicked");
+            }
+            drop(open);
+        });
+        // They end with the store, and then there is nothing to read for.
+        let _ = self.queue.send(read);
+    }
+
     /// Runs `work` on one of the threads.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where

@@ -88,8 +88,9 @@ fn multiply(db: &Connection, patterns: &[String; 2], count: u32) {
     )
     .unwrap();
     let owner = ("owner", "'o' || (n % 1500)");
+    let ended = ("ended_seq", "ended_seq + abs(random() % 1000000000000)");
     for (table, id, own) in [
-        ("jobs", "id", vec![("id", "new"), owner]),
+        ("jobs", "id", vec![("id", "new"), owner, ended]),
         ("layers", "job_id", vec![("job_id", "new")]),
         (
             "submissions",

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 
 use super::{SqliteStore, stats};
 use crate::jobs::UnixMs;
-use crate::store::{DeploymentStore as _, Ledger, QueueStats, Signal, Store, StoreError};
+use crate::store::{
+    ChangeFeed, DeploymentStore as _, Ledger, QueueStats, Signal, Store, StoreError,
+};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -36,6 +38,10 @@ impl Store for SqliteStore {
 
     fn signal(&self) -> &Signal {
         &self.signal
+    }
+
+    fn changes(&self) -> &ChangeFeed {
+        &self.changes
     }
 
     async fn close(&self) {
