@@ -212,7 +212,7 @@ void main() {
         LimitReachedException() => status == 402 || status == 429 || status == 507,
         ServerException() => status >= 500 && status != 507 || status == 408 || status == 460,
         InvalidRequestException() =>
-          status == 400 || status == 405 || status == 415 || status == 416 || status == 422,
+          status == 400 || status == 405 || status == 406 || status == 415 || status == 416 || status == 422,
       };
       check(fits, '$code ($status) is a ${exception.runtimeType}');
     }
@@ -224,6 +224,7 @@ void main() {
       '/api/jobs',
       '/api/jobs/{id}',
       '/api/jobs/{id}/layers',
+      '/api/jobs/{id}/events',
       '/api/upload',
       '/api/uploads',
       '/api/uploads/{id}',

@@ -65,6 +65,9 @@ extension type const ProblemCode(String value) implements String {
   /// The path does not take this method. `Allow` names those it takes.
   static const methodNotAllowed = ProblemCode('method_not_allowed');
 
+  /// The route answers with an event stream, and `Accept` leaves `text/event-stream` out. Add it, or read the job with `wait`.
+  static const notAcceptable = ProblemCode('not_acceptable');
+
   /// The request came too slowly; the connection is closed. Send it again.
   static const requestTimeout = ProblemCode('request_timeout');
 
@@ -143,6 +146,9 @@ extension type const ProblemCode(String value) implements String {
   /// The owner has as many unfinished jobs as it may. When one of them has ended. Operators: `MAX_JOBS_PER_KEY`, `lamina keys limit`.
   static const tooManyJobs = ProblemCode('too_many_jobs');
 
+  /// The owner has as many event streams and waiting reads open as it may. Close some, or read without `wait`. Operators: `MAX_EVENT_STREAMS_PER_KEY`.
+  static const tooManyEventStreams = ProblemCode('too_many_event_streams');
+
   /// A part is not what its checksum says; it was discarded. Send it again from the same offset.
   static const uploadChecksumMismatch = ProblemCode('upload_checksum_mismatch');
 
@@ -161,6 +167,9 @@ extension type const ProblemCode(String value) implements String {
   /// Every connection is in use; a few more are taken for health checks alone. Again in a few seconds. Operators: `MAX_CONNECTIONS`.
   static const tooManyConnections = ProblemCode('too_many_connections');
 
+  /// All event streams and waiting reads of the server are in use. Read without `wait` meanwhile. Operators: `MAX_EVENT_STREAMS`.
+  static const eventStreamsExhausted = ProblemCode('event_streams_exhausted');
+
   /// The database, the disk or the bucket does not answer. Nothing was changed. Again in a few seconds. Operators: `lamina check`.
   static const storageUnavailable = ProblemCode('storage_unavailable');
 
@@ -173,7 +182,7 @@ extension type const ProblemCode(String value) implements String {
   /// The disk has less free than `MIN_FREE_DISK_BYTES`, so no picture is taken; deleting works. Later, or delete what is not needed. Operators: more room, or a shorter `JOB_TTL`.
   static const storageFull = ProblemCode('storage_full');
 
-  /// The owner keeps as many bytes as it may, in all or in uploads that no job has used. Nothing was stored. Delete jobs, use or end uploads. Operators: `MAX_STORED_BYTES_PER_KEY`, `MAX_INCOMING_BYTES_PER_KEY`.
+  /// The owner keeps as many bytes as it may, in all or in uploads that no job has used. Nothing was stored. Delete jobs, use or end uploads. Operators: `MAX_STORED_BYTES_PER_KEY`, `MAX_INCOMING_BYTES_PER_KEY`, `lamina keys limit`.
   static const storageQuotaExceeded = ProblemCode('storage_quota_exceeded');
 
   /// All owners together keep as many bytes as they may. Nothing was stored. Later. Operators: `lamina stats`, `MAX_STORED_BYTES`.
@@ -235,6 +244,7 @@ extension type const ProblemCode(String value) implements String {
     keyNotFound,
     uploadMissing,
     methodNotAllowed,
+    notAcceptable,
     requestTimeout,
     jobNotCompleted,
     jobFailed,
@@ -261,12 +271,14 @@ extension type const ProblemCode(String value) implements String {
     idempotencyKeyReused,
     rateLimited,
     tooManyJobs,
+    tooManyEventStreams,
     uploadChecksumMismatch,
     internalError,
     storageRefused,
     databaseDamaged,
     serverBusy,
     tooManyConnections,
+    eventStreamsExhausted,
     storageUnavailable,
     webhookKeysUnavailable,
     notReady,

@@ -341,5 +341,7 @@ fn max_sides(engines: &Engines) -> HashMap<EngineKind, u32> {
 fn request_limits(config: &Config, mut limits: RequestLimits) -> RequestLimits {
     let as_base64 = config.max_image_bytes.saturating_mul(4) / 3 + (1 << 20);
     limits.json_bytes = limits.json_bytes.max(as_base64);
+    limits.event_streams = config.max_event_streams;
+    limits.event_streams_per_owner = config.max_event_streams_per_key;
     limits
 }

@@ -34,6 +34,15 @@ impl Reader<'_> {
         }
     }
 
+    /// `None` for no bound but that of all.
+    pub(super) fn streams_per_key(&mut self) -> Option<usize> {
+        let name = "MAX_EVENT_STREAMS_PER_KEY";
+        match self.text(name) {
+            "off" => None,
+            _ => Some(self.count(name, "off or a number of streams")),
+        }
+    }
+
     fn bytes_or_off(&mut self, name: &str) -> Option<u64> {
         let text = self.text(name);
         if text == "off" {

@@ -96,6 +96,10 @@ pub struct Config {
     pub min_free_disk: Floor,
     /// Connections at once.
     pub max_connections: usize,
+    /// Event streams and waiting reads at once.
+    pub max_event_streams: usize,
+    /// The same of one owner.
+    pub max_event_streams_per_key: Option<usize>,
     /// Logging.
     pub log: LogConfig,
     /// Where metrics are served, if at all.
@@ -259,6 +263,8 @@ impl Config {
             max_image_pixels: reader.count("MAX_IMAGE_PIXELS", "a number of pixels"),
             min_free_disk: reader.min_free_disk(),
             max_connections: reader.count("MAX_CONNECTIONS", "a number of connections"),
+            max_event_streams: reader.count("MAX_EVENT_STREAMS", "a number of streams"),
+            max_event_streams_per_key: reader.streams_per_key(),
             log: reader.log(),
             metrics_listen: reader.metrics_listen(),
             traces: reader.traces(),

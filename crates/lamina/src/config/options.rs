@@ -290,6 +290,16 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Connections served at once. One more takes the place of an idle one, or is told to come back; fewer where the system gives too few descriptors.",
     ),
     option(
+        "MAX_EVENT_STREAMS",
+        "2048",
+        "Event streams and waiting reads open at once, all owners together. Over HTTP/1 each takes one of MAX_CONNECTIONS.",
+    ),
+    option(
+        "MAX_EVENT_STREAMS_PER_KEY",
+        "512",
+        "The same for each owner of keys: a number or off; callers without a key are one owner.",
+    ),
+    option(
         "METRICS_LISTEN",
         "",
         "Address and port on which /metrics is served for Prometheus; not served if not set.",

@@ -220,6 +220,8 @@ fn nothing_is_too_little_of_what_must_be_there() {
         "MAX_IMAGE_BYTES",
         "MAX_IMAGE_PIXELS",
         "MAX_CONNECTIONS",
+        "MAX_EVENT_STREAMS",
+        "MAX_EVENT_STREAMS_PER_KEY",
         "LOCAL_CONCURRENCY",
     ] {
         let text = errors(&[(name, "0")]);

@@ -48,6 +48,7 @@ use receive::upload_capacity::UploadCapacity;
 use routes::jobs::ready::ReadyAnswers;
 use routes::jobs::response_cache::ResponseCache;
 use server::edge::AtOnce;
+use state::event_places::EventPlaces;
 use state::readiness::Readiness;
 
 /// What handlers can ask for.
@@ -57,6 +58,7 @@ struct AppState {
     capacity: UploadCapacity,
     readiness: Readiness,
     cache: Arc<ResponseCache>,
+    events: EventPlaces,
 }
 
 /// All routes and layers over `state`, and what is answered before them.
@@ -105,6 +107,7 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         capacity: UploadCapacity::new(&state.limits),
         readiness: Readiness::default(),
         cache: Arc::new(ResponseCache::new()),
+        events: EventPlaces::new(&state.limits, &state.metrics.requests),
         state,
     };
     let observer = RequestObserver {
@@ -184,6 +187,8 @@ fn parts() -> (Parts, OpenApi) {
             routes::jobs::read::delete_job
         ))
         .routes(routes!(routes::jobs::read::get_layers))
+        .routes(routes!(routes::events::job_events))
+        .routes(routes!(routes::events::all_events))
         .routes(routes!(routes::uploads::direct::upload))
         .routes(routes!(routes::uploads::ticket::create_ticket))
         .routes(routes!(routes::uploads::ticket::get_upload))

@@ -26,7 +26,9 @@ pub use catalog::{Entry, Kind};
 pub use database::{DatabaseMetrics, OpenRead};
 pub use engines::{EngineCall, EngineMetrics};
 pub use jobs::{JobMetrics, LeaseLoss, StepEnd, Timing};
-pub use requests::{AnsweredSeries, Direction, InFlight, OpenStream, RequestMetrics};
+pub use requests::{
+    AnsweredSeries, Direction, InFlight, OpenStream, OpenWait, RequestMetrics, WaitKind,
+};
 pub use sampled::{Sample, SampledMetrics};
 pub use text::CONTENT_TYPE;
 

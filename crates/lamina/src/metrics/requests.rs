@@ -42,7 +42,7 @@ metrics! {
     struct Series {
         /// Requests that were answered, by the route's template and the status
         answered: Family<Answer, Counter> = counter "lamina_http_requests_total"["route", "method", "status"];
-        /// Time from a request's header to the beginning of its answer; what is streamed after that is not in it
+        /// Time from a request's header to the beginning of its answer; neither what is streamed after that is in it, nor a wait that was asked for
         durations: Family<Target, Histogram, fn() -> Histogram> = histogram "lamina_http_request_duration_seconds"["route", "method"], Family::new_with_constructor(durations);
         /// Requests answered with a problem, by its code: those of docs/errors.md
         problems: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_http_problems_total"["code"];
@@ -54,6 +54,8 @@ metrics! {
         connections: Gauge = gauge "lamina_http_connections"[];
         /// Bodies on their way: in (creates and uploads being received) or out (files being sent)
         streams: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_streams"["direction"];
+        /// Clients that wait for news of jobs: event streams, and reads that are answered once something changed; at most MAX_EVENT_STREAMS
+        waits: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_event_streams"["kind"];
     }
 }
 
@@ -62,6 +64,9 @@ impl Default for Series {
         let series = Self::declared();
         for direction in [Direction::In, Direction::Out] {
             let _ = series.streams.get_or_create(&direction.label());
+        }
+        for kind in [WaitKind::Stream, WaitKind::Poll] {
+            let _ = series.waits.get_or_create(&kind.label());
         }
         series
     }
@@ -106,6 +111,30 @@ impl Direction {
     }
 }
 
+/// How a client waits for news of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitKind {
+    /// By an event stream.
+    Stream,
+    /// By a read that is answered once something changed.
+    Poll,
+}
+
+impl WaitKind {
+    fn label(self) -> [(&'static str, &'static str); 1] {
+        let word = match self {
+            Self::Stream => "stream",
+            Self::Poll => "poll",
+        };
+        [("kind", word)]
+    }
+}
+
+/// A client that waits, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenWait(Gauge);
+
 /// A body on its way, until it is dropped.
 #[derive(Debug)]
 #[must_use]
@@ -117,6 +146,13 @@ impl RequestMetrics {
         let open = self.0.streams.get_or_create(&direction.label()).clone();
         open.inc();
         OpenStream(open)
+    }
+
+    /// A client begins to wait for news of jobs.
+    pub fn wait(&self, kind: WaitKind) -> OpenWait {
+        let open = self.0.waits.get_or_create(&kind.label()).clone();
+        open.inc();
+        OpenWait(open)
     }
 
     /// A request begins.
@@ -196,6 +232,12 @@ impl Drop for InFlight<'_> {
 }
 
 impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Drop for OpenWait {
     fn drop(&mut self) {
         self.0.dec();
     }

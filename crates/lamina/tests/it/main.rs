@@ -17,6 +17,7 @@ mod descriptors;
 mod disk;
 mod disk_kills;
 mod documents;
+mod events;
 mod expiry;
 mod failing_provider;
 mod fairness;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::error::ApiError;
+use crate::store::JobVersion;
 
 /// Refuses a body that is not declared as JSON. A missing type is refused as well: a page of
 /// another origin can send a body without one, or as `text/plain`, without asking first.
@@ -59,9 +60,22 @@ pub(in crate::http) struct Tagged {
 impl Tagged {
     /// The value as JSON.
     pub(in crate::http) fn of<T: Serialize>(value: &T) -> Result<Self, ApiError> {
+        Self::by(value, |hash| format!("\"{hash}\""))
+    }
+
+    /// The same, of a job; its tag names the version as well, so that it can be told whether something was written
+    /// since or only time has passed.
+    pub(in crate::http) fn of_version<T: Serialize>(
+        value: &T,
+        version: JobVersion,
+    ) -> Result<Self, ApiError> {
+        Self::by(value, |hash| format!("\"{hash}.{version}\""))
+    }
+
+    fn by<T: Serialize>(value: &T, tag: impl FnOnce(&str) -> String) -> Result<Self, ApiError> {
         let body = encode(value)?;
         let hash = digest::digest(&digest::SHA256, &body);
-        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]));
+        let tag = tag(&URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]));
         Ok(Self {
             body: body.into(),
             tag: HeaderValue::try_from(tag)
@@ -72,6 +86,11 @@ impl Tagged {
     /// Bytes of the body.
     pub(in crate::http) fn len(&self) -> usize {
         self.body.len()
+    }
+
+    /// The body alone.
+    pub(in crate::http) fn into_body(self) -> Bytes {
+        self.body
     }
 
     /// The answer to `request`: 304 when the client has this body already.
@@ -99,16 +118,31 @@ impl Tagged {
 
 /// Whether `If-None-Match` names this tag. The comparison is the weak one (RFC 9110, 13.1.2).
 pub(in crate::http) fn has_tag(request: &HeaderMap, tag: &str) -> bool {
+    tags(request).any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+}
+
+/// Whether `If-None-Match` names anything.
+pub(in crate::http) fn has_tags(request: &HeaderMap) -> bool {
+    request.contains_key(IF_NONE_MATCH)
+}
+
+/// Whether `If-None-Match` names a tag of this version of a job.
+pub(in crate::http) fn has_version(request: &HeaderMap, version: JobVersion) -> bool {
+    let end = format!(".{version}\"");
+    tags(request).any(|given| given == "*" || given.ends_with(&end))
+}
+
+fn tags(request: &HeaderMap) -> impl Iterator<Item = &str> {
     request
         .get_all(IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(|given| given.trim())
-        .any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+        .map(str::trim)
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, ApiError> {
+/// A value as JSON of one line.
+pub(in crate::http) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.to_string()))
 }
 

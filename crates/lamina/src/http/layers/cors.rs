@@ -18,6 +18,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::observe::REQUEST_ID;
 use crate::http::extract::tus_headers as tus;
+use crate::http::extract::wait::PREFERENCE_APPLIED;
 use crate::http::state::CorsOrigins;
 use crate::http::state::rate_meter::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
@@ -25,7 +26,7 @@ use crate::http::state::rate_meter::{RATE_LIMIT, RATE_LIMIT_POLICY};
 /// was asked for: apps and their tracing add headers of their own, and nothing here minds. The
 /// asterisk would not stand for `Authorization` (Fetch, 4.9).
 const API_HEADERS: &str = "authorization,content-type,content-encoding,if-none-match,idempotency-key,\
-    x-request-id,traceparent,tracestate,tus-resumable,upload-length,upload-defer-length,upload-offset,\
+    prefer,last-event-id,x-request-id,traceparent,tracestate,tus-resumable,upload-length,upload-defer-length,upload-offset,\
     upload-metadata,upload-checksum,x-http-method-override";
 const FILE_HEADERS: &str =
     "authorization,content-type,content-encoding,range,if-range,if-none-match";
@@ -112,6 +113,7 @@ fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             RATE_LIMIT,
             RATE_LIMIT_POLICY,
             replayed,
+            PREFERENCE_APPLIED,
             REQUEST_ID,
             tus::TUS_RESUMABLE,
             tus::TUS_VERSION,

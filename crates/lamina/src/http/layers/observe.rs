@@ -30,6 +30,16 @@ pub(in crate::http) const TRACESTATE: HeaderName = HeaderName::from_static("trac
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct About(pub(in crate::http) JobId);
 
+/// How long a request waited because its client asked for that, on its answer.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Waited(Duration);
+
+impl Waited {
+    pub(in crate::http) fn since(begun: Instant) -> Self {
+        Self(begun.elapsed())
+    }
+}
+
 /// Whom a request is told.
 #[derive(Clone, Debug, Default)]
 pub(in crate::http) struct RequestObserver {
@@ -59,7 +69,10 @@ pub(in crate::http) async fn observe(
     let status = response.status().as_u16();
     span.status(status);
     span.end();
-    in_flight.answered(template, method.as_str(), status, duration);
+    // How quick the service is, is not for its clients to say.
+    let waited = response.extensions().get().map(|Waited(waited)| *waited);
+    let own = duration.saturating_sub(waited.unwrap_or_default());
+    in_flight.answered(template, method.as_str(), status, own);
     if let Some(ProblemCode(code)) = response.extensions().get() {
         observer.metrics.problem(code);
     }

@@ -1,6 +1,7 @@
 //! The routes, one folder or file for each resource.
 
 pub(in crate::http) mod admin;
+pub(in crate::http) mod events;
 pub(in crate::http) mod fal_webhook;
 pub(in crate::http) mod files;
 pub(in crate::http) mod health;

@@ -43,6 +43,17 @@ pub struct RequestLimits {
     pub capacity_bytes: u64,
     /// Longest wait for one of those places, then 503. Default 20 s.
     pub capacity_wait: Duration,
+    /// Event streams and reads that wait for a change, at once. Default 2,048.
+    pub event_streams: usize,
+    /// The same of one owner. Default 512.
+    pub event_streams_per_owner: Option<usize>,
+    /// The longest silence of an event stream, then it says that it is alive. Default 15 s: three of them are over before
+    /// the 60 s after which most proxies take a connection for dead.
+    pub event_silence: Duration,
+    /// How long an event stream lasts. Default 15 minutes: a client that is there connects again and goes on behind its
+    /// last event, and one that is not, and whose network says nothing of it, holds its place no longer. A revoked key
+    /// ends by then as well.
+    pub event_life: Duration,
 }
 
 impl Default for RequestLimits {
@@ -61,6 +72,10 @@ impl Default for RequestLimits {
             capacity_pictures: 32,
             capacity_bytes: 64 << 20,
             capacity_wait: Duration::from_secs(20),
+            event_streams: 2048,
+            event_streams_per_owner: Some(512),
+            event_silence: Duration::from_secs(15),
+            event_life: Duration::from_secs(15 * 60),
         }
     }
 }

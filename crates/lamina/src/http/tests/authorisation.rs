@@ -12,12 +12,14 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 28] = [
+const TABLE: [(&str, &str, Door); 30] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
     ("delete", "/api/jobs/{id}", Door::Key),
     ("get", "/api/jobs/{id}/layers", Door::Key),
+    ("get", "/api/jobs/{id}/events", Door::Key),
+    ("get", "/api/events", Door::Key),
     ("post", "/api/upload", Door::Key),
     ("get", "/api/admin/keys", Door::Admin),
     ("post", "/api/admin/keys", Door::Admin),
@@ -48,7 +50,10 @@ fn guarded() -> TestServer {
 }
 
 async fn with_key(server: &TestServer, method: &str, path: &str, key: Option<&str>) -> Answer {
-    let mut request = request(method, path).header("content-type", "application/json");
+    // A stream would not end; whoever takes none is told so.
+    let mut request = request(method, path)
+        .header("content-type", "application/json")
+        .header("accept", "application/json");
     if let Some(key) = key {
         request = request.header("authorization", key);
     }

@@ -198,6 +198,7 @@ async fn of_the_server(seen: &mut Seen) {
     super::quotas::codes(&mut |answer| seen.add(answer)).await;
     super::wire::codes(&mut |answer| seen.add(answer)).await;
     super::limits::codes(&mut |answer| seen.add(answer)).await;
+    super::events::codes(&mut |answer| seen.add(answer)).await;
     seen.add(&busy_answer().await);
 
     seen.add(&full_answer().await);

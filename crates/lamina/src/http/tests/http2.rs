@@ -411,3 +411,30 @@ async fn floods_end_their_connection() {
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn an_event_stream_whose_client_takes_nothing_is_reset_and_others_go_on() {
+    let app = TestServer::with(|state| state.limits.event_silence = Duration::from_millis(20));
+    let id = app.created().await;
+    let limits = ConnectionLimits {
+        write_stall: Duration::from_millis(100),
+        ..patient()
+    };
+    let server = Server::start(app, limits).await;
+    // Room for the beginning of an event.
+    let mut client = Client::begin(&server, &[(INITIAL_WINDOW_SIZE, 100)]).await;
+    let events = get(&format!("/api/jobs/{id}/events"));
+    let asked = frame(HEADERS, END_HEADERS | END_STREAM, 1, &events);
+    client.send(&asked).await;
+    let reset = client.until(|read| read.kind == RST_STREAM).await;
+    assert_eq!(reset.stream, 1);
+    let health = frame(HEADERS, END_HEADERS | END_STREAM, 3, &get("/healthz"));
+    client.send(&health).await;
+    client
+        .until(|read| read.kind == HEADERS && read.stream == 3)
+        .await;
+    let open = "lamina_http_event_streams{kind=\"stream\"} 0";
+    assert!(server.app.metrics.text().contains(open));
+    drop(client);
+    server.stop().await;
+}

@@ -7,6 +7,7 @@ mod bodies;
 mod codes;
 mod cross_origin;
 mod encodings;
+mod events;
 mod hooks;
 mod http2;
 mod in_row;

@@ -11,8 +11,8 @@ use super::*;
 
 /// A server with a front door.
 pub(super) struct Server {
-    app: TestServer,
-    address: SocketAddr,
+    pub(super) app: TestServer,
+    pub(super) address: SocketAddr,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }

@@ -3,6 +3,7 @@
 mod app;
 mod collector;
 mod emulator;
+mod event_reader;
 mod leaps;
 mod pictures;
 mod ports;
@@ -13,6 +14,7 @@ mod s3;
 pub(crate) use app::{Setup, TestApp, Way, fal_options, json_of};
 pub(crate) use collector::{Collector, hex};
 pub(crate) use emulator::{emulator, emulator_with, held_emulator, shared_clock};
+pub(crate) use event_reader::{Event, EventReader, Said};
 pub(crate) use leaps::Leaps;
 pub(crate) use pictures::{composite, largest_difference, picture, png_base64, png_bytes};
 pub(crate) use ports::kept_port;

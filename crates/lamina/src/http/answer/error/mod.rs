@@ -158,6 +158,15 @@ pub enum ApiError {
     },
     /// Layers were asked for of a job that failed.
     JobFailed(Cow<'static, str>),
+    /// An event stream, for a client that takes none.
+    NotAcceptable,
+    /// The owner has as many event streams open as it may have.
+    TooManyEventStreams {
+        /// As many.
+        limit: usize,
+    },
+    /// All owners together have.
+    EventStreamsExhausted,
     /// The job was there.
     JobGone(Gone),
     /// The body is larger than this route takes.

@@ -99,6 +99,8 @@ rows! {
         "There is no such job, or it is not yours.";
     Self::MethodNotAllowed => 405 "method_not_allowed":
         "This path does not take that method; the Allow header names those it takes.";
+    Self::NotAcceptable => 406 "not_acceptable":
+        "This route answers with a stream of events, and the request's Accept leaves text/event-stream out. Add it, or ask GET /api/jobs/{id} with wait instead.";
     Self::RequestTimeout => 408 "request_timeout":
         "The request came too slowly, so the connection is closed. Send it again.";
     Self::UploadPending => 409 "upload_pending":
@@ -183,6 +185,8 @@ rows! {
         format!("More requests than the {rate} that this key is allowed. Wait as long as Retry-After says; the RateLimit header tells what is left.");
     Self::TooManyJobs { limit } => 429 "too_many_jobs" retry(5):
         format!("{limit} jobs of this key's owner are at work, and no more are allowed at once. Create the job again when one of them is completed or has failed.");
+    Self::TooManyEventStreams { limit } => 429 "too_many_event_streams" retry(5):
+        format!("{limit} event streams and waiting reads of this key's owner are open, and no more are allowed at once. Close some, or ask GET /api/jobs/{{id}} without wait; the operator can raise MAX_EVENT_STREAMS_PER_KEY.");
     Self::UploadChecksumMismatch => 460 "upload_checksum_mismatch":
         "The part is not what Upload-Checksum says, so it was discarded. Send it again from the same offset.";
     Self::DatabaseDamaged(cause) => 500 "database_damaged" cause(cause):
@@ -197,6 +201,8 @@ rows! {
         "The webhook's signature cannot be checked now. Deliver it again.";
     Self::ServerBusy => 503 "server_busy" retry(3):
         "The server is handling as many pictures as it can. Try again in a few seconds.";
+    Self::EventStreamsExhausted => 503 "event_streams_exhausted" retry(5):
+        "Every event stream that this server keeps open at once is in use. Ask GET /api/jobs/{id} without wait meanwhile; the operator can raise MAX_EVENT_STREAMS.";
     Self::TooManyConnections => 503 "too_many_connections" retry(3):
         "Every connection that this server takes at once is in use. Try again in a few seconds; the operator can raise MAX_CONNECTIONS.";
     Self::StorageUnavailable(cause) => 503 "storage_unavailable" retry(3) cause(cause):

@@ -6,27 +6,27 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::admission::admit;
+use super::created::{Answered, Reply};
 use super::own_link::{self, AskedAt};
+use super::response_cache::ResponseCache;
 use super::source;
-use super::view::JobAccepted;
+use super::view::{JobAccepted, JobView};
 use crate::http::answer::error::ApiError;
-use crate::http::answer::json::{fresh, require_json};
+use crate::http::answer::json::require_json;
 use crate::http::extract::caller::Allowance;
-use crate::http::extract::public_base::public_path;
-use crate::http::layers::observe::About;
 use crate::http::receive::body::{Meter, MeteredBody};
 use crate::http::receive::disk_room;
 use crate::http::receive::spool::{SpoolWriter, Spooled};
 use crate::http::receive::upload_capacity::UploadCapacity;
 use crate::http::state::ApiState;
 use crate::http::state::api_keys::Account;
-use crate::jobs::{JobId, JobSpec, Moment, OwnerId, Phase, SourceInput, Status};
-use crate::store::{Created, Gone, IdempotencyKey, NewJob, StoreError, StoredSource};
+use crate::http::state::event_places::EventPlaces;
+use crate::jobs::{JobId, JobSpec, Moment, OwnerId, SourceInput};
+use crate::store::{Created, IdempotencyKey, NewJob, StoreError, StoredSource};
 use crate::trace;
 
 /// Creates a job.
@@ -35,10 +35,14 @@ use crate::trace;
     path = "/api/jobs",
     tag = "jobs",
     operation_id = "create_job",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same job again")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same job again"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job has ended, or after N seconds, at most 60"),
+    ),
     request_body(content = crate::http::routes::openapi::CreateJob, content_type = "application/json"),
     responses(
-        (status = 202, description = "Accepted; `Location` is the job", body = JobAccepted),
+        (status = 200, description = "With `Prefer: wait`: the job, which has ended. `Location`, `ETag` and `Preference-Applied` as with 202", body = JobView),
+        (status = 202, description = "Accepted; `Location` is the job. With `Prefer: wait` the whole job, which has not ended by then, and `Preference-Applied`; without that header no place to wait was free", body = JobAccepted),
         (status = 400, description = "`invalid_json`, `invalid_idempotency_key`, `body_incomplete` or `content_encoding_invalid`"),
         (status = 401, description = "`unauthorized`"),
         (status = 402, description = "`spend_limit_reached`, with `Retry-After`"),
@@ -59,6 +63,8 @@ use crate::trace;
 pub(in crate::http) async fn create_job(
     State(state): State<Arc<ApiState>>,
     State(capacity): State<UploadCapacity>,
+    State(cache): State<Arc<ResponseCache>>,
+    State(places): State<EventPlaces>,
     Allowance(account): Allowance,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -66,6 +72,7 @@ pub(in crate::http) async fn create_job(
     require_json(&parts.headers)?;
     let key = idempotency_key(&parts.headers)?;
     let asked = AskedAt::of(&parts.uri, &parts.headers);
+    let reply = Reply::to(&parts, &state, &cache, &places, &account.owner)?;
     let _room = disk_room::for_body(&state, &body, state.limits.json_bytes)?;
     let body = receive(&state, body, key.is_some()).await?;
     let key = key
@@ -74,10 +81,10 @@ pub(in crate::http) async fn create_job(
     if let Some(key) = &key
         && let Some(seen) = state.store.job_by_key(&account.owner, key).await?
     {
-        return answer(&state, seen, None);
+        return reply.answer(Answered::of(seen, None)?).await;
     }
     let (created, id) = create(&state, &capacity, &account, &asked, body, key).await?;
-    answer(&state, created, Some(id))
+    reply.answer(Answered::of(created, Some(id))?).await
 }
 
 /// Everything after the body is there and its key is known to be new.
@@ -194,43 +201,4 @@ async fn parse(state: &ApiState, owner: &OwnerId, body: Spooled) -> Result<JobSp
     }
     let work = move || Ok(JobSpec::parse(&body.load()?)?);
     state.pool.of(owner).run(1, work).await?
-}
-
-/// The answer to what a create came to; `id` is the id that a new job got.
-fn answer(state: &ApiState, created: Created, id: Option<JobId>) -> Result<Response, ApiError> {
-    let (job_id, status, replayed) = match (created, id) {
-        (Created::New, Some(id)) => (id, Status::Pending, false),
-        (Created::New, None) => return Err(ApiError::Internal("a lookup made a job".to_owned())),
-        (
-            Created::Existing {
-                id,
-                phase,
-                resubmitted,
-            },
-            _,
-        ) => (id, still_there(phase, resubmitted)?, true),
-        (Created::KeyConflict, _) => return Err(ApiError::IdempotencyKeyReused),
-        (Created::TooManyJobs { limit }, _) => return Err(ApiError::TooManyJobs { limit }),
-    };
-    let mut response = fresh(StatusCode::ACCEPTED, &JobAccepted { job_id, status })?;
-    response.extensions_mut().insert(About(job_id));
-    let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::from_str(&public_path(state, &format!("/api/jobs/{job_id}")))
-    {
-        headers.insert(LOCATION, location);
-    }
-    if replayed {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    Ok(response)
-}
-
-/// The status of a repeated create's job; 410 when that job was deleted or has expired since.
-fn still_there(phase: Phase, resubmitted: bool) -> Result<Status, ApiError> {
-    let gone = if phase == Phase::Deleted {
-        Gone::Deleted
-    } else {
-        Gone::Expired
-    };
-    phase.status(resubmitted).ok_or(ApiError::JobGone(gone))
 }

@@ -2,12 +2,16 @@
 //! in. Every answer is about the caller's own jobs; another owner's job does not exist here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::deleted::{DeletedBy, record_deleted};
+use super::found::{is_running, job_id, living, shown};
+use super::long_poll::changed_within;
 use super::response_cache::{Part, ResponseCache};
 use super::view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use crate::http::answer::error::ApiError;
@@ -16,9 +20,12 @@ use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
 use crate::http::extract::public_base::PublicBase;
 use crate::http::extract::query::ListQuery;
+use crate::http::extract::wait::wait_of_query;
+use crate::http::layers::observe::Waited;
 use crate::http::state::ApiState;
+use crate::http::state::event_places::EventPlaces;
 use crate::jobs::{JobId, OwnerId, Status, UnixMs};
-use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
+use crate::store::{Deletion, StoreError};
 
 /// One job.
 #[utoipa::path(
@@ -26,33 +33,49 @@ use crate::store::{Deletion, Gone, JobRecord, Lookup, StoreError};
     path = "/api/jobs/{id}",
     tag = "jobs",
     operation_id = "get_job",
-    params(("id" = uuid::Uuid, Path, description = "The job's id")),
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job's id"),
+        ("wait" = Option<u32>, Query, minimum = 0, maximum = 60, description = "Seconds to wait for a change: of the job that `If-None-Match` names, or of the job as it is"),
+    ),
     responses(
-        (status = 200, description = "The job. `ETag` can be given back as `If-None-Match`; `Retry-After` says when it is worth asking again", body = JobView),
+        (status = 200, description = "The job. `ETag` can be given back as `If-None-Match`; `Retry-After` says when it is worth asking again. With `wait` it is answered when something has changed, or at the end of the wait", body = JobView),
         (status = 304, description = "Nothing has changed since the `ETag`"),
         (status = 401, description = "`unauthorized`"),
         (status = 404, description = "`job_not_found`"),
         (status = 410, description = "`job_deleted` or `job_expired`"),
         (status = 421, description = "`host_not_allowed`"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`"),
+        (status = 422, description = "`invalid_query`"),
+        (status = 429, description = "`rate_limited`, with `Retry-After`; with `wait` also `too_many_event_streams`"),
+        (status = 503, description = "With `wait`: `event_streams_exhausted`, with `Retry-After`"),
     )
 )]
 pub(in crate::http) async fn get_job(
     State(state): State<Arc<ApiState>>,
     State(cache): State<Arc<ResponseCache>>,
+    State(places): State<EventPlaces>,
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
-    headers: HeaderMap,
+    request: Parts,
 ) -> Result<Response, ApiError> {
-    let found = state.store.job_get(&owner, job_id(&id)?).await?;
-    let (job, status) = living(found, state.ends_by())?;
-    let view = || JobView::of(&state, &base, &job, status);
-    if is_running(status) {
-        return Ok(Tagged::of(&view())?.answer_for_now(&headers, retry_after(&job)));
+    let (id, wait) = (job_id(&id)?, wait_of_query(request.uri.query())?);
+    let (headers, begun) = (&request.headers, Instant::now());
+    let (job, status) = if wait.is_zero() {
+        living(state.store.job_get(&owner, id).await?, state.ends_by())?
+    } else {
+        changed_within(&state, &places, &owner, id, wait, headers).await?
+    };
+    let waited = Waited::since(begun);
+    let answer = shown(&state, &cache, &base, &job, status)?;
+    let mut response = if is_running(status) {
+        answer.answer_for_now(headers, retry_after(&job))
+    } else {
+        answer.answer(headers)
+    };
+    if !wait.is_zero() {
+        response.extensions_mut().insert(waited);
     }
-    let answer = cache.get(Part::Job, &job, &base, view)?;
-    Ok(answer.answer(&headers))
+    Ok(response)
 }
 
 /// The layers of a completed job.
@@ -195,26 +218,4 @@ async fn delete(
     living(state.store.job_get(owner, id).await?, state.ends_by())?;
     state.blobs.erase_job(id).await?;
     Ok(state.store.job_delete(owner, id, now).await?)
-}
-
-/// What is no id names no job.
-fn job_id(text: &str) -> Result<JobId, ApiError> {
-    text.parse().map_err(|_| ApiError::JobNotFound)
-}
-
-/// A job whose time is over has expired, whether or not that is written already.
-fn living(lookup: Lookup, now: UnixMs) -> Result<(Arc<JobRecord>, Status), ApiError> {
-    match lookup {
-        Lookup::Found(job) if job.expires_at <= now => Err(ApiError::JobGone(Gone::Expired)),
-        Lookup::Found(job) => {
-            let status = job.status().ok_or(ApiError::JobNotFound)?;
-            Ok((job, status))
-        }
-        Lookup::Gone(why) => Err(ApiError::JobGone(why)),
-        Lookup::Missing => Err(ApiError::JobNotFound),
-    }
-}
-
-fn is_running(status: Status) -> bool {
-    matches!(status, Status::Pending | Status::Processing)
 }

@@ -67,7 +67,7 @@ impl ResponseCache {
         if let Some(answer) = self.known(part, job, base) {
             return Ok(answer);
         }
-        let answer = Tagged::of(&make())?;
+        let answer = Tagged::of_version(&make(), job.version())?;
         let kept = Kept {
             job: Arc::clone(job),
             base: base.clone(),
