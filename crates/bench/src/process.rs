@@ -42,12 +42,23 @@ impl Process {
         folder: &Path,
         port: u16,
     ) -> anyhow::Result<(Self, Duration)> {
+        Self::start_with(binary, folder, port, &[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn start_with(
+        binary: &Path,
+        folder: &Path,
+        port: u16,
+        options: &[(&str, String)],
+    ) -> anyhow::Result<(Self, Duration)> {
         let begun = Instant::now();
         let child = Command::new(binary)
             .arg("serve")
             .env_clear()
             .env("DATABASE_PATH", folder.join("lamina.db"))
             .env("PORT", port.to_string())
+            .envs(options.iter().map(|(name, value)| (*name, value)))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stderr(Stdio::null())

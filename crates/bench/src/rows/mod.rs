@@ -3,6 +3,7 @@
 
 mod added;
 mod creates;
+mod events;
 mod hostile;
 mod idle;
 mod jobs;
@@ -20,12 +21,13 @@ use crate::stage::Stage;
 type Run = fn(&Stage) -> anyhow::Result<()>;
 
 /// The rows by name, in the order they run.
-pub(crate) const ROWS: [(&str, Run); 9] = [
+pub(crate) const ROWS: [(&str, Run); 10] = [
     ("creates", creates::run),
     ("reads", reads::run),
     ("jobs", whole::run),
     ("added", added::run),
     ("waiting", waiting::run),
+    ("events", events::run),
     ("uploads", uploads::run),
     ("hostile", hostile::run),
     ("start", start::run),
