@@ -1,4 +1,4 @@
-/// The client against a server that follows a script: what the real one does not have yet (events, long poll, exports,
+/// The client against a server that follows a script: what the real one does not do on demand (events that break, long poll) or does not have yet (exports,
 /// compositing, thumbnails), and what it should never do.
 library;
 

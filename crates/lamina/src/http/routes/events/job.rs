@@ -144,7 +144,8 @@ impl JobEvents {
 
     fn broken(&mut self, error: &ApiError) -> Bytes {
         let (job, code) = (self.job.id, error.code());
-        tracing::warn!(%job, code, "an event stream ends, because its job cannot be read");
+        // What is wrong is told where it is; thousands of streams may end by it.
+        tracing::debug!(%job, code, "an event stream ends, because its job cannot be read");
         self.ended()
     }
 }

@@ -82,7 +82,7 @@ impl OwnerEvents {
                 Ok(Some(frame)) => return Some(frame),
                 Err(error) => {
                     let (owner, code) = (&self.owner, error.code());
-                    tracing::warn!(%owner, code, "an event stream ends, because its jobs cannot be read");
+                    tracing::debug!(%owner, code, "an event stream ends, because its jobs cannot be read");
                     return Some(self.ended());
                 }
             }
