@@ -261,6 +261,7 @@ impl<'a> Base<'a> {
             upload_ttl: config.job_ttl,
             public_url: config.public_url.clone(),
             trust_proxy: config.trust_proxy,
+            page: config.page,
             cors: config.cors.clone(),
             host_names: config.host_names.clone(),
             spool,

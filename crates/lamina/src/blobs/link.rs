@@ -129,6 +129,13 @@ impl LinkSigner {
         format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default())
     }
 
+    /// Where clients' links lead besides the service's own address: the bucket's, if at all.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<Url> {
+        let bucket = self.bucket.as_ref().filter(|_| self.direct)?;
+        Some(bucket.address().clone())
+    }
+
     /// A link of the bucket; `None` without one.
     #[must_use]
     pub fn presigned(&self, key: &BlobKey, expires_at: UnixMs) -> Option<Url> {

@@ -81,6 +81,11 @@ impl Presigner {
         })
     }
 
+    /// Where the bucket answers clients.
+    pub(super) fn address(&self) -> &Url {
+        self.bucket.base_url()
+    }
+
     /// A link that reads `key` until `expires_at` (rounded down to a second), answered with the
     /// key's own type and name whatever was stored with the object.
     ///

@@ -64,6 +64,8 @@ pub struct Config {
     pub storage_rules: StorageRules,
     /// Whether `X-Forwarded-Proto` is believed.
     pub trust_proxy: bool,
+    /// Whether there are pages for people at `/` and `/docs`.
+    pub page: bool,
     /// Web pages that may call `/api`.
     pub cors: CorsOrigins,
     /// Names under which it may be asked without keys.
@@ -247,6 +249,7 @@ impl Config {
             spend: reader.spend_caps(),
             storage_rules: reader.storage_rules(),
             trust_proxy: reader.flag("TRUST_PROXY"),
+            page: reader.flag("PAGE"),
             cors: reader.cors(),
             host_names: reader.host_names(),
             engine: reader.engine(fal.is_some()),

@@ -105,6 +105,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Believe X-Forwarded-Proto, for links when PUBLIC_URL is not set.",
     ),
     option(
+        "PAGE",
+        "true",
+        "Pages for people: / takes a picture apart in the browser, /docs describes the API.",
+    ),
+    option(
         "CORS_ORIGINS",
         "",
         "Web pages that may call /api: * or origins separated by commas.",

@@ -97,7 +97,7 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
     let files = layers::cors::for_files(files);
     let open = parts
         .open
-        .route("/", get(routes::page::page))
+        .merge(routes::page::pages(&state))
         .route("/openapi.json", get(routes::page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
     let api = for_origins(api.merge(open).fallback(no_route), &state.cors);

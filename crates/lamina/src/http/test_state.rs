@@ -67,6 +67,7 @@ impl TestState {
             upload_ttl: DAY,
             public_url: None,
             trust_proxy: false,
+            page: true,
             cors: CorsOrigins::None,
             host_names: HostNames::Any,
             webhooks: None,

@@ -34,6 +34,7 @@ mod money;
 mod notices;
 mod operator;
 mod other_engines;
+mod page;
 mod privacy;
 mod quotas;
 mod rclone;

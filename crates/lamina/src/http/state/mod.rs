@@ -70,6 +70,8 @@ pub struct ApiState {
     pub trust_proxy: bool,
     /// Which pages of other origins may call `/api` from a browser.
     pub cors: CorsOrigins,
+    /// Whether there are pages for people at `/` and `/docs`.
+    pub page: bool,
     /// Names under which a service without keys may be asked, besides its addresses, `localhost`
     /// and the host of `public_url`.
     pub host_names: HostNames,
