@@ -19,12 +19,16 @@ fn quick() -> ConnectionLimits {
 
 /// A server whose one job is at its engine.
 async fn started() -> (Server, JobId) {
+    started_with(quick()).await
+}
+
+async fn started_with(limits: ConnectionLimits) -> (Server, JobId) {
     let app = TestServer::with(|state| {
         state.limits.event_silence = Duration::from_millis(50);
     });
     let id = app.created().await;
     app.accept(None).await;
-    (Server::start(app, quick()).await, id)
+    (Server::start(app, limits).await, id)
 }
 
 fn ask(id: JobId) -> Vec<u8> {
@@ -103,7 +107,12 @@ async fn a_quiet_stream_outlasts_the_limits_of_connections() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_stream_loses_it() {
-    let (server, id) = started().await;
+    // Longer than one that reads is kept from it on a busy machine.
+    let (server, id) = started_with(ConnectionLimits {
+        write_stall: Duration::from_secs(5),
+        ..quick()
+    })
+    .await;
     let slow = TcpSocket::new_v4().unwrap();
     slow.set_recv_buffer_size(4096).unwrap();
     let mut slow = slow.connect(server.address).await.unwrap();
