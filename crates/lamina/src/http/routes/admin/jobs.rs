@@ -14,7 +14,7 @@ use crate::access::usd;
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
 use crate::http::extract::path::Segments;
-use crate::http::routes::jobs::deleted::{DeletedBy, record_deleted};
+use crate::http::routes::jobs::record_deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
 use crate::store::{Deletion, JobDetail, JobOverview, Retrial, SubmissionDetail, SubmissionState};
 

@@ -3,12 +3,12 @@
 pub(in crate::http) mod admission;
 pub(in crate::http) mod create;
 mod created;
-pub(in crate::http) mod deleted;
 pub(in crate::http) mod found;
 mod long_poll;
 pub(in crate::http) mod own_link;
 pub(in crate::http) mod read;
 pub(in crate::http) mod ready;
+pub(in crate::http) mod record_deleted;
 pub(in crate::http) mod response_cache;
 mod source;
 pub(in crate::http) mod view;

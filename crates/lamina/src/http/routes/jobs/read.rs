@@ -9,9 +9,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::deleted::{DeletedBy, record_deleted};
 use super::found::{is_running, job_id, living, shown};
 use super::long_poll::changed_within;
+use super::record_deleted::{DeletedBy, record_deleted};
 use super::response_cache::{Part, ResponseCache};
 use super::view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
 use crate::http::answer::error::ApiError;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::checksum::Checksum;
 use super::headers::{PART, expires, is_deferred, is_part, length, metadata};
-use super::part::{Part, append};
+use super::patch::{Part, append};
 use crate::http::answer::error::ApiError;
 use crate::http::extract::caller::Caller;
 use crate::http::extract::tus_headers::UPLOAD_OFFSET;

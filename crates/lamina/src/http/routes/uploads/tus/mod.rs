@@ -8,7 +8,7 @@
 mod checksum;
 mod creation;
 mod headers;
-mod part;
+mod patch;
 mod status;
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::http::state::ApiState;
 
 // The macro that registers routes wants these by their path.
 pub(in crate::http) use creation::{__path_create, __path_options, create, options};
-pub(in crate::http) use part::{__path_instead, __path_patch, instead, patch};
+pub(in crate::http) use patch::{__path_instead, __path_patch, instead, patch};
 pub(in crate::http) use status::{__path_end, __path_offset, end, offset};
 
 const VERSION: &str = "1.0.0";
