@@ -11,7 +11,6 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, percent_encode};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode};
 use rustls::crypto::CryptoProvider;
@@ -20,6 +19,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::coding::{compressing_label, is_compressed};
+use super::deliver::seconds;
 use super::error::{FetchError, FetchSetupError, Refusal, ShownUrl};
 use super::policy::{FetchPolicy, has_usual_port};
 use super::resolver::{CheckedResolver, Lookup, Reach, system_lookup};
@@ -179,14 +179,7 @@ impl Fetcher {
     /// One request: check, connect, headers.
     async fn hop(&self, url: &Url) -> Result<Hop, FetchError> {
         self.policy.check_url(url)?;
-        // An address written in the URL never passes through a resolver; `check_url` has judged
-        // it, port included.
-        let is_name = matches!(url.host(), Some(Host::Domain(_)));
-        let client = match &self.allowed_only {
-            _ if !is_name || has_usual_port(url) => &self.public,
-            Some(allowed_only) => allowed_only,
-            None => return Err(Refusal::Port { url: url.into() }.into()),
-        };
+        let client = self.client_of(url)?;
         let limit = self.policy.connect_timeout + self.policy.first_byte_timeout;
         let response = match timeout(limit, client.get(url.clone()).send()).await {
             Ok(sent) => {
@@ -218,6 +211,18 @@ impl Fetcher {
                 url: url.into(),
                 status: status.as_u16(),
             }),
+        }
+    }
+
+    /// The client that reaches no more than a URL may that passed `check_url`.
+    pub(super) fn client_of(&self, url: &Url) -> Result<&Client, Refusal> {
+        // An address written in the URL never passes through a resolver; `check_url` has judged
+        // it, port included.
+        let is_name = matches!(url.host(), Some(Host::Domain(_)));
+        match &self.allowed_only {
+            _ if !is_name || has_usual_port(url) => Ok(&self.public),
+            Some(allowed_only) => Ok(allowed_only),
+            None => Err(Refusal::Port { url: url.into() }),
         }
     }
 
@@ -371,19 +376,14 @@ fn redirect_target(url: &Url, headers: &HeaderMap) -> Option<Url> {
 }
 
 fn unavailable(url: &Url, response: &Response) -> FetchError {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse::<u32>().ok());
     FetchError::Unavailable {
         url: url.into(),
         status: response.status().as_u16(),
-        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+        retry_after: seconds(response.headers()),
     }
 }
 
-fn late(url: &Url, phase: &'static str, limit: Duration) -> FetchError {
+pub(super) fn late(url: &Url, phase: &'static str, limit: Duration) -> FetchError {
     FetchError::Timeout {
         url: url.into(),
         phase,

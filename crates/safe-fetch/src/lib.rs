@@ -31,6 +31,7 @@
 
 mod address;
 mod coding;
+mod deliver;
 mod error;
 mod fetcher;
 #[cfg(any(test, fuzzing))]
@@ -41,6 +42,7 @@ mod policy;
 mod resolver;
 mod send_error;
 
+pub use deliver::Delivered;
 pub use error::{FetchClass, FetchError, FetchSetupError, Refusal, ShownUrl};
 pub use fetcher::{Fetched, Fetcher};
 pub use policy::{FetchPolicy, InvalidPrefix, SourcePrefix};

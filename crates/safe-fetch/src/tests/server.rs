@@ -156,6 +156,13 @@ async fn one(
     }
     let request = String::from_utf8(request).unwrap();
     let path = request.split(' ').nth(1).unwrap().to_owned();
+    // What is left unread when it closes would reset the connection, and the answer with it.
+    let head = request.to_ascii_lowercase();
+    let length = head.split_once("content-length: ");
+    if let Some((_, rest)) = length {
+        let length = rest.lines().next().and_then(|length| length.parse().ok());
+        stream.read_exact(&mut vec![0; length.unwrap_or(0)]).await?;
+    }
     requests.lock().unwrap().push(request);
     match script(&path) {
         Reply::Bytes(bytes) => stream.write_all(&bytes).await?,
