@@ -143,7 +143,7 @@ void main() {
   });
 
   test('the client can set every field of CreateJob', () {
-    const options = SplitOptions(
+    final options = SplitOptions(
       numLayers: SplitOptions.autoLayers,
       prompt: 'p',
       negativePrompt: 'n',
@@ -151,6 +151,7 @@ void main() {
       numInferenceSteps: 2,
       guidanceScale: 3,
       engine: Engine.auto,
+      webhookUrl: Uri.parse('https://x/hooks'),
     );
     final set = {
       ...JobRequest.upload('u', options: options).body.keys,

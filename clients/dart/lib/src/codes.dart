@@ -56,6 +56,9 @@ extension type const ProblemCode(String value) implements String {
   /// No such job, or another owner's. Check the id and the key. A job is forgotten a week after it went.
   static const jobNotFound = ProblemCode('job_not_found');
 
+  /// No such delivery, or another owner's. `GET /api/webhooks/deliveries`.
+  static const deliveryNotFound = ProblemCode('delivery_not_found');
+
   /// No key has this id. `lamina keys list`.
   static const keyNotFound = ProblemCode('key_not_found');
 
@@ -241,6 +244,7 @@ extension type const ProblemCode(String value) implements String {
     webhookSignatureInvalid,
     routeNotFound,
     jobNotFound,
+    deliveryNotFound,
     keyNotFound,
     uploadMissing,
     methodNotAllowed,

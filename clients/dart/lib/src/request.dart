@@ -15,6 +15,7 @@ final class SplitOptions {
     this.numInferenceSteps,
     this.guidanceScale,
     this.engine,
+    this.webhookUrl,
     this.extra = const {},
   });
 
@@ -43,6 +44,9 @@ final class SplitOptions {
   /// The engine; default [Engine.auto].
   final Engine? engine;
 
+  /// Told of the job's end by a signed POST; see `verifyWebhook`.
+  final Uri? webhookUrl;
+
   /// Fields of newer servers, by their names in the API.
   final Map<String, Object?> extra;
 
@@ -55,6 +59,7 @@ final class SplitOptions {
     if (numInferenceSteps != null) 'num_inference_steps': numInferenceSteps,
     if (guidanceScale != null) 'guidance_scale': guidanceScale,
     if (engine != null) 'engine': engine,
+    if (webhookUrl != null) 'webhook_url': '$webhookUrl',
     ...extra,
   };
 }

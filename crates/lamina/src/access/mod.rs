@@ -2,12 +2,14 @@
 //! days of spending. Pure, like `jobs`: it holds no state, reads no clock and asks no store. Whose
 //! request it is, and whether it is one too many, is `http`'s; what a day has cost is `store`'s.
 
+mod hook_secret;
 mod key;
 mod limits;
 mod rate;
 mod spend;
 mod storage;
 
+pub use hook_secret::HookSecret;
 pub use key::{ApiKey, KeyDigest, KeyId, OWNER_NAME, owner_name};
 pub use limits::{LimitRules, OwnerLimits, Rule};
 pub use rate::{Rate, RateError};

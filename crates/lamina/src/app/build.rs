@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::key_rules;
 use super::fal::{fal_client, fal_settings};
-use super::fetchers::{LAYER_BYTES, fetcher, layer_policy, source_policy};
+use super::fetchers::{LAYER_BYTES, fetcher, layer_policy, receiver_policy, source_policy};
 use super::storage::{OfStore, link_signer, open_blobs, space};
 use super::{App, StartError, Tuning, metrics_listener};
 use crate::access::ApiKey;
@@ -299,6 +299,7 @@ impl<'a> Base<'a> {
             engines: engines.engines,
             sources: fetcher(source_policy(config, total))?,
             layers: fetcher(layer_policy(config.fal.as_ref(), total))?,
+            receivers: fetcher(receiver_policy(config, total))?,
             pool: self.pool.clone(),
             source_limits: self.limits,
             layer_limits: Limits {

@@ -41,6 +41,19 @@ pub(super) fn source_policy(config: &Config, total: Option<Duration>) -> FetchPo
     }
 }
 
+/// For receivers of webhooks, which any caller may name: by the rules for what a client names, but that it need not be a
+/// source of pictures.
+pub(super) fn receiver_policy(config: &Config, total: Option<Duration>) -> FetchPolicy {
+    let usual = FetchPolicy::default();
+    FetchPolicy {
+        allow_http: config.fetch.allow_http,
+        allow_nets: config.fetch.allow_nets.clone(),
+        connect_timeout: total.unwrap_or(usual.connect_timeout),
+        first_byte_timeout: total.unwrap_or(usual.first_byte_timeout),
+        ..usual
+    }
+}
+
 /// Layers come from fal's CDN by https. Only where the operator points lamina at a queue on an
 /// address of its own (the emulator) may layers come from that same address.
 pub(super) fn layer_policy(fal: Option<&FalConfig>, total: Option<Duration>) -> FetchPolicy {

@@ -189,6 +189,14 @@ fn parts() -> (Parts, OpenApi) {
         .routes(routes!(routes::jobs::read::get_layers))
         .routes(routes!(routes::events::job_events))
         .routes(routes!(routes::events::all_events))
+        .routes(routes!(
+            routes::webhooks::get_webhooks,
+            routes::webhooks::set_webhooks
+        ))
+        .routes(routes!(routes::webhooks::rotate_secret))
+        .routes(routes!(routes::webhooks::list_deliveries))
+        .routes(routes!(routes::webhooks::get_delivery))
+        .routes(routes!(routes::webhooks::replay_delivery))
         .routes(routes!(routes::uploads::direct::upload))
         .routes(routes!(routes::uploads::ticket::create_ticket))
         .routes(routes!(routes::uploads::ticket::get_upload))

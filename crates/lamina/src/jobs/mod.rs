@@ -3,9 +3,11 @@
 //! module depends on nothing of it. Two plain types come from `image-intake`: a picture's media type
 //! and a box in its pixels.
 
+mod delivery;
 mod engine_kind;
 mod failure;
 mod fields;
+mod hook_address;
 mod id;
 mod layer;
 mod outcome;
@@ -20,10 +22,12 @@ mod ticket;
 mod time;
 mod whole_number;
 
+pub use delivery::next_attempt;
 pub use engine_kind::{EngineChoice, EngineKind};
 pub use failure::{Failure, FailureCode};
 pub use fields::{FieldError, ParseError};
 pub(crate) use fields::{Fields, shorten};
+pub use hook_address::HookAddress;
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use image_intake::{BoundingBox, MediaType};
 pub use layer::{Layer, LayerLabels};

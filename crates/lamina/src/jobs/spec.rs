@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::fields::{Fields, ParseError, shorten};
-use super::{EngineChoice, EngineKind, UploadId};
+use super::{EngineChoice, EngineKind, HookAddress, UploadId};
 
 /// The longest `prompt` or `negative_prompt`, in characters.
 const MAX_PROMPT_CHARS: usize = 4_000;
@@ -13,7 +13,7 @@ const MAX_PROMPT_CHARS: usize = 4_000;
 const MAX_URL_BYTES: usize = 8_192;
 
 /// Every field, for whoever sends another.
-const KNOWN: &str = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine";
+const KNOWN: &str = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url";
 
 /// Where the picture comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct JobSpec {
     /// The parameters.
     pub params: Params,
     pub engine: EngineChoice,
+    /// Where its end is told, if not where the owner's other jobs are.
+    pub webhook_url: Option<HookAddress>,
 }
 
 impl JobSpec {
@@ -74,12 +76,14 @@ impl JobSpec {
         let source = fields.source();
         let params = fields.params();
         let engine = fields.engine();
+        let webhook_url = fields.hook_address("webhook_url");
         fields.refuse_the_rest(KNOWN);
         match source {
             Some(source) if fields.errors.is_empty() => Ok(Self {
                 source,
                 params,
                 engine,
+                webhook_url,
             }),
             _ => Err(ParseError::Fields(fields.errors)),
         }
@@ -299,7 +303,7 @@ mod tests {
         /num_inference_steps Expected a whole number from 1 to 50, got "9".
         /guidance_scale Expected a number from 1 to 20, got 0.5.
         /engine Expected "auto", "local" or "fal", got gpu.
-        /a~1b Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine.
+        /a~1b Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url.
         "#);
     }
 

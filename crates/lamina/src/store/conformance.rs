@@ -115,6 +115,7 @@ pub(super) fn new_job(created_at: UnixMs) -> NewJob {
         due_at: created_at,
         expires_at: created_at.plus(DAY),
         max_active: None,
+        webhook_url: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod signal;
 pub mod sqlite;
 mod submissions;
 mod uploads;
+mod webhooks;
 
 use async_trait::async_trait;
 
@@ -43,6 +44,7 @@ pub use records::{
 pub use signal::Signal;
 pub use submissions::SubmissionStore;
 pub use uploads::UploadStore;
+pub use webhooks::{Attempt, Delivery, DeliveryState, HookSettings, HookStore};
 
 use crate::jobs::UnixMs;
 
@@ -58,6 +60,7 @@ pub trait Store:
     + OwnerStore
     + DeploymentStore
     + AdminStore
+    + HookStore
 {
     /// The queue as it stands, for metrics: cheap however many jobs there are.
     async fn queue_stats(&self, now: UnixMs) -> Result<QueueStats, StoreError>;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// Two notifications: one for work that became due, one for bytes that became erasable.
+/// Three notifications: for work that became due, for bytes that became erasable, for webhooks.
 #[derive(Clone, Debug, Default)]
 pub struct Signal {
     /// A job can be claimed.
     pub due: Arc<Notify>,
     /// A job or upload can be erased.
     pub erase: Arc<Notify>,
+    /// A webhook can be delivered.
+    pub deliver: Arc<Notify>,
 }

@@ -4,6 +4,7 @@
 
 mod claim;
 pub mod failpoints;
+mod hook_signature;
 mod maintenance;
 mod record;
 mod run;
@@ -111,6 +112,8 @@ pub struct Parts {
     pub sources: Fetcher,
     /// Opens URLs that engines gave.
     pub layers: Fetcher,
+    /// Tells receivers of webhooks.
+    pub receivers: Fetcher,
     /// Decodes.
     pub pool: Pool,
     /// Bounds of a source.

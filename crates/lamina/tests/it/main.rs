@@ -50,3 +50,4 @@ mod tickets;
 mod traces;
 mod trouble;
 mod tus;
+mod webhooks;

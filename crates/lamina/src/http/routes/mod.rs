@@ -10,3 +10,4 @@ pub(in crate::http) mod metrics;
 pub(in crate::http) mod openapi;
 pub(in crate::http) mod page;
 pub(in crate::http) mod uploads;
+pub(in crate::http) mod webhooks;

@@ -54,6 +54,13 @@ pub(in crate::http) struct CreateJob {
     guidance_scale: Option<f32>,
     #[schema(schema_with = engine_wish, required = false)]
     engine: (),
+    /// Told when the job has ended, by a signed POST (Standard Webhooks). Without it the `url` of `PUT /api/webhooks` is.
+    #[schema(
+        format = "uri",
+        max_length = 2048,
+        example = "https://example.com/hooks"
+    )]
+    webhook_url: Option<String>,
 }
 
 /// The body of `POST /api/uploads`; unknown fields are refused.

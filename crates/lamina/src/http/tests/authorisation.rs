@@ -12,7 +12,7 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 30] = [
+const TABLE: [(&str, &str, Door); 36] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
@@ -20,6 +20,12 @@ const TABLE: [(&str, &str, Door); 30] = [
     ("get", "/api/jobs/{id}/layers", Door::Key),
     ("get", "/api/jobs/{id}/events", Door::Key),
     ("get", "/api/events", Door::Key),
+    ("get", "/api/webhooks", Door::Key),
+    ("put", "/api/webhooks", Door::Key),
+    ("post", "/api/webhooks/secret", Door::Key),
+    ("get", "/api/webhooks/deliveries", Door::Key),
+    ("get", "/api/webhooks/deliveries/{id}", Door::Key),
+    ("post", "/api/webhooks/deliveries/{id}/replay", Door::Key),
     ("post", "/api/upload", Door::Key),
     ("get", "/api/admin/keys", Door::Admin),
     ("post", "/api/admin/keys", Door::Admin),

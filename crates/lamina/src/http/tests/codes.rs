@@ -81,6 +81,7 @@ async fn of_requests(seen: &mut Seen) {
     seen.add(&app.post_json(fal).await);
     seen.add(&app.get("/nothing").await);
     seen.add(&app.get("/api/jobs/nothing").await);
+    seen.add(&app.get("/api/webhooks/deliveries/nothing").await);
     seen.add(&app.delete("/api/jobs").await);
 }
 

@@ -439,7 +439,7 @@ async fn every_wrong_field_of_a_create_is_named() {
           "pointer": "/num_layers"
         },
         {
-          "detail": "Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale and engine.",
+          "detail": "Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url.",
           "pointer": "/colour"
         }
       ],

@@ -182,6 +182,7 @@ impl TestServer {
             due_at: now,
             expires_at: now.plus(DAY),
             max_active: None,
+            webhook_url: None,
         };
         self.store.job_create(job, None).await.unwrap();
         id

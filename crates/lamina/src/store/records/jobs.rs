@@ -58,6 +58,8 @@ pub struct NewJob {
     pub expires_at: UnixMs,
     /// Most jobs of the owner that may be at work, this one included; `None` is no bound.
     pub max_active: Option<u32>,
+    /// Where its end is told; the owner's own address without it.
+    pub webhook_url: Option<String>,
 }
 
 /// A client's promise that a repeated create means the same job.

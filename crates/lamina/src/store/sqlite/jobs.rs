@@ -19,7 +19,7 @@ use crate::store::{
 
 /// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
 pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, input_address = null, input_until = null, \
-     lease_owner = null, lease_until = null, lease_token = lease_token + 1";
+     webhook_url = null, lease_owner = null, lease_until = null, lease_token = lease_token + 1";
 
 /// A job with its layers was ended at its engine then; one without a submission that was taken, or may
 /// be, never began there.
@@ -63,8 +63,9 @@ pub(super) fn create(
     connection
         .prepare_cached(
             "insert into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
-                               source_height, source_bytes, run_at, created_at, expires_at)
-             values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :due, :now, :expires)",
+                               source_height, source_bytes, run_at, created_at, expires_at, webhook_url)
+             values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :due, :now, :expires,
+                     coalesce(:webhook, (select url from webhooks where owner = :owner)))",
         )?
         .execute(named_params! {
             ":id": text(job.id),
@@ -80,6 +81,7 @@ pub(super) fn create(
             ":due": job.due_at.0,
             ":now": job.created_at.0,
             ":expires": job.expires_at.0,
+            ":webhook": job.webhook_url,
         })?;
     if let Some(bytes) = &job.source_bytes {
         sources::keep(connection, job.id, bytes)?;

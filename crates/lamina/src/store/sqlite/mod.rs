@@ -39,6 +39,7 @@ mod submissions;
 mod tests;
 mod told;
 mod uploads;
+mod webhooks;
 mod writer;
 
 use std::path::Path;
@@ -138,7 +139,16 @@ impl SqliteStore {
         let untold = std::sync::Arc::new(untold);
         let touched = std::sync::Arc::clone(&job_cache);
         let touched_too = std::sync::Arc::clone(&untold);
+        let (signal, deliveries) = (
+            Signal::default(),
+            std::sync::Arc::new(AtomicBool::new(false)),
+        );
+        let told_of = std::sync::Arc::clone(&deliveries);
+        let deliver = std::sync::Arc::clone(&signal.deliver);
         connection.update_hook(Some(move |_, _: &str, table: &str, row| {
+            if table == "deliveries" {
+                told_of.store(true, Ordering::Release);
+            }
             if table == "jobs" {
                 touched.touch(row);
                 touched_too.touch(row);
@@ -159,6 +169,9 @@ impl SqliteStore {
         let (writer, thread) = Writer::start(held, metrics, damage.clone(), move || {
             cache.end_transaction();
             untold.end_transaction(&looks);
+            if deliveries.swap(false, Ordering::AcqRel) {
+                deliver.notify_one();
+            }
         })
         .map_err(unusable)?;
         Ok(Self {
@@ -172,7 +185,7 @@ impl SqliteStore {
                 reserve,
                 changed,
             }))),
-            signal: Signal::default(),
+            signal,
             changes,
             turns: std::sync::Arc::default(),
             caps: RwLock::default(),

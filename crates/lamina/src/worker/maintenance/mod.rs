@@ -4,6 +4,7 @@
 pub(in crate::worker) mod abandoned;
 mod backlog;
 pub(in crate::worker) mod clock_watch;
+mod deliver;
 mod erase;
 mod expire;
 mod journal;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::deliver::Deliverer;
 use self::erase::Eraser;
 use self::journal::Journal;
 use self::periodic::every;
@@ -25,6 +27,8 @@ use self::runs::Runs;
 use super::Worker;
 
 const PERIOD: Duration = Duration::from_secs(15);
+/// The shortest pause of a delivery that failed.
+const DELIVERY_PERIOD: Duration = Duration::from_secs(5);
 /// Listing a whole bucket is billed.
 const ORPHAN_PERIOD: Duration = Duration::from_secs(600);
 
@@ -34,6 +38,7 @@ pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
     let tasks = TaskTracker::new();
     let eraser = Eraser::new(worker, &tasks, &stop);
     let runs = Runs::new(worker, &tasks, &stop);
+    let deliverer = Deliverer::new(worker, &tasks, &stop);
     let (journal, marked) = (Journal::default(), Mutex::new(None));
     let erase = || {
         runs.wake.notify_one();
@@ -42,6 +47,13 @@ pub(super) async fn run(worker: &Arc<Worker>, stop: CancellationToken) {
     tokio::join!(
         every("erase", PERIOD, Some(&erasable), &stop, erase),
         every("runs", PERIOD, Some(&runs.wake), &stop, || runs.round()),
+        every(
+            "webhooks",
+            DELIVERY_PERIOD,
+            Some(deliverer.wake()),
+            &stop,
+            || deliverer.round()
+        ),
         every("journal", PERIOD, None, &stop, || journal.empty(worker)),
         every("orphans", ORPHAN_PERIOD, None, &stop, || orphans::sweep(
             worker

@@ -147,6 +147,8 @@ pub enum ApiError {
     RouteNotFound,
     /// No job of this owner has this id.
     JobNotFound,
+    /// No delivery of this owner has this id.
+    DeliveryNotFound,
     /// The path exists, but not with this method.
     MethodNotAllowed,
     /// The client was too slow.

@@ -95,6 +95,8 @@ rows! {
         "There is no key with this id. GET /api/admin/keys lists those there are.";
     Self::RouteNotFound => 404 "route_not_found":
         "Nothing is here. GET /openapi.json lists what there is.";
+    Self::DeliveryNotFound => 404 "delivery_not_found":
+        "No delivery has this id, or its job was forgotten, a week after it went. GET /api/webhooks/deliveries lists those there are.";
     Self::JobNotFound => 404 "job_not_found":
         "There is no such job, or it is not yours.";
     Self::MethodNotAllowed => 405 "method_not_allowed":

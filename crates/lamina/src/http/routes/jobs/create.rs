@@ -25,7 +25,7 @@ use crate::http::receive::upload_capacity::UploadCapacity;
 use crate::http::state::ApiState;
 use crate::http::state::api_keys::Account;
 use crate::http::state::event_places::EventPlaces;
-use crate::jobs::{JobId, JobSpec, Moment, OwnerId, SourceInput};
+use crate::jobs::{HookAddress, JobId, JobSpec, Moment, OwnerId, SourceInput};
 use crate::store::{Created, IdempotencyKey, NewJob, StoreError, StoredSource};
 use crate::trace;
 
@@ -138,6 +138,7 @@ async fn create(
         due_at,
         expires_at: now.plus(state.job_ttl),
         max_active: account.max_jobs,
+        webhook_url: spec.webhook_url.map(HookAddress::into_text),
     };
     let owner = job.owner.clone();
     let created = state.store.job_create(job, key).await;

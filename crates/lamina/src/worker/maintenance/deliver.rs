@@ -1,0 +1,159 @@
+//! Tells receivers what became of jobs: each delivery once at a time, those of one job in their order, and none waits
+//! for another job's receiver. An attempt that was not written down is made again, so a receiver may hear twice and
+//! tells that by the id; it never misses what it could have taken in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::backlog::Backlog;
+use crate::access::HookSecret;
+use crate::jobs::next_attempt;
+use crate::store::{Attempt, Delivery, DeliveryState, StoreError};
+use crate::worker::{Worker, hook_signature};
+
+/// Attempts at once; each may hang for the fetcher's time-outs.
+const AT_ONCE: usize = 32;
+/// Found in one look.
+const BATCH: u32 = 64;
+/// "Gone": whoever answers so is not told anything there again.
+const GONE: u16 = 410;
+
+/// Deliveries that are under way.
+#[derive(Debug)]
+pub(super) struct Deliverer {
+    worker: Arc<Worker>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    trying: Backlog<String>,
+}
+
+impl Deliverer {
+    /// Nothing is under way yet; what is begun runs in `tasks`.
+    pub(super) fn new(worker: &Arc<Worker>, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
+        Self {
+            worker: Arc::clone(worker),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+            trying: Backlog::new(AT_ONCE, Duration::from_secs(1)),
+        }
+    }
+
+    /// Notified when there may be something to tell.
+    pub(super) fn wake(&self) -> &Notify {
+        &self.worker.parts.store.signal().deliver
+    }
+
+    /// Begins what is due. Returns how many attempts were made since the last round.
+    pub(super) async fn round(&self) -> Result<usize, StoreError> {
+        let parts = &self.worker.parts;
+        let found = parts
+            .store
+            .delivery_due(parts.clock.wall(), BATCH, &self.trying.busy())
+            .await?;
+        for delivery in found {
+            let worker = Arc::clone(&self.worker);
+            self.trying.begin(
+                delivery.id.clone(),
+                &self.tasks,
+                &self.stop,
+                |_| async move {
+                    let noted = attempt(&worker, &delivery).await;
+                    // The next one of the same job waited for this.
+                    worker.parts.store.signal().deliver.notify_one();
+                    noted
+                },
+            );
+        }
+        Ok(self.trying.take_done())
+    }
+}
+
+/// One attempt; false when it could not be made or written down, and is made again.
+async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
+    let (parts, id) = (&worker.parts, &delivery.id);
+    let job = delivery.job;
+    // A receiver cannot have a secret that nobody has asked for; what is made here is as good as any.
+    let settings = parts
+        .store
+        .hook_settings(&delivery.owner, HookSecret::random())
+        .await;
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::warn!(%job, delivery = %id, %error, "what signs a webhook could not be read");
+            return false;
+        }
+    };
+    let now = parts.clock.wall();
+    let answered = match delivery.url.parse::<Url>() {
+        Ok(url) => {
+            let headers = hook_signature::headers(delivery, &settings, now);
+            let body = delivery.body.clone().into();
+            let told = parts.receivers.deliver(&url, &headers, body).await;
+            told.map_err(|error| {
+                (
+                    error.code(),
+                    error.class() == safe_fetch::FetchClass::Refused,
+                )
+            })
+        }
+        Err(_) => Err(("url_invalid", true)),
+    };
+    let (status, asked, error, is_final) = match answered {
+        Ok(answer) => (
+            Some(answer.status),
+            answer.retry_after,
+            None,
+            answer.status == GONE,
+        ),
+        Err((code, refused)) => (None, None, Some(code.to_owned()), refused),
+    };
+    let is_taken = status.is_some_and(|status| (200..300).contains(&status));
+    let now = parts.clock.wall();
+    let next = next_attempt(
+        delivery.attempts + 1,
+        now,
+        delivery.until,
+        asked,
+        fastrand::f64(),
+    );
+    let (state, due_at) = match next {
+        _ if is_taken => (DeliveryState::Delivered, now),
+        Some(next) if !is_final => (DeliveryState::Due, next),
+        _ => (DeliveryState::GivenUp, now),
+    };
+    let (event, attempts) = (&delivery.event, delivery.attempts + 1);
+    match state {
+        DeliveryState::Delivered => {
+            tracing::info!(%job, delivery = %id, event, attempts, "webhook delivered");
+        }
+        DeliveryState::Due => {
+            let code = error.as_deref();
+            tracing::info!(%job, delivery = %id, event, attempts, status, code, "a webhook was not taken and is tried again");
+        }
+        DeliveryState::GivenUp => {
+            let code = error.as_deref();
+            tracing::warn!(%job, delivery = %id, event, attempts, status, code, "a webhook is given up");
+        }
+    }
+    let tried = Attempt {
+        state,
+        due_at,
+        tried_at: now,
+        status,
+        error,
+        unsubscribes: status == Some(GONE),
+    };
+    match parts.store.delivery_tried(id, tried).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%job, delivery = %id, %error, "what became of a webhook could not be written");
+            false
+        }
+    }
+}
