@@ -70,7 +70,7 @@ function atBench(title) {
 function atStart() {
   now?.abort.abort(new DOMException('Left', 'AbortError'));
   now = null;
-  stage.setMode('flat');
+  stage.reset();
   document.body.classList.remove('at-bench');
   for (const node of ['#bench', '#new-button', '#title']) $(node).hidden = true;
   $('#start').hidden = false;

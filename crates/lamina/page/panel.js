@@ -13,11 +13,14 @@ export class Panel {
   show(stack) {
     this.stack = stack;
     this.rows.clear();
+    this.list.replaceChildren();
     for (const layer of stack.layers) this.rows.set(layer, this.#row(layer));
     this.#arrange();
-    stack.addEventListener('change', () => { this.#arrange(); this.#update(); });
-    stack.addEventListener('choose', () => this.#update(true));
-    stack.addEventListener('hover', () => this.#update());
+    // A stack that is shown no longer changes nothing here.
+    const on = (event, update) => stack.addEventListener(event, () => { if (this.stack === stack) update(); });
+    on('change', () => { this.#arrange(); this.#update(); });
+    on('choose', () => this.#update(true));
+    on('hover', () => this.#update());
     this.#update();
   }
 

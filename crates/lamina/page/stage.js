@@ -31,17 +31,29 @@ export class Stage {
 
   // The picture alone, while it is on its way.
   preview(url, width, height) {
+    this.reset();
     this.stack = null;
     this.plates.clear();
     this.before.src = url;
     Object.assign(this, { width, height });
     this.node.classList.add('waiting');
+    this.before.hidden = false;
     this.canvas.replaceChildren(this.ground, this.before);
-    this.setMode('flat');
     this.fit();
   }
 
+  // Flat at once, whatever was shown or was moving.
+  reset() {
+    this.tilted.stop();
+    this.lieFlat();
+    this.mode = 'flat';
+    this.node.classList.remove('exploded', 'settling');
+    this.compare.toggle(false);
+    this.showHome(null);
+  }
+
   show(stack, sourceUrl) {
+    this.reset();
     this.stack = stack;
     [this.width, this.height] = [stack.width, stack.height];
     this.node.classList.remove('waiting');
@@ -51,9 +63,10 @@ export class Stage {
     this.before.hidden = true;
     if (sourceUrl) this.before.src = sourceUrl;
     this.canvas.replaceChildren(this.ground, ...this.plates.values(), this.home, this.lit, this.before);
-    stack.addEventListener('change', () => this.draw());
-    stack.addEventListener('choose', () => this.mark());
-    stack.addEventListener('hover', () => this.mark());
+    const on = (event, update) => stack.addEventListener(event, () => { if (this.stack === stack) update(); });
+    on('change', () => this.draw());
+    on('choose', () => this.mark());
+    on('hover', () => this.mark());
     this.draw();
     this.fit();
   }

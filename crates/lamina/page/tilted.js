@@ -79,6 +79,12 @@ export class Tilted {
     return undefined;
   }
 
+  stop() {
+    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.asked);
+    Object.assign(this, { amount: 0, move: null, asked: null });
+  }
+
   // Not more than once in a frame.
   redraw() {
     if (this.move || this.asked) return;
@@ -106,8 +112,15 @@ export class Tilted {
     context.fillRect(-half, -top, stage.width, stage.height);
     for (const [index, layer] of stage.stack.layers.entries()) {
       plane(this.level(index));
-      if (stage.stack.shows(layer)) this.#layer(context, layer, half, top);
       const meant = layer === stage.stack.chosen || layer === stage.stack.hovered;
+      if (meant) {
+        // A ground of its own, so that dark lettering is seen on a dark table too.
+        context.globalAlpha = this.amount * 0.3;
+        context.fillStyle = '#fff';
+        context.fillRect(layer.x - half, layer.y - top, stage.width, stage.height);
+        context.globalAlpha = 1;
+      }
+      if (stage.stack.shows(layer)) this.#layer(context, layer, half, top);
       context.globalAlpha = this.amount;
       context.strokeStyle = meant ? mark : line;
       context.lineWidth = (meant ? 2 : 1) / place.zoom;

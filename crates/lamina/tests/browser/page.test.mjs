@@ -243,8 +243,35 @@ test('the list of this browser opens a job again, and deletes it for good', asyn
   assert.equal((await service.json(`/api/jobs/${job.job_id}`)).status, 410);
   assert.equal(await page.locator('#recent').isHidden(), true);
   await page.goto(`${service.base}/#job=${job.job_id}`);
-  await page.reload();
   await page.waitForFunction(() => /deleted/.test(document.querySelector('#notice-text').textContent));
+  await visit.close();
+});
+
+test('a picture is taken apart again from any view, and leaving it in the middle ends the job', async () => {
+  const visit = await open({ reducedMotion: 'no-preference' });
+  const { page } = visit;
+  await sample(page, 'Coffee');
+  await layers(page);
+  const first = (await jobOf(page)).job_id;
+  for (const view of ['exploded', 'compare']) {
+    await page.click(`[data-view=${view}]`);
+    await page.getByRole('button', { name: 'Take apart again' }).click();
+    await page.getByLabel('How many layers').selectOption('2');
+    await page.getByRole('button', { name: 'Take apart', exact: true }).click();
+    await page.waitForSelector('#work:not([hidden])');
+    assert.equal(await (await layers(page)).count(), 2);
+  }
+  const second = await jobOf(page);
+  assert.notEqual(second.job_id, first);
+  await page.getByRole('button', { name: 'Take apart again' }).click();
+  await page.getByRole('button', { name: 'Take apart', exact: true }).click();
+  await page.waitForFunction((id) => !location.hash.endsWith(id), second.job_id);
+  const third = new URL(page.url()).hash.slice('#job='.length);
+  await page.getByRole('button', { name: 'Cancel' }).first().click();
+  await page.waitForSelector('#start:not([hidden])');
+  await page.waitForFunction((id) => !localStorage.getItem('lamina.jobs').includes(id), third);
+  assert.equal((await service.json(`/api/jobs/${third}`)).status, 410);
+  await page.goBack();
   await visit.close();
 });
 
