@@ -9,11 +9,17 @@ const DONE = `until ${CALL} "$LAMINA/api/jobs/$JOB" | jq -e '.status | . == "com
 
 export const EXAMPLES = {
   upload: `UPLOAD=$(${CALL} -F file=@"$PICTURE" "$LAMINA/api/upload" | jq -r .upload_id)`,
+  get_webhooks: `SECRET=$(${CALL} "$LAMINA/api/webhooks" | jq -r .secret)`,
+  set_webhooks: `${CALL} -X PUT ${JSON_BODY} -d '{"url": "https://hooks.example/lamina"}' "$LAMINA/api/webhooks" | jq .url`,
   create_job: `JOB=$(${CALL} ${JSON_BODY} -H "Idempotency-Key: $UPLOAD" \\
   -d '{"upload_id": "'$UPLOAD'", "num_layers": 4}' "$LAMINA/api/jobs" | jq -r .job_id)`,
   job_events: `curl -sN --max-time 600 -H "Authorization: Bearer $KEY" "$LAMINA/api/jobs/$JOB/events"`,
   events: 'curl -sN --max-time 5 -H "Authorization: Bearer $KEY" "$LAMINA/api/events" || test $? = 28   # 28: its time was over',
   get_job: DONE,
+  list_deliveries: `DELIVERY=$(${CALL} "$LAMINA/api/webhooks/deliveries?job_id=$JOB" | jq -er '.deliveries[0].id')`,
+  get_delivery: `${CALL} "$LAMINA/api/webhooks/deliveries/$DELIVERY" | jq '{event, state, attempts, status}'`,
+  replay_delivery: `${CALL} -X POST "$LAMINA/api/webhooks/deliveries/$DELIVERY/replay" | jq .state`,
+  rotate_webhook_secret: `SECRET=$(${CALL} -X POST "$LAMINA/api/webhooks/secret" | jq -r .secret)`,
   list_jobs: `${CALL} "$LAMINA/api/jobs?limit=20" | jq -r '.jobs[] | .job_id + " " + .status'`,
   get_layers: `LAYER=$(${CALL} "$LAMINA/api/jobs/$JOB/layers" | jq -r '.layers[0].url')`,
   get_file: 'curl -sf -o layer_0.png "$LAYER"',
