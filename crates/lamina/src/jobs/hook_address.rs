@@ -20,12 +20,15 @@ impl std::fmt::Debug for HookAddress {
 }
 
 impl HookAddress {
-    /// The field `url` of a body; none when it is null.
+    /// The field `url` of a body; none when it is null. A body without it sets nothing, so it is refused.
     ///
     /// # Errors
     /// [`ParseError`]
     pub fn parse_body(body: &[u8]) -> Result<Option<Self>, ParseError> {
         let mut fields = Fields::of(body)?;
+        if fields.raw("url").is_none() {
+            fields.wrong("url", "It is missing; give a URL, or null for none.");
+        }
         let address = fields.hook_address("url");
         fields.refuse_the_rest("url");
         if fields.errors.is_empty() {
@@ -60,5 +63,28 @@ impl Fields<'_> {
             );
         }
         url.map(HookAddress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_set_or_taken_away_only_by_a_body_that_names_it() {
+        let set = br#"{"url":"https://example.com/hooks"}"#;
+        let text = HookAddress::parse_body(set)
+            .unwrap()
+            .map(HookAddress::into_text);
+        assert_eq!(text.as_deref(), Some("https://example.com/hooks"));
+        assert_eq!(HookAddress::parse_body(br#"{"url":null}"#).unwrap(), None);
+        let wrong: [(&[u8], usize); 3] =
+            [(b"{}", 1), (br#"{"urls":null}"#, 2), (br#"{"url":5}"#, 1)];
+        for (body, errors) in wrong {
+            match HookAddress::parse_body(body) {
+                Err(ParseError::Fields(found)) => assert_eq!(found.len(), errors, "{found:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
