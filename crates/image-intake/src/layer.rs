@@ -109,7 +109,7 @@ fn measures(image: &RgbaImage, format: MediaType) -> LayerMeasures {
 
 /// What the rows seen so far have shown of their alpha.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     rows: u32,
     alpha: u64,
     opaque: u64,
@@ -120,7 +120,10 @@ struct Seen {
 
 impl Seen {
     /// The alpha of the next row, from left to right.
-    fn row(&mut self, alpha: impl DoubleEndedIterator<Item = u8> + ExactSizeIterator + Clone) {
+    pub(super) fn row(
+        &mut self,
+        alpha: impl DoubleEndedIterator<Item = u8> + ExactSizeIterator + Clone,
+    ) {
         let line = self.rows;
         self.rows += 1;
         let mut visible = |value: u8| value > 0;
@@ -145,7 +148,7 @@ impl Seen {
         self.opaque += opaque;
     }
 
-    fn measures(&self, width: u32, height: u32, format: MediaType) -> LayerMeasures {
+    pub(super) fn measures(&self, width: u32, height: u32, format: MediaType) -> LayerMeasures {
         let pixels = u64::from(width) * u64::from(height);
         let shown = self.columns.zip(self.lines);
         LayerMeasures {

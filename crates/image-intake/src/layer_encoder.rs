@@ -11,7 +11,8 @@ use png::{BitDepth, ColorType, Compression, Encoder, StreamWriter};
 use super::bleed::{REACH, bleed};
 use super::encode::IDAT_BYTES;
 use super::error::ImageError;
-use super::layer::BoundingBox;
+use super::layer::{BoundingBox, LayerMeasures, Seen};
+use super::media_type::MediaType;
 use super::rgba::RgbaImage;
 
 /// Rows that are worked on at once.
@@ -26,7 +27,8 @@ const PIXEL: usize = 4;
 /// let place = BoundingBox { x: 1, y: 2, width: 2, height: 1 };
 /// let mut encoder = LayerEncoder::new(4, 4, place)?;
 /// encoder.rows(&[9, 9, 9, 255, 8, 8, 8, 128])?;
-/// let file = encoder.finish()?;
+/// let (file, measures) = encoder.finish()?;
+/// assert_eq!(measures.bbox, Some(place));
 /// let canvas = decode_rgba(&file, &Limits::default())?;
 /// assert_eq!((canvas.width(), canvas.height()), (4, 4));
 /// assert_eq!(canvas.pixels()[(2 * 4 + 2) * 4..][..4], [8, 8, 8, 128]);
@@ -44,6 +46,7 @@ pub struct LayerEncoder {
     first: usize,
     /// The next row of the canvas to be written.
     next: usize,
+    seen: Seen,
 }
 
 /// The file, which the stream writer does not give back.
@@ -95,6 +98,7 @@ impl LayerEncoder {
             columns,
             first,
             next: 0,
+            seen: Seen::default(),
         };
         encoder.blank(first)?;
         Ok(encoder)
@@ -111,6 +115,8 @@ impl LayerEncoder {
         }
         let before = (self.place.x as usize - self.columns.start) * PIXEL;
         for row in rows.chunks_exact(row_bytes) {
+            let alpha = row.as_chunks::<PIXEL>().0.iter().map(|pixel| pixel[3]);
+            self.seen.row(alpha);
             let begins = self.window.len();
             self.window.resize(begins + before, 0);
             self.window.extend_from_slice(row);
@@ -122,11 +128,11 @@ impl LayerEncoder {
         Ok(())
     }
 
-    /// The file.
+    /// The file, and what [`inspect_layer`](super::inspect_layer) says of it.
     ///
     /// # Errors
     /// [`ImageError::Internal`] where rows of the place are missing, or too many came.
-    pub fn finish(mut self) -> Result<Vec<u8>, ImageError> {
+    pub fn finish(mut self) -> Result<(Vec<u8>, LayerMeasures), ImageError> {
         let ends = self.place.y as usize + self.place.height as usize;
         if self.came() != ends {
             return Err(ImageError::Internal);
@@ -139,8 +145,16 @@ impl LayerEncoder {
         }
         self.blank(self.canvas.1 - last)?;
         self.stream.finish().map_err(internal)?;
+        let (width, height) = self.canvas;
+        let mut measures = self
+            .seen
+            .measures(width as u32, height as u32, MediaType::Png);
+        if let Some(shown) = &mut measures.bbox {
+            shown.x += self.place.x;
+            shown.y += self.place.y;
+        }
         let mut file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(std::mem::take(&mut *file))
+        Ok((std::mem::take(&mut *file), measures))
     }
 
     /// How many rows of the canvas there were so far.

@@ -3,7 +3,11 @@
 //! party it is first come, first served. It knows neither what the places are for nor who the
 //! parties are.
 //!
-//! Invariant: whoever is next is waited for, so that what is heavy is let in too.
+//! Weight can also be held for long, without a place ([`Gate::reserve`]). What does not fit beside
+//! that waits for its end, and others pass it by.
+//!
+//! Invariant: whoever is next is waited for, so that what is heavy is let in too. What waits for the
+//! end of a reservation is waited for by every reservation that came after it.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -28,6 +32,10 @@ struct State<K> {
     weight: u32,
     free_places: usize,
     free_weight: u32,
+    /// Weight that is held for long.
+    reserved: u32,
+    /// How many have come so far.
+    came: u64,
     lines: HashMap<K, Line<K>>,
     /// Every party with a line; the one that was let in last is last.
     order: VecDeque<K>,
@@ -52,8 +60,22 @@ impl<K> Default for Line<K> {
 
 #[derive(Debug)]
 struct Waiting<K> {
-    weight: u32,
+    number: u64,
+    need: Need,
     grant: oneshot::Sender<Entry<K>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Need {
+    weight: u32,
+    /// Weight alone, for long.
+    reserves: bool,
+}
+
+impl Need {
+    fn places(self) -> usize {
+        usize::from(!self.reserves)
+    }
 }
 
 /// A place and a weight, given back when dropped. `K` is whose they are.
@@ -64,7 +86,7 @@ pub struct Place<K: Hash + Eq + Clone>(Option<(Gate<K>, Entry<K>)>);
 #[derive(Debug)]
 struct Entry<K> {
     party: K,
-    weight: u32,
+    need: Need,
 }
 
 impl<K: Hash + Eq + Clone> Gate<K> {
@@ -77,6 +99,8 @@ impl<K: Hash + Eq + Clone> Gate<K> {
             weight,
             free_places: places,
             free_weight: weight,
+            reserved: 0,
+            came: 0,
             lines: HashMap::new(),
             order: VecDeque::new(),
             next: None,
@@ -85,16 +109,17 @@ impl<K: Hash + Eq + Clone> Gate<K> {
 
     /// Waits for a place for `party`. A weight above all there is counts as all there is.
     pub async fn enter(&self, party: K, weight: u32) -> Place<K> {
+        self.grant(party, weight, false).await
+    }
+
+    /// Waits for weight alone, to be held for long. A weight above all there is counts as all there is.
+    pub async fn reserve(&self, party: K, weight: u32) -> Place<K> {
+        self.grant(party, weight, true).await
+    }
+
+    async fn grant(&self, party: K, weight: u32, reserves: bool) -> Place<K> {
         let (grant, granted) = oneshot::channel();
-        {
-            let mut state = self.lock();
-            let weight = weight.clamp(1, state.weight);
-            if !state.lines.contains_key(&party) {
-                state.order.push_back(party.clone());
-            }
-            let line = state.lines.entry(party).or_default();
-            line.waiting.push_back(Waiting { weight, grant });
-        }
+        self.lock().line_up(party, weight, reserves, grant);
         self.let_in();
         let mut waits = Waits {
             gate: self.clone(),
@@ -141,7 +166,79 @@ impl<K: Hash + Eq + Clone> Gate<K> {
 }
 
 impl<K: Hash + Eq + Clone> State<K> {
+    fn line_up(&mut self, party: K, weight: u32, reserves: bool, grant: oneshot::Sender<Entry<K>>) {
+        let need = Need {
+            weight: weight.clamp(1, self.weight),
+            reserves,
+        };
+        self.came += 1;
+        let number = self.came;
+        if !self.lines.contains_key(&party) {
+            self.order.push_back(party.clone());
+        }
+        let line = self.lines.entry(party).or_default();
+        line.waiting.push_back(Waiting {
+            number,
+            need,
+            grant,
+        });
+    }
+
+    /// Where in its line the first stands that may be next.
+    fn first_of(&self, party: &K, passed_by: Option<u64>) -> Option<usize> {
+        let waiting = &self.lines.get(party)?.waiting;
+        waiting.iter().position(|one| {
+            let in_time = passed_by.is_none_or(|number| one.number < number);
+            self.fits_beside_reserved(one.need) && (in_time || !one.need.reserves)
+        })
+    }
+
+    fn fits_beside_reserved(&self, need: Need) -> bool {
+        need.weight <= self.weight - self.reserved
+    }
+
+    /// The first of all that wait for the end of what is reserved.
+    fn passed_by(&self) -> Option<u64> {
+        let waiting = self.lines.values().flat_map(|line| &line.waiting);
+        let passed = waiting.filter(|one| !self.fits_beside_reserved(one.need));
+        passed.map(|one| one.number).min()
+    }
+
     fn take_next(&mut self) -> Option<(oneshot::Sender<Entry<K>>, Entry<K>)> {
+        self.forget_gone();
+        let passed_by = self.passed_by();
+        let may = |party: &&K| self.first_of(party, passed_by).is_some();
+        let chosen = self.next.clone().filter(|party| may(&party));
+        let party = chosen.or_else(|| {
+            let waiting = self.order.iter().filter(may);
+            waiting
+                .min_by_key(|party| self.lines.get(*party).map_or(0, |line| line.held))
+                .cloned()
+        });
+        self.next = None;
+        let party = party?;
+        let at = self.first_of(&party, passed_by)?;
+        let need = self.lines.get(&party)?.waiting.get(at)?.need;
+        if self.free_places < need.places() || self.free_weight < need.weight {
+            // Decided once a place is free; weight is waited for.
+            self.next = (self.free_places >= need.places()).then_some(party);
+            return None;
+        }
+        let line = self.lines.get_mut(&party)?;
+        let Waiting { grant, .. } = line.waiting.remove(at)?;
+        line.held += 1;
+        self.free_places -= need.places();
+        self.free_weight -= need.weight;
+        if need.reserves {
+            self.reserved += need.weight;
+        }
+        self.order.retain(|other| *other != party);
+        self.order.push_back(party.clone());
+        Some((grant, Entry { party, need }))
+    }
+
+    /// Those that no longer wait, and parties that hold nothing and wait for nothing.
+    fn forget_gone(&mut self) {
         for line in self.lines.values_mut() {
             line.waiting.retain(|one| !one.grant.is_closed());
         }
@@ -155,36 +252,14 @@ impl<K: Hash + Eq + Clone> State<K> {
             }
             !idle
         });
-        let waits = |party: &&K| {
-            let line = self.lines.get(*party);
-            line.is_some_and(|line| !line.waiting.is_empty())
-        };
-        let chosen = self.next.take().filter(|party| waits(&party));
-        let party = chosen.or_else(|| {
-            let waiting = self.order.iter().filter(waits);
-            waiting
-                .min_by_key(|party| self.lines.get(*party).map_or(0, |line| line.held))
-                .cloned()
-        })?;
-        let line = self.lines.get_mut(&party)?;
-        let weight = line.waiting.front()?.weight;
-        if self.free_places == 0 || self.free_weight < weight {
-            // Decided once a place is free; weight is waited for.
-            self.next = (self.free_places > 0).then_some(party);
-            return None;
-        }
-        let Waiting { grant, .. } = line.waiting.pop_front()?;
-        line.held += 1;
-        self.free_places -= 1;
-        self.free_weight -= weight;
-        self.order.retain(|other| *other != party);
-        self.order.push_back(party.clone());
-        Some((grant, Entry { party, weight }))
     }
 
     fn give_back(&mut self, entry: &Entry<K>) {
-        self.free_places += 1;
-        self.free_weight += entry.weight;
+        self.free_places += entry.need.places();
+        self.free_weight += entry.need.weight;
+        if entry.need.reserves {
+            self.reserved -= entry.need.weight;
+        }
         if let Some(line) = self.lines.get_mut(&entry.party) {
             line.held = line.held.saturating_sub(1);
         }
@@ -207,6 +282,25 @@ impl<K: Hash + Eq + Clone> Drop for Waits<K> {
     }
 }
 
+impl<K: Hash + Eq + Clone> Place<K> {
+    /// Gives back the weight above `weight`, at least 1.
+    pub fn lower(&mut self, weight: u32) {
+        if let Some((gate, entry)) = &mut self.0 {
+            let kept = entry.need.weight.min(weight.max(1));
+            let less = entry.need.weight - kept;
+            entry.need.weight = kept;
+            {
+                let mut state = gate.lock();
+                state.free_weight += less;
+                if entry.need.reserves {
+                    state.reserved -= less;
+                }
+            }
+            gate.let_in();
+        }
+    }
+}
+
 impl<K: Hash + Eq + Clone> Drop for Place<K> {
     fn drop(&mut self) {
         if let Some((gate, entry)) = self.0.take() {
@@ -217,86 +311,4 @@ impl<K: Hash + Eq + Clone> Drop for Place<K> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::Pin;
-
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    type Waiter = Pin<Box<dyn Future<Output = Place<&'static str>>>>;
-
-    fn wait(gate: &Gate<&'static str>, party: &'static str, weight: u32) -> Waiter {
-        let gate = gate.clone();
-        let mut waiter: Waiter = Box::pin(async move { gate.enter(party, weight).await });
-        assert!((&mut waiter).now_or_never().is_none());
-        waiter
-    }
-
-    fn got(waiter: &mut Waiter) -> Option<Place<&'static str>> {
-        waiter.now_or_never()
-    }
-
-    #[tokio::test]
-    async fn turns_go_round_however_many_one_party_has_waiting() {
-        let gate = Gate::new(1, 1);
-        let mut held = Some(gate.enter("a", 1).await);
-        let mut many: VecDeque<Waiter> = (0..100).map(|_| wait(&gate, "a", 1)).collect();
-        let mut few: VecDeque<Waiter> = (0..2).map(|_| wait(&gate, "b", 1)).collect();
-        let mut turns = String::new();
-        for _ in 0..5 {
-            drop(held.take());
-            // Only the one whose turn it is finds a place.
-            for (party, line) in [("a", &mut many), ("b", &mut few)] {
-                if let Some(place) = line.front_mut().and_then(got) {
-                    line.pop_front();
-                    turns.push_str(party);
-                    held = Some(place);
-                }
-            }
-        }
-        assert_eq!(turns, "ababa");
-        assert_eq!(gate.load(), (1, 1, 97));
-    }
-
-    #[tokio::test]
-    async fn whoever_holds_least_is_next() {
-        let gate = Gate::new(3, 9);
-        let first = gate.enter("a", 1).await;
-        let held = [gate.enter("a", 1).await, gate.enter("a", 1).await];
-        let mut more = wait(&gate, "a", 1);
-        let mut other = wait(&gate, "b", 1);
-        drop(first);
-        assert!(got(&mut more).is_none());
-        drop(got(&mut other).unwrap());
-        assert!(got(&mut more).is_some());
-        drop(held);
-    }
-
-    #[tokio::test]
-    async fn what_is_heavy_gets_its_turn() {
-        let gate = Gate::new(9, 10);
-        let light = gate.enter("a", 6).await;
-        let mut heavy = wait(&gate, "b", 1_000);
-        let mut later = wait(&gate, "c", 1);
-        drop(light);
-        let held = got(&mut heavy).unwrap();
-        assert!(got(&mut later).is_none());
-        drop(held);
-        assert!(got(&mut later).is_some());
-    }
-
-    #[tokio::test]
-    async fn whoever_gives_up_holds_nothing_and_nobody_up() {
-        let gate = Gate::new(1, 10);
-        let first = gate.enter("a", 1).await;
-        let gives_up = wait(&gate, "b", 10);
-        let mut waits = wait(&gate, "c", 1);
-        drop(first);
-        drop(gives_up);
-        let place = got(&mut waits).unwrap();
-        drop(place);
-        assert_eq!(gate.load(), (0, 0, 0));
-        assert!(gate.0.lock().lines.len() <= 1);
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ use image_intake::ImageError;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::fair::Gate;
+use crate::fair::{Gate, Place};
 use crate::jobs::{OwnerId, Shares};
 
 /// How much a [`Pool`] takes.
@@ -111,6 +111,17 @@ pub struct Pool {
     crew: Crew,
     /// Whose work this handle brings.
     owner: Option<OwnerId>,
+}
+
+/// Megapixels that are counted as in use until this is dropped.
+#[derive(Debug)]
+pub struct Reserved(Place<Option<OwnerId>>);
+
+impl Reserved {
+    /// Gives back what is above so many megapixels of four bytes.
+    pub fn lower(&mut self, megapixels: u32) {
+        self.0.lower(megapixels);
+    }
 }
 
 /// A place in the queue, until it is dropped.
@@ -244,6 +255,12 @@ impl Pool {
             result
         })
         .await
+    }
+
+    /// Megapixels of the pool for work that runs elsewhere and for long, until they are dropped. What does not
+    /// fit beside them waits for that, in the queue or in turn; everything else goes on.
+    pub async fn reserve(&self, megapixels: u32) -> Reserved {
+        Reserved(self.turns.reserve(self.owner.clone(), megapixels).await)
     }
 
     /// Like [`Pool::run`], but waits however long the queue is and takes no place in it: for

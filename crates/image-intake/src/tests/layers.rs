@@ -200,7 +200,12 @@ fn a_layer_that_comes_in_rows_shows_what_a_whole_one_shows() {
             for rows in rows.chunks(at_once * width as usize * 4) {
                 encoder.rows(rows).unwrap();
             }
-            let file = encoder.finish().unwrap();
+            let (file, measures) = encoder.finish().unwrap();
+            assert_eq!(
+                measures,
+                inspect_layer(&file, &Limits::default()).unwrap(),
+                "{canvas:?} {place:?}"
+            );
             let found = decode_rgba(&file, &Limits::default()).unwrap();
             assert!(
                 found.pixels() == whole.pixels(),

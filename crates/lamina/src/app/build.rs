@@ -22,7 +22,7 @@ use crate::clock::{Clock, Expiry};
 use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::disk::Space;
-use crate::engines::{self, Engines, Fal, Local, LocalSettings};
+use crate::engines::{self, Engines, Fal, Local, LocalSettings, SPLIT_MEGAPIXELS};
 use crate::http::{self, ApiKeys, ApiState, BodyBudget, ConnectionLimits, RequestLimits};
 use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
@@ -125,6 +125,18 @@ impl App {
     }
 }
 
+/// Each picture more that is split at once may hold what the first may.
+fn pool_size(config: &Config) -> PoolSize {
+    let size = PoolSize::default();
+    let more = u32::try_from(config.local.concurrency.saturating_sub(1)).unwrap_or(u32::MAX);
+    PoolSize {
+        megapixels: more
+            .saturating_mul(SPLIT_MEGAPIXELS)
+            .saturating_add(size.megapixels),
+        ..size
+    }
+}
+
 impl<'a> Base<'a> {
     fn of(config: &'a Config, clock: Arc<dyn Clock>, tuning: Tuning) -> Result<Self, StartError> {
         let data = config.database_path.parent();
@@ -141,7 +153,7 @@ impl<'a> Base<'a> {
             clock,
             metrics,
             tracer,
-            pool: Pool::new(PoolSize::default()),
+            pool: Pool::new(pool_size(config)),
             limits: Limits {
                 max_bytes: config.max_image_bytes,
                 max_pixels: config.max_image_pixels,
@@ -186,7 +198,13 @@ impl<'a> Base<'a> {
             },
         };
         let blobs = &storage.blobs;
-        let local = Local::new(blobs.clone(), compute.clone(), waker, local);
+        let local = Local::new(
+            blobs.clone(),
+            self.pool.clone(),
+            compute.clone(),
+            waker,
+            local,
+        );
         let mut engines = Engines::measured(self.metrics.engines.clone()).with(Arc::new(local));
         let mut verifier = None;
         if let Some(fal) = &config.fal {

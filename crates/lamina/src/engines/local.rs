@@ -4,7 +4,7 @@
 //!
 //! Invariant: what it holds is bounded. A request that is released is forgotten at once, wherever it
 //! stands; a result that nobody takes is dropped after a while; and while [`KEPT`] results wait to
-//! be taken, no further picture is split.
+//! be taken, no further picture is split. What a split holds is counted with the pictures of the [`Pool`].
 
 mod encoding;
 
@@ -22,16 +22,20 @@ use tokio::task::AbortHandle;
 
 use self::encoding::Encoding;
 use super::{
-    Accepted, Check, Engine, EngineError, EngineFacts, LayerSource, Order, SubmitError, Waker,
+    Accepted, Check, Engine, EngineError, EngineFacts, LayerContent, LayerSource, Order,
+    SubmitError, Waker,
 };
 use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
 use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId};
+use crate::pool::{Pool, Reserved};
 
 /// Results that may wait to be taken, beside those being made. The worker takes one within
 /// moments; only when layers cannot be stored do they stay, tens of megabytes each.
 const KEPT: usize = 8;
+/// What a split holds beside its picture, in megapixels of four bytes: about 130 MB.
+pub const SPLIT_MEGAPIXELS: u32 = 33;
 /// A run costs nothing but time.
 pub(super) const REPEATABLE: bool = true;
 /// How long one waits. The run costs nothing but time, and is made again.
@@ -63,6 +67,7 @@ struct Shared {
     kept: Arc<Semaphore>,
     compute: ComputeLog,
     blobs: Blobs,
+    pool: Pool,
     waker: Waker,
     settings: LocalSettings,
 }
@@ -92,15 +97,23 @@ enum State {
     Running,
     Done(
         Vec<LayerSource>,
-        #[expect(dead_code, reason = "held as long as the layers")] OwnedSemaphorePermit,
+        #[expect(dead_code, reason = "held as long as the layers")]
+        (OwnedSemaphorePermit, Reserved),
     ),
     Failed(EngineError),
 }
 
 impl Local {
-    /// An engine that reads sources from `blobs` and notifies `waker` when a run has ended.
+    /// An engine that reads sources from `blobs`, counts what it holds with the pictures of `pool`, and notifies
+    /// `waker` when a run has ended.
     #[must_use]
-    pub fn new(blobs: Blobs, compute: ComputeLog, waker: Waker, settings: LocalSettings) -> Self {
+    pub fn new(
+        blobs: Blobs,
+        pool: Pool,
+        compute: ComputeLog,
+        waker: Waker,
+        settings: LocalSettings,
+    ) -> Self {
         let at_once = settings.concurrency.max(1);
         Self {
             shared: Arc::new(Shared {
@@ -109,6 +122,7 @@ impl Local {
                 kept: Arc::new(Semaphore::new(KEPT + at_once)),
                 compute,
                 blobs,
+                pool,
                 waker,
                 settings,
             }),
@@ -277,16 +291,17 @@ async fn run(shared: Arc<Shared>, work: Work) {
         .compute
         .turn(work.order.job, work.order.suspect)
         .await;
-    if !shared.set(&work.request, State::Running) {
-        return;
-    }
     let (request, job, nonce) = (
         work.request.clone(),
         work.order.job,
         work.order.nonce.clone(),
     );
-    let state = match split(&shared, work, turn, computing).await {
-        Ok(layers) => State::Done(layers, kept),
+    let split = split(&shared, work, (turn, computing)).await;
+    let Some(outcome) = split.transpose() else {
+        return;
+    };
+    let state = match outcome {
+        Ok((layers, reserved)) => State::Done(layers, (kept, reserved)),
         Err(error) => State::Failed(error),
     };
     if shared.set(&request, state) {
@@ -295,23 +310,58 @@ async fn run(shared: Arc<Shared>, work: Work) {
     }
 }
 
-/// The turn is held as long as the work, which goes on for a moment when it is cancelled.
+/// Nothing when the request was released meanwhile. Turns and memory are held as long as the work, which goes on
+/// for a moment when it is cancelled.
 async fn split(
     shared: &Shared,
     work: Work,
-    turn: Place<OwnerId>,
-    computing: Turn,
-) -> Result<Vec<LayerSource>, EngineError> {
+    (turn, computing): (Place<OwnerId>, Turn),
+) -> Result<Option<(Vec<LayerSource>, Reserved)>, EngineError> {
     let source = shared.blobs.get(&work.order.source).await?;
     let settings = shared.settings.clone();
+    let reserved = reserve(shared, &work.order.owner, &source).await?;
+    if !shared.set(&work.request, State::Running) {
+        return Ok(None);
+    }
     let compute = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let _computing = computing.begin();
-        split_pixels(&source, &work, &settings)
+        let mut reserved = reserved;
+        let computing = computing.begin();
+        let layers = split_pixels(&source, &work, &settings)?;
+        drop((source, computing));
+        reserved.lower(megapixels_of(&layers));
+        Ok(Some((layers, reserved)))
     });
     compute
         .await
         .map_err(|error| EngineError::permanent(FailureCode::Internal, error.to_string()))?
+}
+
+/// The memory that splitting this picture holds.
+async fn reserve(
+    shared: &Shared,
+    owner: &OwnerId,
+    source: &Bytes,
+) -> Result<Reserved, EngineError> {
+    let header = image_intake::header(source, &shared.settings.limits).map_err(unreadable)?;
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let picture = u32::try_from(pixels.div_ceil(1_000_000)).unwrap_or(u32::MAX);
+    let held = picture.saturating_add(SPLIT_MEGAPIXELS);
+    let most = held.max(header.cost_megapixels);
+    Ok(shared.pool.of(owner).reserve(most).await)
+}
+
+/// What the files hold, in megapixels of four bytes.
+fn megapixels_of(layers: &[LayerSource]) -> u32 {
+    let bytes = layers.iter().map(|layer| match &layer.content {
+        LayerContent::Bytes(bytes) | LayerContent::Measured(bytes, _) => bytes.len() as u64,
+        LayerContent::Url(..) => 0,
+    });
+    u32::try_from(bytes.sum::<u64>().div_ceil(4_000_000)).unwrap_or(u32::MAX)
+}
+
+fn unreadable(error: image_intake::ImageError) -> EngineError {
+    EngineError::permanent(FailureCode::SourceLost, error.to_string())
 }
 
 fn split_pixels(
@@ -319,8 +369,7 @@ fn split_pixels(
     work: &Work,
     settings: &LocalSettings,
 ) -> Result<Vec<LayerSource>, EngineError> {
-    let decoded = image_intake::decode_rgba(source, &settings.limits)
-        .map_err(|error| EngineError::permanent(FailureCode::SourceLost, error.to_string()))?;
+    let decoded = image_intake::decode_rgba(source, &settings.limits).map_err(unreadable)?;
     let (width, height) = (decoded.width(), decoded.height());
     let image = layerize::RgbaImage {
         width,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use image_intake::LayerMeasures;
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -22,7 +23,7 @@ pub use error::{Delivery, EngineError, SubmitError};
 pub use fal::{Fal, FalSettings, ImageWay};
 pub use history::{History, Listed};
 pub use input::Input;
-pub use local::{Local, LocalSettings};
+pub use local::{Local, LocalSettings, SPLIT_MEGAPIXELS};
 pub use networks::{NetworkFiles, NetworksError, networks};
 
 use crate::blobs::BlobKey;
@@ -141,13 +142,15 @@ pub enum LayerContent {
     Url(Url, Declared),
     /// At hand.
     Bytes(Bytes),
+    /// At hand, encoded and measured by lamina itself.
+    Measured(Bytes, LayerMeasures),
 }
 
 impl std::fmt::Debug for LayerContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Url(url, _) => write!(f, "Url({})", url.host_str().unwrap_or_default()),
-            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::Bytes(bytes) | Self::Measured(bytes, _) => write!(f, "Bytes({})", bytes.len()),
         }
     }
 }

@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "compute_log",
             "fair",
             "metrics",
+            "pool",
             "trace",
         ],
     ),

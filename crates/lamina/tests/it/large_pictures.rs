@@ -19,6 +19,8 @@ const SIDE: u32 = 7_070;
 const LEAST_SIDE: u32 = 5_470;
 /// The most memory that the process may ever have had: 450 MB.
 const MOST_MEMORY_KIB: u64 = 450_000_000 / 1024;
+/// The same beside the pages of its binary.
+const MOST_BESIDE_BINARY_KIB: u64 = 425_000_000 / 1024;
 
 /// Rows of these values, made by moving one of them: quick in a test that nobody optimised.
 fn pixels(channels: usize, value: fn(usize) -> usize) -> Vec<u8> {
@@ -229,13 +231,9 @@ fn on_its_side() -> Vec<u8> {
 /// Makes a file.
 type Make = fn() -> Vec<u8>;
 
-/// How much memory three such uploads at once cost the service.
-async fn costs(name: &str, file: Vec<u8>) -> Option<u64> {
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("lamina.db").display().to_string();
-    let service = Process::start(&[("DATABASE_PATH", &database), ("PORT", "0")]).await;
-    let client = Client::builder().no_proxy().build().unwrap();
-    let (url, file) = (format!("{}/api/upload", service.base), Bytes::from(file));
+/// Three uploads of the file at once.
+async fn upload_three(client: &Client, base: &str, name: &str, file: Vec<u8>) {
+    let (url, file) = (format!("{base}/api/upload"), Bytes::from(file));
     let uploads = (0..3).map(|_| {
         let upload = client.post(&url).header("content-type", "image/png");
         upload.body(file.clone()).send()
@@ -245,6 +243,15 @@ async fn costs(name: &str, file: Vec<u8>) -> Option<u64> {
         let status = answer.status();
         assert_eq!(status, 201, "{name}: {}", answer.text().await.unwrap());
     }
+}
+
+/// How much memory three such uploads at once cost the service.
+async fn costs(name: &str, file: Vec<u8>) -> Option<u64> {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("lamina.db").display().to_string();
+    let service = Process::start(&[("DATABASE_PATH", &database), ("PORT", "0")]).await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    upload_three(&client, &service.base, name, file).await;
     assert_eq!(files(&folder.path().join("blobs/uploads")).len(), 3);
     let peak = service.peak_memory_kib();
     let (status, said) = service.terminate().await;
@@ -313,8 +320,9 @@ fn panorama() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_embedded_engine_splits_the_largest_picture_in_a_stated_amount_of_memory() {
-    let file = panorama();
+async fn the_embedded_engine_splits_the_largest_picture_beside_the_largest_uploads_in_a_stated_amount_of_memory()
+ {
+    let (file, beside) = (panorama(), deep());
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("lamina.db").display().to_string();
     let service = Process::start(&[("DATABASE_PATH", &database), ("PORT", "0")]).await;
@@ -332,23 +340,34 @@ async fn the_embedded_engine_splits_the_largest_picture_in_a_stated_amount_of_me
         service.base,
         created["job_id"].as_str().unwrap()
     );
+    let job = || async { json_of(client.get(&url).send().await.unwrap()).await };
+    until("the picture is being split", || async {
+        let progress = job().await["progress"].as_f64();
+        progress.is_some_and(|done| done > 0.0).then_some(())
+    })
+    .await;
+    upload_three(&client, &service.base, "beside a split", beside).await;
     let job = until("the job has ended", || async {
-        let job = json_of(client.get(&url).send().await.unwrap()).await;
+        let job = job().await;
         (job["status"] == "completed" || job["status"] == "failed").then_some(job)
     })
     .await;
     assert_eq!(job["status"], "completed", "{job}");
     assert!(job["layers"].as_array().unwrap().len() > 1, "{job}");
-    let peak = service.peak_memory_kib();
+    let (peak, file) = (service.peak_memory_kib(), service.file_memory_kib());
     let (status, said) = service.terminate().await;
     assert!(status.success(), "{said}");
-    let Some(peak) = peak else {
+    let (Some(peak), Some(file)) = (peak, file) else {
         return left_out("memory of the embedded engine; only Linux says it");
     };
+    // A debug binary has 50 MB more pages of its own than the one that is shipped.
+    let peak = peak - file;
     let megabytes = peak * 1024 / 1_000_000;
     let _ = std::io::Write::write_fmt(
         &mut std::io::stderr(),
-        format_args!("a job of the largest picture: peak {megabytes} MB\n"),
+        format_args!(
+            "a job of the largest picture, and three uploads as heavy: peak {megabytes} MB beside the binary\n"
+        ),
     );
-    assert!(peak < MOST_MEMORY_KIB, "{peak} KiB");
+    assert!(peak < MOST_BESIDE_BINARY_KIB, "{peak} KiB");
 }

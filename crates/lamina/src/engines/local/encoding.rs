@@ -70,9 +70,9 @@ impl LayerSink for Encoding {
         let Some((labels, encoder)) = self.open.take().filter(|_| seen) else {
             return;
         };
-        if let Some(file) = self.hold(encoder.finish()) {
+        if let Some((file, measures)) = self.hold(encoder.finish()) {
             // Without the room that the encoder grew into: it may be as much again as the layer.
-            let content = LayerContent::Bytes(Bytes::from(file.into_boxed_slice()));
+            let content = LayerContent::Measured(Bytes::from(file.into_boxed_slice()), measures);
             self.layers.push(LayerSource { labels, content });
         }
     }

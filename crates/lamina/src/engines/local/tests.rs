@@ -4,6 +4,7 @@ use super::*;
 use crate::blobs::BlobKey;
 use crate::engines::LayerContent;
 use crate::jobs::{JobId, MediaType, Nonce, Params, UnixMs};
+use crate::pool::PoolSize;
 
 /// An engine over a picture of its own.
 async fn engine(folder: &tempfile::TempDir) -> (Local, BlobKey) {
@@ -19,8 +20,9 @@ async fn engine(folder: &tempfile::TempDir) -> (Local, BlobKey) {
         limits: Limits::default(),
         networks: layerize::Networks::default(),
     };
+    let pool = Pool::new(PoolSize::default());
     let (waker, _) = tokio::sync::mpsc::unbounded_channel();
-    (Local::new(blobs, compute, waker, settings), source)
+    (Local::new(blobs, pool, compute, waker, settings), source)
 }
 
 fn order(source: BlobKey, number: i64) -> Order {
@@ -111,7 +113,7 @@ fn a_layer_holds_no_more_than_its_bytes() {
     let (cancel, mut encoding) = (layerize::Cancel::default(), Encoding::of(64, 64));
     layerize::split_into(picture, &options, &mut |_| {}, &cancel, &mut encoding).unwrap();
     for layer in encoding.stack().unwrap() {
-        let LayerContent::Bytes(bytes) = layer.content else {
+        let LayerContent::Measured(bytes, _) = layer.content else {
             panic!("a layer of this process has its bytes");
         };
         let length = bytes.len();

@@ -132,6 +132,13 @@ async fn check(
     bounds: &Bounds,
 ) -> Result<Checked, StepError> {
     let bytes = match source.content {
+        LayerContent::Measured(bytes, measures) => {
+            return Ok(Checked {
+                labels: source.labels,
+                bytes,
+                measures,
+            });
+        }
         LayerContent::Bytes(bytes) => bytes,
         LayerContent::Url(url, declared) => {
             let policy = worker.parts.layers.policy();

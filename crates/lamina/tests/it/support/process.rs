@@ -102,6 +102,11 @@ impl Process {
         self.status_kib("VmHWM:")
     }
 
+    /// Pages of files that it has now, its binary's above all, in KiB. Linux alone says so.
+    pub(crate) fn file_memory_kib(&self) -> Option<u64> {
+        self.status_kib("RssFile:")
+    }
+
     /// The memory it has now, in KiB. Linux alone says so.
     pub(crate) fn memory_kib(&self) -> Option<u64> {
         self.status_kib("VmRSS:")
