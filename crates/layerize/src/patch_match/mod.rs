@@ -5,7 +5,7 @@
 //! Shechtman and Irani 2007). It copies colours, so it may only be used where copying is right: it
 //! must first win back discs beside the hole, which are known, far better than the smooth fill
 //! does, every one of them. Surroundings of several kinds and mere roughness do not pass; they are
-//! left to [`crate::grain`]. `docs/engine.md` has the comparison.
+//! left to [`crate::grain`]. `NOTES.md` has the comparison.
 //! Invariant: known pixels stay as they were, and nothing that was found or painted is copied.
 
 mod dice;

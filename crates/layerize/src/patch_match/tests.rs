@@ -1,4 +1,4 @@
-//! Completing and refusing holes, and the comparison of fills that `docs/engine.md` shows.
+//! Completing and refusing holes, and the comparison of fills that `NOTES.md` shows.
 
 use std::io::Write as _;
 
