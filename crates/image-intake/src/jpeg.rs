@@ -1,7 +1,7 @@
 //! JPEG to pixels, by libjpeg-turbo.
 //!
 //! Of all decoders that were held against the conformance set it alone sees what browsers see in every legal file
-//! (docs/images.md has the numbers). It is C, and tolerant: it paints the missing half of a cut file grey and calls it
+//! (NOTES.md has the numbers). It is C, and tolerant: it paints the missing half of a cut file grey and calls it
 //! done. So it is given nothing but what [`super::container`] rebuilt: known segments in their right lengths, and scans of
 //! which every code was followed to the last block. What it cannot decode even so unwinds into the net of
 //! [`super::decode`].

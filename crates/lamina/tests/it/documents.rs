@@ -233,9 +233,6 @@ fn errors_md_tells_every_code_of_pictures_and_jobs_and_no_other() {
     assert_eq!(names("docs/errors.md", "Pictures"), pictures);
     let failures = FailureCode::ALL.map(FailureCode::as_str);
     assert_eq!(names("docs/errors.md", "Jobs"), known(&failures));
-    let mut of_both = pictures;
-    of_both.extend(known(&FetchError::CODES));
-    assert_eq!(names("docs/images.md", "Codes"), of_both);
 }
 
 /// One of each way in which a fetch fails.
