@@ -210,5 +210,8 @@ fn a_pool_that_takes_no_more_is_no_fault_of_the_picture() {
     let text = std::fs::read_to_string(root.join("../../docs/errors.md")).unwrap();
     let row = format!("| `{}` |", PictureError::BUSY);
     let row = text.lines().find(|line| line.starts_with(&row));
-    assert!(row.is_some_and(|row| row.contains("a job waits")), "{row:?}");
+    assert!(
+        row.is_some_and(|row| row.contains("a job waits")),
+        "{row:?}"
+    );
 }
