@@ -12,6 +12,7 @@ pub mod config;
 pub mod disk;
 pub mod engines;
 pub mod fair;
+pub mod forecast;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../fuzz/checks/mod.rs"]

@@ -23,6 +23,7 @@ use crate::compute_log::ComputeLog;
 use crate::config::{Config, StorageConfig};
 use crate::disk::Space;
 use crate::engines::{self, Engines, Fal, Local, LocalSettings, SPLIT_MEGAPIXELS};
+use crate::forecast::Forecast;
 use crate::http::{self, ApiKeys, ApiState, BodyBudget, ConnectionLimits, RequestLimits};
 use crate::jobs::{EngineKind, JobId, Nonce};
 use crate::metrics::Metrics;
@@ -43,6 +44,7 @@ struct Base<'a> {
     data: &'a Path,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    forecast: Forecast,
     tracer: Tracer,
     pool: Pool,
     /// Bounds of a picture.
@@ -150,6 +152,7 @@ impl<'a> Base<'a> {
             config,
             tuning,
             data: data.unwrap_or_else(|| Path::new(".")),
+            forecast: Forecast::new(Arc::clone(&clock), metrics.forecast.clone()),
             clock,
             metrics,
             tracer,
@@ -203,6 +206,7 @@ impl<'a> Base<'a> {
             self.pool.clone(),
             compute.clone(),
             waker,
+            self.forecast.clone(),
             local,
         );
         let mut engines = Engines::measured(self.metrics.engines.clone()).with(Arc::new(local));
@@ -220,6 +224,10 @@ impl<'a> Base<'a> {
         }
         for engine in &self.tuning.engines {
             engines = engines.with(Arc::clone(engine));
+        }
+        for kind in engines.kinds() {
+            let at_once = engines.get(kind).and_then(|engine| engine.facts().at_once);
+            self.forecast.engine(kind, at_once);
         }
         Ok(EngineParts {
             engines,
@@ -273,6 +281,7 @@ impl<'a> Base<'a> {
                 prices: prices(&engines.engines),
                 max_sides: max_sides(&engines.engines),
             },
+            forecast: self.forecast.clone(),
             daily_microusd: config.spend.total_microusd,
             images: self.limits,
             job_ttl: config.job_ttl,
@@ -329,6 +338,7 @@ impl<'a> Base<'a> {
             compute: engines.compute,
             computed: engines.computed,
             metrics: self.metrics.jobs.clone(),
+            forecast: self.forecast.clone(),
             tracer: self.tracer.clone(),
             pulse: signals.pulse,
             ownership: signals.ownership,

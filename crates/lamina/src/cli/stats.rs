@@ -47,6 +47,41 @@ fn people(stats: &Value) {
     );
     table::line("");
     table::of(
+        &[
+            "RUNS OF",
+            "BELOW MP",
+            "LAYERS",
+            "RUNS",
+            "MEDIAN, S",
+            "P90, S",
+            "LONGEST, S",
+        ],
+        &[
+            "engine",
+            "below_megapixels",
+            "num_layers",
+            "runs",
+            "median_seconds",
+            "p90_seconds",
+            "longest_seconds",
+        ],
+        &stats["runs"],
+    );
+    table::line("");
+    table::of(
+        &[
+            "ESTIMATES OF",
+            "MADE AT",
+            "JOBS",
+            "MEDIAN ERROR",
+            "P90 ERROR",
+            "LEAN",
+        ],
+        &["engine", "at", "jobs", "median_error", "p90_error", "lean"],
+        &stats["estimates"],
+    );
+    table::line("");
+    table::of(
         &["OWNER", "BYTES"],
         &["owner", "bytes"],
         &stats["storage"]["owners"],

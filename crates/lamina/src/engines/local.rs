@@ -28,6 +28,7 @@ use super::{
 use crate::blobs::Blobs;
 use crate::compute_log::{ComputeLog, Turn};
 use crate::fair::{Gate, Place};
+use crate::forecast::Forecast;
 use crate::jobs::{EngineKind, FailureCode, NumLayers, OwnerId, RequestId};
 use crate::pool::{Pool, Reserved};
 
@@ -69,6 +70,7 @@ struct Shared {
     blobs: Blobs,
     pool: Pool,
     waker: Waker,
+    forecast: Forecast,
     settings: LocalSettings,
 }
 
@@ -104,14 +106,15 @@ enum State {
 }
 
 impl Local {
-    /// An engine that reads sources from `blobs`, counts what it holds with the pictures of `pool`, and notifies
-    /// `waker` when a run has ended.
+    /// An engine that reads sources from `blobs`, counts what it holds with the pictures of `pool`, tells `forecast`
+    /// when a run begins and ends, and notifies `waker` when it has ended.
     #[must_use]
     pub fn new(
         blobs: Blobs,
         pool: Pool,
         compute: ComputeLog,
         waker: Waker,
+        forecast: Forecast,
         settings: LocalSettings,
     ) -> Self {
         let at_once = settings.concurrency.max(1);
@@ -124,6 +127,7 @@ impl Local {
                 blobs,
                 pool,
                 waker,
+                forecast,
                 settings,
             }),
         }
@@ -150,6 +154,7 @@ impl Engine for Local {
             may_return_source: false,
             calls_back: true,
             max_side: None,
+            at_once: Some(self.shared.settings.concurrency.max(1)),
             usual_run: Duration::from_secs(2),
         }
     }
@@ -304,6 +309,7 @@ async fn run(shared: Arc<Shared>, work: Work) {
         Ok((layers, reserved)) => State::Done(layers, (kept, reserved)),
         Err(error) => State::Failed(error),
     };
+    shared.forecast.run_ended(job);
     if shared.set(&request, state) {
         // The worker may have stopped; then nobody is left to wake.
         let _ = shared.waker.send((job, nonce));
@@ -323,6 +329,7 @@ async fn split(
     if !shared.set(&work.request, State::Running) {
         return Ok(None);
     }
+    shared.forecast.run_begins(work.order.job);
     let compute = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let mut reserved = reserved;

@@ -49,7 +49,9 @@ pub struct EngineFacts {
     pub calls_back: bool,
     /// The longest side it can use, in pixels; larger sources are scaled down for it.
     pub max_side: Option<u32>,
-    /// How long a run takes when nothing was measured yet.
+    /// How many runs it works on at once, where its queue is in this process.
+    pub at_once: Option<usize>,
+    /// How long a run takes when nothing was measured yet: for progress alone, nobody is told.
     pub usual_run: Duration,
 }
 

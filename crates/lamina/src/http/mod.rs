@@ -142,6 +142,7 @@ fn admin_state(state: &ApiState) -> AdminState {
         store: Arc::clone(&state.store),
         keys: state.keys.clone(),
         clock: Arc::clone(&state.clock),
+        forecast: state.forecast.clone(),
         daily_microusd: state.daily_microusd,
         public_url: state.public_url.clone(),
         bodies: state.bodies.clone(),

@@ -15,8 +15,9 @@ use super::{ApiKeys, ApiState, BodyBudget, CorsOrigins, Engines, HostNames, Requ
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock as _, Expiry, ManualClock};
 use crate::disk::Space;
+use crate::forecast::Forecast;
 use crate::jobs::EngineKind;
-use crate::metrics::Metrics;
+use crate::metrics::{ForecastMetrics, Metrics};
 use crate::pool::{Pool, PoolSize};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -53,6 +54,7 @@ impl TestState {
                 queue: 16,
             }),
             expiry: Arc::new(Expiry::new(Duration::from_secs(3600), clock.moment())),
+            forecast: Forecast::new(Arc::new(clock.clone()), ForecastMetrics::default()),
             clock: Arc::new(clock),
             keys: ApiKeys::anonymous(),
             engines: Engines {

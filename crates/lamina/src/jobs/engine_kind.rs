@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! engine_kinds {
     ($($(#[$doc:meta])* $kind:ident = $word:literal,)+) => {
         /// An engine that a job can run on.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         // utoipa reads no word that a macro passes on, so JSON's words follow the variants' names.
         #[serde(rename_all = "snake_case")]
         pub enum EngineKind {

@@ -14,18 +14,20 @@ pub struct Estimate {
     pub floor: f32,
     /// When the engine accepted the job.
     pub accepted_at: Option<UnixMs>,
-    /// How long the engine was expected to take when it accepted; fixed for the job's life, so
-    /// that a later, slower measurement cannot move progress backwards.
+    /// How long it was expected to be, from then on, until the engine is done, its queue included; fixed until it is
+    /// handed over anew, so that a later, slower measurement cannot move progress backwards.
     pub expected: Duration,
 }
 
 /// Shares of the whole: what is done when the engine accepts, and when it has finished.
 const ACCEPTED: f32 = 0.05;
 const ENGINE_DONE: f32 = 0.92;
+/// Of the engine's share, what is shown when it has taken as long as expected.
+const ON_TIME: f32 = 0.9;
 
 /// Progress from 0.0 to 1.0. Only a completed job has 1.0. While the engine runs it is the larger
-/// of what the engine reported and what the elapsed time suggests (`1 - e^(-2t)` of the expected
-/// duration: quick at first, never arriving).
+/// of what the engine reported and what the elapsed time suggests: even over the expected duration, and from
+/// there on ever slower, so that it moves and never arrives.
 #[must_use]
 pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
     let shown = match phase {
@@ -36,7 +38,11 @@ pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
                 .accepted_at
                 .map_or(Duration::ZERO, |at| now.since(at));
             let ratio = elapsed.as_secs_f32() / estimate.expected.as_secs_f32().max(0.001);
-            let by_time = 0.95 * (1.0 - (-2.0 * ratio).exp());
+            let by_time = if ratio < 1.0 {
+                ON_TIME * ratio
+            } else {
+                1.0 - (1.0 - ON_TIME) * (1.0 - ratio).exp().max(0.01)
+            };
             ACCEPTED + (ENGINE_DONE - ACCEPTED) * by_time.max(estimate.reported.clamp(0.0, 1.0))
         }
         Phase::Collect => 0.95,
@@ -52,20 +58,6 @@ impl Estimate {
     #[must_use]
     pub fn is_resubmitted(&self) -> bool {
         self.floor > 0.0
-    }
-
-    /// Seconds until completion by the same estimate; `None` unless the engine is at work or when
-    /// it already takes longer than expected.
-    #[must_use]
-    pub fn eta_seconds(&self, phase: Phase, now: UnixMs) -> Option<u64> {
-        let accepted_at = self.accepted_at.filter(|_| phase == Phase::Wait)?;
-        let left = self.expected.checked_sub(now.since(accepted_at))?;
-        Some(
-            left.as_millis()
-                .div_ceil(1000)
-                .try_into()
-                .unwrap_or(u64::MAX),
-        )
     }
 }
 
@@ -113,12 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn time_left_is_said_while_the_engine_keeps_to_it() {
-        assert_eq!(
-            estimate(0.0).eta_seconds(Phase::Wait, UnixMs(5_500)),
-            Some(15)
-        );
-        assert_eq!(estimate(0.0).eta_seconds(Phase::Wait, UnixMs(25_000)), None);
-        assert_eq!(estimate(0.0).eta_seconds(Phase::Submit, UnixMs(0)), None);
+    fn half_of_the_time_is_half_of_the_bar() {
+        let at = |seconds: i64| progress(Phase::Wait, &estimate(0.0), UnixMs(seconds * 1000));
+        let share = |shown: f32| (shown - ACCEPTED) / (ENGINE_DONE - ACCEPTED);
+        assert!((share(at(10)) - 0.45).abs() < 1e-3 && (share(at(20)) - 0.9).abs() < 1e-3);
+        assert!(at(25) > at(20) && at(40) > at(25) && at(100_000) < ENGINE_DONE);
     }
 }

@@ -11,6 +11,7 @@ mod catalog;
 mod database;
 mod declare;
 mod engines;
+mod forecast;
 mod jobs;
 mod process;
 mod requests;
@@ -25,6 +26,7 @@ pub use blobs::{BlobMetrics, BlobOperation};
 pub use catalog::{Entry, Kind};
 pub use database::{DatabaseMetrics, OpenRead};
 pub use engines::{EngineCall, EngineMetrics};
+pub use forecast::{EstimateAt, ForecastMetrics};
 pub use jobs::{JobMetrics, LeaseLoss, StepEnd, Timing};
 pub use requests::{
     AnsweredSeries, Direction, InFlight, OpenStream, OpenWait, RequestMetrics, WaitKind,
@@ -43,6 +45,8 @@ pub struct Metrics {
     pub jobs: JobMetrics,
     /// Calls to engines.
     pub engines: EngineMetrics,
+    /// How good the estimates of jobs' ends were.
+    pub forecast: ForecastMetrics,
     /// Calls to the blob store.
     pub blobs: BlobMetrics,
     /// Reads and writes of the database.
@@ -67,12 +71,14 @@ impl Metrics {
         let requests = RequestMetrics::default();
         let jobs = JobMetrics::default();
         let engines = EngineMetrics::default();
+        let forecast = ForecastMetrics::default();
         let blobs = BlobMetrics::default();
         let database = DatabaseMetrics::default();
         let sampled = SampledMetrics::default();
         requests.enter(&mut catalog);
         jobs.enter(&mut catalog);
         engines.enter(&mut catalog);
+        forecast.enter(&mut catalog);
         blobs.enter(&mut catalog);
         database.enter(&mut catalog);
         sampled.enter(&mut catalog);
@@ -82,6 +88,7 @@ impl Metrics {
             requests,
             jobs,
             engines,
+            forecast,
             blobs,
             database,
             sampled,

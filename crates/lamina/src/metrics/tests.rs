@@ -23,6 +23,9 @@ fn everything() -> Metrics {
     let engines = &metrics.engines;
     engines.called(EngineKind::Fal, EngineCall::Submit, second);
     engines.failed(EngineKind::Fal, EngineCall::Submit, FailureCode::EngineAuth);
+    metrics
+        .forecast
+        .compared(EngineKind::Local, EstimateAt::Began, 0.125);
     metrics.blobs.called(BlobOperation::Put, false, second);
     drop(metrics.database.read());
     metrics.database.wrote(second);

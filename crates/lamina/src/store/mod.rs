@@ -37,9 +37,9 @@ pub use queue::QueueStore;
 pub use records::{
     Abandoned, Arrival, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
     FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, JobVersion, KeptInput, KeptKind,
-    LAYERS_BYTES, Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PhaseStats,
-    QueueStats, QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage, StoredSource,
-    Submission, SubmissionState, UploadRecord, WaitCounts, Want,
+    LAYERS_BYTES, Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PastRun,
+    PhaseStats, QueueStats, QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage,
+    StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts, Want,
 };
 pub use signal::Signal;
 pub use submissions::SubmissionStore;

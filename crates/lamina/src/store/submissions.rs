@@ -1,10 +1,10 @@
 //! Calls to engines: written before they are made, and what became of them. A part of [`super::Store`].
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
-use super::{Abandoned, Call, FencedWrite, KeptInput, Lease, Opening, StoreError, SubmissionState};
+use super::{
+    Abandoned, Call, FencedWrite, KeptInput, Lease, Opening, PastRun, StoreError, SubmissionState,
+};
 use crate::access::SpendCaps;
 use crate::jobs::{EngineKind, JobId, Moment, Nonce, OwnerId, RequestId, UnixMs};
 
@@ -82,10 +82,6 @@ pub trait SubmissionStore: std::fmt::Debug + Send + Sync {
     async fn submission_exists(&self, id: JobId, nonce: &Nonce) -> Result<bool, StoreError>;
     /// Submissions whose fate was never learnt, over all time.
     async fn submission_unknown_count(&self) -> Result<u64, StoreError>;
-    /// How long the last `limit` completed runs of an engine took, newest first.
-    async fn engine_durations(
-        &self,
-        engine: EngineKind,
-        limit: u32,
-    ) -> Result<Vec<Duration>, StoreError>;
+    /// The last `limit` runs of an engine whose length is known, oldest first.
+    async fn past_runs(&self, engine: EngineKind, limit: u32) -> Result<Vec<PastRun>, StoreError>;
 }

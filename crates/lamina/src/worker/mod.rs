@@ -3,6 +3,7 @@
 //! here: it is a row with `run_at` in the future.
 
 mod claim;
+mod estimate;
 pub mod failpoints;
 mod hook_signature;
 mod maintenance;
@@ -26,6 +27,7 @@ use crate::blobs::{Blobs, Inbox, Ownership};
 use crate::clock::{Clock, Expiry};
 use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
+use crate::forecast::Forecast;
 use crate::jobs::{Backoff, JobId, Nonce, Stage, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::pool::Pool;
@@ -130,6 +132,8 @@ pub struct Parts {
     pub computed: Vec<JobId>,
     /// What is counted of jobs.
     pub metrics: JobMetrics,
+    /// When jobs will be done.
+    pub forecast: Forecast,
     /// Traces steps.
     pub tracer: Tracer,
     /// Told when the worker has looked for jobs, whether there were any, or room for any, or not.
@@ -178,6 +182,7 @@ impl Worker {
         stop: CancellationToken,
     ) {
         self.take_over(&stop).await;
+        self.learn_past_runs().await;
         tokio::join!(
             Arc::clone(&self).claim_loop(stop.clone()),
             Arc::clone(&self).wake_loop(wakes, stop.clone()),

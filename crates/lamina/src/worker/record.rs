@@ -19,6 +19,7 @@ impl Worker {
     pub(super) fn record_claim(&self, job: &Claimed) {
         let waited = self.parts.clock.now().since(job.due_at);
         self.parts.metrics.claimed(job.phase, waited);
+        self.estimate_claimed(job);
     }
 
     /// A step ended; `report` is none when its lease was lost.
@@ -69,6 +70,7 @@ impl Worker {
                 tracing::debug!(job = %id, phase = %job.phase, run_at = %change.run_at, "job waits");
             }
         }
+        self.estimate_changed(job, change);
         let metrics = &self.parts.metrics;
         if change.phase.is_terminal() {
             let code = change.failure.as_ref().map(|failure| &*failure.code);
@@ -105,6 +107,9 @@ impl Worker {
             LeaseLoss::Taken
         };
         self.parts.metrics.lease_lost(loss);
+        if gone {
+            self.parts.forecast.forget(id);
+        }
         tracing::info!(job = %id, owner = %job.owner, engine, phase = %job.phase, gone, "the lease was lost; nothing was changed");
     }
 
@@ -113,6 +118,7 @@ impl Worker {
         let now = self.parts.clock.wall();
         let (age_ms, engine) = (whole_ms(now.since(job.created_at)), job.engine.as_str());
         tracing::info!(job = %job.id, owner = %job.owner, engine, age_ms, "job expired");
+        self.parts.forecast.forget(job.id);
         self.parts.metrics.ended(job.engine, Phase::Expired, None);
         if !job.was_finished {
             self.parts.tracer.job_ended(&JobEnd {

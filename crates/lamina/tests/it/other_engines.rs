@@ -108,6 +108,7 @@ fn free(kind: EngineKind) -> EngineFacts {
         may_return_source: false,
         calls_back: false,
         max_side: None,
+        at_once: None,
         usual_run: Duration::from_millis(10),
     }
 }

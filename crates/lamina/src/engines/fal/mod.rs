@@ -195,6 +195,7 @@ impl Engine for Fal {
             may_return_source: true,
             calls_back: self.settings.webhooks && self.settings.public_url.is_some(),
             max_side: Some(MAX_SIDE),
+            at_once: None,
             usual_run: Duration::from_secs(22),
         }
     }

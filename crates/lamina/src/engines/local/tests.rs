@@ -22,7 +22,12 @@ async fn engine(folder: &tempfile::TempDir) -> (Local, BlobKey) {
     };
     let pool = Pool::new(PoolSize::default());
     let (waker, _) = tokio::sync::mpsc::unbounded_channel();
-    (Local::new(blobs, pool, compute, waker, settings), source)
+    let clock = Arc::new(crate::clock::SystemClock::default());
+    let forecast = Forecast::new(clock, crate::metrics::ForecastMetrics::default());
+    (
+        Local::new(blobs, pool, compute, waker, forecast, settings),
+        source,
+    )
 }
 
 fn order(source: BlobKey, number: i64) -> Order {

@@ -28,6 +28,7 @@ use super::answer::error::ApiError;
 use crate::blobs::{Blobs, Inbox, LinkSigner, Ownership};
 use crate::clock::{Clock, Expiry};
 use crate::disk::Space;
+use crate::forecast::Forecast;
 use crate::jobs::{EngineChoice, EngineKind, UnixMs};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
@@ -55,6 +56,8 @@ pub struct ApiState {
     pub keys: ApiKeys,
     /// The engines that a job can be created for.
     pub engines: Engines,
+    /// When jobs will be done.
+    pub forecast: Forecast,
     /// Most that engines may cost in a day, all owners together, in millionths of a US dollar.
     /// What one owner may cost is known to `keys`.
     pub daily_microusd: Option<u64>,

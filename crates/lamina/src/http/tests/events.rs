@@ -165,3 +165,26 @@ pub(super) async fn codes(add: &mut impl FnMut(&Answer)) {
     let id = app.created().await;
     add(&app.get(&format!("/api/jobs/{id}?wait=1")).await);
 }
+
+#[tokio::test]
+async fn the_stream_of_all_jobs_tells_progress_that_only_time_makes() {
+    let (server, _) = started().await;
+    let (mut socket, mut text) = (server.connect().await, String::new());
+    socket
+        .write_all(b"GET /api/events HTTP/1.1\r\nhost: lamina.test\r\n\r\n")
+        .await
+        .unwrap();
+    read_until(&mut socket, &mut text, "event: status").await;
+    assert!(!text.contains("event: progress"), "{text}");
+    server.app.clock.advance(Duration::from_secs(10));
+    read_until(&mut socket, &mut text, "event: progress").await;
+    read_until(&mut socket, &mut text, "\"progress\":0.441").await;
+    // Nothing moves a bar while the time stands, and the same is not told again.
+    text.clear();
+    let twice = Instant::now() + Duration::from_secs(5);
+    tokio::time::timeout_at(twice, read_until(&mut socket, &mut text, "event: progress"))
+        .await
+        .unwrap_err();
+    drop(socket);
+    server.stop().await;
+}

@@ -52,8 +52,13 @@ async fn a_running_job_moves_between_two_reads_and_says_when_to_ask_again() {
     let server = TestServer::new();
     let path = format!("/api/jobs/{}", server.created().await);
     server.accept(Some(7)).await;
+    // Nothing was measured, so nobody knows.
+    let unknown = server.get(&path).await;
+    assert_eq!(unknown.header("retry-after"), "5");
+    assert_eq!(unknown.json()["eta_seconds"], serde_json::Value::Null);
+    server.learn(Duration::from_secs(20));
     let first = server.get(&path).await;
-    assert_eq!(first.header("retry-after"), "5");
+    assert_eq!(first.header("retry-after"), "2");
     assert_eq!(first.json()["queue_position"], 7);
     assert_eq!(first.json()["eta_seconds"], 20);
     assert_eq!(first.json()["progress"], 0.05);

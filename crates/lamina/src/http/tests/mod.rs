@@ -49,6 +49,7 @@ use crate::access::SpendCaps;
 use crate::blobs::{BlobKey, Blobs, LinkSigner};
 use crate::clock::{Clock, ManualClock};
 use crate::disk::{Floor, Space};
+use crate::forecast::Forecast;
 use crate::jobs::{
     BoundingBox, Change, EngineKind, Failure, FailureCode, JobId, Layer, LayerLabels, MediaType,
     Nonce, OwnerId, Phase, RequestId, Stage, UnixMs,
@@ -77,6 +78,7 @@ struct TestServer {
     draining: CancellationToken,
     pulse: watch::Sender<Option<Instant>>,
     metrics: Metrics,
+    forecast: Forecast,
     folder: tempfile::TempDir,
 }
 
@@ -118,6 +120,7 @@ impl TestServer {
         change(&mut state);
         let (metrics, links) = (state.metrics.clone(), Arc::clone(&state.links));
         let (pool, draining) = (state.pool.clone(), state.draining.clone());
+        let forecast = state.forecast.clone();
         let Edge { router, at_once } = edge(state);
         Self {
             store,
@@ -126,6 +129,7 @@ impl TestServer {
             pool,
             clock,
             draining,
+            forecast,
             pulse,
             folder,
             metrics,
@@ -271,6 +275,13 @@ impl TestServer {
             .await
             .unwrap();
         assert_eq!(applied, FencedWrite::Applied);
+    }
+
+    /// A run of the embedded engine took this long.
+    fn learn(&self, took: Duration) {
+        let layers = crate::jobs::LayersAsked(0);
+        self.forecast
+            .learn(EngineKind::Local, (640, 480), layers, took);
     }
 
     /// Brings the one new job to its engine.

@@ -40,7 +40,9 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         .job_apply(
             &claimed.lease,
             change(Phase::Collect, at(9)),
-            StepOutput::None,
+            StepOutput::Ready {
+                run: Some(Duration::from_secs(7)),
+            },
             true,
             at(9).into(),
         )
@@ -78,8 +80,12 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     let job = found(&*store, id).await;
     assert_eq!((job.phase, job.layers), (Phase::Completed, vec![layer]));
     assert_eq!(
-        store.engine_durations(EngineKind::Fal, 5).await.unwrap(),
-        [Duration::from_secs(9)]
+        store.past_runs(EngineKind::Fal, 5).await.unwrap(),
+        [crate::store::PastRun {
+            size: (3, 2),
+            layers: crate::jobs::LayersAsked(0),
+            took: Duration::from_secs(7),
+        }]
     );
     assert_eq!(store.job_counts().await.unwrap().leased, 0);
 }

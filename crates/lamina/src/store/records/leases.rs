@@ -74,7 +74,7 @@ pub struct Claimed {
     pub expires_at: UnixMs,
     /// When the engine accepted it.
     pub accepted_at: Option<UnixMs>,
-    /// How long the engine was expected to take when it accepted; zero before.
+    /// How long it was expected to be until the engine is done, when it accepted; zero before.
     pub expected: Duration,
     /// Whether a process died while this job was being computed: it is computed alone then.
     pub suspect: bool,
@@ -133,7 +133,7 @@ pub enum StepOutput {
         request: RequestId,
         /// Requests ahead of it.
         queue_position: Option<u32>,
-        /// How long runs of this engine take of late.
+        /// How long it will be, by then, until the engine is done.
         expected: Duration,
     },
     /// The engine is at work.
@@ -142,6 +142,11 @@ pub enum StepOutput {
         fraction: Option<f32>,
         /// Requests ahead of it.
         queue_position: Option<u32>,
+    },
+    /// The engine is done.
+    Ready {
+        /// How long its run took, where that is known.
+        run: Option<Duration>,
     },
     /// The run of this submission failed, and the job is submitted anew.
     RunFailed(Nonce),

@@ -15,5 +15,5 @@ pub use jobs::{
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageUsage};
 pub use leases::{Claimed, ClockSeen, FencedWrite, KeptInput, Lease, StepOutput, Want};
 pub use stats::{Ledger, LedgerLine, PhaseStats, QueueStats, WaitCounts};
-pub use submissions::{Abandoned, Call, Opening, Submission, SubmissionState};
+pub use submissions::{Abandoned, Call, Opening, PastRun, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

@@ -1,6 +1,8 @@
 //! Calls to an engine, recorded before they are made.
 
-use crate::jobs::{EngineKind, JobId, Nonce, OwnerId, RequestId, UnixMs};
+use std::time::Duration;
+
+use crate::jobs::{EngineKind, JobId, LayersAsked, Nonce, OwnerId, RequestId, UnixMs};
 
 /// What became of one call to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,4 +107,14 @@ pub enum Opening {
     LostLease,
     /// It would cost more than the day's caps leave; nothing was changed.
     CapReached,
+}
+
+/// A run of an engine that ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// Width and height of the picture.
+    pub size: (u32, u32),
+    pub layers: LayersAsked,
+    /// Without what it waited in the engine's queue.
+    pub took: Duration,
 }

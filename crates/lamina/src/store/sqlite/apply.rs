@@ -42,7 +42,7 @@ pub(super) fn apply(
                  woken = case when :keep then woken else 0 end,
                  error_code = :code, error = :error,
                  engine_ms = case when :phase = 'submit' then null
-                                  when :phase = 'collect' and engine_ms is null then :now - accepted_at else engine_ms end,
+                                  else coalesce(:run, engine_ms) end,
                  finished_at = case when :terminal then :wall else finished_at end,
                  lease_owner = case when :keep then lease_owner end,
                  lease_until = case when :keep then lease_until end,
@@ -70,7 +70,7 @@ pub(super) fn apply(
             ":height": source(output).map(|info| info.height),
             ":bytes": source(output).map(|info| info.bytes),
             ":accepted": matches!(output, StepOutput::Accepted { .. }),
-            ":fraction": fraction(output), ":expected": expected(output), ":position": position(output),
+            ":fraction": fraction(output), ":run": run(output), ":expected": expected(output), ":position": position(output),
             ":floor": floor,
             // A run that failed may have failed for its input.
             ":keeps_input": !matches!(output, StepOutput::RunFailed(_)),
@@ -97,7 +97,8 @@ pub(super) fn apply(
         StepOutput::None
         | StepOutput::Source(_)
         | StepOutput::Accepted { .. }
-        | StepOutput::Waiting { .. } => {}
+        | StepOutput::Waiting { .. }
+        | StepOutput::Ready { .. } => {}
     }
     Ok(FencedWrite::Applied)
 }
@@ -133,12 +134,20 @@ fn expected(output: &StepOutput) -> Option<i64> {
     Some(i64::try_from(expected.as_millis()).unwrap_or(i64::MAX))
 }
 
+fn run(output: &StepOutput) -> Option<i64> {
+    let StepOutput::Ready { run: Some(run) } = output else {
+        return None;
+    };
+    Some(i64::try_from(run.as_millis()).unwrap_or(i64::MAX))
+}
+
 fn position(output: &StepOutput) -> Option<u32> {
     match output {
         StepOutput::Accepted { queue_position, .. }
         | StepOutput::Waiting { queue_position, .. } => *queue_position,
         StepOutput::None
         | StepOutput::Source(_)
+        | StepOutput::Ready { .. }
         | StepOutput::RunFailed(_)
         | StepOutput::Layers(_) => None,
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rows::{self, id_list, text};
+use super::rows::{self, id_list, text, unreadable};
 use super::{SqliteStore, queue, spending};
 use crate::access::SpendCaps;
-use crate::jobs::{EngineKind, JobId, Moment, Nonce, OwnerId, RequestId, UnixMs};
+use crate::jobs::{EngineKind, JobId, Moment, Nonce, OwnerId, Params, RequestId, UnixMs};
 use crate::store::{
-    Abandoned, Call, FencedWrite, KeptInput, Lease, Opening, StoreError, Submission,
+    Abandoned, Call, FencedWrite, KeptInput, Lease, Opening, PastRun, StoreError, Submission,
     SubmissionState, SubmissionStore,
 };
 
@@ -202,17 +202,29 @@ pub(super) fn unknown_count(connection: &Connection) -> rusqlite::Result<u64> {
     )
 }
 
-pub(super) fn durations(
+/// A job that is gone has forgotten how many layers it was asked for, as if it had left that to the engine.
+pub(super) fn past_runs(
     connection: &Connection,
     engine: EngineKind,
     limit: u32,
-) -> rusqlite::Result<Vec<Duration>> {
+) -> rusqlite::Result<Vec<PastRun>> {
     let mut statement = connection.prepare_cached(
-        "select engine_ms from jobs where engine = ?1 and engine_ms is not null and finished_at is not null
+        "select engine_ms, source_width, source_height, params from jobs
+         where engine = ?1 and engine_ms is not null and finished_at is not null and source_width is not null
          order by finished_at desc limit ?2",
     )?;
-    let rows = statement.query_map(params![engine.as_str(), limit], |row| row.get::<_, u64>(0))?;
-    rows.map(|ms| ms.map(Duration::from_millis)).collect()
+    let rows = statement.query_map(params![engine.as_str(), limit], |row| {
+        let params: Params = serde_json::from_str(row.get_ref("params")?.as_str()?)
+            .map_err(|error| unreadable("params", &error.to_string()))?;
+        Ok(PastRun {
+            size: (row.get("source_width")?, row.get("source_height")?),
+            layers: params.num_layers.into(),
+            took: Duration::from_millis(row.get("engine_ms")?),
+        })
+    })?;
+    let mut runs = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    runs.reverse();
+    Ok(runs)
 }
 
 #[async_trait]
@@ -319,11 +331,7 @@ impl SubmissionStore for SqliteStore {
         self.read(unknown_count).await
     }
 
-    async fn engine_durations(
-        &self,
-        engine: EngineKind,
-        limit: u32,
-    ) -> Result<Vec<Duration>, StoreError> {
-        self.read(move |db| durations(db, engine, limit)).await
+    async fn past_runs(&self, engine: EngineKind, limit: u32) -> Result<Vec<PastRun>, StoreError> {
+        self.read(move |db| past_runs(db, engine, limit)).await
     }
 }

@@ -68,6 +68,7 @@ impl Runs {
 /// True when nothing more is to be done about the run, be it that nothing more can be done.
 async fn end_run(worker: &Worker, run: &Cancellable, failures: u32) -> bool {
     let (job, parts) = (run.id, &worker.parts);
+    parts.forecast.forget(job);
     if let Some(engine) = parts.engines.get(run.engine) {
         engine.release(&run.request);
         let asked = async {

@@ -13,6 +13,7 @@ use crate::store::{
     Call, Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource,
     Submission, SubmissionState,
 };
+use crate::worker::estimate::subject;
 use crate::worker::{Worker, failpoints};
 
 pub(in crate::worker) async fn run(
@@ -24,7 +25,13 @@ pub(in crate::worker) async fn run(
     if let Some(submission) = &job.submission
         && let Some(taken) = earlier(worker, job, engine, submission).await?
     {
-        return accepted(worker, &facts, submission.nonce.clone(), taken).await;
+        return Ok(accepted(
+            worker,
+            job,
+            &facts,
+            submission.nonce.clone(),
+            taken,
+        ));
     }
     // What the layers come to is known only when they are there, and paid.
     if let Some(refused) = prepare::no_room(worker, job, LAYERS_BYTES).await {
@@ -152,7 +159,7 @@ async fn call(
     let answer = engine.submit(order).await;
     failpoints::point("after_call");
     let failed = match answer {
-        Ok(taken) => return accepted(worker, &facts, order.nonce.clone(), taken).await,
+        Ok(taken) => return Ok(accepted(worker, job, &facts, order.nonce.clone(), taken)),
         Err(failed) => failed,
     };
     let (id, code) = (job.lease.job, failed.error.code.as_str());
@@ -175,14 +182,18 @@ async fn call(
     }
 }
 
-async fn accepted(
+fn accepted(
     worker: &Worker,
+    job: &Claimed,
     engine: &EngineFacts,
     nonce: Nonce,
     taken: Accepted,
-) -> StepResult {
+) -> Report {
     let now = worker.parts.clock.now();
-    let expected = expected_run(worker, engine).await;
+    let forecast = &worker.parts.forecast;
+    let expected = forecast.accepted(&subject(job), taken.queue_position);
+    // Where nothing was measured, a bar moves all the same.
+    let expected = expected.unwrap_or(engine.usual_run);
     let output = StepOutput::Accepted {
         nonce,
         request: taken.request,
@@ -190,24 +201,9 @@ async fn accepted(
         expected,
     };
     let run_at = poll_at(now, Duration::ZERO, Some(expected), engine.calls_back);
-    Ok(Report::of(Outcome::Done {
+    Report::of(Outcome::Done {
         event: Event::Accepted,
         run_at,
     })
-    .with(output))
-}
-
-/// The median of the last runs; a few slow ones do not move it.
-async fn expected_run(worker: &Worker, engine: &EngineFacts) -> Duration {
-    let mut runs = worker
-        .parts
-        .store
-        .engine_durations(engine.kind, 21)
-        .await
-        .unwrap_or_default();
-    runs.sort_unstable();
-    runs.get(runs.len() / 2)
-        .copied()
-        .unwrap_or(engine.usual_run)
-        .max(Duration::from_millis(100))
+    .with(output)
 }

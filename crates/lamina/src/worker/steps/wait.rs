@@ -9,6 +9,7 @@ use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, StepOutput, Submission, SubmissionState};
 use crate::worker::Worker;
+use crate::worker::estimate::subject;
 
 pub(in crate::worker) async fn run(
     worker: &Worker,
@@ -51,6 +52,12 @@ pub(in crate::worker) async fn handle_check(
     check: Check,
 ) -> StepResult {
     let runs = matches!(check, Check::Running { .. });
+    let forecast = &worker.parts.forecast;
+    match &check {
+        Check::Queued { position } => forecast.queued(&subject(job), *position, job.accepted_at),
+        Check::Running { .. } => forecast.running(&subject(job), job.accepted_at),
+        Check::Ready(_) | Check::Failed(_) | Check::Lost | Check::ResultGone => {}
+    }
     let (queue_position, fraction) = match check {
         Check::Queued { position } => (position, None),
         Check::Running { fraction } => (None, fraction),
@@ -58,9 +65,10 @@ pub(in crate::worker) async fn handle_check(
             return Ok(Report::give_up(FailureCode::EngineNoLayers));
         }
         Check::Ready(layers) => {
+            let run = forecast.ready(&subject(job));
             let mut report = Report::done(Event::Ready, worker.parts.clock.now());
             report.layers = Some(layers);
-            return Ok(report);
+            return Ok(report.with(StepOutput::Ready { run }));
         }
         Check::Failed(error) => return Ok(run_failed(worker, job, nonce, &error)),
         Check::Lost => return Ok(lost(worker, engine, nonce)),

@@ -76,7 +76,7 @@ pub(in crate::http) struct AdminJobStory {
     /// When the engine took it.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     accepted_at: Option<UnixMs>,
-    /// How long the engine worked.
+    /// How long the engine worked, without its queue; null where nobody saw when it began.
     #[schema(required = true)]
     engine_ms: Option<u128>,
     /// From create to its end.

@@ -5,6 +5,7 @@
 //! It stands on the store alone, so that the command line can use the very same routes over the
 //! file of a service that is stopped ([`AdminState::ask`]).
 
+mod estimates;
 mod jobs;
 mod keys;
 mod query;
@@ -27,6 +28,7 @@ use utoipa_axum::routes;
 
 use crate::access::ApiKey;
 use crate::clock::Clock;
+use crate::forecast::Forecast;
 use crate::http::answer::error::ApiError;
 use crate::http::extract::caller::Caller;
 use crate::http::layers::auth::{bearer, unauthorized};
@@ -38,7 +40,7 @@ use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::RequestLimits;
 use crate::http::{no_route, wrong_method};
 use crate::jobs::{Fields, ParseError};
-use crate::metrics::JobMetrics;
+use crate::metrics::{ForecastMetrics, JobMetrics};
 use crate::store::Store;
 use crate::trace::Tracer;
 
@@ -54,6 +56,8 @@ pub struct AdminState {
     pub keys: ApiKeys,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// When jobs will be done; of a service that is stopped it knows nothing.
+    pub forecast: Forecast,
     /// The cap on a day's spending, to be shown.
     pub daily_microusd: Option<u64>,
     /// The service's own address, for pages of its own origin.
@@ -140,6 +144,7 @@ impl AdminState {
         Self {
             store,
             keys: ApiKeys::by(rules),
+            forecast: Forecast::new(Arc::clone(&clock), ForecastMetrics::default()),
             clock,
             daily_microusd: None,
             public_url: None,

@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::AdminState;
+use super::estimates::{EstimatesView, RunsView};
 use crate::access::{UtcDay, usd};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::fresh;
@@ -42,6 +43,10 @@ pub(in crate::http) struct Stats {
     spending: Vec<SpendingView>,
     /// Submissions whose fate was never learnt, over all time.
     unknown_submissions: u64,
+    /// How long runs took of late, by engine, size of picture and layers asked for.
+    runs: Vec<RunsView>,
+    /// How good the estimates (`eta_seconds`) were.
+    estimates: Vec<EstimatesView>,
     /// What pictures take up.
     storage: Storage,
 }
@@ -149,6 +154,18 @@ pub(super) async fn stats(State(state): State<Arc<AdminState>>) -> Result<Respon
         usd_30_days: sum(|line| line.all_microusd),
         usd_a_day_at_most: state.daily_microusd.map(usd),
         unknown_submissions: state.store.submission_unknown_count().await?,
+        runs: state
+            .forecast
+            .run_times()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        estimates: state
+            .forecast
+            .errors()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
         storage: Storage {
             source_bytes: usage_stats.source_bytes,
             layer_bytes: usage_stats.layer_bytes,

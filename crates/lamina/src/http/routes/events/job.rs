@@ -16,7 +16,7 @@ use crate::http::routes::jobs::found::{living, shown};
 use crate::http::routes::jobs::response_cache::ResponseCache;
 use crate::http::state::ApiState;
 use crate::http::state::event_places::EventPlace;
-use crate::jobs::{OwnerId, Phase, Status};
+use crate::jobs::{OwnerId, Status};
 use crate::store::{Gone, JobRecord, JobVersion, JobWatch};
 
 /// The stream of one job.
@@ -72,7 +72,7 @@ impl JobEvents {
                         return Some(frame);
                     },
                 },
-                beat = self.pulse.beat(self.job.phase == Phase::Wait) => match beat {
+                beat = self.pulse.beat(!self.job.phase.is_terminal()) => match beat {
                     Beat::Comment => return Some(frame::COMMENT),
                     Beat::Moves => time_moved = true,
                     Beat::Over => return Some(self.ended()),

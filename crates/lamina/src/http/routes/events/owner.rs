@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -25,6 +26,8 @@ use crate::store::{JobVersion, OwnerNews, OwnerWatch};
 const PAGE: u32 = 100;
 /// Of so many jobs it is remembered what was told; of more it is told again.
 const REMEMBERED: usize = 10_000;
+/// Of more jobs than these, what only time moves is not told: nobody looks at so many bars.
+const MOVING: usize = 32;
 
 /// The stream of an owner.
 pub(super) struct OwnerEvents {
@@ -46,13 +49,24 @@ pub(super) struct OwnerEvents {
     /// Behind which of the jobs under way the walk over them goes on, if it is not over.
     pub(super) walks: Option<Option<JobId>>,
     /// What was told of jobs under way.
-    pub(super) told: HashMap<JobId, (JobVersion, Status)>,
+    pub(super) told: HashMap<JobId, Told>,
+}
+
+/// What was told of a job under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    version: JobVersion,
+    status: Status,
+    /// Of the JSON that was sent, so that the same is not sent again.
+    hash: u64,
 }
 
 /// A job that is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     UnderWay(JobId),
+    /// Time has passed, and may have moved it.
+    Moves(JobId),
     /// And its place among the ends.
     Ended(JobId, i64),
 }
@@ -86,14 +100,21 @@ impl OwnerEvents {
                     return Some(self.ended());
                 }
             }
+            let may_move = self.may_move();
             tokio::select! {
                 news = self.watch.changed() => self.note(news),
-                beat = self.pulse.beat(false) => match beat {
-                    Beat::Comment | Beat::Moves => return Some(frame::COMMENT),
+                beat = self.pulse.beat(may_move) => match beat {
+                    Beat::Comment => return Some(frame::COMMENT),
+                    Beat::Moves => self.queue.extend(self.told.keys().copied().map(Change::Moves)),
                     Beat::Over => return Some(self.ended()),
                 },
             }
         }
+    }
+
+    /// Whether progress that only time makes is told: of a few jobs, which their owner may be looking at.
+    fn may_move(&self) -> bool {
+        !self.told.is_empty() && self.told.len() <= MOVING
     }
 
     fn note(&mut self, news: OwnerNews) {
@@ -145,7 +166,7 @@ impl OwnerEvents {
     /// What there is to tell of a job as it is now.
     async fn event(&mut self, change: Change) -> Result<Option<Bytes>, ApiError> {
         let id = match change {
-            Change::UnderWay(id) => id,
+            Change::UnderWay(id) | Change::Moves(id) => id,
             Change::Ended(id, place) => {
                 self.cursor = self.cursor.max(place);
                 self.told.remove(&id);
@@ -153,6 +174,7 @@ impl OwnerEvents {
             }
         };
         let is_end = matches!(change, Change::Ended(..));
+        let time_moved = matches!(change, Change::Moves(_));
         let found = self.state.store.job_get(&self.owner, id).await?;
         let (job, status) = match living(found, self.state.ends_by()) {
             Ok(found) => found,
@@ -171,18 +193,29 @@ impl OwnerEvents {
             Status::Completed => "completed",
             Status::Failed => "failed",
             Status::Pending | Status::Processing => match before {
-                Some((told, _)) if told == version => return Ok(None),
-                Some((_, told)) if told == status => "progress",
-                _ => "status",
+                Some(told) if told.version == version && !time_moved => return Ok(None),
+                Some(told) if told.status == status => "progress",
+                Some(_) | None => "status",
             },
         };
+        let job = shown(&self.state, &self.cache, &self.base, &job, status)?.into_body();
         if is_running(status) {
+            let hash = hash_of(&job);
+            if before.is_some_and(|told| told.version == version && told.hash == hash) {
+                return Ok(None);
+            }
             if self.told.len() >= REMEMBERED {
                 self.told.clear();
             }
-            self.told.insert(id, (version, status));
+            self.told.insert(
+                id,
+                Told {
+                    version,
+                    status,
+                    hash,
+                },
+            );
         }
-        let job = shown(&self.state, &self.cache, &self.base, &job, status)?.into_body();
         Ok(Some(frame::event(self.cursor, name, &job)))
     }
 
@@ -190,4 +223,10 @@ impl OwnerEvents {
         self.stage = Stage::Over;
         self.pulse.farewell()
     }
+}
+
+fn hash_of(json: &Bytes) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    json.hash(&mut hasher);
+    hasher.finish()
 }

@@ -13,7 +13,8 @@ use super::found::{is_running, job_id, living, shown};
 use super::long_poll::changed_within;
 use super::record_deleted::{DeletedBy, record_deleted};
 use super::response_cache::{Part, ResponseCache};
-use super::view::{JobPage, JobSummary, JobView, LayerList, layers, retry_after};
+use super::time_left::retry_after;
+use super::view::{JobPage, JobSummary, JobView, LayerList, layers};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::Tagged;
 use crate::http::extract::caller::Caller;
@@ -68,7 +69,7 @@ pub(in crate::http) async fn get_job(
     let waited = Waited::since(begun);
     let answer = shown(&state, &cache, &base, &job, status)?;
     let mut response = if is_running(status) {
-        answer.answer_for_now(headers, retry_after(&job))
+        answer.answer_for_now(headers, retry_after(&state, &job))
     } else {
         answer.answer(headers)
     };
@@ -122,7 +123,7 @@ pub(in crate::http) async fn get_layers(
                 .unwrap_or_default(),
         )),
         Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
-            retry_after: retry_after(&job),
+            retry_after: retry_after(&state, &job),
         }),
     }
 }
@@ -155,11 +156,10 @@ pub(in crate::http) async fn list_jobs(
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next_cursor = found.last().filter(|_| more).map(|job| job.id);
-    let now = state.clock.now();
     let jobs = found
         .iter()
         .filter(|job| job.expires_at > state.ends_by())
-        .filter_map(|job| Some(JobSummary::of(job, job.status()?, now)))
+        .filter_map(|job| Some(JobSummary::of(&state, job, job.status()?)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
 }
@@ -189,6 +189,7 @@ pub(in crate::http) async fn delete_job(
     let now = state.clock.wall();
     match delete(&state, &owner, job_id(&id)?, now).await? {
         Deletion::Done(job) => {
+            state.forecast.forget(job.id);
             record_deleted(
                 &job,
                 DeletedBy::Owner,

@@ -1,12 +1,15 @@
 //! A job as the API shows it. These are the API's own types: rows and engine answers are turned
 //! into them here, by hand, and nothing else in the service depends on their shape.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::time_left::time_left;
 use crate::blobs::BlobKey;
 use crate::http::extract::public_base::PublicBase;
 use crate::http::state::ApiState;
-use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Phase, Status, UnixMs, progress};
+use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Status, UnixMs, progress};
 use crate::store::JobRecord;
 
 /// The answer to a create.
@@ -52,8 +55,8 @@ pub(in crate::http) struct JobSummary {
     /// Requests ahead of it at the engine, while it queues there.
     #[schema(required = true)]
     queue_position: Option<u32>,
-    /// Seconds until completion by the measured duration of past runs, while the engine works and
-    /// keeps to it.
+    /// Seconds until its layers can be fetched, by the jobs before it and by how long such runs took of late. Null where
+    /// nobody can know: before the first run of an engine, and of one that takes longer than any before.
     #[schema(required = true)]
     eta_seconds: Option<u64>,
     /// When it was created.
@@ -156,7 +159,7 @@ impl JobView {
     ) -> Self {
         let completed = status == Status::Completed;
         Self {
-            job: JobSummary::of(job, status, state.clock.now()),
+            job: JobSummary::of(state, job, status),
             layers: completed.then(|| layers(state, base, job)),
         }
     }
@@ -164,7 +167,9 @@ impl JobView {
 
 impl JobSummary {
     /// The summary of a job that is neither deleted nor expired.
-    pub(in crate::http) fn of(job: &JobRecord, status: Status, now: UnixMs) -> Self {
+    pub(in crate::http) fn of(state: &ApiState, job: &JobRecord, status: Status) -> Self {
+        let now = state.clock.now();
+        let left = time_left(state, job);
         let failure = job.failure.as_ref();
         Self {
             job_id: job.id,
@@ -174,7 +179,7 @@ impl JobSummary {
             error_code: failure.map(|why| why.code.to_string()),
             engine: job.engine,
             queue_position: job.queue_position,
-            eta_seconds: job.estimate.eta_seconds(job.phase, now),
+            eta_seconds: left.map(whole_seconds),
             created_at: job.created_at,
             expires_at: job.expires_at,
         }
@@ -230,13 +235,9 @@ fn box_view(found: BoundingBox) -> BoxView {
     }
 }
 
-/// How many seconds to wait before it is worth reading a running job again.
-pub(in crate::http) fn retry_after(job: &JobRecord) -> u32 {
-    match (job.phase, job.queue_position) {
-        (Phase::Wait, Some(20..)) => 15,
-        (Phase::Wait, Some(5..)) => 5,
-        _ => 1,
-    }
+/// Rounded up, so that one that is not there yet is never said to be.
+fn whole_seconds(left: Duration) -> u64 {
+    u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 /// Rounded down to three decimals, so that only what is whole says 1.0. The hair that is added

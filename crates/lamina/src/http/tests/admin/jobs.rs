@@ -200,10 +200,12 @@ async fn the_numbers_tell_jobs_queue_spending_and_storage() {
     server.opened().await;
     server.clock.advance(Duration::from_secs(1));
     created(&server, "local").await;
+    server.learn(Duration::from_millis(1_500));
     let stats = server.admin("GET", "/api/admin/stats", "").await;
     insta::assert_snapshot!(stats.calm(), @r#"
     {
       "at": "2026-12-21T14:11:58.000Z",
+      "estimates": [],
       "jobs": {
         "completed": 1,
         "prepare": 1,
@@ -233,6 +235,17 @@ async fn the_numbers_tell_jobs_queue_spending_and_storage() {
           "later": 0,
           "oldest_due_seconds": 0.0,
           "state": "collect"
+        }
+      ],
+      "runs": [
+        {
+          "below_megapixels": 0.354,
+          "engine": "local",
+          "longest_seconds": 1.5,
+          "median_seconds": 1.5,
+          "num_layers": null,
+          "p90_seconds": 1.5,
+          "runs": 1
         }
       ],
       "spending": [
