@@ -5,14 +5,17 @@ import { sleep } from './dom.js';
 // This module lies at /page/, so this is the service's own address, below whatever path a proxy gives it.
 export const base = new URL('../', import.meta.url);
 
-const KEY = 'lamina.key';
+let name = 'lamina.key';
 let askForKey = null;
 let asking = null;
 
-export const key = () => sessionStorage.getItem(KEY);
+// An operator's key is another one than an app's.
+export function keepKeyAs(other) { name = other; }
+
+export const key = () => sessionStorage.getItem(name);
 export function setKey(value) {
-  if (value) sessionStorage.setItem(KEY, value);
-  else sessionStorage.removeItem(KEY);
+  if (value) sessionStorage.setItem(name, value);
+  else sessionStorage.removeItem(name);
 }
 // `ask(refused)` resolves when there is another key, and rejects when the person gives up.
 export function onKeyWanted(ask) { askForKey = ask; }

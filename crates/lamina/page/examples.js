@@ -48,6 +48,7 @@ TUS_URL=$LAMINA$(${CALL} -i -X POST ${TUS} -H "Upload-Length: $LENGTH" "$LAMINA/
   show_job: `${OPERATE} "$LAMINA/api/admin/jobs/$JOB" | jq .`,
   retry_job: `curl -s -X POST -H "Authorization: Bearer $ADMIN_KEY" "$LAMINA/api/admin/jobs/$JOB/retry" | jq -r .code`,
   cancel_job: `curl -s -X DELETE -H "Authorization: Bearer $ADMIN_KEY" "$LAMINA/api/admin/jobs/$JOB" | jq -r .code`,
+  overview: `${OPERATE} "$LAMINA/api/admin/overview" | jq '.alarms[].summary'`,
   stats: `${OPERATE} "$LAMINA/api/admin/stats" | jq .jobs`,
 };
 

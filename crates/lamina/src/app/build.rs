@@ -289,6 +289,7 @@ impl<'a> Base<'a> {
             public_url: config.public_url.clone(),
             trust_proxy: config.trust_proxy,
             page: config.page,
+            admin_page: config.admin_page,
             cors: config.cors.clone(),
             host_names: config.host_names.clone(),
             spool,

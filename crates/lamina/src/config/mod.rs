@@ -66,6 +66,8 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Whether there are pages for people at `/` and `/docs`.
     pub page: bool,
+    /// Whether there is a page for the operator at `/admin`.
+    pub admin_page: bool,
     /// Web pages that may call `/api`.
     pub cors: CorsOrigins,
     /// Names under which it may be asked without keys.
@@ -250,6 +252,7 @@ impl Config {
             storage_rules: reader.storage_rules(),
             trust_proxy: reader.flag("TRUST_PROXY"),
             page: reader.flag("PAGE"),
+            admin_page: reader.flag("ADMIN_PAGE"),
             cors: reader.cors(),
             host_names: reader.host_names(),
             engine: reader.engine(fal.is_some()),

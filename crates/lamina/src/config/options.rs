@@ -110,6 +110,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Pages for people: / takes a picture apart in the browser, /docs describes the API.",
     ),
     option(
+        "ADMIN_PAGE",
+        "true",
+        "The operator's page at /admin, which opens for ADMIN_KEY or a key made with --admin.",
+    ),
+    option(
         "CORS_ORIGINS",
         "",
         "Web pages that may call /api: * or origins separated by commas.",

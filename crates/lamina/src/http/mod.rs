@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 pub use answer::checks::{Checks, Part};
 pub use answer::error::ApiError;
-pub use routes::admin::{AdminState, Reply};
+pub use routes::admin::{AdminState, Live, Reply};
 pub use routes::metrics::{Scrape, metrics_router};
 pub use server::accept::serve;
 pub use server::edge::Edge;
@@ -101,11 +101,12 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         .route("/openapi.json", get(routes::page::openapi_json))
         .method_not_allowed_fallback(wrong_method);
     let api = for_origins(api.merge(open).fallback(no_route), &state.cors);
-    let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state)))
+    let readiness = Readiness::default();
+    let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state, &readiness)))
         .layer(from_fn(layers::repeated_headers::refuse_repeated));
     let app = AppState {
         capacity: UploadCapacity::new(&state.limits),
-        readiness: Readiness::default(),
+        readiness,
         cache: Arc::new(ResponseCache::new()),
         events: EventPlaces::new(&state.limits, &state.metrics.requests),
         state,
@@ -137,12 +138,16 @@ fn for_origins(routes: Router<AppState>, origins: &CorsOrigins) -> Router<AppSta
     )
 }
 
-fn admin_state(state: &ApiState) -> AdminState {
+fn admin_state(state: &Arc<ApiState>, readiness: &Readiness) -> AdminState {
     AdminState {
         store: Arc::clone(&state.store),
         keys: state.keys.clone(),
         clock: Arc::clone(&state.clock),
         forecast: state.forecast.clone(),
+        live: Some(Live {
+            state: Arc::clone(state),
+            readiness: readiness.clone(),
+        }),
         daily_microusd: state.daily_microusd,
         public_url: state.public_url.clone(),
         bodies: state.bodies.clone(),

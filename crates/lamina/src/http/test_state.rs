@@ -70,6 +70,7 @@ impl TestState {
             public_url: None,
             trust_proxy: false,
             page: true,
+            admin_page: true,
             cors: CorsOrigins::None,
             host_names: HostNames::Any,
             webhooks: None,

@@ -178,6 +178,18 @@ impl JobMetrics {
         self.ended.get_or_create_owned(&labels)
     }
 
+    /// Jobs of this process that were created, and that completed.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        let (mut created, mut completed) = (0, 0);
+        for engine in EngineKind::ALL {
+            let label = [("engine", engine.as_str().into())];
+            created += self.created.get_or_create(&label).get();
+            completed += self.ended_as(engine, Phase::Completed, None).get();
+        }
+        (created, completed)
+    }
+
     /// A time of a job's life was measured.
     pub fn took(&self, timing: Timing, engine: EngineKind, duration: Duration) {
         let times = match timing {

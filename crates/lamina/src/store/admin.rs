@@ -68,6 +68,23 @@ pub struct JobDetail {
     pub layer_bytes: u64,
     /// Calls to its engine, oldest first.
     pub submissions: Vec<SubmissionDetail>,
+    /// What was told of it by webhooks, oldest first.
+    pub deliveries: Vec<DeliveryDetail>,
+}
+
+/// One event told to a receiver; neither its address nor its body, which are the owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryDetail {
+    pub event: String,
+    pub state: String,
+    pub attempts: u32,
+    pub created_at: UnixMs,
+    /// When it was tried last.
+    pub tried_at: Option<UnixMs>,
+    /// What was answered then.
+    pub status: Option<u16>,
+    /// Why nothing was, as a stable word.
+    pub error: Option<String>,
 }
 
 /// One call to an engine.

@@ -11,6 +11,7 @@ mod expiry;
 mod feed;
 mod jobs;
 mod kept;
+mod overview;
 mod owners;
 mod queue;
 mod records;
@@ -23,8 +24,8 @@ mod webhooks;
 use async_trait::async_trait;
 
 pub use admin::{
-    AdminStore, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine, SubmissionDetail,
-    UsageStats,
+    AdminStore, DeliveryDetail, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine,
+    SubmissionDetail, UsageStats,
 };
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;
@@ -32,6 +33,9 @@ pub use expiry::ExpiryStore;
 pub use feed::{ChangeFeed, Changed, JobWatch, OwnerNews, OwnerWatch};
 pub use jobs::JobStore;
 pub use kept::KeptBytes;
+pub use overview::{
+    FailureLine, LATELY, LOOKED_THROUGH, Overview, OverviewStore, UnknownSubmission,
+};
 pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use queue::QueueStore;
 pub use records::{
@@ -60,6 +64,7 @@ pub trait Store:
     + OwnerStore
     + DeploymentStore
     + AdminStore
+    + OverviewStore
     + HookStore
 {
     /// The queue as it stands, for metrics: cheap however many jobs there are.

@@ -1,4 +1,4 @@
-//! The pages for people at `/` and `/docs`: the files of `crates/lamina/page`, inside the program, plain
+//! The pages for people at `/`, `/docs` and `/admin`: the files of `crates/lamina/page`, inside the program, plain
 //! modules and style sheets as browsers take them, nothing built and nothing from elsewhere. It knows no HTTP;
 //! `http/routes/page` serves it.
 
@@ -15,6 +15,10 @@ use flate2::write::GzEncoder;
 pub const INDEX: &str = "index.html";
 /// The page at `/docs`.
 pub const DOCS: &str = "docs.html";
+/// The operator's page at `/admin`.
+pub const ADMIN: &str = "admin/admin.html";
+/// The pages themselves, which are served under their own addresses alone.
+pub const PAGES: [&str; 3] = [INDEX, DOCS, ADMIN];
 
 macro_rules! files {
     ($($name:literal)*) => { [$(($name, include_bytes!(concat!("../../page/", $name)).as_slice())),*] };
@@ -22,7 +26,8 @@ macro_rules! files {
 
 /// Every file by its path below `crates/lamina/page`; a test compares the list with the folder.
 const FILES: &[(&str, &[u8])] = &files![
-    "api.js" "app.js" "base.css" "bench.css" "code.js" "compare.js" "docs.css" "docs.html" "docs.js" "dom.js" "examples.js"
+    "admin/actions.js" "admin/admin.css" "admin/admin.html" "admin/admin.js" "admin/curves.js" "admin/jobs.js" "admin/keys.js"
+    "admin/now.js" "admin/story.js" "admin/table.js" "api.js" "app.js" "base.css" "bench.css" "code.js" "compare.js" "docs.css" "docs.html" "docs.js" "dom.js" "examples.js"
     "gestures.js" "hero-0.webp" "hero-1.webp" "hero-2.webp" "hero-3.webp" "history.js" "icon.svg" "index.html"
     "intake.js" "notice.js" "options.js" "panel.js" "pixels.js" "png.js" "progress.js" "proof.js" "prove.js"
     "recent.js" "run.js" "samples/card.webp" "samples/coffee.webp" "samples/poster.webp" "stack.js" "stage.js"
@@ -131,16 +136,18 @@ mod tests {
     #[test]
     fn the_page_stays_small() {
         let sent = |asset: &Asset| asset.gzip.as_ref().map_or(asset.plain.len(), Vec::len);
-        let page = assets()
-            .iter()
-            .filter(|asset| !asset.name.starts_with("samples/"));
+        let page = assets().iter().filter(|asset| {
+            !["samples/", "admin/"]
+                .iter()
+                .any(|below| asset.name.starts_with(below))
+        });
         let bytes: usize = page.map(sent).sum();
         assert!(bytes <= MOST_PAGE_BYTES, "{bytes}");
     }
 
     #[test]
     fn the_pages_hold_nothing_that_their_policy_forbids_and_nothing_from_elsewhere() {
-        for name in [INDEX, DOCS] {
+        for name in PAGES {
             let page = std::str::from_utf8(asset(name).unwrap().plain).unwrap();
             for forbidden in [
                 "<style",

@@ -56,6 +56,7 @@ async fn the_pages_and_their_files_are_served_with_types_tags_and_a_strict_polic
         "/page/nothing.js",
         "/page/../Cargo.toml",
         "/page/index.html",
+        "/page/admin/admin.html",
         "/page/%2e%2e/app.js",
         "/page/",
     ] {
@@ -147,12 +148,51 @@ async fn the_policy_lets_pictures_come_from_where_links_lead_and_from_nowhere_el
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_can_do_without_the_pages() {
     let app = TestApp::start_with(Setup::new(Way::Local).with("PAGE", "false"), None).await;
-    for path in ["/", "/docs", "/page/app.js"] {
+    let operators = app.get("/admin").send().await.unwrap();
+    assert_eq!(operators.status(), StatusCode::OK, "another option");
+    for path in ["/", "/docs"] {
         let answer = app.get(path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
         assert_eq!(json_of(answer).await["code"], "route_not_found", "{path}");
     }
     let answer = app.get("/openapi.json").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_page_has_a_stricter_policy_and_an_option_of_its_own() {
+    // Where that of the other pages names where pictures lie, this one shows none.
+    let setup = Setup::new(Way::Local).with("PUBLIC_URL", "https://layers.example.com");
+    let app = TestApp::start_with(setup, None).await;
+    let answer = app.get("/admin").send().await.unwrap();
+    assert_eq!(
+        header(&answer, "content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    );
+    let page = answer.text().await.unwrap();
+    for file in named(&page) {
+        let answer = app.get(&file).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{file}");
+    }
+    app.stop().await;
+
+    let setup = Setup::new(Way::Local).with("ADMIN_PAGE", "false");
+    let app = TestApp::start_with(setup, None).await;
+    let answer = app.get("/admin").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    assert_eq!(json_of(answer).await["code"], "route_not_found");
+    let others = app.get("/").send().await.unwrap();
+    assert_eq!(others.status(), StatusCode::OK);
+    app.stop().await;
+
+    let neither = Setup::new(Way::Local)
+        .with("ADMIN_PAGE", "false")
+        .with("PAGE", "false");
+    let app = TestApp::start_with(neither, None).await;
+    let answer = app.get("/page/base.css").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     app.stop().await;
 }

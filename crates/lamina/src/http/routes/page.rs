@@ -1,8 +1,6 @@
-//! The pages for people, `/` and `/docs`, with their files below `/page/`, and `/openapi.json`: what the service
-//! says about itself. Every page says what a browser may load with it: the service's own files, pictures of jobs
+//! The pages for people, `/`, `/docs` and the operator's `/admin`, with their files below `/page/`, and `/openapi.json`: what the
+//! service says about itself. Every page says what a browser may load with it: the service's own files, pictures of jobs
 //! where links to them lead, and nothing else.
-
-use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header::{
@@ -22,26 +20,37 @@ use crate::web::{self, Asset};
 
 /// The routes of the pages; none where the operator wants none.
 pub(in crate::http) fn pages<S: Clone + Send + Sync + 'static>(state: &ApiState) -> Router<S> {
-    if !state.page {
-        return Router::new();
-    }
-    let policy = Arc::new(policy(state));
-    let page = |name: &'static str| {
-        let policy = Arc::clone(&policy);
+    let page = |name: &'static str, policy: HeaderValue| {
         get(async move |headers: HeaderMap| match web::asset(name) {
             Some(asset) => Ok(with_policy(answer(asset, &headers), &policy)),
             None => Err(ApiError::RouteNotFound),
         })
     };
-    Router::new()
-        .route("/", page(web::INDEX))
-        .route("/docs", page(web::DOCS))
-        .route("/page/{*name}", get(file))
+    let mut routes = Router::new();
+    if state.page {
+        let policy = policy(state);
+        routes = routes
+            .route("/", page(web::INDEX, policy.clone()))
+            .route("/docs", page(web::DOCS, policy));
+    }
+    if state.admin_page {
+        let policy = HeaderValue::from_static(ADMIN_POLICY);
+        routes = routes.route("/admin", page(web::ADMIN, policy));
+    }
+    if state.page || state.admin_page {
+        routes = routes.route("/page/{*name}", get(file));
+    }
+    routes
 }
+
+/// What a browser may load with the operator's page: it shows no picture but its own mark.
+const ADMIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// A file of the pages.
 async fn file(Segments(name): Segments<String>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let asset = web::asset(&name).filter(|asset| ![web::INDEX, web::DOCS].contains(&asset.name));
+    let asset = web::asset(&name).filter(|asset| !web::PAGES.contains(&asset.name));
     let asset = asset.ok_or(ApiError::RouteNotFound)?;
     Ok(answer(asset, &headers))
 }

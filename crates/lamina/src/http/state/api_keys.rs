@@ -167,6 +167,14 @@ impl ApiKeys {
             .collect()
     }
 
+    /// The cap on what an owner may cost in a day, in millionths of a US dollar.
+    pub(in crate::http) fn daily_microusd(&self, owner: &OwnerId) -> Option<u64> {
+        let ring = self.ring();
+        let mut accounts = ring.keys.values().map(|(account, _)| account);
+        let found = accounts.find(|account| account.owner == *owner);
+        found.map_or(self.rules.daily_microusd, |account| account.daily_microusd)
+    }
+
     /// Whoever may ask without a key; `None` when nobody may.
     pub(in crate::http) fn without_key(&self) -> Option<Arc<Account>> {
         self.ring().anonymous.clone()

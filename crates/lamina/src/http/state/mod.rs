@@ -75,6 +75,8 @@ pub struct ApiState {
     pub cors: CorsOrigins,
     /// Whether there are pages for people at `/` and `/docs`.
     pub page: bool,
+    /// Whether there is a page for the operator at `/admin`.
+    pub admin_page: bool,
     /// Names under which a service without keys may be asked, besides its addresses, `localhost`
     /// and the host of `public_url`.
     pub host_names: HostNames,

@@ -12,7 +12,7 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 36] = [
+const TABLE: [(&str, &str, Door); 37] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
@@ -35,6 +35,7 @@ const TABLE: [(&str, &str, Door); 36] = [
     ("get", "/api/admin/jobs/{id}", Door::Admin),
     ("delete", "/api/admin/jobs/{id}", Door::Admin),
     ("post", "/api/admin/jobs/{id}/retry", Door::Admin),
+    ("get", "/api/admin/overview", Door::Admin),
     ("get", "/api/admin/stats", Door::Admin),
     ("post", "/api/uploads", Door::Key),
     ("get", "/api/uploads/{id}", Door::Key),

@@ -12,8 +12,8 @@ use super::{SqliteStore, jobs};
 use crate::access::UtcDay;
 use crate::jobs::{EngineKind, Event, JobId, OwnerId, RequestId, UnixMs, transition};
 use crate::store::{
-    AdminStore, Deletion, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine, StoreError,
-    SubmissionDetail, SubmissionState, UsageStats,
+    AdminStore, Deletion, DeliveryDetail, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine,
+    StoreError, SubmissionDetail, SubmissionState, UsageStats,
 };
 
 #[async_trait]
@@ -145,6 +145,7 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
                 layers: row.get("layers")?,
                 layer_bytes: row.get("layer_bytes")?,
                 submissions: Vec::new(),
+                deliveries: Vec::new(),
             })
         });
     let Some(mut detail) = found.optional()? else {
@@ -157,7 +158,26 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
     detail.submissions = statement
         .query_map([text(id)], submission)?
         .collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare_cached(
+        "select event, state, attempts, created_at, tried_at, status, error from deliveries
+         where job_id = ?1 order by number",
+    )?;
+    detail.deliveries = statement
+        .query_map([text(id)], delivery)?
+        .collect::<Result<_, _>>()?;
     Ok(Some(detail))
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<DeliveryDetail> {
+    Ok(DeliveryDetail {
+        event: row.get("event")?,
+        state: row.get("state")?,
+        attempts: row.get("attempts")?,
+        created_at: UnixMs(row.get("created_at")?),
+        tried_at: time(row, "tried_at")?,
+        status: row.get("status")?,
+        error: row.get("error")?,
+    })
 }
 
 fn submission(row: &Row<'_>) -> rusqlite::Result<SubmissionDetail> {

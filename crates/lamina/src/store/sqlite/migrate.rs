@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0012_sources.sql"),
     include_str!("../../../migrations/0013_ended.sql"),
     include_str!("../../../migrations/0014_webhooks.sql"),
+    include_str!("../../../migrations/0015_failed.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

@@ -18,6 +18,7 @@ mod keys;
 mod lock;
 mod migrate;
 mod open_error;
+mod overview;
 mod owners;
 mod queue;
 mod readers;

@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::query::JobListQuery;
+use super::who::Who;
 use super::{AdminState, receive};
 use crate::access::usd;
 use crate::http::answer::error::ApiError;
@@ -16,7 +17,9 @@ use crate::http::answer::json::{fresh, require_json};
 use crate::http::extract::path::Segments;
 use crate::http::routes::jobs::record_deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
-use crate::store::{Deletion, JobDetail, JobOverview, Retrial, SubmissionDetail, SubmissionState};
+use crate::store::{
+    Deletion, DeliveryDetail, JobDetail, JobOverview, Retrial, SubmissionDetail, SubmissionState,
+};
 
 /// One job, as an operator's list shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -94,6 +97,31 @@ pub(in crate::http) struct AdminJobStory {
     layer_bytes: u64,
     /// Calls to its engine, oldest first.
     submissions: Vec<AdminSubmission>,
+    /// What was told of it by webhooks, oldest first.
+    deliveries: Vec<AdminDelivery>,
+}
+
+/// One event told to a receiver; neither its address nor its body, which are the owner's.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct AdminDelivery {
+    /// `job.completed`, `job.failed` or `job.expired`.
+    event: String,
+    /// `due`, `delivered` or `given_up`.
+    state: String,
+    /// How often it was tried.
+    attempts: u32,
+    /// When there was something to tell.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UnixMs,
+    /// When it was tried last.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    tried_at: Option<UnixMs>,
+    /// What was answered then.
+    #[schema(required = true)]
+    status: Option<u16>,
+    /// Why nothing was, or why it was given up, as a stable word.
+    #[schema(required = true)]
+    error: Option<String>,
 }
 
 /// One call to an engine.
@@ -211,6 +239,7 @@ pub(super) async fn show_job(
 )]
 pub(super) async fn retry_job(
     State(state): State<Arc<AdminState>>,
+    by: Who,
     Segments(id): Segments<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -231,7 +260,7 @@ pub(super) async fn retry_job(
     let found = state.store.job_detail(id).await?;
     let found = found.ok_or(ApiError::JobNotFound)?;
     let (owner, engine) = (&found.overview.owner, found.overview.engine.as_str());
-    tracing::info!(job = %id, %owner, engine, pay_again, "the operator let a job begin anew");
+    tracing::info!(job = %id, %owner, engine, pay_again, %by, "the operator let a job begin anew");
     fresh(StatusCode::ACCEPTED, &detail(found))
 }
 
@@ -252,14 +281,16 @@ pub(super) async fn retry_job(
 )]
 pub(super) async fn cancel_job(
     State(state): State<Arc<AdminState>>,
+    by: Who,
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, ApiError> {
     let now = state.clock.wall();
     match state.store.job_cancel(job_id(&id)?, now).await? {
         Deletion::Done(job) => {
+            state.forecast.forget(job.id);
             record_deleted(
                 &job,
-                DeletedBy::Operator,
+                DeletedBy::Operator(by.as_str()),
                 now,
                 &state.metrics,
                 &state.tracer,
@@ -316,6 +347,19 @@ fn detail(found: JobDetail) -> AdminJobStory {
         layers: found.layers,
         layer_bytes: found.layer_bytes,
         submissions: found.submissions.into_iter().map(submission).collect(),
+        deliveries: found.deliveries.into_iter().map(delivery).collect(),
+    }
+}
+
+fn delivery(found: DeliveryDetail) -> AdminDelivery {
+    AdminDelivery {
+        event: found.event,
+        state: found.state,
+        attempts: found.attempts,
+        created_at: found.created_at,
+        tried_at: found.tried_at,
+        status: found.status,
+        error: found.error,
     }
 }
 

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::who::Who;
 use super::{AdminState, finish, receive};
 use crate::access::{ApiKey, KeyId, OWNER_NAME, OwnerLimits, Rate, owner_name, parse_usd, usd};
 use crate::http::answer::error::ApiError;
@@ -160,6 +161,7 @@ pub(super) async fn list_keys(State(state): State<Arc<AdminState>>) -> Result<Re
 )]
 pub(super) async fn create_key(
     State(state): State<Arc<AdminState>>,
+    by: Who,
     request: Request,
 ) -> Result<Response, ApiError> {
     require_json(request.headers())?;
@@ -176,7 +178,7 @@ pub(super) async fn create_key(
     let id = record.id.clone();
     state.store.key_create(record, wish.limits).await?;
     state.keys.load(&*state.store).await?;
-    tracing::info!(key.id = %id, owner = %wish.owner, admin = wish.admin, "an API key was made");
+    tracing::info!(key.id = %id, owner = %wish.owner, admin = wish.admin, %by, "an API key was made");
     let answer = NewKey {
         id: id.to_string(),
         key: key.expose().to_owned(),
@@ -202,13 +204,14 @@ pub(super) async fn create_key(
 )]
 pub(super) async fn revoke_key(
     State(state): State<Arc<AdminState>>,
+    by: Who,
     Segments(id): Segments<String>,
 ) -> Result<Response, ApiError> {
     let now = state.clock.wall();
     let revoked = state.store.key_revoke(&KeyId::named(&id), now).await?;
     let revoked = revoked.ok_or(ApiError::KeyNotFound)?;
     state.keys.load(&*state.store).await?;
-    tracing::info!(key.id = %revoked.id, owner = %revoked.owner, "an API key was revoked");
+    tracing::info!(key.id = %revoked.id, owner = %revoked.owner, %by, "an API key was revoked");
     fresh(StatusCode::OK, &key_view(&revoked))
 }
 
@@ -231,6 +234,7 @@ pub(super) async fn revoke_key(
 )]
 pub(super) async fn set_limits(
     State(state): State<Arc<AdminState>>,
+    by: Who,
     Segments(name): Segments<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -247,7 +251,7 @@ pub(super) async fn set_limits(
     let owner = owner.ok_or(ApiError::RouteNotFound)?;
     state.store.owner_limit(&owner, limits).await?;
     state.keys.load(&*state.store).await?;
-    tracing::info!(%owner, ?limits, "the limits of an owner were set");
+    tracing::info!(%owner, ?limits, %by, "the limits of an owner were set");
     fresh(StatusCode::OK, &owner_view(&owner, limits))
 }
 

@@ -5,11 +5,15 @@
 //! It stands on the store alone, so that the command line can use the very same routes over the
 //! file of a service that is stopped ([`AdminState::ask`]).
 
+mod alarms;
 mod estimates;
 mod jobs;
 mod keys;
+mod overview;
 mod query;
+pub(in crate::http) mod runbook;
 mod stats;
+mod who;
 
 use std::sync::Arc;
 
@@ -26,6 +30,7 @@ use url::Url;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::who::Who;
 use crate::access::ApiKey;
 use crate::clock::Clock;
 use crate::forecast::Forecast;
@@ -35,9 +40,11 @@ use crate::http::layers::auth::{bearer, unauthorized};
 use crate::http::layers::browser_origin::refuse_other_origins;
 use crate::http::layers::content_encoding::inflate;
 use crate::http::receive::body::{Meter, MeteredBody};
+use crate::http::state::ApiState;
 use crate::http::state::api_keys::{Admission, ApiKeys, KeyRules};
 use crate::http::state::body_budget::BodyBudget;
 use crate::http::state::limits::RequestLimits;
+use crate::http::state::readiness::Readiness;
 use crate::http::{no_route, wrong_method};
 use crate::jobs::{Fields, ParseError};
 use crate::metrics::{ForecastMetrics, JobMetrics};
@@ -58,6 +65,8 @@ pub struct AdminState {
     pub clock: Arc<dyn Clock>,
     /// When jobs will be done; of a service that is stopped it knows nothing.
     pub forecast: Forecast,
+    /// The service itself; none where it is stopped.
+    pub live: Option<Live>,
     /// The cap on a day's spending, to be shown.
     pub daily_microusd: Option<u64>,
     /// The service's own address, for pages of its own origin.
@@ -70,6 +79,13 @@ pub struct AdminState {
     pub tracer: Tracer,
 }
 
+/// A service that runs, and how it is.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub(in crate::http) state: Arc<ApiState>,
+    pub(in crate::http) readiness: Readiness,
+}
+
 /// The routes and their description.
 pub(in crate::http) fn routes() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
@@ -79,6 +95,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(jobs::list_all_jobs))
         .routes(routes!(jobs::show_job, jobs::cancel_job))
         .routes(routes!(jobs::retry_job))
+        .routes(routes!(overview::overview))
         .routes(routes!(stats::stats))
 }
 
@@ -91,15 +108,21 @@ pub(in crate::http) fn guarded(routes: Router<Arc<AdminState>>, state: Arc<Admin
         .with_state(state)
 }
 
-async fn admit(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
+async fn admit(State(state): State<Arc<AdminState>>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     if let Err(error) = refuse_other_origins(state.public_url.as_ref(), request.uri(), headers) {
         return error.into_response();
     }
-    let admission = bearer(headers).map_or(Admission::Unknown, |key| state.keys.admission(key));
+    let key = bearer(headers);
+    let admission = key.map_or(Admission::Unknown, |key| state.keys.admission(key));
+    let who = Who::of(&admission, key.unwrap_or_default());
     match admission {
-        Admission::Operator => next.run(request).await,
+        Admission::Operator => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
         Admission::Owner(owner) => {
+            request.extensions_mut().insert(who);
             let mut response = next.run(request).await;
             response.extensions_mut().insert(Caller(owner));
             response
@@ -146,6 +169,7 @@ impl AdminState {
             keys: ApiKeys::by(rules),
             forecast: Forecast::new(Arc::clone(&clock), ForecastMetrics::default()),
             clock,
+            live: None,
             daily_microusd: None,
             public_url: None,
             bodies: BodyBudget::new(RequestLimits::default().body_bytes),

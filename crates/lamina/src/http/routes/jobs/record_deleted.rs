@@ -8,16 +8,17 @@ use crate::trace::{JobEnd, Tracer};
 
 /// Who deleted a job.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) enum DeletedBy {
+pub(in crate::http) enum DeletedBy<'a> {
     Owner,
-    Operator,
+    /// Who of those that may.
+    Operator(&'a str),
 }
 
 /// Records that a job was deleted at `now`. The trace of a job that had ended before is whole already;
 /// one that was under way ends here, and that is no error.
 pub(in crate::http) fn record_deleted(
     job: &Ended,
-    by: DeletedBy,
+    by: DeletedBy<'_>,
     now: UnixMs,
     metrics: &JobMetrics,
     tracer: &Tracer,
@@ -26,7 +27,7 @@ pub(in crate::http) fn record_deleted(
     let engine = job.engine.as_str();
     let by = match by {
         DeletedBy::Owner => "owner",
-        DeletedBy::Operator => "operator",
+        DeletedBy::Operator(who) => who,
     };
     tracing::info!(job = %job.id, owner = %job.owner, engine, by, age_ms, "job deleted");
     metrics.ended(job.engine, Phase::Deleted, None);

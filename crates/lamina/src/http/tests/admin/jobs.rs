@@ -77,6 +77,7 @@ async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
       "accepted_at": null,
       "attempt": 0,
       "created_at": "2026-11-22T14:11:57.000Z",
+      "deliveries": [],
       "engine": "fal",
       "engine_ms": null,
       "error": "The connection broke while the picture was handed over, and it is not known whether it was taken. To avoid paying twice it was not sent again; create the job again if you accept that.",

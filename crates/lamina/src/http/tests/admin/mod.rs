@@ -2,6 +2,8 @@
 
 mod jobs;
 mod keys;
+mod overview;
+mod runbook;
 
 use super::*;
 use crate::access::KeyDigest;
