@@ -67,6 +67,7 @@ function phases(seen, openJob) {
   const rows = seen.phases.map((line) => [PHASES[line.state] ?? line.state, count(line.due), count(line.later),
     line.oldest_due_seconds ? lasting(line.oldest_due_seconds) : '–',
     line.oldest_job ? el('span', {}, jobLink(line.oldest_job, openJob), ` ${ago(line.oldest_created_at, seen.at)}`) : '–']);
+  if (seen.webhooks_waiting) rows.push(['Webhooks to deliver', count(seen.webhooks_waiting), '–', '–', ago(seen.webhooks_oldest_at, seen.at)]);
   return table('Jobs under way by phase', [['Phase'], ['Due', { number: true }], ['Later', { number: true }], ['Waits for', { number: true }], ['Oldest']], rows, 'None.');
 }
 

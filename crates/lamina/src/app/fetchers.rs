@@ -43,7 +43,7 @@ pub(super) fn source_policy(config: &Config, total: Option<Duration>) -> FetchPo
 
 /// For receivers of webhooks, which any caller may name: by the rules for what a client names, but that it need not be a
 /// source of pictures.
-pub(super) fn receiver_policy(config: &Config, total: Option<Duration>) -> FetchPolicy {
+pub(crate) fn receiver_policy(config: &Config, total: Option<Duration>) -> FetchPolicy {
     let usual = FetchPolicy::default();
     FetchPolicy {
         allow_http: config.fetch.allow_http,

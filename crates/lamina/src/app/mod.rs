@@ -30,6 +30,7 @@ use self::control_file::OpenControlFile;
 pub use self::error::StartError;
 pub(crate) use self::fal::fal_client;
 use self::fal::keep_webhook_keys;
+pub(crate) use self::fetchers::receiver_policy;
 pub use self::run::run;
 use self::storage::bound_storage;
 pub(crate) use self::storage::{link_signer, open_blobs};

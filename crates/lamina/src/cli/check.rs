@@ -14,7 +14,7 @@ use crate::blobs::{BlobError, Ownership};
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::engines;
 use crate::store::sqlite::{NEWEST_SCHEMA, OpenError, SqliteStore, deployment_of, present};
-use crate::store::{OwnerStore as _, StoreError, SubmissionStore as _};
+use crate::store::{HookStore as _, OwnerStore as _, StoreError, SubmissionStore as _};
 
 /// What was found of one part.
 pub(super) enum Found {
@@ -68,6 +68,7 @@ fn parts(config: &Config, report: &mut dyn FnMut(&str, Found)) {
     let stored = runtime.block_on(storage(config));
     let usable = stored.is_ok();
     report("storage", stored.into());
+    report("webhooks", hooks(config, &runtime));
     if usable {
         report("deployment", runtime.block_on(deployment(config)));
     }
@@ -138,6 +139,46 @@ fn database(config: &Config) -> (Result<String, String>, bool, usize) {
             (Ok(format!("{path} is in use by a running lamina")), true, 0)
         }
         Err(error) => (Err(error.to_string()), false, 0),
+    }
+}
+
+/// Whether the addresses that owners set for their webhooks may be called. Nothing is sent there.
+fn hooks(config: &Config, runtime: &tokio::runtime::Runtime) -> Found {
+    if present(&config.database_path).is_err() {
+        return Found::Good("no owner has set an address".into());
+    }
+    let store = match SqliteStore::open(&config.database_path) {
+        Ok(store) => store,
+        Err(OpenError::OwnedByAnother { .. }) => {
+            return Found::Unsure(
+                "addresses that owners set are not looked at while a lamina runs on the database; lamina_webhook_attempts_total tells how they do".into(),
+            );
+        }
+        // Said of the database already.
+        Err(error) => return Found::Unsure(error.to_string()),
+    };
+    let addresses = match runtime.block_on(store.hook_addresses()) {
+        Ok(addresses) => addresses,
+        Err(error) => return Found::Bad(error.to_string()),
+    };
+    let policy = app::receiver_policy(config, None);
+    for (owner, address) in &addresses {
+        let refused = match address.parse::<url::Url>() {
+            Ok(url) => policy.check_url(&url).err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = refused {
+            return Found::Bad(format!(
+                "the address that {owner} set for its webhooks may not be called: {why}. Set another with PUT /api/webhooks and its key, or allow it (FETCH_ALLOW_HTTP, FETCH_ALLOW_NETS)"
+            ));
+        }
+    }
+    match addresses.len() {
+        0 => Found::Good("no owner has set an address".into()),
+        some => Found::Good(format!(
+            "{} of owners may be called; whether anybody answers there is not tried",
+            count(some as u64, "address").replace("addresss", "addresses")
+        )),
     }
 }
 

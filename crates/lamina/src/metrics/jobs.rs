@@ -55,6 +55,27 @@ pub enum LeaseLoss {
     Taken,
 }
 
+/// What an attempt to deliver a webhook came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookEnd {
+    /// The receiver took it.
+    Delivered,
+    /// It did not, and is asked again.
+    NotTaken,
+    /// It is not asked again.
+    GivenUp,
+}
+
+impl HookEnd {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::NotTaken => "not_taken",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// Times that are measured once in a job's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -106,6 +127,8 @@ metrics! {
         claim_delay: Durations<1> = histogram "lamina_claim_delay_seconds"["step"], Family::new_with_constructor(short);
         /// Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)
         leases_lost: Family<Label<1>, Counter> = counter "lamina_leases_lost_total"["reason"];
+        /// Attempts to tell a receiver of a job's end by a webhook: delivered, not_taken (tried again) or given_up
+        webhooks: Family<Label<1>, Counter> = counter "lamina_webhook_attempts_total"["outcome"];
         /// Jobs taken over at start from a process that ended without releasing them
         rescues: Counter = counter "lamina_rescues_total"[];
     }
@@ -132,6 +155,11 @@ impl Default for JobMetrics {
             let _ = metrics
                 .leases_lost
                 .get_or_create(&[("reason", loss.into())]);
+        }
+        for end in [HookEnd::Delivered, HookEnd::NotTaken, HookEnd::GivenUp] {
+            let _ = metrics
+                .webhooks
+                .get_or_create(&[("outcome", end.as_str().into())]);
         }
         for direction in ["forward", "back"] {
             let direction = [("direction", direction.into())];
@@ -241,6 +269,12 @@ impl JobMetrics {
     /// Jobs of a process that ended without releasing them were taken over.
     pub fn rescued(&self, jobs: u64) {
         self.rescues.inc_by(jobs);
+    }
+
+    /// A receiver was told, or was not.
+    pub fn webhook_tried(&self, end: HookEnd) {
+        let outcome = [("outcome", end.as_str().into())];
+        self.webhooks.get_or_create(&outcome).inc();
     }
 
     /// It will never be known whether a submission was taken.

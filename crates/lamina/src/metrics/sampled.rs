@@ -27,6 +27,8 @@ pub struct Sample {
     pub spent_today: u64,
     /// Jobs that are gone and whose bytes are not erased yet.
     pub erasable: u64,
+    /// Deliveries of webhooks that are not done, and how long the oldest has been so.
+    pub webhooks: (u64, Duration),
     /// Bytes that are kept, by what for.
     pub kept: Vec<(&'static str, u64)>,
     /// Most bytes that may be, all owners together.
@@ -52,6 +54,10 @@ metrics! {
         oldest: Family<Label<1>, Fraction> = gauge "lamina_queue_oldest_due_seconds"["phase"];
         /// Jobs that are deleted or expired and whose pictures are not erased yet; counted up to 100000
         erasable: Gauge = gauge "lamina_jobs_erasable"[];
+        /// Webhooks that are to be delivered, those that wait for their next attempt included; counted up to 100000
+        hooks_waiting: Gauge = gauge "lamina_webhooks_waiting"[];
+        /// How long the oldest webhook that is to be delivered has been so; 0 when none is
+        hooks_oldest: Fraction = gauge "lamina_webhooks_oldest_seconds"[];
         /// Calls that handed a picture to an engine, over all time: open, accepted, failed (accepted, and the run failed), refused or unknown
         submissions: Family<Label<2>, Gauge> = gauge "lamina_submissions"["engine", "state"];
         /// US dollars owed for submissions that the engine took, by the configured price, over all time: from the database, so a restart does not set it back
@@ -144,6 +150,9 @@ impl SampledMetrics {
             oldest_now.set(oldest.as_secs_f64());
         }
         self.erasable.set(whole(sample.erasable));
+        let (waiting, oldest) = sample.webhooks;
+        self.hooks_waiting.set(whole(waiting));
+        self.hooks_oldest.set(oldest.as_secs_f64());
         for (kind, bytes) in &sample.kept {
             let now = self.kept.get_or_create(&[("kind", kind)]);
             now.set(whole(*bytes));

@@ -48,7 +48,7 @@ pub use records::{
 pub use signal::Signal;
 pub use submissions::SubmissionStore;
 pub use uploads::UploadStore;
-pub use webhooks::{Attempt, Delivery, DeliveryState, HookSettings, HookStore};
+pub use webhooks::{Attempt, Delivery, DeliveryState, HookSettings, HookStore, HooksWaiting};
 
 use crate::jobs::UnixMs;
 

@@ -97,6 +97,14 @@ pub struct Attempt {
     pub unsubscribes: bool,
 }
 
+/// Deliveries that are not done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HooksWaiting {
+    pub deliveries: u64,
+    /// When there was something to tell, of the oldest.
+    pub oldest: Option<UnixMs>,
+}
+
 /// Webhooks and their deliveries.
 #[async_trait]
 pub trait HookStore: std::fmt::Debug + Send + Sync {
@@ -120,20 +128,26 @@ pub trait HookStore: std::fmt::Debug + Send + Sync {
         fresh: HookSecret,
         old_until: UnixMs,
     ) -> Result<HookSettings, StoreError>;
-    /// Deliveries that are due, of each job the oldest that is not done, but for `except`.
+    /// Deliveries that are due, of each job the oldest that is not done, but for `except` and those of `crowded` owners.
     async fn delivery_due(
         &self,
         now: UnixMs,
         limit: u32,
         except: &[String],
+        crowded: &[OwnerId],
     ) -> Result<Vec<Delivery>, StoreError>;
     /// Writes down what an attempt came to.
     async fn delivery_tried(&self, id: &str, attempt: Attempt) -> Result<(), StoreError>;
-    /// The owner's deliveries, newest first, of one job or of all.
+    /// How many deliveries are not done, counted up to 100,000, and since when the oldest of them is due.
+    async fn delivery_waiting(&self) -> Result<HooksWaiting, StoreError>;
+    /// Where webhooks are told of jobs that name no address, by owner.
+    async fn hook_addresses(&self) -> Result<Vec<(OwnerId, String)>, StoreError>;
+    /// The owner's deliveries, newest first, of one job or of all, after `cursor`.
     async fn delivery_list(
         &self,
         owner: &OwnerId,
         job: Option<JobId>,
+        cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError>;
     /// One delivery of the owner.

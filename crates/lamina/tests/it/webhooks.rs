@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Process, Setup, TestApp, Way, json_of, picture, png_base64, until};
+use crate::support::{Process, Setup, TestApp, Way, json_of, left_out, picture, png_base64, until};
 
 /// What a receiver does with one delivery.
 #[derive(Clone, Copy, Debug)]
@@ -380,4 +380,301 @@ async fn a_kill_between_the_end_of_a_job_and_its_receiver_loses_nothing() {
     })
     .await;
     second.terminate().await;
+}
+
+/// A job of this key that fails at once, because its address may not be opened.
+async fn create_failing(app: &TestApp, key: &str, url: &str) -> String {
+    let body = json!({ "image_url": "http://10.0.0.1/a.png", "webhook_url": url });
+    let post = app.client.post(format!("{}/api/jobs", app.base));
+    let answer = post.bearer_auth(key).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    json_of(answer).await["job_id"].as_str().unwrap().to_owned()
+}
+
+async fn page(app: &TestApp, key: &str, query: &str) -> (u16, Value) {
+    let list = app.get(&format!("/api/webhooks/deliveries?{query}"));
+    let answer = list.bearer_auth(key).send().await.unwrap();
+    (answer.status().as_u16(), json_of(answer).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_of_one_owner_that_all_hang_hold_up_nobody_else() {
+    const OWNERS: [&str; 2] = ["the-key-of-owner-a", "the-key-of-owner-b"];
+    let (hanging, slow) = Receiver::start([Does::Hangs; 60]).await;
+    let (receiver, url) = Receiver::start([]).await;
+    let setup =
+        Setup::new(Way::Local).with("API_KEYS", &format!("a:{},b:{}", OWNERS[0], OWNERS[1]));
+    let app = TestApp::start_with(setup, None).await;
+    for _ in 0..50 {
+        create_failing(&app, OWNERS[0], &slow).await;
+    }
+    // All that it may hold, which leaves places.
+    until("most of the places", || async {
+        (hanging.received().len() >= 20).then_some(())
+    })
+    .await;
+    let job = create_failing(&app, OWNERS[1], &url).await;
+    until("the other owner's webhook", || async {
+        (receiver.received().len() == 1).then_some(())
+    })
+    .await;
+    assert!(receiver.received()[0].body.contains(&job));
+    assert!(hanging.received().len() < 32, "places are left");
+
+    // All of them page by page, each once and the newest first.
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, found) = page(&app, OWNERS[0], &format!("limit=20{cursor}")).await;
+        assert_eq!(status, 200, "{found}");
+        let deliveries = found["deliveries"].as_array().unwrap();
+        seen.extend(
+            deliveries
+                .iter()
+                .map(|one| one["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = found["next_cursor"].as_str() else {
+            break;
+        };
+        assert_eq!(seen.last().map(String::as_str), Some(next));
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen.len(), 50);
+    assert_eq!(std::collections::BTreeSet::from_iter(&seen).len(), 50);
+    // A cursor of somebody else's leads nowhere.
+    let (_, none) = page(&app, OWNERS[1], &format!("cursor={}", seen[0])).await;
+    assert_eq!(none["deliveries"], json!([]));
+    for wrong in [
+        "cursor=7",
+        "limit=0",
+        "limit=101",
+        "colour=red",
+        "limit=1&limit=2",
+    ] {
+        let (status, problem) = page(&app, OWNERS[0], wrong).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (422, &json!("invalid_query")),
+            "{wrong}"
+        );
+    }
+    let scraped = app.scrape().await;
+    let value = |series: &str| {
+        let line = scraped.lines().find_map(|line| line.strip_prefix(series));
+        line.unwrap_or_else(|| panic!("no {series}"))
+            .trim()
+            .parse::<f64>()
+            .unwrap()
+    };
+    assert!(value("lamina_webhook_attempts_total{outcome=\"delivered\"}") >= 1.0);
+    assert!(value("lamina_webhooks_waiting ") >= 50.0, "{scraped}");
+    app.stop().await;
+}
+
+/// What a description of a type wants of a value, as far as this API's webhooks use JSON Schema.
+fn holds(schema: &Value, value: &Value, place: &str) {
+    if let Some(only) = schema.get("const") {
+        assert_eq!(value, only, "{place}");
+    }
+    let kinds: Vec<_> = match &schema["type"] {
+        Value::String(kind) => vec![kind.as_str()],
+        Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
+        _ => Vec::new(),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    assert!(
+        kinds.is_empty() || kinds.contains(&kind),
+        "{place}: {kind}, not {kinds:?}"
+    );
+    match (schema["format"].as_str(), value.as_str()) {
+        (Some("date-time"), Some(time)) => {
+            time.parse::<jiff::Timestamp>().unwrap();
+        }
+        (Some("uuid"), Some(id)) => {
+            id.parse::<uuid::Uuid>().unwrap();
+        }
+        _ => {}
+    }
+    let Some(fields) = value.as_object() else {
+        return;
+    };
+    for required in schema["required"].as_array().unwrap() {
+        assert!(
+            fields.contains_key(required.as_str().unwrap()),
+            "{place}: no {required}"
+        );
+    }
+    for (name, field) in fields {
+        let known = &schema["properties"][name];
+        assert!(known.is_object(), "{place}.{name} is not described");
+        holds(known, field, &format!("{place}.{name}"));
+    }
+}
+
+/// What receivers were told of one job that completed and one that failed, and of their expiry where `clock` is moved
+/// by hand; and the secret.
+async fn told(setup: Setup, clock: Option<ManualClock>) -> (Vec<Received>, String) {
+    let (receiver, url) = Receiver::start([]).await;
+    let app = TestApp::start_with(setup, None).await;
+    let id = create(&app, Some(&url)).await;
+    app.finished(&id).await;
+    let body = json!({ "image_url": "http://10.0.0.1/a.png", "webhook_url": url });
+    let failed = app.create(&body).await;
+    app.finished(&failed).await;
+    let secret = get(&app, "/api/webhooks").await["secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    until("both ends", || async {
+        app.store.signal().deliver.notify_one();
+        (receiver.received().len() >= 2).then_some(())
+    })
+    .await;
+    if let Some(clock) = clock {
+        clock.advance(Duration::from_secs(25 * 3600));
+        until("both to expire", || async {
+            app.store.signal().erase.notify_one();
+            app.store.signal().deliver.notify_one();
+            (receiver.received().len() >= 4).then_some(())
+        })
+        .await;
+    }
+    app.stop().await;
+    (receiver.received(), secret)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_delivered_is_what_the_description_of_webhooks_says() {
+    let api: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let described = api["webhooks"].as_object().unwrap();
+    let (clock, setup) = at_a_time();
+    let (received, _) = told(setup, Some(clock)).await;
+    let events: std::collections::BTreeSet<_> = received.iter().map(Received::event).collect();
+    assert!(events.iter().eq(described.keys()), "{events:?}");
+    for one in &received {
+        let post = &described[&one.event()]["post"];
+        let body: Value = serde_json::from_str(&one.body).unwrap();
+        let schema = &post["requestBody"]["content"]["application/json"]["schema"];
+        holds(schema, &body, &one.event());
+        assert_eq!(
+            format!("job.{}", body["data"]["status"].as_str().unwrap()),
+            one.event()
+        );
+        for header in post["parameters"].as_array().unwrap() {
+            assert!(!one.header(header["name"].as_str().unwrap()).is_empty());
+        }
+    }
+}
+
+/// Asks a stock library about deliveries; none where it is not installed.
+fn stock(program: &std::path::Path, script: &str, given: &Value) -> Option<Vec<String>> {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/hook-clients")
+        .join(script);
+    let run = Command::new(program)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut run = run.ok()?;
+    // One that lacks its library ends without reading.
+    let _ = run.stdin.take()?.write_all(given.to_string().as_bytes());
+    let done = run.wait_with_output().ok()?;
+    done.status
+        .success()
+        .then(|| serde_json::from_slice(&done.stdout).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stock_libraries_take_what_is_delivered_and_refuse_what_was_changed() {
+    // By the true time, which the libraries hold against their own.
+    let (received, secret) = told(Setup::new(Way::Local), None).await;
+    let good = received.iter().map(|one| {
+        let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+        let headers: serde_json::Map<_, _> = headers
+            .map(|name| (name.to_owned(), one.header(name).into()))
+            .into_iter()
+            .collect();
+        json!({ "headers": headers, "body": one.body })
+    });
+    let mut deliveries: Vec<Value> = good.collect();
+    let mut expected: Vec<String> = received.iter().map(Received::event).collect();
+    let mut changed = deliveries[0].clone();
+    let body = changed["body"].as_str().unwrap();
+    changed["body"] = body.replace("\"status\"", "\"Status\"").into();
+    assert_ne!(changed, deliveries[0]);
+    deliveries.push(changed);
+    expected.push("refused".to_owned());
+    let given = json!({ "secret": secret, "deliveries": deliveries });
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/.venv/bin/python");
+    let pythons = [own, "python3".into()];
+    let node = stock("node".as_ref(), "verify.mjs", &given);
+    let python = pythons
+        .iter()
+        .find_map(|python| stock(python, "verify.py", &given));
+    for (library, said) in [
+        (
+            "npm standardwebhooks; prepare it with crates/lamina/tests/hook-clients/install",
+            node,
+        ),
+        (
+            "Python's standardwebhooks; install it by .ci/requirements.txt",
+            python,
+        ),
+    ] {
+        let Some(said) = said else {
+            left_out(library);
+            continue;
+        };
+        let said: Vec<_> = said
+            .iter()
+            .map(|word| word.split(':').next().unwrap())
+            .collect();
+        assert_eq!(said, expected, "{library}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_names_an_owner_whose_address_may_not_be_called() {
+    let app = TestApp::start(Way::Local, None).await;
+    let database = app.folder.path().join("lamina.db").display().to_string();
+    let set = app.client.put(format!("{}/api/webhooks", app.base));
+    let set = set.json(&json!({ "url": "http://127.0.0.1:9999/hooks" }));
+    assert_eq!(set.send().await.unwrap().status(), 200);
+    let line = async |options: &[(&str, &str)]| {
+        let options = [&[("DATABASE_PATH", database.as_str())], options].concat();
+        let (_, report) = Process::check(&options).await;
+        let line = report.lines().find(|line| {
+            line.get(5..)
+                .is_some_and(|line| line.starts_with("webhooks"))
+        });
+        line.unwrap_or_else(|| panic!("{report}")).to_owned()
+    };
+    let running = line(&[]).await;
+    assert!(running.contains("while a lamina runs"), "{running}");
+    let folder = app.stop().await;
+    let refused = line(&[]).await;
+    assert!(
+        refused.contains("anonymous") && refused.contains("PUT /api/webhooks"),
+        "{refused}"
+    );
+    let allowed = line(&[
+        ("FETCH_ALLOW_HTTP", "true"),
+        ("FETCH_ALLOW_NETS", "127.0.0.0/8"),
+    ])
+    .await;
+    assert!(
+        allowed.contains("1 address of owners may be called"),
+        "{allowed}"
+    );
+    drop(folder);
 }

@@ -19,7 +19,8 @@ use crate::http::state::readiness::Readiness;
 use crate::jobs::EngineKind;
 use crate::metrics::Sample;
 use crate::store::{
-    KeptKind, Ledger, LedgerLine, QueueStats, StorageUsage, StoreError, SubmissionState,
+    HooksWaiting, KeptKind, Ledger, LedgerLine, QueueStats, StorageUsage, StoreError,
+    SubmissionState,
 };
 
 /// How long a look counts.
@@ -69,7 +70,7 @@ async fn text(State(asked): State<Arc<(Scrape, Readiness, Last)>>) -> impl IntoR
 impl Scrape {
     async fn look(&self) -> Option<Sample> {
         let found = tokio::time::timeout(LOOK, self.ask()).await;
-        let (queue, ledger, kept) = match found {
+        let (queue, ledger, kept, hooks) = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the database could not be asked for metrics");
@@ -92,6 +93,12 @@ impl Scrape {
             submissions: submissions(&ledger.lines),
             spent_today: ledger.today_microusd,
             erasable: queue.erasable,
+            webhooks: (
+                hooks.deliveries,
+                hooks
+                    .oldest
+                    .map_or(Duration::ZERO, |at| self.state.clock.wall().since(at)),
+            ),
             kept: KeptKind::ALL
                 .map(|kind| (kind.as_str(), kept.of(kind)))
                 .to_vec(),
@@ -104,12 +111,13 @@ impl Scrape {
         })
     }
 
-    async fn ask(&self) -> Result<(QueueStats, Ledger, StorageUsage), StoreError> {
+    async fn ask(&self) -> Result<(QueueStats, Ledger, StorageUsage, HooksWaiting), StoreError> {
         let (store, moment) = (&self.state.store, self.state.clock.moment());
         Ok((
             store.queue_stats(moment.now).await?,
             store.ledger(moment.wall).await?,
             store.storage_usage(0).await?,
+            store.delivery_waiting().await?,
         ))
     }
 }

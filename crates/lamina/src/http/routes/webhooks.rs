@@ -15,14 +15,14 @@ use crate::http::answer::error::ApiError;
 use crate::http::answer::json::{fresh, require_json};
 use crate::http::extract::caller::Caller;
 use crate::http::extract::path::Segments;
-use crate::http::extract::query::parameters;
+use crate::http::extract::query::{AGAIN, parameters};
 use crate::http::state::ApiState;
 use crate::jobs::{FieldError, HookAddress, JobId, UnixMs};
 use crate::store::{Delivery, HookSettings};
 
 /// How long the secret before signs as well.
 const OLD_SECRET: Duration = Duration::from_secs(24 * 3600);
-/// Most deliveries of a list.
+/// Deliveries of a page, by default and at the most.
 const LISTED: u32 = 100;
 
 /// An owner's webhooks.
@@ -87,8 +87,11 @@ pub(in crate::http) struct DeliveryView {
 /// Deliveries.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(in crate::http) struct DeliveryList {
-    /// Newest first, at most 100.
+    /// Newest first.
     deliveries: Vec<DeliveryView>,
+    /// Give it as `cursor` for the next page; null on the last one.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
 }
 
 /// The caller's webhooks.
@@ -172,7 +175,11 @@ pub(in crate::http) async fn rotate_secret(
     path = "/api/webhooks/deliveries",
     tag = "webhooks",
     operation_id = "list_deliveries",
-    params(("job_id" = Option<uuid::Uuid>, Query, description = "Of this job alone")),
+    params(
+        ("job_id" = Option<uuid::Uuid>, Query, description = "Of this job alone"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; the newest without it"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Most deliveries on the page, by default 100"),
+    ),
     responses(
         (status = 200, description = "The deliveries", body = DeliveryList),
         (status = 401, description = "`unauthorized`"),
@@ -186,24 +193,69 @@ pub(in crate::http) async fn list_deliveries(
     Caller(owner): Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let mut job = None;
-    for (name, value, again) in parameters(query.as_deref()) {
-        let detail = match (&*name, value.parse()) {
-            ("job_id", Ok(id)) if !again => {
-                job = Some(id);
-                continue;
-            }
-            ("job_id", _) => "Expected the id of one job.",
-            _ => "Unknown parameter; known is job_id.",
+    let asked = DeliveryQuery::parse(query.as_deref())?;
+    let cursor = asked.cursor.as_deref();
+    let limit = asked.limit as usize;
+    // One more than asked for tells whether there is a next page.
+    let found = state
+        .store
+        .delivery_list(&owner, asked.job, cursor, asked.limit + 1);
+    let mut found = found.await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let list = DeliveryList {
+        next_cursor: found.last().filter(|_| more).map(|last| last.id.clone()),
+        deliveries: found.iter().map(DeliveryView::of).collect(),
+    };
+    fresh(StatusCode::OK, &list)
+}
+
+/// Which deliveries.
+struct DeliveryQuery {
+    job: Option<JobId>,
+    cursor: Option<String>,
+    limit: u32,
+}
+
+impl DeliveryQuery {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut asked = Self {
+            job: None,
+            cursor: None,
+            limit: LISTED,
         };
-        return Err(ApiError::InvalidQuery(vec![FieldError {
-            pointer: format!("/{}", name.chars().take(64).collect::<String>()),
-            detail: detail.to_owned(),
-        }]));
+        let mut errors = Vec::new();
+        for (name, value, again) in parameters(query) {
+            let taken = match &*name {
+                _ if again => Err(AGAIN.to_owned()),
+                "job_id" => match value.parse() {
+                    Ok(id) => Ok(asked.job = Some(id)),
+                    Err(_) => Err("Expected the id of one job.".to_owned()),
+                },
+                "cursor" if is_delivery_id(&value) => Ok(asked.cursor = Some(value.into_owned())),
+                "cursor" => Err("Expected the next_cursor of the page before.".to_owned()),
+                "limit" => match value.parse() {
+                    Ok(limit @ 1..=LISTED) => Ok(asked.limit = limit),
+                    _ => Err(format!("Expected a whole number from 1 to {LISTED}.")),
+                },
+                _ => Err("Unknown parameter; known are job_id, cursor and limit.".to_owned()),
+            };
+            if let Err(detail) = taken {
+                let pointer = format!("/{}", name.chars().take(64).collect::<String>());
+                errors.push(FieldError { pointer, detail });
+            }
+        }
+        if errors.is_empty() {
+            Ok(asked)
+        } else {
+            Err(ApiError::InvalidQuery(errors))
+        }
     }
-    let found = state.store.delivery_list(&owner, job, LISTED).await?;
-    let deliveries = found.iter().map(DeliveryView::of).collect();
-    fresh(StatusCode::OK, &DeliveryList { deliveries })
+}
+
+fn is_delivery_id(text: &str) -> bool {
+    let hex = text.strip_prefix("msg_");
+    hex.is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// One delivery.

@@ -6,10 +6,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::rows::{parsed, text};
+use super::rows::{id_list, parsed, text};
 use crate::access::HookSecret;
 use crate::jobs::{JobId, OwnerId, UnixMs};
-use crate::store::{Attempt, Delivery, DeliveryState, HookSettings, HookStore, StoreError};
+use crate::store::{
+    Attempt, Delivery, DeliveryState, HookSettings, HookStore, HooksWaiting, StoreError,
+};
 
 /// How long a delivery that is replayed is tried.
 const REPLAY_MS: i64 = 24 * 3600 * 1000;
@@ -75,16 +77,18 @@ fn due(
     now: UnixMs,
     limit: u32,
     except: &str,
+    crowded: &str,
 ) -> rusqlite::Result<Vec<Delivery>> {
     connection
         .prepare_cached(
             "select * from deliveries d where state = 'due' and due_at <= ?1
                  and id not in (select value from json_each(?3))
+                 and owner not in (select value from json_each(?4))
                  and not exists (select 1 from deliveries e
                      where e.job_id = d.job_id and e.number < d.number and e.state = 'due')
              order by due_at limit ?2",
         )?
-        .query_map(params![now.0, limit, except], delivery)?
+        .query_map(params![now.0, limit, except, crowded], delivery)?
         .collect()
 }
 
@@ -117,13 +121,41 @@ fn list(
     connection: &Connection,
     owner: &OwnerId,
     job: Option<JobId>,
+    cursor: Option<&str>,
     limit: u32,
 ) -> rusqlite::Result<Vec<Delivery>> {
     connection
         .prepare_cached(
-            "select * from deliveries where owner = ?1 and (?2 is null or job_id = ?2) order by number desc limit ?3",
+            "select * from deliveries where owner = ?1 and (?2 is null or job_id = ?2)
+                 and (?3 is null or number < (select number from deliveries where owner = ?1 and id = ?3))
+             order by number desc limit ?4",
         )?
-        .query_map(params![owner.as_str(), job.map(text), limit], delivery)?
+        .query_map(params![owner.as_str(), job.map(text), cursor, limit], delivery)?
+        .collect()
+}
+
+fn waiting(connection: &Connection) -> rusqlite::Result<HooksWaiting> {
+    connection
+        .prepare_cached(
+            "select count(*), min(created_at) from (select created_at from deliveries where state = 'due' limit 100000)",
+        )?
+        .query_row([], |row| {
+            Ok(HooksWaiting {
+                deliveries: row.get(0)?,
+                oldest: row.get::<_, Option<i64>>(1)?.map(UnixMs),
+            })
+        })
+}
+
+fn addresses(connection: &Connection) -> rusqlite::Result<Vec<(OwnerId, String)>> {
+    connection
+        .prepare_cached("select owner, url from webhooks where url is not null order by owner")?
+        .query_map([], |row| {
+            Ok((
+                OwnerId::named(row.get_ref("owner")?.as_str()?),
+                row.get("url")?,
+            ))
+        })?
         .collect()
 }
 
@@ -225,9 +257,20 @@ impl HookStore for SqliteStore {
         now: UnixMs,
         limit: u32,
         except: &[String],
+        crowded: &[OwnerId],
     ) -> Result<Vec<Delivery>, StoreError> {
         let except = serde_json::to_string(except).unwrap_or_else(|_| "[]".to_owned());
-        self.read(move |db| due(db, now, limit, &except)).await
+        let crowded = id_list(crowded);
+        self.read(move |db| due(db, now, limit, &except, &crowded))
+            .await
+    }
+
+    async fn delivery_waiting(&self) -> Result<HooksWaiting, StoreError> {
+        self.read(waiting).await
+    }
+
+    async fn hook_addresses(&self) -> Result<Vec<(OwnerId, String)>, StoreError> {
+        self.read(addresses).await
     }
 
     async fn delivery_tried(&self, id: &str, attempt: Attempt) -> Result<(), StoreError> {
@@ -239,10 +282,12 @@ impl HookStore for SqliteStore {
         &self,
         owner: &OwnerId,
         job: Option<JobId>,
+        cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let owner = owner.clone();
-        self.read(move |db| list(db, &owner, job, limit)).await
+        let (owner, cursor) = (owner.clone(), cursor.map(str::to_owned));
+        self.read(move |db| list(db, &owner, job, cursor.as_deref(), limit))
+            .await
     }
 
     async fn delivery_get(

@@ -1,10 +1,12 @@
 //! Tells receivers what became of jobs: each delivery once at a time, those of one job in their order, and none waits
-//! for another job's receiver. An attempt that was not written down is made again, so a receiver may hear twice and
+//! for another job's receiver. Attempts at once are shared fairly by owner (`jobs/share.rs`): receivers of one owner that all
+//! hang leave places to the others. An attempt that was not written down is made again, so a receiver may hear twice and
 //! tells that by the id; it never misses what it could have taken in time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +14,8 @@ use url::Url;
 
 use super::backlog::Backlog;
 use crate::access::HookSecret;
-use crate::jobs::next_attempt;
+use crate::jobs::{OwnerId, Shares, next_attempt};
+use crate::metrics::HookEnd;
 use crate::store::{Attempt, Delivery, DeliveryState, StoreError};
 use crate::worker::{Worker, hook_signature};
 
@@ -30,6 +33,19 @@ pub(super) struct Deliverer {
     stop: CancellationToken,
     tasks: TaskTracker,
     trying: Backlog<String>,
+    places: Arc<Mutex<Shares>>,
+}
+
+/// One owner's place, given back when dropped.
+struct Place {
+    places: Arc<Mutex<Shares>>,
+    owner: OwnerId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().give_back(self.owner.as_str());
+    }
 }
 
 impl Deliverer {
@@ -40,6 +56,7 @@ impl Deliverer {
             stop: stop.clone(),
             tasks: tasks.clone(),
             trying: Backlog::new(AT_ONCE, Duration::from_secs(1)),
+            places: Arc::new(Mutex::new(Shares::of(AT_ONCE))),
         }
     }
 
@@ -51,25 +68,56 @@ impl Deliverer {
     /// Begins what is due. Returns how many attempts were made since the last round.
     pub(super) async fn round(&self) -> Result<usize, StoreError> {
         let parts = &self.worker.parts;
-        let found = parts
-            .store
-            .delivery_due(parts.clock.wall(), BATCH, &self.trying.busy())
-            .await?;
-        for delivery in found {
-            let worker = Arc::clone(&self.worker);
-            self.trying.begin(
-                delivery.id.clone(),
-                &self.tasks,
-                &self.stop,
-                |_| async move {
-                    let noted = attempt(&worker, &delivery).await;
-                    // The next one of the same job waited for this.
-                    worker.parts.store.signal().deliver.notify_one();
-                    noted
-                },
-            );
+        // Who may begin nothing now; what is due of the others is looked for without them.
+        let mut crowded: Vec<OwnerId> = Vec::new();
+        loop {
+            let (now, busy) = (parts.clock.wall(), self.trying.busy());
+            let found = parts
+                .store
+                .delivery_due(now, BATCH, &busy, &crowded)
+                .await?;
+            let known = crowded.len();
+            for delivery in found {
+                if crowded.contains(&delivery.owner) {
+                    continue;
+                }
+                match self.place(&delivery.owner) {
+                    Some(place) => self.begin(delivery, place),
+                    None => crowded.push(delivery.owner),
+                }
+            }
+            if crowded.len() == known || self.places.lock().free() == 0 {
+                return Ok(self.trying.take_done());
+            }
         }
-        Ok(self.trying.take_done())
+    }
+
+    fn place(&self, owner: &OwnerId) -> Option<Place> {
+        let mut places = self.places.lock();
+        if !places.may_take(owner.as_str()) {
+            return None;
+        }
+        places.take(owner.as_str());
+        Some(Place {
+            places: Arc::clone(&self.places),
+            owner: owner.clone(),
+        })
+    }
+
+    fn begin(&self, delivery: Delivery, place: Place) {
+        let worker = Arc::clone(&self.worker);
+        self.trying.begin(
+            delivery.id.clone(),
+            &self.tasks,
+            &self.stop,
+            |_| async move {
+                let noted = attempt(&worker, &delivery).await;
+                drop(place);
+                // The next one of the same job waited for this, and perhaps its owner's others.
+                worker.parts.store.signal().deliver.notify_one();
+                noted
+            },
+        );
     }
 }
 
@@ -128,6 +176,11 @@ async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
         _ => (DeliveryState::GivenUp, now),
     };
     let (event, attempts) = (&delivery.event, delivery.attempts + 1);
+    parts.metrics.webhook_tried(match state {
+        DeliveryState::Delivered => HookEnd::Delivered,
+        DeliveryState::Due => HookEnd::NotTaken,
+        DeliveryState::GivenUp => HookEnd::GivenUp,
+    });
     match state {
         DeliveryState::Delivered => {
             tracing::info!(%job, delivery = %id, event, attempts, "webhook delivered");

@@ -9,11 +9,13 @@ use serde::Serialize;
 use super::runbook::{AlertText, runbook};
 use crate::http::answer::checks::{Checks, Part};
 use crate::jobs::{EngineKind, UnixMs};
-use crate::store::{LATELY, Overview, QueueStats};
+use crate::store::{HooksWaiting, LATELY, Overview, QueueStats};
 
 /// A step that is due for so long waits too long.
 const QUEUE_OLD: Duration = Duration::from_secs(120);
 const ERASURE_BEHIND: Duration = Duration::from_secs(3600);
+/// A receiver is down for longer than a deployment takes.
+const HOOKS_OLD: Duration = Duration::from_secs(3600);
 const UNKNOWN_LATELY: Duration = Duration::from_secs(3600);
 /// Shares of a bound, and of jobs that fail by an engine's fault.
 const NEARLY: f64 = 0.9;
@@ -42,6 +44,7 @@ pub(super) struct Seen<'a> {
     pub(super) checks: Option<Checks>,
     pub(super) queue: &'a QueueStats,
     pub(super) overview: &'a Overview,
+    pub(super) webhooks: HooksWaiting,
     pub(super) spent_today: u64,
     pub(super) daily_microusd: Option<u64>,
     /// Bytes that are kept, and their bound.
@@ -59,6 +62,7 @@ pub(super) fn alarms(seen: &Seen<'_>) -> Vec<Alarm> {
     engines(seen, &mut found);
     queue(seen, &mut found);
     money(seen, &mut found);
+    hooks(seen, &mut found);
     if seen.is_expiry_held {
         found.extend(alarm("LaminaClockLeapt", &[], None));
     }
@@ -208,6 +212,13 @@ fn money(seen: &Seen<'_>, found: &mut Vec<Alarm>) {
     }
 }
 
+fn hooks(seen: &Seen<'_>, found: &mut Vec<Alarm>) {
+    let waited = seen.webhooks.oldest.map(|oldest| seen.wall.since(oldest));
+    if let Some(waited) = waited.filter(|waited| *waited > HOOKS_OLD) {
+        found.extend(alarm("LaminaWebhooksWait", &[&lasting(waited)], None));
+    }
+}
+
 /// As Prometheus says it in a summary.
 fn lasting(time: Duration) -> String {
     match time.as_secs() {
@@ -245,6 +256,7 @@ mod tests {
             checks: Some(checks),
             queue: &queue,
             overview: &overview,
+            webhooks: HooksWaiting::default(),
             spent_today: 0,
             daily_microusd: None,
             kept: (0, None),
@@ -365,6 +377,10 @@ mod tests {
                 checks: None,
                 queue: &queue,
                 overview: &overview,
+                webhooks: HooksWaiting {
+                    deliveries: 1,
+                    oldest: (spent_today > 850_000).then(|| NOW.minus(HOOKS_OLD * 2)),
+                },
                 spent_today,
                 daily_microusd: Some(1_000_000),
                 kept: (kept, Some(100)),
@@ -391,10 +407,12 @@ mod tests {
                 "LaminaClockLeapt"
             ]
         );
+        let late = seen(900_000, 0, 50);
+        let begins = |place: usize, words: &str| late[place].summary.starts_with(words);
+        assert!(begins(0, "0.90 US dollars are spent today"), "{late:?}");
         assert!(
-            seen(900_000, 0, 50)[0]
-                .summary
-                .starts_with("0.90 US dollars are spent today")
+            begins(1, "A webhook has waited 2h 0m for its receiver"),
+            "{late:?}"
         );
     }
 }

@@ -46,6 +46,11 @@ pub(in crate::http) struct OverviewView {
     unknown_submissions: u64,
     /// The last 20 of them.
     unknown: Vec<UnknownView>,
+    /// Webhooks that are to be delivered, those that wait for their next attempt included.
+    webhooks_waiting: u64,
+    /// Since when there is something to tell, of the oldest of them; null where there is none.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    webhooks_oldest_at: Option<UnixMs>,
     /// How long runs took of late, by engine, size of picture and layers asked for.
     runs: Vec<RunsView>,
     /// How good the estimates (`eta_seconds`) were.
@@ -157,6 +162,7 @@ pub(super) async fn overview(State(state): State<Arc<AdminState>>) -> Result<Res
         store.ledger(moment.wall).await?,
         store.storage_usage(0).await?,
     );
+    let webhooks = store.delivery_waiting().await?;
     let live = match &state.live {
         Some(live) => Some((live.readiness.look(&live.state).await, live.disk().await)),
         None => None,
@@ -166,6 +172,7 @@ pub(super) async fn overview(State(state): State<Arc<AdminState>>) -> Result<Res
         checks: live.map(|(checks, _)| checks),
         queue: &queue,
         overview: &found,
+        webhooks,
         spent_today: ledger.today_microusd,
         daily_microusd: state.daily_microusd,
         kept: (kept.total(), store.storage_caps().total_bytes),
@@ -201,6 +208,8 @@ pub(super) async fn overview(State(state): State<Arc<AdminState>>) -> Result<Res
         failures: found.failures.into_iter().map(failure).collect(),
         unknown_submissions: store.submission_unknown_count().await?,
         unknown: found.unknown.into_iter().map(unknown).collect(),
+        webhooks_waiting: webhooks.deliveries,
+        webhooks_oldest_at: webhooks.oldest,
         runs: state
             .forecast
             .run_times()
