@@ -16,6 +16,7 @@ export 'src/split.dart';
 export 'src/timing.dart' show RetryPolicy, Timeouts;
 export 'src/token.dart' show LaminaToken, TokenProvider;
 export 'src/transport.dart'
-    show RequestBody, Transport, TransportException, TransportRequest, TransportResponse;
+    show PooledTransport, RequestBody, Transport, TransportException, TransportRequest, TransportResponse;
 export 'src/upload.dart';
-export 'src/webhook.dart' show WebhookException, verifyWebhook;
+export 'src/webhook.dart' show WebhookEvent, WebhookException, verifyWebhook;
+export 'src/webhooks.dart';

@@ -117,6 +117,9 @@ void reads(String name, Json example, Object? Function(Json json) decode) {
   });
 }
 
+/// Routes that the client has and that the server is about to get.
+const _ofTomorrow = {'/api/jobs/{id}/export/{format}', '/api/jobs/{id}/composite'};
+
 void main() {
   reads('Job', {...summary, 'status': 'completed', 'layers': <Object?>[]}, Job.fromJson);
   reads('JobSummary', summary, JobSummary.fromJson);
@@ -136,6 +139,38 @@ void main() {
     'max_bytes': 1,
     'expires_at': time,
   }, UploadTicket.fromJson);
+
+  reads('Webhooks', {'secret': 'whsec_x'}, WebhookSettings.fromJson);
+  reads('Delivery', {
+    'id': 'd',
+    'job_id': 'j',
+    'event': 'job.completed',
+    'url': 'https://x/hooks',
+    'state': 'due',
+    'attempts': 1,
+    'created_at': time,
+  }, WebhookDelivery.fromJson);
+
+  test('the events of webhooks are read as they are described', () {
+    final described = api['webhooks']! as Json;
+    equal(described.keys.toSet(), {WebhookEvent.completed, WebhookEvent.failed, WebhookEvent.expired});
+    for (final MapEntry(:key, :value) in described.entries) {
+      final post = (value! as Json)['post']! as Json;
+      final content = ((post['requestBody']! as Json)['content']! as Json)['application/json']! as Json;
+      final event = content['schema']! as Json;
+      equal(properties(event).keys.toSet(), {'type', 'timestamp', 'data'});
+      final data = Asked({
+        'job_id': 'j',
+        'status': 'completed',
+        'created_at': time,
+        'expires_at': time,
+        'engine': 'fal',
+      });
+      equal(WebhookEvent.fromJson({'type': key, 'timestamp': time, 'data': data}).type, key);
+      final fields = properties((event['properties']! as Json)['data']! as Json).keys.toSet();
+      equal(fields.difference(data.asked), <String>{}, 'fields of $key that the client does not read');
+    }
+  });
 
   test('the layers of a list are read', () {
     final fields = properties(schema('LayerList')).keys.toSet();
@@ -222,10 +257,16 @@ void main() {
   test('routes that the client asks for are in the description, or said to be missing', () {
     final routes = (api['paths']! as Json).keys.toSet();
     const asked = {
+      '/api/events',
       '/api/jobs',
       '/api/jobs/{id}',
       '/api/jobs/{id}/layers',
       '/api/jobs/{id}/events',
+      '/api/webhooks',
+      '/api/webhooks/secret',
+      '/api/webhooks/deliveries',
+      '/api/webhooks/deliveries/{id}',
+      '/api/webhooks/deliveries/{id}/replay',
       '/api/upload',
       '/api/uploads',
       '/api/uploads/{id}',
@@ -233,6 +274,25 @@ void main() {
       '/api/uploads/tus/{id}',
     };
     equal(asked.difference(routes), <String>{});
+    // For operators, for load balancers, for fal; and the address that links have.
+    const others = {
+      '/api/admin/jobs',
+      '/api/admin/jobs/{id}',
+      '/api/admin/jobs/{id}/retry',
+      '/api/admin/keys',
+      '/api/admin/keys/{id}',
+      '/api/admin/owners/{name}/limits',
+      '/api/admin/stats',
+      '/files/{kind}/{id}/{file}',
+      '/healthz',
+      '/hooks/fal/{job_id}/{nonce}',
+      '/readyz',
+    };
+    equal(
+      routes.difference({...asked, ...others, ..._ofTomorrow}),
+      <String>{},
+      'routes that the client neither has nor leaves out on purpose',
+    );
   });
 
   test('the three lines of the READMEs are the code of a test', () {

@@ -54,11 +54,16 @@ final class Attempt {
 
   void _within(Duration time, String what) {
     _timer?.cancel();
-    if (_endedBy == null) _timer = Timer(time, () => _end(LaminaTimeoutException(what)));
+    if (_endedBy != null) return;
+    _timer = Timer(time, () {
+      // What met silence was perhaps a connection that died unnoticed, and others that are kept are no better.
+      if (_transport case final PooledTransport pooled) pooled.dropIdle();
+      _end(LaminaTimeoutException(what));
+    });
   }
 
   void _waitForAnswer([Duration more = Duration.zero]) =>
-      _within(_timeouts.answer + _call.extraWait + more, 'The server did not answer in time.');
+      _within((_call.answerWithin ?? _timeouts.answer + _call.extraWait) + more, 'The server did not answer in time.');
 
   /// How long what the system holds of the body may take on a slow line, after it was handed over: all of it at
   /// [_slowestLine], and no more than [_longestDrain], as a system holds no more than some megabytes.
@@ -117,7 +122,8 @@ final class Attempt {
   Stream<List<int>> _guard(Stream<List<int>> body) {
     StreamSubscription<List<int>>? source;
     final out = StreamController<List<int>>(sync: true);
-    void wait() => _within(_timeouts.idle + _call.extraWait, 'The answer stopped in the middle.');
+    final usual = _timeouts.idle + _call.extraWait;
+    void wait([Duration? time]) => _within(time ?? usual, 'The answer stopped in the middle.');
     void fail(LaminaException reason) {
       _over();
       _failBody = null;
@@ -131,7 +137,7 @@ final class Attempt {
     _failBody = fail;
     out
       ..onListen = () {
-        wait();
+        wait(_call.firstWithin);
         source = body.listen(
           (chunk) {
             wait();

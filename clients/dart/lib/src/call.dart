@@ -12,6 +12,8 @@ final class Call {
     this.safe = false,
     this.byLink = false,
     this.extraWait = Duration.zero,
+    this.answerWithin,
+    this.firstWithin,
     this.abort,
   });
 
@@ -35,6 +37,12 @@ final class Call {
 
   /// How much longer than usual the server may take: the wait of a long poll.
   final Duration extraWait;
+
+  /// How long the answer may take to begin, in place of the usual time and [extraWait].
+  final Duration? answerWithin;
+
+  /// How long the first piece of the answer's body may take, in place of the usual time and [extraWait].
+  final Duration? firstWithin;
 
   /// Ends the call.
   final AbortTrigger? abort;

@@ -38,6 +38,11 @@ final class Caller {
     _transport.close();
   }
 
+  /// Closes connections that are kept for further calls.
+  void dropIdle() {
+    if (_transport case final PooledTransport pooled) pooled.dropIdle();
+  }
+
   /// Makes [call], again where that is allowed, and gives what [read] makes of the answer. [read] is part of an
   /// attempt: a body that breaks is a failed attempt.
   Future<T> run<T>(Call call, Future<T> Function(Answer answer) read, {RetryPolicy? policy}) async {

@@ -13,6 +13,7 @@ import 'exceptions.dart';
 import 'job.dart';
 import 'layer.dart';
 import 'request.dart';
+import 'server_features.dart';
 import 'source.dart';
 import 'split.dart';
 import 'timing.dart';
@@ -24,6 +25,7 @@ import 'transport_default.dart'
 import 'upload.dart';
 import 'uploader.dart';
 import 'watch.dart';
+import 'webhooks.dart';
 
 /// A lamina server.
 ///
@@ -33,7 +35,10 @@ final class LaminaClient {
   /// A client of the server at [baseUri], which may have a path of its own.
   ///
   /// [token] is asked for a token when one is needed; null for a server without keys. Never ship a server's key in an app: let
-  /// your own backend hand out what the provider returns. [transport] replaces the platform's own.
+  /// your own backend hand out what the provider returns. [transport] replaces the platform's own. Pictures larger than
+  /// [resumableAbove] (bytes) are sent in parts of at most [partBytes]. Up to
+  /// [maxEventStreams] watches wait for news at once, and the others ask now and then: by default 3 on the web, where a browser opens six
+  /// connections to a host, and 32 elsewhere.
   LaminaClient(
     Uri baseUri, {
     TokenProvider? token,
@@ -42,6 +47,7 @@ final class LaminaClient {
     RetryPolicy retries = const RetryPolicy(),
     int resumableAbove = 1024 * 1024,
     int partBytes = 8 * 1024 * 1024,
+    int? maxEventStreams,
     Random? random,
   }) : _endpoints = Endpoints(baseUri),
        _caller = Caller(
@@ -50,7 +56,8 @@ final class LaminaClient {
          timeouts,
          retries,
          random: random,
-       ) {
+       ),
+       _features = ServerFeatures(maxEventStreams ?? ServerFeatures.usual) {
     _uploader = Uploader(_caller, _endpoints, resumableAbove: resumableAbove, partBytes: partBytes);
   }
 
@@ -60,7 +67,7 @@ final class LaminaClient {
   final Endpoints _endpoints;
   final Caller _caller;
   late final Uploader _uploader;
-  final ServerFeatures _features = ServerFeatures();
+  final ServerFeatures _features;
   final Set<JobWatch> _watches = {};
 
   /// All of it: sends [source], makes a job, follows it, and gives the layers.
@@ -93,17 +100,30 @@ final class LaminaClient {
     AbortTrigger? abort,
   }) => _uploader.putTicket(ticket, source, onProgress: onProgress, abort: abort);
 
+  /// Erases an upload that was begun in parts and that nobody wants any more ([UploadProgress.resumeId]); it would go by itself a day later,
+  /// and counts against the owner's bytes until then. One that is gone, or that a job has used, counts as erased.
+  Future<void> discardUpload(String resumeId, {AbortTrigger? abort}) =>
+      _uploader.discard(resumeId, abort: abort);
+
   /// How far an upload is.
   Future<UploadStatus> uploadStatus(String uploadId) => _uploader.status(uploadId);
 
   /// Makes a job. Repeating it with the same [request] answers with the same job, however often answers are lost.
-  Future<CreatedJob> create(JobRequest request, {AbortTrigger? abort}) => _caller.run(
+  ///
+  /// With [wait] (whole seconds, 60 at most) the answer comes when the job has ended, or when that time is over: [CreatedJob.job] is the job
+  /// by then. For programs that have nothing to show meanwhile; a server without a free place for it answers at once.
+  Future<CreatedJob> create(JobRequest request, {Duration? wait, AbortTrigger? abort}) => _caller.run(
     Call(
       'POST',
       _endpoints.jobs(),
-      headers: {...jsonHeaders, 'idempotency-key': request.idempotencyKey},
+      headers: {
+        ...jsonHeaders,
+        'idempotency-key': request.idempotencyKey,
+        if (wait != null) 'prefer': 'wait=${wait.inSeconds}',
+      },
       body: jsonBody(request.body),
       safe: true,
+      extraWait: wait ?? Duration.zero,
       abort: abort,
     ),
     (answer) async =>
@@ -168,6 +188,8 @@ final class LaminaClient {
   /// Has every watch look at once. Call it when the app comes back to the foreground, or the network does: a connection that died
   /// while the phone slept is not noticed by itself for a while.
   void wake() {
+    _features.lineChanged();
+    _caller.dropIdle();
     for (final watch in [..._watches]) {
       watch.wake();
     }
@@ -216,6 +238,9 @@ final class LaminaClient {
       ),
     ),
   );
+
+  /// Where ends of jobs are told by signed POSTs, for servers.
+  Webhooks get webhooks => Webhooks(_caller, _endpoints);
 
   /// Frees connections and ends every call that is under way with an [AbortedException].
   void close() => _caller.close();

@@ -64,4 +64,22 @@ final class Endpoints {
   /// One resumable upload. Built from its id and not from `Location`, so that a server which is reached under another
   /// name than it knows works as well.
   Uri tusUpload(String id) => _at(['uploads', 'tus', id]);
+
+  /// Events of all jobs.
+  Uri get allEvents => _at(['events']);
+
+  /// Where ends of jobs are told.
+  Uri get webhooks => _at(['webhooks']);
+
+  /// What signs them.
+  Uri get webhookSecret => _at(['webhooks', 'secret']);
+
+  /// What became of deliveries, those that [query] names.
+  Uri deliveries([Map<String, String>? query]) => _at(['webhooks', 'deliveries'], query);
+
+  /// One delivery.
+  Uri delivery(String id) => _at(['webhooks', 'deliveries', id]);
+
+  /// Delivers again.
+  Uri replay(String id) => _at(['webhooks', 'deliveries', id, 'replay']);
 }

@@ -178,7 +178,9 @@ final class CreatedJob {
   /// Reads the server's [json]; [replayed] is said by a header.
   CreatedJob.fromJson(Map<String, Object?> json, {this.replayed = false})
     : id = json.need('job_id'),
-      status = JobStatus.of(json.need('status'));
+      status = JobStatus.of(json.need('status')),
+      // The short answer has no times.
+      job = json.containsKey('created_at') ? Job.fromJson(json) : null;
 
   /// The job's id. Keep it: with it a watch goes on after the app was closed.
   final String id;
@@ -188,4 +190,7 @@ final class CreatedJob {
 
   /// Whether an earlier attempt had made the job already.
   final bool replayed;
+
+  /// The job after the wait that was asked for; null where the server did not wait.
+  final Job? job;
 }

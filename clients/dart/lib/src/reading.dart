@@ -24,6 +24,9 @@ extension Reading on Map<String, Object?> {
       DateTime.tryParse(need<String>(name))?.toUtc() ??
       (throw MalformedAnswerException('"$name" of the answer is not a time.'));
 
+  /// An optional time.
+  DateTime? optTime(String name) => DateTime.tryParse(opt<String>(name) ?? '')?.toUtc();
+
   /// A required address.
   Uri needUri(String name) =>
       Uri.tryParse(need<String>(name)) ??

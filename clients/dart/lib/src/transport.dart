@@ -17,6 +17,12 @@ abstract interface class Transport {
   void close();
 }
 
+/// A transport that keeps connections open for further requests, and can let go of them.
+abstract interface class PooledTransport implements Transport {
+  /// Closes connections over which nothing goes. They may have died unnoticed: the app slept, or another request met silence.
+  void dropIdle();
+}
+
 /// One request.
 final class TransportRequest {
   /// Describes a request.

@@ -5,7 +5,7 @@ import 'transport.dart';
 
 /// The transport of every platform with `dart:io`.
 Transport defaultTransport(Duration connectTimeout) => IoTransport(
-  HttpClient()
+  () => HttpClient()
     ..connectionTimeout = connectTimeout
     // Shorter than servers keep one open (lamina: 10 s), or a request meets a connection that is being closed.
     ..idleTimeout = const Duration(seconds: 5)
@@ -13,11 +13,13 @@ Transport defaultTransport(Duration connectTimeout) => IoTransport(
 );
 
 /// HTTP by `dart:io`, streaming in both directions.
-final class IoTransport implements Transport {
-  /// Uses [client], and closes it on [close].
-  IoTransport(this._client);
+final class IoTransport implements PooledTransport {
+  /// Uses a client that [_make] makes, and closes it on [close].
+  IoTransport(this._make) : _client = _make();
 
-  final HttpClient _client;
+  final HttpClient Function() _make;
+  HttpClient _client;
+  bool _closed = false;
 
   /// How long an answer may still come after the connection refused more of the body: a server that
   /// refuses a body (413, 401) answers and closes, and its answer says more than a broken pipe.
@@ -97,5 +99,16 @@ final class IoTransport implements Transport {
   };
 
   @override
-  void close() => _client.close(force: true);
+  void dropIdle() {
+    if (_closed) return;
+    // What is under way ends by itself.
+    _client.close();
+    _client = _make();
+  }
+
+  @override
+  void close() {
+    _closed = true;
+    _client.close(force: true);
+  }
 }

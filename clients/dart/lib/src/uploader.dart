@@ -253,6 +253,20 @@ final class Uploader {
     return offset;
   }
 
+  /// Erases what came of the upload [id].
+  Future<void> discard(String id, {AbortTrigger? abort}) async {
+    try {
+      await _caller.run(
+        Call('DELETE', _endpoints.tusUpload(id), headers: _tus, safe: true, abort: abort),
+        (answer) => answer.discard(),
+      );
+    } on NotFoundException {
+      // Erased before, perhaps by an attempt of this very call; or a job has it.
+    } on GoneException {
+      // Expired.
+    }
+  }
+
   /// How far the upload [id] is.
   Future<UploadStatus> status(String id, {AbortTrigger? abort}) => _caller.run(
     Call('GET', _endpoints.uploadStatus(id), safe: true, abort: abort),

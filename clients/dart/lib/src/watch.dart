@@ -6,30 +6,15 @@ import 'abort.dart';
 import 'answer.dart';
 import 'call.dart';
 import 'caller.dart';
+import 'codes.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';
 import 'job.dart';
+import 'job_outlet.dart';
 import 'reading.dart';
+import 'server_features.dart';
 import 'sse.dart';
 import 'timing.dart';
-
-/// What was learnt about a server: it is asked for a feature that it does not have only once per client.
-final class ServerFeatures {
-  /// Whether `GET /api/jobs/{id}/events` is worth asking for.
-  bool events = true;
-
-  /// Event streams in a row that could not be opened, broke or fell silent without one event.
-  int eventFailures = 0;
-
-  /// After so many a proxy is taken to hold events back, and the job is polled.
-  static const mostEventFailures = 3;
-
-  /// Whether `?wait=` is worth asking for.
-  bool longPoll = true;
-
-  /// Whether an answer showed that `?wait=` is understood.
-  bool longPollSeen = false;
-}
 
 /// Follows one job to its end.
 ///
@@ -37,12 +22,7 @@ final class ServerFeatures {
 /// repeated or of an unknown kind does no harm, and no end is missed: whatever happened while the app slept, the next reading shows.
 final class JobWatch {
   /// Follows the job [_id].
-  JobWatch(this._caller, this._endpoints, this._features, this._id, this._onEnd, this._abort) {
-    _out
-      ..onListen = _run
-      ..onResume = _flush
-      ..onCancel = _finish;
-  }
+  JobWatch(this._caller, this._endpoints, this._features, this._id, this._onEnd, this._abort);
 
   final Caller _caller;
   final Endpoints _endpoints;
@@ -51,17 +31,27 @@ final class JobWatch {
   final void Function(JobWatch) _onEnd;
   final AbortTrigger? _abort;
 
-  final StreamController<Job> _out = StreamController();
-  Job? _last;
-  Job? _held;
+  late final JobOutlet _out = JobOutlet(onListen: _run, onCancel: _finish);
   String? _etag;
   String? _lastEventId;
   Duration? _retryAfter;
   bool _over = false;
   int _polls = 0;
 
+  /// The stream of events said something that only lamina says: then nothing holds events back, however it ends.
+  bool _streamTold = false;
+
   /// The last stream of events failed, so the job is read before the next one is tried: what holds events back may let answers through.
   bool _readFirst = false;
+
+  /// The server has no place for one more who waits, so the next readings do not wait: then it may have one again.
+  int _readingsWithoutWait = 0;
+
+  /// How many readings that is.
+  static const _fullFor = 5;
+
+  /// How long the server wants to be left alone before it is connected to again.
+  Duration? _reconnectAfter;
 
   /// Ends what is being waited for: one trigger for each turn of the loop.
   AbortTrigger _turn = AbortTrigger();
@@ -77,12 +67,18 @@ final class JobWatch {
   static const _pollFirst = Duration(milliseconds: 500);
   static const _pollLongest = Duration(seconds: 5);
 
+  /// A server that asks for a longer rest before a new stream is not heard: the end of the job may be there.
+  static const _reconnectLongest = Duration(seconds: 30);
+
   /// Two readings are never closer than this.
   static const _pollGap = Duration(milliseconds: 150);
 
   /// The server sends a comment every 15 s; a stream that is silent for three of them (by default) is dead, and the phone does not
   /// know.
   Duration get _eventSilence => _caller.timeouts.idle * 1.5;
+
+  /// The server begins a stream at once, and says something at once. Where neither comes, something between holds it back.
+  Duration get _eventsBegin => _caller.timeouts.idle ~/ 3;
 
   /// The job each time that it changed, then the end of the stream.
   Stream<Job> get stream => _out.stream;
@@ -114,7 +110,7 @@ final class JobWatch {
         waited = Duration.zero;
       } on LaminaException catch (error, trace) {
         if (!_mayGoOn(error) || waited > _caller.timeouts.patience) {
-          if (!_over) _out.addError(error, trace);
+          if (!_over) _out.fail(error, trace);
           break;
         }
         failures++;
@@ -126,7 +122,7 @@ final class JobWatch {
         await _pause(wait);
       } on Object catch (error, trace) {
         // A defect of the client or of a transport; it ends the watch and is told.
-        if (!_over) _out.addError(error, trace);
+        if (!_over) _out.fail(error, trace);
         break;
       }
     }
@@ -137,7 +133,7 @@ final class JobWatch {
   }
 
   void _endedByApp() {
-    if (!_over) _out.addError(const AbortedException());
+    if (!_over) _out.fail(const AbortedException());
     _finish();
   }
 
@@ -146,17 +142,18 @@ final class JobWatch {
     _over = true;
     _turn.abort();
     _onEnd(this);
-    _flush();
     _out.close();
   }
 
   /// One reading, and the wait after it; or a stream of events for as long as it lasts.
   Future<void> _turnOnce() async {
-    if (_features.events && !_readFirst && await _countedEvents()) return;
+    if (_mayStream && await _countedEvents()) return;
     if (_over) return;
     final asked = Stopwatch()..start();
-    final wait = _features.longPoll && _etag != null;
+    final wait =
+        _features.longPoll && _etag != null && _readingsWithoutWait == 0 && _features.mayWait;
     final bool changed;
+    if (wait) _features.waiting++;
     try {
       changed = await _read(wait: wait);
     } on InvalidRequestException {
@@ -164,15 +161,33 @@ final class JobWatch {
       if (!wait) rethrow;
       _features.longPoll = false;
       return;
+    } on ProblemException catch (error) {
+      if (!wait || !_isFull(error)) rethrow;
+      _readingsWithoutWait = _fullFor;
+      return;
+    } finally {
+      if (wait) _features.waiting--;
     }
     if (_over) return;
     _readFirst = false;
+    final full = _readingsWithoutWait > 0 || !_features.mayWait;
+    if (_readingsWithoutWait > 0) _readingsWithoutWait--;
     if (wait && asked.elapsed > _instant) _features.longPollSeen = true;
     if (wait && !changed && asked.elapsed < _instant && !_features.longPollSeen) _features.longPoll = false;
     // Whether the server waits is found out at once, and not after the first Retry-After.
-    final next = _features.longPoll && _etag != null && (_features.longPollSeen || !wait);
+    final next = !full && _features.longPoll && _etag != null && (_features.longPollSeen || !wait);
     await _pause(next ? _pollGap : _pollDelay(changed));
   }
+
+  bool get _mayStream =>
+      _features.events &&
+      !_readFirst &&
+      _readingsWithoutWait == 0 &&
+      _features.mayWait;
+
+  /// Whether the server has no place for a further stream or waiting read. A plain one it answers all the same.
+  static bool _isFull(ProblemException error) =>
+      error.code == ProblemCode.tooManyEventStreams || error.code == ProblemCode.eventStreamsExhausted;
 
   Duration _pollDelay(bool changed) {
     if (_retryAfter case final asked?) return RetryPolicy.atLeast(asked, _caller.random);
@@ -212,6 +227,7 @@ final class JobWatch {
   );
 
   Future<bool> _countedEvents() async {
+    _features.waiting++;
     try {
       return await _events();
     } on ProblemException {
@@ -219,15 +235,18 @@ final class JobWatch {
     } on AbortedException {
       rethrow;
     } on LaminaException {
+      // The line broke, or never let the stream through.
       _readFirst = true;
-      _features.eventFailures++;
-      if (_features.eventFailures >= ServerFeatures.mostEventFailures) _features.events = false;
+      if (!_streamTold) _features.eventsFailed();
       rethrow;
+    } finally {
+      _features.waiting--;
     }
   }
 
   /// Follows the events; false if the server has none. It ends with an exception when the stream breaks.
   Future<bool> _events() async {
+    _streamTold = false;
     final Answer answer;
     try {
       answer = await _caller.once(
@@ -239,29 +258,34 @@ final class JobWatch {
             'cache-control': 'no-store',
             if (_lastEventId != null) 'last-event-id': _lastEventId!,
           },
+          answerWithin: _eventsBegin,
+          firstWithin: _eventsBegin,
           extraWait: _eventSilence - _caller.timeouts.idle,
           abort: _turn,
         ),
       );
     } on ProblemException catch (error) {
-      // Too many streams are open: this turn is a reading.
-      if (error.status == 429 || error.status == 503) return false;
-      if (!isUnknownRoute(error)) rethrow;
-      _features.events = false;
+      _refused(error);
+      return false;
+    }
+    // It has ended, and the last event was told: only a reading is left.
+    if (answer.status == 204) {
+      await answer.discard();
+      _lastEventId = null;
       return false;
     }
     final type = answer.headers['content-type'] ?? '';
     if (answer.status != 200 || !type.startsWith('text/event-stream')) {
       await answer.discard();
-      _features.events = false;
+      _features.noEvents();
       return false;
     }
     // The job is read after the stream was opened, so nothing falls between the two.
-    final events = StreamIterator(EventStreamDecoder().bind(answer.body));
+    final decoder = EventStreamDecoder();
+    final events = StreamIterator(decoder.bind(answer.body));
     try {
       await _read();
       while (!_over && await events.moveNext()) {
-        _features.eventFailures = 0;
         _lastEventId = events.current.id.isEmpty ? _lastEventId : events.current.id;
         await _event(events.current);
       }
@@ -269,13 +293,45 @@ final class JobWatch {
       throw const MalformedAnswerException('The event stream is none.');
     } finally {
       events.cancel().ignore();
+      _reconnectAfter = decoder.retry ?? _reconnectAfter;
+      if (decoder.retry != null) _streamIsGood();
     }
     if (!_over) {
+      if (!_streamTold) {
+        _readFirst = true;
+        _features.eventsFailed();
+      }
       // A server that stops ends its streams, and so do proxies after a time. That is no failure; but a server that ends
       // each at once is not to be asked in a tight circle.
-      await _pause(_pollFirst);
+      await _pause(_betweenStreams);
     }
     return true;
+  }
+
+  void _streamIsGood() {
+    _streamTold = true;
+    _features.eventsWork();
+  }
+
+  /// No stream for [error]. It may be a proxy's word and not the server's, so only the next reading decides about the job.
+  void _refused(ProblemException error) {
+    if (_isFull(error)) {
+      _readingsWithoutWait = _fullFor;
+    } else if (isUnknownRoute(error)) {
+      _features.noEvents();
+    } else if (error is LimitReachedException) {
+      // The reading would count against the same limit.
+      throw error;
+    } else {
+      _readFirst = true;
+      if (error.code.isEmpty || error.status >= 500) _features.eventsFailed();
+    }
+  }
+
+  Duration get _betweenStreams {
+    final asked = _reconnectAfter ?? _pollFirst;
+    if (asked < _pollGap) return _pollGap;
+    return asked < _reconnectLongest ? asked : _reconnectLongest;
   }
 
   /// Takes a job that the event holds; reads it when the event holds none, or says that this is the end.
@@ -283,8 +339,9 @@ final class JobWatch {
     Job? job;
     try {
       final data = json.decode(event.data);
-      if (data case {'job_id': final String id, 'status': String()} when id == _id) {
-        job = Job.fromJson(asObject(data));
+      if (data case {'job_id': final String id} when id == _id) {
+        _streamIsGood();
+        if (data case {'status': String()}) job = Job.fromJson(asObject(data));
       }
     } on FormatException {
       // A hint all the same.
@@ -298,32 +355,10 @@ final class JobWatch {
     }
   }
 
-  /// Shows [job], unless it is older than what was shown; true if it is news.
   bool _take(Job job) {
-    final last = _last;
-    if (_over || last != null && !_follows(last, job)) return false;
-    _last = job;
-    if (_out.isPaused) {
-      _held = job;
-    } else {
-      _out.add(job);
-    }
-    if (job.status.isFinal) _over = true;
+    if (_over || !_out.show(job)) return false;
+    _over = job.status.isFinal;
     return true;
-  }
-
-  static bool _follows(Job before, Job after) {
-    if (after.status != before.status) return after.status.index > before.status.index;
-    return after.progress > before.progress ||
-        after.progress == before.progress &&
-            (after.queuePosition != before.queuePosition || after.eta != before.eta);
-  }
-
-  /// While nobody listens only the newest job is held.
-  void _flush() {
-    final held = _held;
-    _held = null;
-    if (held != null && !_out.isClosed) _out.add(held);
   }
 
   /// Whether a watch outlives [error]: a bad line does not end it, and neither does another's page in place of the answer,

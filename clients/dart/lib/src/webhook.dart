@@ -1,6 +1,10 @@
 import 'dart:convert';
 
+import 'codes.dart';
 import 'digest.dart';
+import 'exceptions.dart';
+import 'job.dart';
+import 'reading.dart';
 
 /// A webhook that is not from the server, or too old.
 final class WebhookException implements Exception {
@@ -12,6 +16,79 @@ final class WebhookException implements Exception {
 
   @override
   String toString() => 'WebhookException: $message';
+}
+
+/// What a webhook tells: a job has ended, or is gone.
+///
+/// ```dart
+/// final event = WebhookEvent.fromJson(verifyWebhook(headers: headers, body: body, secrets: [secret]));
+/// if (event.type == WebhookEvent.completed) layers = await lamina.layers(event.jobId);
+/// ```
+final class WebhookEvent {
+  /// Reads what [verifyWebhook] gave. Throws a [WebhookException] for what is no event of a job.
+  factory WebhookEvent.fromJson(Map<String, Object?> json) {
+    try {
+      return WebhookEvent._(json, json.need<Map<String, Object?>>('data'));
+    } on MalformedAnswerException catch (error) {
+      throw WebhookException('It is no event of a job. ${error.message}');
+    }
+  }
+
+  WebhookEvent._(this.json, Map<String, Object?> data)
+    : type = json.need('type'),
+      timestamp = json.needTime('timestamp'),
+      jobId = data.need('job_id'),
+      status = data.need('status'),
+      error = data.opt('error'),
+      errorCode = switch (data.opt<String>('error_code')) {
+        null => null,
+        final code => FailureCode(code),
+      },
+      engine = Engine(data.opt('engine') ?? ''),
+      createdAt = data.needTime('created_at'),
+      expiresAt = data.needTime('expires_at');
+
+  /// The [type] of a job whose layers are there.
+  static const completed = 'job.completed';
+
+  /// The [type] of a job that ended without layers.
+  static const failed = 'job.failed';
+
+  /// The [type] of a job whose files are gone.
+  static const expired = 'job.expired';
+
+  /// Everything the server said, fields of newer servers included.
+  final Map<String, Object?> json;
+
+  /// [completed], [failed], [expired], or what a newer server tells. Take an unknown one (answer 2xx) and do nothing.
+  final String type;
+
+  /// When it happened, in UTC.
+  final DateTime timestamp;
+
+  /// The job. Its layers are not in the event: `layers(jobId)` has them.
+  final String jobId;
+
+  /// `completed`, `failed` or `expired`.
+  final String status;
+
+  /// Why it failed, as a sentence; null unless failed.
+  final String? error;
+
+  /// Why it failed, as a stable word; null unless failed.
+  final FailureCode? errorCode;
+
+  /// The engine it ran on.
+  final Engine engine;
+
+  /// When the job was created, in UTC.
+  final DateTime createdAt;
+
+  /// When it and its layers go, or went, in UTC.
+  final DateTime expiresAt;
+
+  @override
+  String toString() => 'WebhookEvent $type of job $jobId';
 }
 
 /// Checks a webhook by the rules of Standard Webhooks, and gives its body as JSON. For Dart servers.

@@ -45,7 +45,22 @@ final class Proxy {
   int swallowed = 0;
   int bytesUp = 0;
 
+  int connections = 0;
+
+  /// Whether a client is connected.
+  bool get isOpen => _open.isNotEmpty;
+
   Uri get uri => Uri.parse('http://127.0.0.1:${_server.port}');
+
+  /// The next bytes of a client on a connection over which an answer has come are met by its end: what a server's or a proxy's idle
+  /// limit does at the wrong moment.
+  bool closesReused = false;
+  int reusedClosed = 0;
+
+  final Set<Socket> _stranded = {};
+
+  /// What is open now stays open and silent for ever, as when a phone's address has changed or a NAT has forgotten it. New connections work.
+  void strandAll() => _stranded.addAll(_open);
 
   /// Breaks all connections that are open.
   void cutAll() {
@@ -55,6 +70,8 @@ final class Proxy {
   }
 
   Future<void> close() async {
+    _stranded.clear();
+    frozen = false;
     cutAll();
     await _server.close();
   }
@@ -63,6 +80,7 @@ final class Proxy {
     client.done.ignore();
     if (down) return client.destroy();
     _open.add(client);
+    connections++;
     final Socket server;
     try {
       server = await Socket.connect(InternetAddress.loopbackIPv4, target);
@@ -81,10 +99,15 @@ final class Proxy {
     }
 
     var swallow = false;
+    var answered = false;
     Future<void> up() async {
       var seen = 0;
       await for (final chunk in client) {
-        await _thaw();
+        await _thaw(client);
+        if (closesReused && answered) {
+          reusedClosed++;
+          return end();
+        }
         final head = latin1.decode(chunk.take(200).toList());
         if (swallowAnswerTo case final prefix? when head.startsWith(prefix)) {
           swallowAnswerTo = null;
@@ -115,7 +138,8 @@ final class Proxy {
 
     Future<void> down_() async {
       await for (final chunk in server) {
-        await _thaw();
+        await _thaw(server);
+        answered = true;
         if (swallow) {
           swallowed++;
           return end();
@@ -129,8 +153,8 @@ final class Proxy {
     end();
   }
 
-  Future<void> _thaw() async {
-    while (frozen) {
+  Future<void> _thaw(Socket socket) async {
+    while (frozen || _stranded.contains(socket)) {
       await Future<void>.delayed(const Duration(milliseconds: 20));
     }
   }
