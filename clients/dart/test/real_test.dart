@@ -9,48 +9,20 @@ import 'package:lamina_client/lamina_client.dart';
 
 import 'support/harness.dart';
 import 'support/proxy.dart';
+import 'support/real.dart' as real;
+import 'support/real.dart' show client, image, jobCount;
 import 'support/servers.dart';
-
-final images = Directory.fromUri(Platform.script.resolve('../../../testdata/images'));
-String image(String name) => '${images.path}/$name';
 
 late Emulator emulator;
 late Server server;
-late Proxy proxy;
 
-/// A client that is not patient, so that a test of giving up does not take long.
-LaminaClient client(Uri uri, {TokenProvider? token, int partBytes = 64 * 1024}) => LaminaClient(
-  uri,
-  token: token,
-  partBytes: partBytes,
-  resumableAbove: 100 * 1024,
-  retries: const RetryPolicy(
-    attempts: 6,
-    first: Duration(milliseconds: 50),
-    longest: Duration(milliseconds: 500),
-  ),
-);
+/// Runs [body] with a client, direct or of another server.
+Future<void> using(Future<void> Function(LaminaClient lamina) body, {Uri? uri}) =>
+    real.using(uri ?? server.uri, body);
 
-/// Runs [body] with a client, direct or by a proxy of its own.
-Future<void> using(Future<void> Function(LaminaClient lamina) body, {Uri? uri}) async {
-  final lamina = client(uri ?? server.uri);
-  try {
-    await body(lamina);
-  } finally {
-    lamina.close();
-  }
-}
-
-Future<void> overBadLine(Future<void> Function(LaminaClient lamina, Proxy line) body) async {
-  final line = await Proxy.to(server.port);
-  try {
-    await using((lamina) => body(lamina, line), uri: line.uri);
-  } finally {
-    await line.close();
-  }
-}
-
-Future<int> jobCount(LaminaClient lamina) => lamina.jobs(pageSize: 100).length;
+/// Runs [body] with a client whose line is a proxy of its own.
+Future<void> overBadLine(Future<void> Function(LaminaClient lamina, Proxy line) body) =>
+    real.overBadLine(server.port, body);
 
 void main() {
   test(

@@ -89,8 +89,9 @@ Future<void> held(
 bool isEvents(HttpRequest request) => request.uri.path.endsWith('/events');
 
 /// Readings of the job itself, waiting or not.
-int readings(Gateway front, String id) =>
-    front.requests.where((line) => line == 'GET /api/jobs/$id' || line.startsWith('GET /api/jobs/$id?')).length;
+int readings(Gateway front, String id) => front.requests
+    .where((line) => line == 'GET /api/jobs/$id' || line.startsWith('GET /api/jobs/$id?'))
+    .length;
 
 void main() {
   test(
@@ -253,7 +254,10 @@ void main() {
     ('400', (request) => page(request, 400, type: 'text/plain', body: 'no')),
     ('a page', (request) => page(request, 200)),
     ('a page that calls itself events', (request) => page(request, 200, type: 'text/event-stream')),
-    ('an event of nobody', (request) => page(request, 200, type: 'text/event-stream', body: 'data: hello\n\n')),
+    (
+      'an event of nobody',
+      (request) => page(request, 200, type: 'text/event-stream', body: 'data: hello\n\n'),
+    ),
   ]) {
     test(
       'where a proxy answers event streams with $name, the job is asked for and the server waits',
@@ -337,9 +341,7 @@ void main() {
     'where the owner may have one stream, all watches see their ends',
     () => held(environment: {'MAX_EVENT_STREAMS_PER_KEY': '1'}, (own, fal, front) async {
       await using(front.uri, timeouts: impatient, (lamina) async {
-        final watches = [
-          for (var i = 0; i < 3; i++) Seen(lamina.watch((await lamina.create(falJob())).id)),
-        ];
+        final watches = [for (var i = 0; i < 3; i++) Seen(lamina.watch((await lamina.create(falJob())).id))];
         await Future.wait([for (final seen in watches) seen.working]);
         fal.open();
         for (final seen in watches) {
@@ -362,9 +364,7 @@ void main() {
         return false;
       };
       await using(front.uri, maxEventStreams: 2, (lamina) async {
-        final watches = [
-          for (var i = 0; i < 5; i++) Seen(lamina.watch((await lamina.create(falJob())).id)),
-        ];
+        final watches = [for (var i = 0; i < 5; i++) Seen(lamina.watch((await lamina.create(falJob())).id))];
         await Future.wait([for (final seen in watches) seen.working]);
         fal.open();
         for (final seen in watches) {

@@ -56,14 +56,20 @@ final class Attempt {
     _timer?.cancel();
     if (_endedBy != null) return;
     _timer = Timer(time, () {
-      // What met silence was perhaps a connection that died unnoticed, and others that are kept are no better.
-      if (_transport case final PooledTransport pooled) pooled.dropIdle();
+      _lineFailed();
       _end(LaminaTimeoutException(what));
     });
   }
 
-  void _waitForAnswer([Duration more = Duration.zero]) =>
-      _within((_call.answerWithin ?? _timeouts.answer + _call.extraWait) + more, 'The server did not answer in time.');
+  /// What broke or met silence was perhaps a connection that died unnoticed, and others that are kept are no better.
+  void _lineFailed() {
+    if (_transport case final PooledTransport pooled) pooled.dropIdle();
+  }
+
+  void _waitForAnswer([Duration more = Duration.zero]) => _within(
+    (_call.answerWithin ?? _timeouts.answer + _call.extraWait) + more,
+    'The server did not answer in time.',
+  );
 
   /// How long what the system holds of the body may take on a slow line, after it was handed over: all of it at
   /// [_slowestLine], and no more than [_longestDrain], as a system holds no more than some megabytes.
@@ -98,6 +104,7 @@ final class Attempt {
       if (!_result.isCompleted) _result.completeError(problem);
     } on Object catch (error) {
       _over();
+      if (error is TransportException && _endedBy == null) _lineFailed();
       if (!_result.isCompleted) _result.completeError(_translate(error));
     }
   }
@@ -181,6 +188,10 @@ final class Attempt {
 
   Future<LaminaException> _problem(Answer answer) async {
     final status = answer.status;
+    if (status < 200 || status > 599) {
+      await answer.discard();
+      return MalformedAnswerException('The answer has a status that is none ($status).');
+    }
     if (status >= 300 && status < 400) {
       await answer.discard();
       return MalformedAnswerException(

@@ -185,11 +185,12 @@ final class LaminaClient {
     return watch.stream;
   }
 
-  /// Has every watch look at once. Call it when the app comes back to the foreground, or the network does: a connection that died
-  /// while the phone slept is not noticed by itself for a while.
+  /// Has every watch look at once, and every resumable upload that hangs. Call it when the app comes back to the foreground, or the network
+  /// does: a connection that died while the phone slept is not noticed by itself for a while.
   void wake() {
     _features.lineChanged();
     _caller.dropIdle();
+    _uploader.wake();
     for (final watch in [..._watches]) {
       watch.wake();
     }

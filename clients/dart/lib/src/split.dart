@@ -95,17 +95,28 @@ final class SplitRun {
   }
 
   Future<CompletedJob> _run(ImageInput source, SplitOptions options) async {
-    final upload = await _client.upload(
-      source,
-      method: _method,
-      abort: _abort,
-      onProgress: (progress) {
-        // After a cut less is sent than before; what is shown stays.
-        _uploaded = max(_uploaded, (progress.fraction ?? 0) * uploadShare);
-        _tell(SplitUploading(progress, _uploaded));
-      },
-    );
-    if (_abort.isAborted) throw const AbortedException();
+    final Upload upload;
+    String? resumeId;
+    try {
+      upload = await _client.upload(
+        source,
+        method: _method,
+        abort: _abort,
+        onProgress: (progress) {
+          resumeId = progress.resumeId;
+          // After a cut less is sent than before; what is shown stays.
+          _uploaded = max(_uploaded, (progress.fraction ?? 0) * uploadShare);
+          _tell(SplitUploading(progress, _uploaded));
+        },
+      );
+    } on AbortedException {
+      if (_abort.isAborted && resumeId != null) await _discard(resumeId!);
+      rethrow;
+    }
+    if (_abort.isAborted) {
+      if (resumeId != null) await _discard(resumeId!);
+      throw const AbortedException();
+    }
     // The create is not ended half-way: without its answer nobody could delete the job.
     final created = await _client.create(JobRequest.upload(upload.id, options: options));
     if (_abort.isAborted) await _forget(created.id);
@@ -126,6 +137,15 @@ final class SplitRun {
       await _forget(created.id);
     }
     throw const AbortedException();
+  }
+
+  /// Erases what was sent, as well as the line allows.
+  Future<void> _discard(String resumeId) async {
+    try {
+      await _client.discardUpload(resumeId);
+    } on LaminaException {
+      // It expires by itself.
+    }
   }
 
   /// Deletes the job as well as the line allows, and ends.

@@ -32,6 +32,8 @@ final class TokenKeeper {
   LaminaToken? _token;
   Future<LaminaToken>? _pending;
 
+  static final _visible = RegExp(r'^[\x21-\x7E]+$');
+
   /// A token that ends within this time is renewed before it is used: it would end on its way.
   static const _margin = Duration(seconds: 30);
 
@@ -56,7 +58,12 @@ final class TokenKeeper {
 
   Future<LaminaToken> _renew(TokenProvider provider) async {
     try {
-      return _token = await Future.sync(provider).timeout(_limit);
+      final token = await Future.sync(provider).timeout(_limit);
+      // Anything else is no header, and what is wrong with it would be told as the server's.
+      if (!_visible.hasMatch(token.value)) {
+        throw const FormatException('A token has visible ASCII characters, and no spaces or line ends.');
+      }
+      return _token = token;
     } on TimeoutException {
       throw const LaminaTimeoutException('The TokenProvider gave no token in time.');
     } on LaminaException {

@@ -8,9 +8,9 @@ import 'caller.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';
 import 'reading.dart';
+import 'sending.dart';
 import 'source.dart';
 import 'timing.dart';
-import 'transport.dart';
 import 'upload.dart';
 
 /// Sends pictures, in the ways of [UploadMethod].
@@ -33,6 +33,18 @@ final class Uploader {
   static const _slowPart = Duration(seconds: 10);
   static const _leastPart = 32 * 1024;
 
+  /// A part of which nothing was taken for so long is given up when the app comes back.
+  static const _stalled = Duration(seconds: 1);
+
+  final Set<Sending> _underWay = {};
+
+  /// Has every resumable upload that does not move look how far it is, over a new connection.
+  void wake() {
+    for (final job in [..._underWay]) {
+      if (job.stillFor > _stalled) job.interrupt();
+    }
+  }
+
   static const _tus = {'tus-resumable': '1.0.0'};
 
   /// Sends [source] by [method].
@@ -45,7 +57,7 @@ final class Uploader {
   }) async {
     final length = await source.length();
     if (length == 0) throw const SourceException('The picture has no bytes.');
-    final job = _Sending(source, length, onProgress ?? (_) {}, abort);
+    final job = Sending(source, length, onProgress ?? (_) {}, abort);
     if (resumeId != null) return _resume(job, resumeId);
     switch (method) {
       case UploadMethod.direct:
@@ -66,7 +78,7 @@ final class Uploader {
   }
 
   /// In one request. A second attempt may leave an upload behind that no one knows; it expires unused.
-  Future<Upload> _direct(_Sending job) => _caller.run(
+  Future<Upload> _direct(Sending job) => _caller.run(
     Call(
       'POST',
       _endpoints.upload,
@@ -83,7 +95,7 @@ final class Uploader {
     policy: job.source.repeatable ? null : RetryPolicy.none,
   );
 
-  Future<Upload> _byTicket(_Sending job) async {
+  Future<Upload> _byTicket(Sending job) async {
     final ticket = await this.ticket(bytes: job.length, abort: job.abort);
     await _sendByTicket(ticket, job);
     return Upload(ticket.uploadId);
@@ -107,7 +119,7 @@ final class Uploader {
   );
 
   /// Sends the one body of [ticket]. When an answer was lost and the body is there, that is the end of it.
-  Future<void> _sendByTicket(UploadTicket ticket, _Sending job) async {
+  Future<void> _sendByTicket(UploadTicket ticket, Sending job) async {
     try {
       await _caller.run(
         Call(
@@ -128,7 +140,7 @@ final class Uploader {
     job.confirm(job.length);
   }
 
-  Future<Upload> _resumable(_Sending job) async {
+  Future<Upload> _resumable(Sending job) async {
     final length = job.length;
     if (length == null || !job.source.repeatable) {
       throw const SourceException(
@@ -155,7 +167,7 @@ final class Uploader {
     return _parts(job, id, 0);
   }
 
-  Future<Upload> _resume(_Sending job, String id) async {
+  Future<Upload> _resume(Sending job, String id) async {
     if (job.length == null || !job.source.repeatable) throw _notResumable;
     return _parts(job, id, await _offset(job, id));
   }
@@ -166,9 +178,19 @@ final class Uploader {
 
   /// Sends part after part from [start]. After a cut it asks how far the server is and goes on there; it gives up
   /// after [Timeouts.patience] without a byte more.
-  Future<Upload> _parts(_Sending job, String id, int start) async {
-    final length = job.length!;
+  Future<Upload> _parts(Sending job, String id, int start) async {
     job.resumeId = id;
+    _underWay.add(job);
+    try {
+      await _partsFrom(job, id, start);
+    } finally {
+      _underWay.remove(job);
+    }
+    return Upload(id);
+  }
+
+  Future<void> _partsFrom(Sending job, String id, int start) async {
+    final length = job.length!;
     var offset = start;
     var part = min(_firstPart, partBytes);
     var failures = 0;
@@ -182,12 +204,14 @@ final class Uploader {
         if (clock.elapsed < _quickPart) part = min(part * 2, partBytes);
         if (clock.elapsed > _slowPart) part = max(part ~/ 2, min(_leastPart, partBytes));
       } on LaminaException catch (error) {
-        if (!_mayGoOn(error)) rethrow;
         failure = error;
-        final wait = error.retryAfter ?? _caller.retries.backoff(failures + 1, _caller.random);
-        if (waited > _caller.timeouts.patience) rethrow;
-        waited += wait + (error is LaminaTimeoutException ? _caller.timeouts.idle : Duration.zero);
-        await _caller.sleep(wait, job.abort);
+        if (!job.takeInterruption()) {
+          if (!_mayGoOn(error)) rethrow;
+          final wait = error.retryAfter ?? _caller.retries.backoff(failures + 1, _caller.random);
+          if (waited > _caller.timeouts.patience) rethrow;
+          waited += wait + (error is LaminaTimeoutException ? _caller.timeouts.idle : Duration.zero);
+          await _caller.sleep(wait, job.abort);
+        }
         offset = await _offset(job, id);
         part = max(part ~/ 2, min(_leastPart, partBytes));
       }
@@ -201,7 +225,6 @@ final class Uploader {
         throw const MalformedAnswerException('The server took a part and counts no byte of it.');
       }
     }
-    return Upload(id);
   }
 
   static bool _mayGoOn(LaminaException error) => switch (error) {
@@ -216,22 +239,38 @@ final class Uploader {
     _ => false,
   };
 
-  Future<int> _part(_Sending job, String id, int from, int to) => _caller.run(
-    Call(
-      'PATCH',
-      _endpoints.tusUpload(id),
-      headers: {..._tus, 'content-type': 'application/offset+octet-stream', 'upload-offset': '$from'},
-      body: job.body(from, to),
-      abort: job.abort,
-    ),
-    (answer) => _offsetOf(answer, job),
-    policy: RetryPolicy.none,
-  );
+  Future<int> _part(Sending job, String id, int from, int to) async {
+    final trigger = job.beginPart();
+    final stop = job.abort?.listen(trigger.abort);
+    try {
+      return await _caller.run(
+        Call(
+          'PATCH',
+          _endpoints.tusUpload(id),
+          headers: {..._tus, 'content-type': 'application/offset+octet-stream', 'upload-offset': '$from'},
+          body: job.body(from, to),
+          abort: trigger,
+        ),
+        (answer) => _offsetOf(answer, job),
+        policy: RetryPolicy.none,
+      );
+    } finally {
+      stop?.call();
+    }
+  }
 
   /// How far the server is. This question is asked with the caller's own patience: a server that restarts is away for
   /// some seconds.
-  Future<int> _offset(_Sending job, String id) => _caller.run(
-    Call('HEAD', _endpoints.tusUpload(id), headers: _tus, safe: true, abort: job.abort),
+  Future<int> _offset(Sending job, String id) => _caller.run(
+    // Something broke a connection; the part that follows begins a new one. A proxy that closes kept connections as they are used
+    // again would break each part otherwise.
+    Call(
+      'HEAD',
+      _endpoints.tusUpload(id),
+      headers: {..._tus, 'connection': 'close'},
+      safe: true,
+      abort: job.abort,
+    ),
     (answer) async {
       final declared = int.tryParse(answer.headers['upload-length'] ?? '');
       if (declared != null && declared != job.length) {
@@ -244,7 +283,7 @@ final class Uploader {
     policy: _caller.retries.patient(_caller.timeouts.patience),
   );
 
-  Future<int> _offsetOf(Answer answer, _Sending job) async {
+  Future<int> _offsetOf(Answer answer, Sending job) async {
     await answer.discard();
     final offset = int.tryParse(answer.headers['upload-offset'] ?? '');
     if (offset == null || offset < 0 || offset > job.length!) {
@@ -279,54 +318,5 @@ final class Uploader {
     ImageInput source, {
     void Function(UploadProgress)? onProgress,
     AbortTrigger? abort,
-  }) async => _sendByTicket(ticket, _Sending(source, await source.length(), onProgress ?? (_) {}, abort));
-}
-
-/// One picture on its way, and how far it is.
-final class _Sending {
-  _Sending(this.source, this.length, this.onProgress, this.abort);
-
-  final ImageInput source;
-  final int? length;
-  final void Function(UploadProgress) onProgress;
-  final AbortTrigger? abort;
-  String? resumeId;
-  int attempts = 0;
-  int _confirmed = 0;
-
-  /// The bytes from [from] to [to] as a body, counted while they are taken.
-  RequestBody body(int from, int? to) {
-    Stream<List<int>> counted() async* {
-      attempts++;
-      var sent = from;
-      await for (var chunk in source.read(from)) {
-        if (to != null && sent + chunk.length > to) chunk = chunk.sublist(0, to - sent);
-        if (chunk.isEmpty) break;
-        yield chunk;
-        sent += chunk.length;
-        _tell(sent);
-        if (sent == to) return;
-      }
-      if (to != null && sent < to) {
-        throw const SourceException('The picture ended early: it was changed while it was sent.');
-      }
-    }
-
-    return RequestBody(counted, length: to == null ? null : to - from, repeatable: source.repeatable);
-  }
-
-  /// The server has the first [bytes].
-  void confirm(int? bytes) {
-    _confirmed = resumeId == null ? length ?? bytes ?? 0 : bytes ?? 0;
-    _tell(_confirmed);
-  }
-
-  /// What a listener throws is its own, and ends no upload.
-  void _tell(int sent) {
-    try {
-      onProgress(UploadProgress(sent, _confirmed, length, resumeId: resumeId));
-    } on Object catch (error, trace) {
-      Zone.current.handleUncaughtError(error, trace);
-    }
-  }
+  }) async => _sendByTicket(ticket, Sending(source, await source.length(), onProgress ?? (_) {}, abort));
 }

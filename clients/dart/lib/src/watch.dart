@@ -150,8 +150,7 @@ final class JobWatch {
     if (_mayStream && await _countedEvents()) return;
     if (_over) return;
     final asked = Stopwatch()..start();
-    final wait =
-        _features.longPoll && _etag != null && _readingsWithoutWait == 0 && _features.mayWait;
+    final wait = _features.longPoll && _etag != null && _readingsWithoutWait == 0 && _features.mayWait;
     final bool changed;
     if (wait) _features.waiting++;
     try {
@@ -179,11 +178,7 @@ final class JobWatch {
     await _pause(next ? _pollGap : _pollDelay(changed));
   }
 
-  bool get _mayStream =>
-      _features.events &&
-      !_readFirst &&
-      _readingsWithoutWait == 0 &&
-      _features.mayWait;
+  bool get _mayStream => _features.events && !_readFirst && _readingsWithoutWait == 0 && _features.mayWait;
 
   /// Whether the server has no place for a further stream or waiting read. A plain one it answers all the same.
   static bool _isFull(ProblemException error) =>

@@ -42,12 +42,7 @@ final class Webhooks {
 
   /// The newest deliveries, newest first, 100 at most; of the job [jobId] alone if it is given.
   Future<List<WebhookDelivery>> deliveries({String? jobId, AbortTrigger? abort}) => _caller.run(
-    Call(
-      'GET',
-      _endpoints.deliveries({if (jobId != null) 'job_id': jobId}),
-      safe: true,
-      abort: abort,
-    ),
+    Call('GET', _endpoints.deliveries({if (jobId != null) 'job_id': jobId}), safe: true, abort: abort),
     (answer) async => [
       for (final delivery in (await answer.json()).need<List<Object?>>('deliveries'))
         WebhookDelivery.fromJson(asObject(delivery)),

@@ -10,7 +10,8 @@ import 'dart:io';
 typedef Answers = FutureOr<bool> Function(HttpRequest request);
 
 /// Another answer for the server's.
-typedef Changes = FutureOr<List<int>> Function(HttpRequest request, HttpClientResponse answer, List<int> body);
+typedef Changes =
+    FutureOr<List<int>> Function(HttpRequest request, HttpClientResponse answer, List<int> body);
 
 /// Passes requests on to a port of this machine.
 final class Gateway {

@@ -16,6 +16,7 @@ final class Proxy {
     return proxy;
   }
 
+  static final _request = RegExp(r'^[A-Z]{3,7} /\S* HTTP/1\.1\r\n');
   static const _piece = 8 * 1024;
 
   final ServerSocket _server;
@@ -37,8 +38,14 @@ final class Proxy {
   /// The answer to the next request that begins with this is swallowed: the server did it, and the client sees a broken connection.
   String? swallowAnswerTo;
 
+  /// Told of the beginning of each request.
+  void Function(String head)? onRequest;
+
   /// Bytes in a second from client to server; null for as fast as it goes.
   int? bytesPerSecond;
+
+  /// The same from server to client.
+  int? bytesPerSecondDown;
 
   /// What was done so far.
   int cutsMade = 0;
@@ -109,21 +116,12 @@ final class Proxy {
           return end();
         }
         final head = latin1.decode(chunk.take(200).toList());
+        if (_request.hasMatch(head)) onRequest?.call(head);
         if (swallowAnswerTo case final prefix? when head.startsWith(prefix)) {
           swallowAnswerTo = null;
           swallow = true;
         }
-        if (bytesPerSecond case final rate?) {
-          // In small pieces: a system hands over whatever has come, and that may be all of it.
-          for (var at = 0; at < chunk.length; at += _piece) {
-            final piece = chunk.sublist(at, min(at + _piece, chunk.length));
-            await Future<void>.delayed(Duration(microseconds: piece.length * 1000000 ~/ rate));
-            server.add(piece);
-            await server.flush();
-          }
-        } else {
-          server.add(chunk);
-        }
+        await _pass(chunk, server, bytesPerSecond);
         seen += chunk.length;
         bytesUp += chunk.length;
         if (cutAfter case final limit? when cuts > 0 && seen >= limit) {
@@ -144,13 +142,24 @@ final class Proxy {
           swallowed++;
           return end();
         }
-        client.add(chunk);
+        await _pass(chunk, client, bytesPerSecondDown);
       }
       await client.close();
     }
 
     await Future.wait([up().catchError((Object _) => end()), down_().catchError((Object _) => end())]);
     end();
+  }
+
+  static Future<void> _pass(List<int> chunk, Socket to, int? rate) async {
+    if (rate == null) return to.add(chunk);
+    // In small pieces: a system hands over whatever has come, and that may be all of it.
+    for (var at = 0; at < chunk.length; at += _piece) {
+      final piece = chunk.sublist(at, min(at + _piece, chunk.length));
+      await Future<void>.delayed(Duration(microseconds: piece.length * 1000000 ~/ rate));
+      to.add(piece);
+      await to.flush();
+    }
   }
 
   Future<void> _thaw(Socket socket) async {

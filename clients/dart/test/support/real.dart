@@ -43,9 +43,16 @@ Future<void> using(
   Future<void> Function(LaminaClient lamina) body, {
   Timeouts timeouts = const Timeouts(),
   int? maxEventStreams,
+  int partBytes = 64 * 1024,
   TokenProvider? token,
 }) async {
-  final lamina = client(uri, timeouts: timeouts, maxEventStreams: maxEventStreams, token: token);
+  final lamina = client(
+    uri,
+    timeouts: timeouts,
+    maxEventStreams: maxEventStreams,
+    partBytes: partBytes,
+    token: token,
+  );
   try {
     await body(lamina);
   } finally {
@@ -58,20 +65,18 @@ Future<void> overBadLine(
   int port,
   Future<void> Function(LaminaClient lamina, Proxy line) body, {
   Timeouts timeouts = const Timeouts(),
+  int partBytes = 64 * 1024,
 }) async {
   final line = await Proxy.to(port);
   try {
-    await using(line.uri, (lamina) => body(lamina, line), timeouts: timeouts);
+    await using(line.uri, (lamina) => body(lamina, line), timeouts: timeouts, partBytes: partBytes);
   } finally {
     await line.close();
   }
 }
 
 /// Runs [body] with a server of its own.
-Future<void> withServer(
-  Map<String, String> environment,
-  Future<void> Function(Server server) body,
-) async {
+Future<void> withServer(Map<String, String> environment, Future<void> Function(Server server) body) async {
   final server = await Server.start(environment);
   try {
     await body(server);
