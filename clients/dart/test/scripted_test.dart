@@ -680,6 +680,37 @@ void main() {
     );
   });
 
+  test('an export that nobody follows any more keeps no connection, whenever that is', () async {
+    for (final headersSent in [false, true]) {
+      final asked = Completer<void>();
+      await scripted(
+        (server, request) async {
+          if (headersSent) {
+            request.response
+              ..contentLength = 50 * 1024 * 1024
+              ..bufferOutput = false
+              ..add(Uint8List(100));
+            await request.response.flush();
+          }
+          asked.complete();
+        },
+        (server, _) async {
+          final line = await Proxy.to(server.http.port);
+          final lamina = LaminaClient(
+            line.uri,
+            timeouts: const Timeouts(answer: Duration(minutes: 5), idle: Duration(minutes: 5)),
+          );
+          final reading = lamina.export('j1', 'psd').listen(null, onError: (Object _) {});
+          await asked.future;
+          await reading.cancel();
+          await until(() => !line.isOpen, 'the connection is closed');
+          lamina.close();
+          await line.close();
+        },
+      );
+    }
+  });
+
   test('a slow line has time for what the system holds of a body', () async {
     await scripted(
       (server, request) async {

@@ -20,25 +20,27 @@ final class HttpTransport implements Transport {
 
   @override
   Future<TransportResponse> send(TransportRequest request) async {
+    final out = _Request(request);
     try {
-      final response = await _client.send(_Request(request));
+      final response = await _client.send(out);
       return TransportResponse(
         response.statusCode,
-        response.headers,
-        response.stream.handleError(
-          (Object error) => throw TransportException(_reason(error)),
-          test: (error) => error is http.ClientException,
-        ),
+        // Most clients give them so, and nothing promises it.
+        {for (final MapEntry(:key, :value) in response.headers.entries) key.toLowerCase(): value},
+        response.stream.handleError((Object error) => throw TransportException(_reason(error))),
       );
-    } on http.ClientException catch (error) {
+    } on Object catch (error) {
+      // What the app's picture threw is no matter of the line, however the client wraps it.
+      if (out.bodyError case final thrown?) throw thrown;
       // Whether anything was sent is not told, so it is taken to have been.
       throw TransportException(_reason(error));
     }
   }
 
-  /// The message alone: the exception's text has the address, whose query may be a signature.
-  static String _reason(Object error) =>
-      error is http.ClientException ? error.message : 'The connection failed.';
+  /// The message alone, and no query: the exception's text has the address, whose query may be a signature.
+  static String _reason(Object error) => error is http.ClientException
+      ? error.message.replaceAll(RegExp(r'\?\S+'), '?…')
+      : 'The connection failed (${error.runtimeType}).';
 
   @override
   void close() {
@@ -46,7 +48,7 @@ final class HttpTransport implements Transport {
   }
 }
 
-/// A request whose body is opened when the client asks for it, so that it streams with the client's own pace.
+/// A request whose body is opened when the client asks for it, so that it streams at the client's own pace.
 final class _Request extends http.BaseRequest with http.Abortable {
   _Request(this._request) : super(_request.method, _request.uri) {
     headers.addAll(_request.headers);
@@ -56,12 +58,22 @@ final class _Request extends http.BaseRequest with http.Abortable {
 
   final TransportRequest _request;
 
+  /// What the body threw while it was sent.
+  Exception? bodyError;
+
   @override
   Future<void>? get abortTrigger => _request.abort;
 
   @override
   http.ByteStream finalize() {
     super.finalize();
-    return http.ByteStream(_request.body?.open() ?? const Stream.empty());
+    final body = _request.body?.open() ?? const Stream<List<int>>.empty();
+    return http.ByteStream(
+      body.handleError((Object error) {
+        if (error is Exception) bodyError = error;
+        // ignore: only_throw_errors, it is what the body threw.
+        throw error;
+      }),
+    );
   }
 }

@@ -134,7 +134,8 @@ final class Attempt {
     void fail(LaminaException reason) {
       _over();
       _failBody = null;
-      source?.cancel().ignore();
+      // A body that nobody has listened to keeps its connection until somebody has.
+      (source ?? body.listen(null, onError: (Object _) {})).cancel().ignore();
       if (out.isClosed) return;
       out
         ..addError(reason)

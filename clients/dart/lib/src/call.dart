@@ -46,4 +46,18 @@ final class Call {
 
   /// Ends the call.
   final AbortTrigger? abort;
+
+  /// The same, ended by [trigger].
+  Call endedBy(AbortTrigger trigger) => Call(
+    method,
+    uri,
+    headers: headers,
+    body: body,
+    safe: safe,
+    byLink: byLink,
+    extraWait: extraWait,
+    answerWithin: answerWithin,
+    firstWithin: firstWithin,
+    abort: trigger,
+  );
 }

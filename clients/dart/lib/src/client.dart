@@ -249,9 +249,35 @@ final class LaminaClient {
   /// Far above any layer; a bound on what is held for an answer without a promised size.
   static const _layerLimit = 256 * 1024 * 1024;
 
-  /// The beginning is made again as for any call; a body that breaks is an error, as half of it was given on.
-  Stream<List<int>> _stream(Call call) async* {
-    yield* await _caller.run(call, (answer) async => answer.body);
+  /// The beginning is made again as for any call; a body that breaks is an error, as half of it was given on. Whoever stops listening ends
+  /// the call, wherever it is.
+  Stream<List<int>> _stream(Call call) {
+    final trigger = AbortTrigger();
+    StreamSubscription<List<int>>? source;
+    void Function()? unlink;
+    final out = StreamController<List<int>>(sync: true);
+    Future<void> begin() async {
+      unlink = call.abort?.listen(trigger.abort);
+      try {
+        final body = await _caller.run(call.endedBy(trigger), (answer) async => answer.body);
+        source = body.listen(out.add, onError: out.addError, onDone: out.close);
+        if (out.isPaused) source?.pause();
+      } on Object catch (error, trace) {
+        if (out.hasListener) out.addError(error, trace);
+        out.close().ignore();
+      }
+    }
+
+    out
+      ..onListen = begin
+      ..onPause = (() => source?.pause())
+      ..onResume = (() => source?.resume())
+      ..onCancel = () {
+        unlink?.call();
+        trigger.abort();
+        return source?.cancel();
+      };
+    return out.stream;
   }
 
   Stream<List<int>> _ifSupported(String feature, Stream<List<int>> stream) => stream.handleError(
