@@ -131,7 +131,8 @@ final class Proxy {
           return end();
         }
       }
-      await server.close();
+      // No HTTP client closes one direction alone.
+      end();
     }
 
     Future<void> down_() async {
