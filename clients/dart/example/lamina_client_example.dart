@@ -23,6 +23,7 @@ Future<void> main(List<String> arguments) async {
     run.events.listen((event) {
       final what = switch (event) {
         SplitUploading() => 'sending',
+        SplitSent() => 'sent',
         SplitCreated(:final jobId) => 'job $jobId',
         SplitProgress(:final job) => job.status.name,
       };

@@ -4,6 +4,7 @@
 library;
 
 export 'src/abort.dart' show AbortTrigger;
+export 'src/alpha_mask.dart';
 export 'src/arrangement.dart';
 export 'src/client.dart' show LaminaClient;
 export 'src/codes.dart' show FailureCode, ProblemCode;
@@ -11,8 +12,11 @@ export 'src/exceptions.dart';
 export 'src/job.dart';
 export 'src/layer.dart' show Layer, PixelRect;
 export 'src/request.dart' show JobRequest, SplitOptions;
+export 'src/session.dart';
 export 'src/source.dart' show ImageInput;
 export 'src/split.dart';
+export 'src/split_point.dart';
+export 'src/stack_touch.dart';
 export 'src/timing.dart' show RetryPolicy, Timeouts;
 export 'src/token.dart' show LaminaToken, TokenProvider;
 export 'src/transport.dart'

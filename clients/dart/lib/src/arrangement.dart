@@ -76,6 +76,12 @@ final class LayerArrangement {
   /// Bottom first.
   final List<PlacedLayer> layers;
 
+  /// Width of the canvas in pixels; 0 without layers.
+  int get width => layers.isEmpty ? 0 : layers.first.layer.width;
+
+  /// Height of the canvas in pixels; 0 without layers.
+  int get height => layers.isEmpty ? 0 : layers.first.layer.height;
+
   /// The layer [id] moved by ([dx], [dy]) pixels of the canvas, from where it is.
   LayerArrangement move(String id, double dx, double dy) =>
       _change(id, (placed) => placed._with(dx: placed.dx + dx, dy: placed.dy + dy));
@@ -106,23 +112,34 @@ final class LayerArrangement {
   );
 
   /// The uppermost visible layer that is not transparent at ([x], [y]) of the canvas. [alphaAt] gives the alpha (0 to 255) of a layer's pixel; it
-  /// is asked only inside the layer's rectangle.
+  /// is asked only inside the layer's rectangle. Layers that are pulled apart by [exploded] are hit where they are drawn.
   PlacedLayer? hit(
     double x,
     double y,
     int Function(Layer layer, int x, int y) alphaAt, {
     int threshold = 16,
+    double exploded = 0,
   }) {
-    for (final placed in layers.reversed) {
-      final px = (x - placed.dx).floor();
-      final py = (y - placed.dy).floor();
+    for (var index = layers.length - 1; index >= 0; index--) {
+      final placed = layers[index];
+      final (left, top) = offset(index, exploded);
+      final px = (x - left).floor();
+      final py = (y - top).floor();
       final inside = placed.layer.rect?.contains(px, py) ?? false;
       if (placed.drawnOpacity > 0 && inside && alphaAt(placed.layer, px, py) >= threshold) return placed;
     }
     return null;
   }
 
-  /// How far the layer at [index] is lifted in the exploded view, in parts of the canvas's width and height: 0 for the bottom, and even
+  /// By how many pixels of the canvas the layer at [index] is drawn to the right and down of where the server gave it: as a person moved it, and lifted
+  /// for a view that is pulled apart by [exploded].
+  (double, double) offset(int index, [double exploded = 0]) {
+    final placed = layers[index];
+    final (right, down) = lift(index, exploded);
+    return (placed.dx + right * height, placed.dy + down * height);
+  }
+
+  /// How far the layer at [index] is lifted in the exploded view, in parts of the canvas's height: 0 for the bottom, and even
   /// steps up to [amount] for the top.
   (double, double) lift(int index, double amount) {
     if (layers.length < 2) return (0, 0);

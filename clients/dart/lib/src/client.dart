@@ -16,6 +16,7 @@ import 'request.dart';
 import 'server_features.dart';
 import 'source.dart';
 import 'split.dart';
+import 'split_point.dart';
 import 'timing.dart';
 import 'token.dart';
 import 'transport.dart';
@@ -77,6 +78,16 @@ final class LaminaClient {
     UploadMethod method = UploadMethod.auto,
     AbortTrigger? abort,
   }) => SplitRun(this, source, options, method, abort: abort);
+
+  /// Goes on with a split of an earlier run of the app, which was at [point]. [source] and [options] are needed only where
+  /// [SplitPoint.needsPicture] says so.
+  SplitRun resumeSplit(
+    SplitPoint point, {
+    ImageInput? source,
+    SplitOptions options = const SplitOptions(),
+    UploadMethod method = UploadMethod.auto,
+    AbortTrigger? abort,
+  }) => SplitRun(this, source, options, method, from: point, abort: abort);
 
   /// Sends a picture. [resumeId] goes on with an upload that [UploadProgress.resumeId] named.
   Future<Upload> upload(

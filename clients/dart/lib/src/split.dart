@@ -7,6 +7,7 @@ import 'exceptions.dart';
 import 'job.dart';
 import 'request.dart';
 import 'source.dart';
+import 'split_point.dart';
 import 'upload.dart';
 
 /// What happens on the way from a picture to its layers.
@@ -27,6 +28,18 @@ final class SplitUploading extends SplitEvent {
 
   @override
   final double fraction;
+}
+
+/// The picture was sent, and the job is being made by [request].
+final class SplitSent extends SplitEvent {
+  /// With what makes the job.
+  const SplitSent(this.request);
+
+  /// Made again, also in another run of the app, it is the same job.
+  final JobRequest request;
+
+  @override
+  double get fraction => SplitRun.uploadShare;
 }
 
 /// The job was made. Keep [jobId]: `watch(jobId)` goes on with it after the app was closed.
@@ -55,9 +68,16 @@ final class SplitProgress extends SplitEvent {
 
 /// One picture on its way to layers, as `LaminaClient.split` starts it.
 final class SplitRun {
-  /// Starts with [source].
-  SplitRun(this._client, ImageInput source, SplitOptions options, this._method, {AbortTrigger? abort})
-    : _abort = abort ?? AbortTrigger() {
+  /// Starts with [source], or goes on [from] where another run was.
+  SplitRun(
+    this._client,
+    ImageInput? source,
+    SplitOptions options,
+    this._method, {
+    SplitPoint? from,
+    AbortTrigger? abort,
+  }) : _point = from,
+       _abort = abort ?? AbortTrigger() {
     // Whoever looks at [events] alone is told there; nobody has to look at both.
     done.ignore();
     _start(source, options);
@@ -72,6 +92,10 @@ final class SplitRun {
   final StreamController<SplitEvent> _events = StreamController();
   final Completer<CompletedJob> _done = Completer();
   double _uploaded = 0;
+  SplitPoint? _point;
+
+  /// How far it is, for another run of the app to go on from; null while there is nothing to go on from.
+  SplitPoint? get point => _point;
 
   /// What happens, then the end of the stream; an error is the same as that of [done]. To be listened to once.
   Stream<SplitEvent> get events => _events.stream;
@@ -83,7 +107,7 @@ final class SplitRun {
   /// Ends it. A job that was made is deleted, so that nothing runs, costs or stays.
   void abort() => _abort.abort();
 
-  Future<void> _start(ImageInput source, SplitOptions options) async {
+  Future<void> _start(ImageInput? source, SplitOptions options) async {
     try {
       final job = await _run(source, options);
       _done.complete(job);
@@ -94,35 +118,10 @@ final class SplitRun {
     _events.close().ignore();
   }
 
-  Future<CompletedJob> _run(ImageInput source, SplitOptions options) async {
-    final Upload upload;
-    String? resumeId;
+  Future<CompletedJob> _run(ImageInput? source, SplitOptions options) async {
+    final id = _point?.jobId ?? await _create(_point?.request ?? await _send(source, options));
     try {
-      upload = await _client.upload(
-        source,
-        method: _method,
-        abort: _abort,
-        onProgress: (progress) {
-          resumeId = progress.resumeId;
-          // After a cut less is sent than before; what is shown stays.
-          _uploaded = max(_uploaded, (progress.fraction ?? 0) * uploadShare);
-          _tell(SplitUploading(progress, _uploaded));
-        },
-      );
-    } on AbortedException {
-      if (_abort.isAborted && resumeId != null) await _discard(resumeId!);
-      rethrow;
-    }
-    if (_abort.isAborted) {
-      if (resumeId != null) await _discard(resumeId!);
-      throw const AbortedException();
-    }
-    // The create is not ended half-way: without its answer nobody could delete the job.
-    final created = await _client.create(JobRequest.upload(upload.id, options: options));
-    if (_abort.isAborted) await _forget(created.id);
-    _tell(SplitCreated(created.id));
-    try {
-      await for (final job in _client.watch(created.id, abort: _abort)) {
+      await for (final job in _client.watch(id, abort: _abort)) {
         _tell(SplitProgress(job));
         switch (job) {
           case CompletedJob():
@@ -134,15 +133,68 @@ final class SplitRun {
       }
     } on AbortedException {
       if (!_abort.isAborted) rethrow;
-      await _forget(created.id);
+      await _forget(id);
     }
     throw const AbortedException();
   }
 
-  /// Erases what was sent, as well as the line allows.
-  Future<void> _discard(String resumeId) async {
+  /// Sends the picture.
+  Future<JobRequest> _send(ImageInput? source, SplitOptions options) async {
+    if (source == null) throw const SourceException('The picture was still being sent: it is needed again.');
+    final Upload upload;
     try {
-      await _client.discardUpload(resumeId);
+      upload = await _upload(source, _point?.uploadId);
+    } on AbortedException {
+      if (_abort.isAborted) await _discard();
+      rethrow;
+    }
+    if (_abort.isAborted) {
+      await _discard();
+      throw const AbortedException();
+    }
+    return JobRequest.upload(upload.id, options: options);
+  }
+
+  Future<Upload> _upload(ImageInput source, String? resumeId) async {
+    try {
+      return await _client.upload(
+        source,
+        method: _method,
+        resumeId: resumeId,
+        abort: _abort,
+        onProgress: (progress) {
+          if (progress.resumeId case final id?) _point = SplitPoint.uploading(id);
+          // After a cut less is sent than before; what is shown stays.
+          _uploaded = max(_uploaded, (progress.fraction ?? 0) * uploadShare);
+          _tell(SplitUploading(progress, _uploaded));
+        },
+      );
+    } on NotFoundException {
+      // It has expired since, and is sent from its beginning.
+      if (resumeId == null) rethrow;
+    } on GoneException {
+      if (resumeId == null) rethrow;
+    }
+    return _upload(source, null);
+  }
+
+  /// Makes the job. This is not ended half-way: without its answer nobody could delete the job.
+  Future<String> _create(JobRequest request) async {
+    _point = SplitPoint.sent(request);
+    _tell(SplitSent(request));
+    final created = await _client.create(request);
+    _point = SplitPoint.created(created.id);
+    if (_abort.isAborted) await _forget(created.id);
+    _tell(SplitCreated(created.id));
+    return created.id;
+  }
+
+  /// Erases what was sent, as well as the line allows.
+  Future<void> _discard() async {
+    final id = _point?.uploadId;
+    if (id == null) return;
+    try {
+      await _client.discardUpload(id);
     } on LaminaException {
       // It expires by itself.
     }

@@ -1,4 +1,3 @@
-import 'dart:typed_data';
 import 'dart:ui' as ui;
 
 import 'package:lamina_client/lamina_client.dart';
@@ -10,13 +9,15 @@ final class LayerImage {
   /// The trimmed picture; null for an empty layer.
   final ui.Image? image;
 
-  final Uint8List? _alpha;
+  final AlphaMask? _alpha;
 
   /// Fetches [layer] and decodes it. A stack of ten layers of 1024² takes 40 MB as whole pictures; trimmed it is mostly a fraction of that.
-  static Future<LayerImage> load(LaminaClient client, Layer layer) async {
+  ///
+  /// Throws a [LaminaException] where it cannot be fetched, and whatever the engine throws where it cannot be decoded.
+  static Future<LayerImage> load(LaminaClient client, Layer layer, {AbortTrigger? abort}) async {
     final rect = layer.rect;
     if (rect == null) return LayerImage._(null, null);
-    final codec = await ui.instantiateImageCodec(await client.layerBytes(layer));
+    final codec = await ui.instantiateImageCodec(await client.layerBytes(layer, abort: abort));
     final whole = (await codec.getNextFrame()).image;
     codec.dispose();
     final recorder = ui.PictureRecorder();
@@ -31,24 +32,11 @@ final class LayerImage {
     picture.dispose();
     whole.dispose();
     final pixels = await trimmed.toByteData(format: ui.ImageByteFormat.rawStraightRgba);
-    return LayerImage._(trimmed, pixels == null ? null : _alphaOf(pixels));
+    return LayerImage._(trimmed, pixels == null ? null : AlphaMask.fromRgba(rect, pixels));
   }
 
-  static Uint8List _alphaOf(ByteData rgba) {
-    final alpha = Uint8List(rgba.lengthInBytes ~/ 4);
-    for (var i = 0; i < alpha.length; i++) {
-      alpha[i] = rgba.getUint8(i * 4 + 3);
-    }
-    return alpha;
-  }
-
-  /// Alpha (0 to 255) at ([x], [y]) of the canvas, which is inside of the rectangle of [layer].
-  int alphaAt(Layer layer, int x, int y) {
-    final rect = layer.rect;
-    final alpha = _alpha;
-    if (rect == null || alpha == null) return 0;
-    return alpha[(y - rect.y) * rect.width + (x - rect.x)];
-  }
+  /// Alpha (0 to 255) at ([x], [y]) of the canvas.
+  int alphaAt(int x, int y) => _alpha?.at(x, y) ?? 0;
 
   /// Frees the pixels.
   void dispose() => image?.dispose();

@@ -4,6 +4,7 @@ import 'package:flutter/widgets.dart';
 import 'package:lamina_client/lamina_client.dart';
 
 import 'layer_image.dart';
+import 'stack_painter.dart';
 
 /// Draws a stack of layers, and lets people touch it: a tap chooses the layer under the finger by its alpha, a drag moves it.
 ///
@@ -17,6 +18,7 @@ class LayerStack extends StatefulWidget {
     this.onSelected,
     this.exploded = 0,
     this.placeholder,
+    this.errorBuilder,
     super.key,
   });
 
@@ -38,15 +40,18 @@ class LayerStack extends StatefulWidget {
   /// Shown until all layers are there.
   final Widget? placeholder;
 
+  /// Shown where the layers could not be fetched; calling the function tries once more. By default the sentence alone.
+  final Widget Function(BuildContext context, String sentence, VoidCallback retry)? errorBuilder;
+
   @override
   State<LayerStack> createState() => _LayerStackState();
 }
 
 class _LayerStackState extends State<LayerStack> {
   final Map<String, LayerImage> _images = {};
-  int _loads = 0;
-  String? _dragged;
-  LaminaException? _error;
+  late final StackTouch _touch = StackTouch((layer, x, y) => _images[layer.id]?.alphaAt(x, y) ?? 0);
+  AbortTrigger _loading = AbortTrigger();
+  String? _error;
 
   @override
   void initState() {
@@ -57,26 +62,33 @@ class _LayerStackState extends State<LayerStack> {
   @override
   void didUpdateWidget(LayerStack old) {
     super.didUpdateWidget(old);
-    final before = {for (final placed in old.arrangement.layers) placed.layer.url};
-    final now = {for (final placed in widget.arrangement.layers) placed.layer.url};
-    if (!before.containsAll(now)) unawaited(_load());
+    // Moves and fades keep the pictures; another job has others.
+    Set<Uri> files(LayerStack of) => {for (final placed in of.arrangement.layers) placed.layer.url};
+    if (!files(old).containsAll(files(widget))) unawaited(_load());
   }
 
   Future<void> _load() async {
-    final load = ++_loads;
-    _dispose();
+    _loading.abort();
+    final trigger = _loading = AbortTrigger();
+    _free();
+    _error = null;
     try {
       for (final placed in widget.arrangement.layers) {
-        final image = await LayerImage.load(widget.client, placed.layer);
-        if (!mounted || load != _loads) return image.dispose();
+        final image = await LayerImage.load(widget.client, placed.layer, abort: trigger);
+        if (trigger.isAborted) return image.dispose();
         setState(() => _images[placed.layer.id] = image);
       }
-    } on LaminaException catch (error) {
-      if (mounted && load == _loads) setState(() => _error = error);
+    } on AbortedException {
+      // Another stack is loaded, or none.
+    } on Exception catch (error) {
+      if (trigger.isAborted) return;
+      setState(
+        () => _error = error is LaminaException ? error.message : 'A layer could not be decoded.',
+      );
     }
   }
 
-  void _dispose() {
+  void _free() {
     for (final image in _images.values) {
       image.dispose();
     }
@@ -85,93 +97,67 @@ class _LayerStackState extends State<LayerStack> {
 
   @override
   void dispose() {
-    _loads++;
-    _dispose();
+    _loading.abort();
+    _free();
     super.dispose();
   }
 
   @override
   Widget build(BuildContext context) {
-    final layers = widget.arrangement.layers;
-    if (layers.isEmpty) return const SizedBox.shrink();
-    if (_error case final error?) return Text(error.message);
-    if (_images.length < layers.length) return widget.placeholder ?? const SizedBox.shrink();
-    final canvas = Size(layers.first.layer.width.toDouble(), layers.first.layer.height.toDouble());
+    final stack = widget.arrangement;
+    if (stack.layers.isEmpty) return const SizedBox.shrink();
+    if (_error case final sentence?) {
+      return widget.errorBuilder?.call(context, sentence, () => setState(() => unawaited(_load()))) ??
+          Text(sentence);
+    }
+    if (stack.layers.any((placed) => !_images.containsKey(placed.layer.id))) {
+      return widget.placeholder ?? const SizedBox.shrink();
+    }
     return AspectRatio(
-      aspectRatio: canvas.width / canvas.height,
+      aspectRatio: stack.width / stack.height,
       child: LayoutBuilder(
-        builder: (context, constraints) {
-          final scale = constraints.maxWidth / canvas.width;
-          return GestureDetector(
-            onTapUp: (details) => widget.onSelected?.call(_at(details.localPosition, scale)),
-            onPanStart: widget.onChanged == null
-                ? null
-                : (details) {
-                    final hit = _at(details.localPosition, scale);
-                    _dragged = hit?.layer.id;
-                    widget.onSelected?.call(hit);
-                  },
-            onPanUpdate: widget.onChanged == null
-                ? null
-                : (details) {
-                    final id = _dragged;
-                    if (id == null) return;
-                    widget.onChanged!(
-                      widget.arrangement.move(id, details.delta.dx / scale, details.delta.dy / scale),
-                    );
-                  },
-            onPanEnd: (_) => _dragged = null,
-            child: CustomPaint(
-              size: constraints.biggest,
-              painter: _StackPainter(widget.arrangement, Map.of(_images), scale, widget.exploded),
-            ),
-          );
-        },
+        builder: (context, constraints) => _touchable(constraints.biggest, constraints.maxWidth / stack.width),
       ),
     );
   }
 
-  /// The layer under a finger. A stack that is pulled apart is looked at, and not touched.
-  PlacedLayer? _at(Offset position, double scale) => widget.exploded > 0
-      ? null
-      : widget.arrangement.hit(
-          position.dx / scale,
-          position.dy / scale,
-          (layer, x, y) => _images[layer.id]?.alphaAt(layer, x, y) ?? 0,
-        );
-}
-
-class _StackPainter extends CustomPainter {
-  _StackPainter(this.arrangement, this.images, this.scale, this.exploded);
-
-  final LayerArrangement arrangement;
-  final Map<String, LayerImage> images;
-  final double scale;
-  final double exploded;
-
-  @override
-  void paint(Canvas canvas, Size size) {
-    canvas.scale(scale);
-    final height = size.height / scale;
-    for (final (index, placed) in arrangement.layers.indexed) {
-      final rect = placed.layer.rect;
-      final image = images[placed.layer.id]?.image;
-      if (rect == null || image == null || placed.drawnOpacity == 0) continue;
-      final (right, down) = arrangement.lift(index, exploded);
-      canvas.drawImage(
-        image,
-        Offset(rect.x + placed.dx + right * height, rect.y + placed.dy + down * height),
-        Paint()
-          ..filterQuality = FilterQuality.medium
-          ..color = Color.fromRGBO(0, 0, 0, placed.drawnOpacity),
-      );
-    }
+  Widget _touchable(Size size, double scale) {
+    final movable = widget.onChanged != null;
+    return GestureDetector(
+      onTapUp: (details) => widget.onSelected?.call(_at(details.localPosition, scale)),
+      onPanStart: movable
+          ? (details) => widget.onSelected?.call(
+              _touch.begin(
+                widget.arrangement,
+                details.localPosition.dx,
+                details.localPosition.dy,
+                scale: scale,
+                exploded: widget.exploded,
+              ),
+            )
+          : null,
+      onPanUpdate: movable
+          ? (details) {
+              if (_touch.dragged == null) return;
+              widget.onChanged!(
+                _touch.drag(widget.arrangement, details.delta.dx, details.delta.dy, scale: scale),
+              );
+            }
+          : null,
+      onPanEnd: (_) => _touch.end(),
+      onPanCancel: _touch.end,
+      child: CustomPaint(
+        size: size,
+        painter: StackPainter(widget.arrangement, Map.of(_images), scale, widget.exploded),
+      ),
+    );
   }
 
-  @override
-  bool shouldRepaint(_StackPainter old) =>
-      old.arrangement != arrangement ||
-      old.scale != scale ||
-      old.exploded != exploded ||
-      old.images.length != images.length;
+  PlacedLayer? _at(Offset position, double scale) => _touch.at(
+    widget.arrangement,
+    position.dx,
+    position.dy,
+    scale: scale,
+    exploded: widget.exploded,
+  );
 }

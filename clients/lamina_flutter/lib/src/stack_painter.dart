@@ -1,0 +1,47 @@
+import 'package:flutter/widgets.dart';
+import 'package:lamina_client/lamina_client.dart';
+
+import 'layer_image.dart';
+
+/// Draws the layers of an arrangement, bottom first, each trimmed and in its place.
+final class StackPainter extends CustomPainter {
+  /// Draws [arrangement] from [images] by the ids of its layers, a pixel of the canvas [scale] long.
+  StackPainter(this.arrangement, this.images, this.scale, this.exploded);
+
+  /// What is drawn.
+  final LayerArrangement arrangement;
+
+  /// The pixels.
+  final Map<String, LayerImage> images;
+
+  /// Length of a pixel of the canvas.
+  final double scale;
+
+  /// How far the stack is pulled apart.
+  final double exploded;
+
+  @override
+  void paint(Canvas canvas, Size size) {
+    canvas.scale(scale);
+    for (final (index, placed) in arrangement.layers.indexed) {
+      final rect = placed.layer.rect;
+      final image = images[placed.layer.id]?.image;
+      if (rect == null || image == null || placed.drawnOpacity == 0) continue;
+      final (right, down) = arrangement.offset(index, exploded);
+      canvas.drawImage(
+        image,
+        Offset(rect.x + right, rect.y + down),
+        Paint()
+          ..filterQuality = FilterQuality.medium
+          ..color = Color.fromRGBO(0, 0, 0, placed.drawnOpacity),
+      );
+    }
+  }
+
+  @override
+  bool shouldRepaint(StackPainter oldDelegate) =>
+      oldDelegate.arrangement != arrangement ||
+      oldDelegate.scale != scale ||
+      oldDelegate.exploded != exploded ||
+      oldDelegate.images.length != images.length;
+}
