@@ -107,7 +107,11 @@ void main() {
     app.die();
     final sent = front.asked('PATCH ').length;
     final next = App(front.uri);
-    await next.session.restore(app.saved!, picture: ImageInput.file(image('astronaut.png')), options: options);
+    await next.session.restore(
+      app.saved!,
+      picture: ImageInput.file(image('astronaut.png')),
+      options: options,
+    );
     await next.done;
     equal(front.asked('POST /api/uploads/tus').length, 1, 'one upload');
     check(front.asked('PATCH ').length - sent <= 791555 / 65536 - sent + 4, 'the rest: ${front.requests}');

@@ -4,3 +4,4 @@ library;
 export 'src/lamina_controller.dart';
 export 'src/layer_image.dart';
 export 'src/layer_stack.dart';
+export 'src/stack_painter.dart';

@@ -22,6 +22,5 @@ final class AlphaMask {
   final Uint8List _alpha;
 
   /// Alpha (0 to 255) at the pixel ([x], [y]) of the canvas; 0 outside of the rectangle.
-  int at(int x, int y) =>
-      _rect.contains(x, y) ? _alpha[(y - _rect.y) * _rect.width + (x - _rect.x)] : 0;
+  int at(int x, int y) => _rect.contains(x, y) ? _alpha[(y - _rect.y) * _rect.width + (x - _rect.x)] : 0;
 }

@@ -145,6 +145,7 @@ final class SplitSession {
 
   void _follow(SplitRun run) {
     _run = run;
+    _point = run.point;
     _set(SplitWorking(run.point?.jobId == null ? 0 : SplitRun.uploadShare));
     _events = run.events.listen(
       (event) {

@@ -19,7 +19,13 @@ final class StackTouch {
       stack.hit(x / scale, y / scale, _alphaAt, exploded: exploded);
 
   /// A finger goes down; the layer under it is the one that [drag] moves.
-  PlacedLayer? begin(LayerArrangement stack, double x, double y, {required double scale, double exploded = 0}) {
+  PlacedLayer? begin(
+    LayerArrangement stack,
+    double x,
+    double y, {
+    required double scale,
+    double exploded = 0,
+  }) {
     final hit = at(stack, x, y, scale: scale, exploded: exploded);
     _dragged = hit?.layer.id;
     return hit;

@@ -34,11 +34,8 @@ final class LaminaController extends ChangeNotifier {
       _session.split(picture, options: options);
 
   /// Goes on with what [saved] was in another run of the app; [picture] is needed only where it was still being sent.
-  Future<void> restore(
-    String saved, {
-    ImageInput? picture,
-    SplitOptions options = const SplitOptions(),
-  }) => _session.restore(saved, picture: picture, options: options);
+  Future<void> restore(String saved, {ImageInput? picture, SplitOptions options = const SplitOptions()}) =>
+      _session.restore(saved, picture: picture, options: options);
 
   /// Tries once more after a failure, from where it was.
   Future<void> retry() => _session.retry();

@@ -82,9 +82,7 @@ class _LayerStackState extends State<LayerStack> {
       // Another stack is loaded, or none.
     } on Exception catch (error) {
       if (trigger.isAborted) return;
-      setState(
-        () => _error = error is LaminaException ? error.message : 'A layer could not be decoded.',
-      );
+      setState(() => _error = error is LaminaException ? error.message : 'A layer could not be decoded.');
     }
   }
 
@@ -116,7 +114,8 @@ class _LayerStackState extends State<LayerStack> {
     return AspectRatio(
       aspectRatio: stack.width / stack.height,
       child: LayoutBuilder(
-        builder: (context, constraints) => _touchable(constraints.biggest, constraints.maxWidth / stack.width),
+        builder: (context, constraints) =>
+            _touchable(constraints.biggest, constraints.maxWidth / stack.width),
       ),
     );
   }
@@ -153,11 +152,6 @@ class _LayerStackState extends State<LayerStack> {
     );
   }
 
-  PlacedLayer? _at(Offset position, double scale) => _touch.at(
-    widget.arrangement,
-    position.dx,
-    position.dy,
-    scale: scale,
-    exploded: widget.exploded,
-  );
+  PlacedLayer? _at(Offset position, double scale) =>
+      _touch.at(widget.arrangement, position.dx, position.dy, scale: scale, exploded: widget.exploded);
 }
