@@ -9,6 +9,7 @@ export 'src/arrangement.dart';
 export 'src/client.dart' show LaminaClient;
 export 'src/codes.dart' show FailureCode, ProblemCode;
 export 'src/exceptions.dart';
+export 'src/export.dart';
 export 'src/job.dart';
 export 'src/layer.dart' show Layer, PixelRect;
 export 'src/request.dart' show JobRequest, SplitOptions;

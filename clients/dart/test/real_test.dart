@@ -350,26 +350,19 @@ void main() {
   );
 
   test(
-    'what this server does not have yet is said, and watching goes by polling',
+    'a server has exports, or says that it has none; forms of a layer are whole where it makes none',
     () => using((lamina) async {
-      final created = await lamina.create(
-        JobRequest.bytes(
-          File(image('design_card.png')).readAsBytesSync(),
-          options: const SplitOptions(engine: Engine.fal),
-        ),
-      );
-      final seen = await lamina.watch(created.id).toList();
-      check(seen.last is CompletedJob, 'completed');
-      for (var i = 1; i < seen.length; i++) {
-        check(seen[i].progress >= seen[i - 1].progress, 'progress never falls');
-      }
-      // A server that has exports gives the file, and one that has none yet says so: nothing else may come.
+      final created = await lamina.create(real.falJob(), wait: const Duration(seconds: 30));
+      final job = created.job! as CompletedJob;
       try {
-        final size = await lamina.export(created.id, 'psd').fold<int>(0, (sum, chunk) => sum + chunk.length);
+        final size = await lamina.export(job.id, 'psd').fold<int>(0, (sum, chunk) => sum + chunk.length);
         check(size > 0, 'an export has bytes');
+        check((await lamina.exportLinks(job.id)).any((link) => link.format == 'psd'), 'and a link');
       } on NotSupportedException catch (error) {
         check(error.message.contains('exports'), 'it names what is missing');
       }
+      final form = await lamina.layerVariant(job.layers.first, trim: true, width: 256);
+      check(form.isNotEmpty && form.length <= job.layers.first.bytes!, 'it is no larger');
     }),
   );
 

@@ -663,8 +663,19 @@ void main() {
       (server, request) async {
         final body = await utf8.decodeStream(request);
         switch (request.uri.path) {
+          case '/api/jobs/j1/export/psd' when request.method == 'POST':
+            request.text('8BPS of $body', type: 'image/vnd.adobe.photoshop');
           case '/api/jobs/j1/export/psd':
             request.text('8BPS', type: 'image/vnd.adobe.photoshop');
+          case '/api/jobs/j1/export/ora' when request.method == 'POST':
+            request.problem(405, 'method_not_allowed');
+          case '/api/jobs/j1/layers':
+            request.text(
+              '{"job_id": "j1", "layers": [], "exports": [{"format": "psd", "url": "https://x/e?sig=SECRET", '
+              '"content_type": "image/vnd.adobe.photoshop", "extension": "psb"}]}',
+            );
+          case '/api/jobs/j3/layers':
+            request.text('{"job_id": "j3", "layers": []}');
           case '/api/jobs/j1/composite':
             request.text(body, type: 'image/png');
           default:
@@ -673,6 +684,15 @@ void main() {
       },
       (server, lamina) async {
         equal(await utf8.decodeStream(lamina.export('j1', 'psd')), '8BPS');
+        await lamina.export('j1', 'psd', name: 'Über & Co').drain<void>();
+        check(server.requests.last.endsWith('?name=%C3%9Cber+%26+Co'), server.requests.last);
+        final recipe = LayerArrangement.of(const []).toJson();
+        equal(await utf8.decodeStream(lamina.export('j1', 'psd', recipe: recipe)), '8BPS of {"layers":[]}');
+        await throws<NotSupportedException>(() => lamina.export('j1', 'ora', recipe: recipe).drain<void>());
+        final link = (await lamina.exportLinks('j1')).single;
+        equal((link.format, link.extension), ('psd', 'psb'));
+        check(!'$link'.contains('SECRET'), '$link');
+        await throws<NotSupportedException>(() => lamina.exportLinks('j3'));
         equal(await utf8.decodeStream(lamina.composite('j1', {'format': 'png'})), '{"format":"png"}');
         await throws<NotSupportedException>(() => lamina.export('j1', 'xyz').drain<void>());
         await throws<NotFoundException>(() => lamina.export('j2', 'psd').drain<void>());

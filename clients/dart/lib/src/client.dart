@@ -4,14 +4,17 @@ import 'dart:typed_data';
 
 import 'abort.dart';
 import 'answer.dart';
+import 'arrangement.dart';
 import 'call.dart';
 import 'caller.dart';
 import 'codes.dart';
 import 'decode_default.dart' if (dart.library.io) 'decode_io.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';
+import 'export.dart';
 import 'job.dart';
 import 'layer.dart';
+import 'reading.dart';
 import 'request.dart';
 import 'server_features.dart';
 import 'source.dart';
@@ -232,9 +235,55 @@ final class LaminaClient {
     );
   }
 
-  /// All layers in one file, such as `psd`, `ora`, `pptx` or `zip`, as it comes: give it to a file's `openWrite()`.
-  Stream<List<int>> export(String id, String format, {AbortTrigger? abort}) =>
-      _ifSupported('exports', _stream(Call('GET', _endpoints.export(id, format), safe: true, abort: abort)));
+  /// Another form of [layer], as [Layer.variantUrl] has it, unchecked.
+  Future<Uint8List> layerVariant(
+    Layer layer, {
+    bool trim = false,
+    String? format,
+    int? width,
+    AbortTrigger? abort,
+  }) => _caller.run(
+    Call(
+      'GET',
+      layer.variantUrl(trim: trim, format: format, width: width),
+      safe: true,
+      byLink: true,
+      abort: abort,
+    ),
+    (answer) => readAll(answer.body, _layerLimit),
+  );
+
+  /// All layers in one file, such as `psd`, `ora`, `pptx`, `svg` or `zip`, as it comes: give it to a file's `openWrite()`. [name] is what the picture is
+  /// called in it. [recipe] is what a person made of the layers ([LayerArrangement.toJson]); without it they are as they came.
+  Stream<List<int>> export(
+    String id,
+    String format, {
+    String? name,
+    Map<String, Object?>? recipe,
+    AbortTrigger? abort,
+  }) {
+    final uri = _endpoints.export(id, format, {if (name != null) 'name': name});
+    final call = recipe == null
+        ? Call('GET', uri, safe: true, extraWait: _makingTime, abort: abort)
+        : Call(
+            'POST',
+            uri,
+            headers: jsonHeaders,
+            body: jsonBody(recipe),
+            safe: true,
+            extraWait: _makingTime,
+            abort: abort,
+          );
+    return _ifSupported(recipe == null ? 'exports' : 'exports of what was arranged', _stream(call));
+  }
+
+  /// Links to all files that [export] gives, for a browser or a download manager of the system.
+  Future<List<ExportLink>> exportLinks(String id, {AbortTrigger? abort}) =>
+      _caller.run(Call('GET', _endpoints.layers(id), safe: true, abort: abort), (answer) async {
+        final exports = (await answer.json()).opt<List<Object?>>('exports');
+        if (exports == null) throw const NotSupportedException('This server has no exports yet.');
+        return [for (final link in exports) ExportLink.fromJson(asObject(link))];
+      });
 
   /// The layers put together by [recipe] (the body of `POST /api/jobs/{id}/composite`), as a picture.
   Stream<List<int>> composite(String id, Map<String, Object?> recipe, {AbortTrigger? abort}) => _ifSupported(
@@ -246,6 +295,7 @@ final class LaminaClient {
         headers: jsonHeaders,
         body: jsonBody(recipe),
         safe: true,
+        extraWait: _makingTime,
         abort: abort,
       ),
     ),
@@ -256,6 +306,9 @@ final class LaminaClient {
 
   /// Frees connections and ends every call that is under way with an [AbortedException].
   void close() => _caller.close();
+
+  /// A file of all layers is made when it is asked for, before its first byte.
+  static const _makingTime = Duration(seconds: 30);
 
   /// Far above any layer; a bound on what is held for an answer without a promised size.
   static const _layerLimit = 256 * 1024 * 1024;
@@ -293,6 +346,8 @@ final class LaminaClient {
 
   Stream<List<int>> _ifSupported(String feature, Stream<List<int>> stream) => stream.handleError(
     (Object _) => throw NotSupportedException('This server has no $feature yet.'),
-    test: (error) => error is ProblemException && error.code == ProblemCode.routeNotFound,
+    test: (error) =>
+        error is ProblemException &&
+        (error.code == ProblemCode.routeNotFound || error.code == ProblemCode.methodNotAllowed),
   );
 }

@@ -44,7 +44,8 @@ final class Endpoints {
   Uri events(String id) => _at(['jobs', id, 'events']);
 
   /// A file of all its layers.
-  Uri export(String id, String format) => _at(['jobs', id, 'export', format]);
+  Uri export(String id, String format, [Map<String, String>? query]) =>
+      _at(['jobs', id, 'export', format], query);
 
   /// Its layers in one picture.
   Uri composite(String id) => _at(['jobs', id, 'composite']);

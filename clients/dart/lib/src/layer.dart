@@ -119,6 +119,17 @@ final class Layer {
   /// A small version of it, where the server makes one.
   final Uri? thumbnailUrl;
 
+  /// A link to another form of the file: cropped to [rect], as `webp` without loss, or at most [width] pixels wide, which is never larger. A server that
+  /// makes none answers with the file as it is. As secret as [url].
+  Uri variantUrl({bool trim = false, String? format, int? width}) => url.replace(
+    queryParameters: {
+      ...url.queryParameters,
+      if (trim) 'trim': '1',
+      if (format != null) 'format': format,
+      if (width != null) 'width': '$width',
+    },
+  );
+
   @override
   String toString() => 'Layer $id${name == null ? '' : ' "$name"'} ($width×$height)';
 }
