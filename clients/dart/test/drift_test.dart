@@ -119,6 +119,31 @@ void reads(String name, Json example, Object? Function(Json json) decode) {
   });
 }
 
+/// Whether a comment, or an annotation below one or in place of one, stands before the line at [at]; within a private class, or the body of a function,
+/// none is wanted.
+bool _documented(List<String> lines, int at) {
+  final within = lines[at].startsWith('  ');
+  if (within) {
+    // The declaration at the margin that this line belongs to.
+    var above = at;
+    while (above > 0 && !RegExp(r'^[A-Za-z@]').hasMatch(lines[above])) {
+      above--;
+    }
+    final head = lines[above];
+    if (!RegExp(r'\b(class|mixin|extension|enum)\b').hasMatch(head) ||
+        RegExp(r'\b(class|type) _').hasMatch(head)) {
+      return true;
+    }
+  }
+  for (var above = at - 1; above >= 0; above--) {
+    final line = lines[above].trim();
+    if (line.startsWith('///')) return true;
+    if (line.startsWith('@override') || line.startsWith('@JS')) return true;
+    if (!line.startsWith('@') && !line.startsWith('//')) return false;
+  }
+  return false;
+}
+
 /// Routes that the client has and that the server is about to get.
 const _ofTomorrow = {
   '/api/jobs/{id}/export/{format}',
@@ -313,6 +338,56 @@ void main() {
       final shown = read(path).split('```dart\n').elementAt(1).split('```').first;
       equal(words(shown), words(code), 'the first Dart code of $path');
     }
+  });
+
+  test('each package has what the package site looks for', () {
+    for (final package in ['dart', 'lamina_client_http', 'lamina_flutter']) {
+      final pubspec = read('clients/$package/pubspec.yaml');
+      final description = RegExp(r'description: >-\n((?:  .*\n)+)').firstMatch(pubspec)![1]!;
+      final words = description.trim().split(RegExp(r'\s+')).join(' ');
+      check(words.length >= 60 && words.length <= 180, '$package: ${words.length} characters: $words');
+      final topics = [
+        for (final topic in RegExp(r'^  - (\S+)$', multiLine: true).allMatches(pubspec)) topic[1]!,
+      ];
+      check(topics.isNotEmpty && topics.length <= 5, '$package: $topics');
+      for (final topic in topics) {
+        check(RegExp(r'^[a-z][a-z0-9-]{0,30}[a-z0-9]$').hasMatch(topic) && !topic.contains('--'), topic);
+      }
+      final version = RegExp(r'^version: (\S+)$', multiLine: true).firstMatch(pubspec)![1]!;
+      check(read('clients/$package/CHANGELOG.md').contains('\n## $version\n'), '$package: $version');
+      check(read('clients/$package/LICENSE').contains('Permission is hereby granted'), '$package: licence');
+      check(read('clients/$package/analysis_options.yaml').contains('public_member_api_docs'), package);
+      check(read('clients/$package/README.md').length > 500, '$package: README');
+      final examples = Directory.fromUri(Platform.script.resolve('../../$package/example'));
+      check(
+        examples.listSync(recursive: true).any((file) => file.path.endsWith('.dart')),
+        '$package: an example',
+      );
+    }
+  });
+
+  test('every public declaration says what it is', () {
+    // Formatted code: a declaration begins with a letter, at the margin or within a class.
+    final declaration = RegExp(
+      r'^(?:  )?(?!_|//|@|return|if|for|import|export|library|part|external|super|this|case|default|throw|await|yield|var |switch|while|try|\})'
+      r'[A-Za-z][\w<>?,\[\]{}(). ]*?(?:[({=;]|=>|get )',
+    );
+    final bare = <String>[];
+    for (final package in ['dart', 'lamina_client_http', 'lamina_flutter']) {
+      for (final file in Directory.fromUri(
+        Platform.script.resolve('../../$package/lib'),
+      ).listSync(recursive: true)) {
+        if (file is! File || !file.path.endsWith('.dart')) continue;
+        final lines = file.readAsLinesSync();
+        for (var at = 1; at < lines.length; at++) {
+          final line = lines[at];
+          if (!declaration.hasMatch(line)) continue;
+          if (RegExp(r'\sclass _|\s_\w+\s*[(=;,]').hasMatch(' $line')) continue;
+          if (!_documented(lines, at)) bare.add('${file.path.split('/clients/').last}:${at + 1} $line');
+        }
+      }
+    }
+    equal(bare, <String>[]);
   });
 
   test('no file of the client names another library than those of the SDK', () {

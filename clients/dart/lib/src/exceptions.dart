@@ -6,6 +6,7 @@ import 'job.dart';
 /// The classes are few and closed, so a `switch` over them needs no default; the exact reason of a refusal is
 /// [ProblemException.code]. No message holds a token or the signature of a link.
 sealed class LaminaException implements Exception {
+  /// What all exceptions are.
   const LaminaException();
 
   /// What happened and what to do, for a person.

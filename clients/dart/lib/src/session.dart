@@ -11,6 +11,7 @@ import 'split_point.dart';
 
 /// Where a [SplitSession] is.
 sealed class SplitState {
+  /// What all states are.
   const SplitState();
 }
 

@@ -12,6 +12,7 @@ import 'upload.dart';
 
 /// What happens on the way from a picture to its layers.
 sealed class SplitEvent {
+  /// What all events are.
   const SplitEvent();
 
   /// The whole way from 0.0 to 1.0: the upload is its first fifth. It never falls.
