@@ -382,7 +382,7 @@ void main() {
         for (var at = 1; at < lines.length; at++) {
           final line = lines[at];
           if (!declaration.hasMatch(line)) continue;
-          if (RegExp(r'\sclass _|\s_\w+\s*[(=;,]').hasMatch(' $line')) continue;
+          if (RegExp(r'\s(class|type|get) _|[\s.]_\w*\s*[(=;,]').hasMatch(' $line')) continue;
           if (!_documented(lines, at)) bare.add('${file.path.split('/clients/').last}:${at + 1} $line');
         }
       }

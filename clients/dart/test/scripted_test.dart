@@ -731,6 +731,50 @@ void main() {
     }
   });
 
+  test('calls that are ended at every moment throw what ended them, and nothing else', () async {
+    await scripted(
+      (server, request) async {
+        await Future<void>.delayed(const Duration(milliseconds: 3));
+        request.response
+          ..bufferOutput = false
+          ..headers.set('content-type', 'application/json')
+          ..write('{"job_id": "j1", ');
+        await request.response.flush();
+        await Future<void>.delayed(const Duration(milliseconds: 3));
+        request.response.write(
+          '"status": "pending", "progress": 0, "created_at": "2026-11-22T17:49:03.846Z", ',
+        );
+        await request.response.flush();
+        request.response.write('"expires_at": "2026-11-22T17:49:03.846Z"}');
+        await request.response.close();
+      },
+      (server, lamina) async {
+        var ended = 0;
+        for (var after = 0; after < 120; after++) {
+          final trigger = AbortTrigger();
+          Timer(Duration(microseconds: after * 100), trigger.abort);
+          try {
+            await (after.isEven
+                ? lamina.job('j1', abort: trigger)
+                : lamina.export('j1', 'psd', abort: trigger).drain<void>());
+          } on AbortedException {
+            ended++;
+          }
+          // While one is ended others go on, also those that are connecting.
+          if (after % 10 == 0) {
+            final others = [for (var i = 0; i < 3; i++) lamina.job('j1')];
+            lamina.wake();
+            for (final other in others) {
+              equal((await other).id, 'j1');
+            }
+          }
+        }
+        check(ended > 20, 'ended $ended of 120');
+      },
+      retries: RetryPolicy.none,
+    );
+  });
+
   test('a slow line has time for what the system holds of a body', () async {
     await scripted(
       (server, request) async {

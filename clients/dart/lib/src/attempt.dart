@@ -128,10 +128,12 @@ final class Attempt {
   /// no time passes.
   Stream<List<int>> _guard(Stream<List<int>> body) {
     StreamSubscription<List<int>>? source;
+    var failed = false;
     final out = StreamController<List<int>>(sync: true);
     final usual = _timeouts.idle + _call.extraWait;
     void wait([Duration? time]) => _within(time ?? usual, 'The answer stopped in the middle.');
     void fail(LaminaException reason) {
+      failed = true;
       _over();
       _failBody = null;
       // A body that nobody has listened to keeps its connection until somebody has.
@@ -145,6 +147,8 @@ final class Attempt {
     _failBody = fail;
     out
       ..onListen = () {
+        // Its error waits for the listener, and its body is let go.
+        if (failed) return;
         wait(_call.firstWithin);
         source = body.listen(
           (chunk) {

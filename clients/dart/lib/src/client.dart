@@ -264,14 +264,14 @@ final class LaminaClient {
   }) {
     final uri = _endpoints.export(id, format, {if (name != null) 'name': name});
     final call = recipe == null
-        ? Call('GET', uri, safe: true, extraWait: _makingTime, abort: abort)
+        ? Call('GET', uri, safe: true, answerWithin: timeouts.answer + _makingTime, abort: abort)
         : Call(
             'POST',
             uri,
             headers: jsonHeaders,
             body: jsonBody(recipe),
             safe: true,
-            extraWait: _makingTime,
+            answerWithin: timeouts.answer + _makingTime,
             abort: abort,
           );
     return _ifSupported(recipe == null ? 'exports' : 'exports of what was arranged', _stream(call));
@@ -295,7 +295,7 @@ final class LaminaClient {
         headers: jsonHeaders,
         body: jsonBody(recipe),
         safe: true,
-        extraWait: _makingTime,
+        answerWithin: timeouts.answer + _makingTime,
         abort: abort,
       ),
     ),

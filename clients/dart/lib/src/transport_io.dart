@@ -21,6 +21,12 @@ final class IoTransport implements PooledTransport {
   HttpClient _client;
   bool _closed = false;
 
+  /// Clients that were replaced, and since when: what was under way by them goes on, also if it was connecting only, which closing one would end.
+  final List<(HttpClient, Stopwatch)> _replaced = [];
+
+  /// After this time nothing is connecting any more.
+  static const _settled = Duration(minutes: 2);
+
   /// How long an answer may still come after the connection refused more of the body: a server that
   /// refuses a body (413, 401) answers and closes, and its answer says more than a broken pipe.
   static const _lastWord = Duration(milliseconds: 500);
@@ -101,8 +107,11 @@ final class IoTransport implements PooledTransport {
   @override
   void dropIdle() {
     if (_closed) return;
-    // What is under way ends by itself.
-    _client.close();
+    while (_replaced.isNotEmpty && _replaced.first.$2.elapsed > _settled) {
+      _replaced.removeAt(0).$1.close();
+    }
+    // What it keeps idle is closed by its own idle time.
+    _replaced.add((_client, Stopwatch()..start()));
     _client = _make();
   }
 
@@ -110,5 +119,8 @@ final class IoTransport implements PooledTransport {
   void close() {
     _closed = true;
     _client.close(force: true);
+    for (final (client, _) in _replaced) {
+      client.close(force: true);
+    }
   }
 }
