@@ -140,7 +140,13 @@ const ONLY: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Those that use no other crate of the workspace.
-const LEAVES: [&str; 4] = ["image-intake", "safe-fetch", "fal-queue", "layerize"];
+const LEAVES: [&str; 5] = [
+    "image-intake",
+    "safe-fetch",
+    "fal-queue",
+    "layerize",
+    "layer-formats",
+];
 
 /// What decodes pictures or changes their pixels; no crate but `image-intake` may bring one into the program.
 const DECODERS: [&str; 6] = ["image", "png", "mozjpeg", "moxcms", "gif", "image-webp"];
