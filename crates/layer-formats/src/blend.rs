@@ -7,6 +7,18 @@ use super::stack::Blend;
 
 /// Draws `above` on `below`; both are RGBA of the same length.
 pub(crate) fn draw(below: &mut [u8], above: &[u8], opacity: u8, blend: Blend) {
+    let alphas = above.as_chunks::<4>().0.iter().map(|pixel| pixel[3]);
+    let all = alphas.fold((0, u8::MAX), |(any, every), alpha| {
+        (any | alpha, every & alpha)
+    });
+    match all {
+        (0, _) => return,
+        (_, u8::MAX) if blend == Blend::Normal && opacity == u8::MAX => {
+            below.copy_from_slice(above);
+            return;
+        }
+        _ => {}
+    }
     let pixels = below.as_chunks_mut::<4>().0.iter_mut();
     let pixels = pixels.zip(above.as_chunks::<4>().0);
     if blend == Blend::Normal {

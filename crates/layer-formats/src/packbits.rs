@@ -47,32 +47,52 @@ pub(crate) fn packed_length(row: &[u8]) -> usize {
 }
 
 fn run(row: &[u8], sink: &mut impl Sink) {
-    let mut begin = 0;
     let mut at = 0;
     while at < row.len() {
-        let byte = row[at];
-        let same = same(&row[at..], byte);
-        // A pair inside other bytes costs nothing as it is, and two bytes as a run of its own.
-        if same < 3 && !(same == 2 && begin == at) {
-            at += same;
-            continue;
-        }
-        literals(&row[begin..at], sink);
-        let mut left = same;
+        let begins = next_run(row, at);
+        literals(&row[at..begins], sink);
+        at = begins;
+        let Some(byte) = row.get(at) else {
+            return;
+        };
+        let mut left = same(&row[at..], *byte);
+        at += left;
         while left > 0 {
             let now = left.min(MOST);
             // One byte left over is no run.
             if now == 1 {
-                sink.literal(&[byte]);
+                sink.literal(&[*byte]);
             } else {
-                sink.repeat(byte, now);
+                sink.repeat(*byte, now);
             }
             left -= now;
         }
-        at += same;
-        begin = at;
     }
-    literals(&row[begin..], sink);
+}
+
+/// Where the next three bytes are the same, from `at` on; the row's end where none are. Fewer gain nothing.
+fn next_run(row: &[u8], mut at: usize) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Eight places at once: a byte that is zero in `apart` begins three that are the same.
+    while let Some(window) = row[at..].first_chunk::<10>() {
+        let eight = |from: usize| {
+            window[from..]
+                .first_chunk()
+                .map_or(0, |eight| u64::from_le_bytes(*eight))
+        };
+        let (first, second, third) = (eight(0), eight(1), eight(2));
+        let apart = (first ^ second) | (first ^ third);
+        let zero = apart.wrapping_sub(LOW) & !apart & HIGH;
+        if zero != 0 {
+            return at + zero.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let found = row[at..]
+        .windows(3)
+        .position(|three| three[0] == three[1] && three[1] == three[2]);
+    found.map_or(row.len(), |place| at + place)
 }
 
 /// How many of the first bytes are this one; at least the first is.

@@ -6,7 +6,7 @@
 use std::io;
 
 use super::Form;
-use super::plane::row_lengths;
+use super::plane::{row_lengths, samples};
 use crate::composite::PIXEL;
 use crate::packbits::pack;
 use crate::thumbnail::on_white;
@@ -16,6 +16,7 @@ pub(super) struct Merged {
     width: usize,
     opaque: bool,
     spare: Vec<u8>,
+    on_white: Vec<u8>,
     /// Red, green, blue, alpha: the lengths of their rows, and the rows.
     planes: [(Vec<u32>, Vec<u8>); 4],
 }
@@ -26,6 +27,7 @@ impl Merged {
             width: width as usize,
             opaque: true,
             spare: Vec::new(),
+            on_white: Vec::new(),
             planes: std::array::from_fn(|_| (Vec::new(), Vec::new())),
         }
     }
@@ -40,13 +42,18 @@ impl Merged {
             let pixels = row.as_chunks::<PIXEL>().0;
             let opaque = pixels.iter().all(|pixel| pixel[3] == u8::MAX);
             self.opaque &= opaque;
+            if !opaque {
+                self.on_white.clear();
+                self.on_white
+                    .extend(pixels.iter().flat_map(|[red, green, blue, alpha]| {
+                        let [red, green, blue] =
+                            [red, green, blue].map(|value| on_white(*value, *alpha));
+                        [red, green, blue, *alpha]
+                    }));
+            }
+            let shown = if opaque { row } else { &self.on_white };
             for (place, (lengths, packed)) in self.planes.iter_mut().enumerate() {
-                self.spare.clear();
-                self.spare.extend(pixels.iter().map(|pixel| match place {
-                    _ if opaque => pixel[place],
-                    3 => pixel[3],
-                    place => on_white(pixel[place], pixel[3]),
-                }));
+                samples(shown, place, &mut self.spare);
                 let before = packed.len();
                 pack(&self.spare, packed);
                 lengths.push((packed.len() - before) as u32);

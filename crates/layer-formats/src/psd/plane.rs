@@ -12,9 +12,24 @@ pub(super) const CHANNELS: [(i16, usize); 4] = [(-1, 3), (0, 0), (1, 1), (2, 2)]
 
 /// The samples of one channel of a row of RGBA. What is fully transparent becomes black, so that it packs well.
 pub(super) fn channel(row: &[u8], place: usize, samples: &mut Vec<u8>) {
-    samples.clear();
-    let pixels = row.as_chunks::<PIXEL>().0.iter();
-    samples.extend(pixels.map(|pixel| if pixel[3] == 0 { 0 } else { pixel[place] }));
+    let pixels = row.as_chunks::<PIXEL>().0;
+    samples.resize(pixels.len(), 0);
+    let shift = place * 8;
+    // In this form it is compiled to work on many pixels at once.
+    for (sample, pixel) in samples.iter_mut().zip(pixels) {
+        let pixel = u32::from_le_bytes(*pixel);
+        let shown = if pixel < 0x0100_0000 { 0 } else { pixel };
+        *sample = (shown >> shift) as u8;
+    }
+}
+
+/// The samples of one channel as they are.
+pub(super) fn samples(row: &[u8], place: usize, samples: &mut Vec<u8>) {
+    let pixels = row.as_chunks::<PIXEL>().0;
+    samples.resize(pixels.len(), 0);
+    for (sample, pixel) in samples.iter_mut().zip(pixels) {
+        *sample = (u32::from_le_bytes(*pixel) >> (place * 8)) as u8;
+    }
 }
 
 /// The channels of a layer.
