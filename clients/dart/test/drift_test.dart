@@ -209,7 +209,14 @@ void main() {
 
   test('the layers of a list are read', () {
     final fields = properties(schema('LayerList')).keys.toSet();
-    equal(fields.difference({'job_id', 'layers', 'exports'}), <String>{});
+    equal(fields, {'job_id', 'layers', 'exports'});
+  });
+
+  test('an arrangement of the client is one that the server takes', () {
+    final kept = LayerArrangement.of([Layer.fromJson(layer)]).toJson();
+    equal(kept.keys.toSet().difference(properties(schema('CompositeRecipe')).keys.toSet()), <String>{});
+    final placed = (kept['layers']! as List<Object?>).first! as Json;
+    equal(placed.keys.toSet(), properties(schema('PlacedLayer')).keys.toSet());
   });
 
   test('the client can set every field of CreateJob', () {

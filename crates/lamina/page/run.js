@@ -70,5 +70,6 @@ export async function exportsOf(job) {
   const get = path && api.paths[path].get;
   const format = get?.parameters?.find((parameter) => parameter.name === 'format');
   const schema = format?.schema?.$ref ? api.components.schemas[format.schema.$ref.split('/').pop()] : format?.schema;
-  return (schema?.enum ?? []).map((name) => ({ format: name, path: `api/jobs/${job.job_id}/export/${name}` }));
+  // All layers as ZIP is a button of its own, and needs nothing of the server.
+  return (schema?.enum ?? []).filter((name) => name !== 'zip').map((name) => ({ format: name, path: `api/jobs/${job.job_id}/export/${name}` }));
 }

@@ -11,6 +11,7 @@ pub mod compute_log;
 pub mod config;
 pub mod disk;
 pub mod engines;
+pub mod exports;
 pub mod fair;
 pub mod forecast;
 #[cfg(any(test, fuzzing))]

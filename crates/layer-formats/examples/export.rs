@@ -33,7 +33,7 @@ impl Pictures for Files {
         let (path, bounds) = &self.paths[source];
         Ok(Some(PngFile {
             bytes: std::fs::read(path)?,
-            bounds: *bounds,
+            bounds: Bounds::new(0, 0, bounds.width, bounds.height),
         }))
     }
 }

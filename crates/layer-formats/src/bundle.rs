@@ -118,12 +118,16 @@ impl Writing<'_> {
                 Some(found) => found,
                 None => PngFile {
                     bytes: layer_png(layer, self.pictures)?,
-                    bounds: layer.bounds,
+                    bounds: Bounds::new(0, 0, layer.bounds.width, layer.bounds.height),
                 },
             };
             let path = format!("layers/{number:02}-{}.png", file_stem(&name, "layer"));
             self.archive.entry(&path, &found.bytes)?;
-            bounds = found.bounds;
+            bounds = Bounds {
+                x: layer.bounds.x.saturating_add(found.bounds.x),
+                y: layer.bounds.y.saturating_add(found.bounds.y),
+                ..found.bounds
+            };
             file = Some(path);
         }
         Ok(Entry::Layer {

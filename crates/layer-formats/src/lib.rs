@@ -57,7 +57,7 @@ mod written;
 pub use composite::composite;
 pub use error::ExportError;
 pub use format::Format;
-pub use image::write_png;
+pub use image::{encode_jpeg, write_png};
 pub use pictures::{Pictures, PngFile, Rows};
 pub use stack::{Blend, Bounds, Group, Layer, MAX_DEPTH, MAX_NODES, MAX_SIDE, Node, Stack};
 

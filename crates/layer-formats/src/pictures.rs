@@ -35,7 +35,7 @@ pub trait Rows {
     fn read(&mut self, rows: &mut [u8]) -> io::Result<()>;
 }
 
-/// A PNG file, and the place of its picture on the canvas, which may be larger than the layer's trimmed bounds.
+/// A PNG file, and the place of its picture from the layer's own corner on: a file of the whole canvas begins left of it and above.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PngFile {
     /// The file.

@@ -65,6 +65,9 @@ extension type const ProblemCode(String value) implements String {
   /// No such upload, another owner's, expired, or (by tus) used by a job. Begin a new one.
   static const uploadMissing = ProblemCode('upload_missing');
 
+  /// There is no export in this format. The sentence lists those there are; so does `exports` of `GET /api/jobs/{id}/layers`.
+  static const exportFormatUnknown = ProblemCode('export_format_unknown');
+
   /// The path does not take this method. `Allow` names those it takes.
   static const methodNotAllowed = ProblemCode('method_not_allowed');
 
@@ -127,6 +130,9 @@ extension type const ProblemCode(String value) implements String {
 
   /// A server without keys was asked under a name that is not its own. Its address, or `localhost`. Operators: `PUBLIC_URL`, `ALLOWED_HOSTS`.
   static const hostNotAllowed = ProblemCode('host_not_allowed');
+
+  /// The layers make a larger file than the format can be (2 GB as PSD, 4 GB as ZIP, OpenRaster or PowerPoint). Another format, or the layers one by one.
+  static const exportTooLarge = ProblemCode('export_too_large');
 
   /// Fields of the body are wrong, unknown, missing or too many. `errors` names each.
   static const invalidFields = ProblemCode('invalid_fields');
@@ -247,6 +253,7 @@ extension type const ProblemCode(String value) implements String {
     deliveryNotFound,
     keyNotFound,
     uploadMissing,
+    exportFormatUnknown,
     methodNotAllowed,
     notAcceptable,
     requestTimeout,
@@ -268,6 +275,7 @@ extension type const ProblemCode(String value) implements String {
     contentEncodingUnsupported,
     rangeNotSatisfiable,
     hostNotAllowed,
+    exportTooLarge,
     invalidFields,
     invalidQuery,
     uploadNotFound,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
 use super::{BlobKey, Presigner, PutTerms};
-use crate::jobs::{UnixMs, UploadId};
+use crate::jobs::{JobId, UnixMs, UploadId};
 
 /// A signed link.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +103,38 @@ impl LinkSigner {
         }
     }
 
+    /// A link to an export of a job, in the format of this word. Nothing is stored under it, so that lamina serves it wherever the layers are.
+    #[must_use]
+    pub fn export(&self, job: JobId, word: &str, expires_at: UnixMs) -> Link {
+        let path = format!("exports/{job}/layers.{word}");
+        Link::Served(self.signed_path(READ, &path, expires_at))
+    }
+
+    /// Checks such a link: the job, and the format's word.
+    ///
+    /// # Errors
+    /// [`LinkError`]
+    pub fn verify_export(
+        &self,
+        path: &str,
+        exp: i64,
+        sig: &str,
+        now: UnixMs,
+    ) -> Result<(JobId, String), LinkError> {
+        let mut parts = path.split('/');
+        let (kind, job, file) = (parts.next(), parts.next(), parts.next());
+        let word = file.and_then(|file| file.strip_prefix("layers."));
+        let job = job.and_then(|job| job.parse::<JobId>().ok());
+        let known = self.is_signed(READ, path, exp, sig)?;
+        let (Some("exports"), Some(job), Some(word), true) = (kind, job, word, known) else {
+            return Err(LinkError::Wrong);
+        };
+        if now.as_secs() >= exp {
+            return Err(LinkError::Expired);
+        }
+        Ok((job, word.to_owned()))
+    }
+
     /// Path and query of a link that lamina serves.
     #[must_use]
     pub fn served(&self, key: &BlobKey, expires_at: UnixMs) -> String {
@@ -121,11 +153,15 @@ impl LinkSigner {
     }
 
     fn path_and_query(&self, method: &str, key: &BlobKey, expires_at: UnixMs) -> String {
-        let (path, exp) = (key.path(), expires_at.as_secs());
+        self.signed_path(method, &key.path(), expires_at)
+    }
+
+    fn signed_path(&self, method: &str, path: &str, expires_at: UnixMs) -> String {
+        let exp = expires_at.as_secs();
         let sig = self
             .keys
             .first()
-            .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(method, &path, exp).as_bytes())));
+            .map(|k| URL_SAFE_NO_PAD.encode(hmac::sign(k, message(method, path, exp).as_bytes())));
         format!("/files/{path}?exp={exp}&sig={}", sig.unwrap_or_default())
     }
 
@@ -195,12 +231,7 @@ impl LinkSigner {
         sig: &str,
         now: UnixMs,
     ) -> Result<BlobKey, LinkError> {
-        let tag = URL_SAFE_NO_PAD.decode(sig).map_err(|_| LinkError::Wrong)?;
-        let message = message(method, path, exp);
-        let known = self
-            .keys
-            .iter()
-            .any(|key| hmac::verify(key, message.as_bytes(), &tag).is_ok());
+        let known = self.is_signed(method, path, exp, sig)?;
         let key = BlobKey::parse(path)
             .filter(|_| known)
             .ok_or(LinkError::Wrong)?;
@@ -209,6 +240,16 @@ impl LinkSigner {
         } else {
             Ok(key)
         }
+    }
+}
+
+impl LinkSigner {
+    /// Compared in constant time.
+    fn is_signed(&self, method: &str, path: &str, exp: i64, sig: &str) -> Result<bool, LinkError> {
+        let tag = URL_SAFE_NO_PAD.decode(sig).map_err(|_| LinkError::Wrong)?;
+        let message = message(method, path, exp);
+        let mut keys = self.keys.iter();
+        Ok(keys.any(|key| hmac::verify(key, message.as_bytes(), &tag).is_ok()))
     }
 }
 
@@ -223,7 +264,7 @@ fn message(method: &str, path: &str, exp: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{JobId, MediaType};
+    use crate::jobs::MediaType;
 
     fn parts(link: &str) -> (String, i64, String) {
         let (path, query) = link.split_once('?').unwrap();
@@ -296,6 +337,31 @@ mod tests {
             signer.verify_put(&path, exp, &sig, UnixMs(0)),
             Err(LinkError::Wrong)
         );
+    }
+
+    #[test]
+    fn a_link_to_an_export_opens_that_one_alone() {
+        let signer = LinkSigner::new(&["secret"]);
+        let job = JobId::new(UnixMs(1));
+        let Link::Served(link) = signer.export(job, "psd", UnixMs(60_000)) else {
+            panic!("it is served");
+        };
+        let (path, exp, sig) = parts(&link);
+        let verify = |path: &str, exp, now| signer.verify_export(path, exp, &sig, UnixMs(now));
+        assert_eq!(verify(&path, exp, 59_999), Ok((job, "psd".to_owned())));
+        assert_eq!(verify(&path, exp, 60_000), Err(LinkError::Expired));
+        assert_eq!(verify(&path, exp + 1, 0), Err(LinkError::Wrong));
+        let other = path.replace("psd", "ora");
+        assert_eq!(verify(&other, exp, 0), Err(LinkError::Wrong));
+        // A layer's link is none, nor is this one of a layer.
+        assert_eq!(
+            signer.verify(&path, exp, &sig, UnixMs(0)),
+            Err(LinkError::Wrong)
+        );
+        let layer = BlobKey::Layer(job, 0, MediaType::Png);
+        let (path, exp, sig) = parts(&signer.served(&layer, UnixMs(60_000)));
+        let verified = signer.verify_export(&path, exp, &sig, UnixMs(0));
+        assert_eq!(verified, Err(LinkError::Wrong));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::exports;
+
 const MANIFEST: &str = "manifest.json";
 
 /// A stack being saved.
@@ -80,6 +82,24 @@ impl SavedStack {
         Ok(())
     }
 
+    /// A file of all layers, kept until the stack is whole. One of that name that no manifest of lamina names is somebody's.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn export(&mut self, file: &str) -> Result<fs::File, String> {
+        let own = self.earlier.iter().any(|earlier| earlier == file);
+        if !own && self.folder.join(file).symlink_metadata().is_ok() {
+            return Err(format!(
+                "{} holds {file}, which no {MANIFEST} there names; remove it, or choose another folder with --output",
+                self.folder.display()
+            ));
+        }
+        let made = fs::File::create(self.waiting.path().join(file));
+        let made = made.map_err(|error| format!("{file}: {error}"))?;
+        self.new.push(file.to_owned());
+        Ok(made)
+    }
+
     /// Puts the stack in place of the earlier one. The manifest goes first and comes last, so that
     /// whatever happens between is seen.
     ///
@@ -124,7 +144,19 @@ fn named(manifest: &Path) -> io::Result<Option<Vec<String>>> {
         let file = layer["file"].as_str()?;
         is_layer(file).then(|| file.to_owned())
     };
-    Ok(layers.and_then(|layers| layers.iter().map(file).collect()))
+    let files: Option<Vec<String>> = layers.and_then(|layers| layers.iter().map(file).collect());
+    let exports = manifest
+        .iter()
+        .flat_map(|manifest| manifest["exports"].as_array());
+    let exports = exports.flatten().filter_map(Value::as_str);
+    let exports = exports.filter(|name| is_export(name)).map(str::to_owned);
+    Ok(files.map(|files| files.into_iter().chain(exports).collect()))
+}
+
+/// Whether a file is called as exports are: `layers.psd`.
+fn is_export(name: &str) -> bool {
+    let ending = name.strip_prefix("layers.");
+    ending.is_some_and(|ending| ending == "psb" || exports::words().contains(&ending))
 }
 
 /// Whether a file is called as layers are: `layer_0.png`.
@@ -185,6 +217,28 @@ mod tests {
             fs::read_to_string(out.join("layer_1.png")).unwrap(),
             "1 of 2"
         );
+    }
+
+    #[test]
+    fn exports_are_replaced_with_their_stack_and_never_somebodys_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let export = |name: &str| {
+            let mut stack = SavedStack::open(folder.path())?;
+            drop(stack.export(name)?);
+            stack.finish(&json!({ "layers": [], "exports": [name] }))
+        };
+        fs::write(folder.path().join("layers.ora"), "mine").unwrap();
+        export("layers.psd").unwrap();
+        export("layers.psd").unwrap();
+        assert!(export("layers.ora").unwrap_err().contains("layers.ora"));
+        assert_eq!(files(folder.path()), ["layers.ora", "layers.psd", MANIFEST]);
+        save(folder.path(), 1).unwrap();
+        assert_eq!(
+            files(folder.path()),
+            ["layer_0.png", "layers.ora", MANIFEST]
+        );
+        let kept = fs::read_to_string(folder.path().join("layers.ora")).unwrap();
+        assert_eq!(kept, "mine");
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! `lamina split`: the same way as the service's, in this process: a server on a free loopback port
 //! with a database and blobs in a temporary folder, and a client that uploads, waits and saves.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::saved_stack::SavedStack;
 use super::{finish, runtime, with_config};
 use crate::app::{App, Tuning};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError};
+use crate::exports;
 use crate::telemetry;
 
 /// Arguments of `lamina split`.
@@ -32,6 +36,9 @@ pub(super) struct Args {
     /// How many layers, 1 to 10 [default: as many as the engine finds]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
     layers: Option<u8>,
+    /// Also the layers as one file each: layers.psd, layers.ora, …
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = PossibleValuesParser::new(exports::words()))]
+    format: Vec<String>,
     /// The engine [default: fal when a key is set, else local]
     #[arg(long)]
     engine: Option<EngineArg>,
@@ -125,9 +132,11 @@ impl Args {
         for layer in job["layers"].as_array().into_iter().flatten() {
             saved.push(save(&client, layer, stack).await?);
         }
+        let exported = self.exported(&client, base, &job, stack).await?;
         let manifest = json!({
             "source": self.image.file_name().map(|name| name.to_string_lossy()),
             "width": upload["width"], "height": upload["height"], "engine": job["engine"], "layers": saved,
+            "exports": exported,
         });
         stack.finish(&manifest)?;
         super::say(&format!(
@@ -136,6 +145,54 @@ impl Args {
             self.output.display()
         ));
         Ok(())
+    }
+}
+
+impl Args {
+    /// Saves the layers in each format that was asked for, and gives the files' names.
+    async fn exported(
+        &self,
+        client: &Client,
+        base: &str,
+        job: &Value,
+        stack: &mut SavedStack,
+    ) -> Result<Vec<String>, String> {
+        if self.format.is_empty() {
+            return Ok(Vec::new());
+        }
+        let id = text(&job["job_id"]);
+        let list = client.get(format!("{base}/api/jobs/{id}/layers")).send();
+        let list = answer(list.await).await?;
+        let stem = self.image.file_stem().map(|stem| stem.to_string_lossy());
+        let mut files = Vec::new();
+        for export in list["exports"].as_array().into_iter().flatten() {
+            if !self
+                .format
+                .iter()
+                .any(|word| *word == text(&export["format"]))
+            {
+                continue;
+            }
+            let file = format!("layers.{}", text(&export["extension"]));
+            let mut url = Url::parse(text(&export["url"])).map_err(|error| error.to_string())?;
+            url.query_pairs_mut()
+                .append_pair("name", stem.as_deref().unwrap_or_default());
+            let sent = client.get(url).send().await;
+            let sent = sent.and_then(Response::error_for_status);
+            let mut sent = sent.map_err(|error| error.without_url().to_string())?;
+            let mut saved = stack.export(&file)?;
+            while let Some(chunk) = sent
+                .chunk()
+                .await
+                .map_err(|e| e.without_url().to_string())?
+            {
+                saved
+                    .write_all(&chunk)
+                    .map_err(|error| format!("{file}: {error}"))?;
+            }
+            files.push(file);
+        }
+        Ok(files)
     }
 }
 

@@ -49,6 +49,7 @@ use routes::jobs::ready::ReadyAnswers;
 use routes::jobs::response_cache::ResponseCache;
 use server::edge::AtOnce;
 use state::event_places::EventPlaces;
+use state::export_places::ExportPlaces;
 use state::readiness::Readiness;
 
 /// What handlers can ask for.
@@ -59,6 +60,7 @@ struct AppState {
     readiness: Readiness,
     cache: Arc<ResponseCache>,
     events: EventPlaces,
+    exports: ExportPlaces,
 }
 
 /// All routes and layers over `state`, and what is answered before them.
@@ -109,6 +111,7 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         readiness,
         cache: Arc::new(ResponseCache::new()),
         events: EventPlaces::new(&state.limits, &state.metrics.requests),
+        exports: ExportPlaces::default(),
         state,
     };
     let observer = RequestObserver {
@@ -193,6 +196,11 @@ fn parts() -> (Parts, OpenApi) {
             routes::jobs::read::delete_job
         ))
         .routes(routes!(routes::jobs::read::get_layers))
+        .routes(routes!(
+            routes::exports::get_export,
+            routes::exports::arrange::export_arranged
+        ))
+        .routes(routes!(routes::exports::arrange::composite))
         .routes(routes!(routes::events::job_events))
         .routes(routes!(routes::events::all_events))
         .routes(routes!(
@@ -225,6 +233,7 @@ fn parts() -> (Parts, OpenApi) {
             routes::files::get_file,
             routes::uploads::ticket_put::put_file
         ))
+        .routes(routes!(routes::exports::get_export_file))
         .split_for_parts();
     let (open, open_doc) = OpenApiRouter::new()
         .routes(routes!(routes::fal_webhook::fal_webhook))

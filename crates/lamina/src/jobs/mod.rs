@@ -3,6 +3,7 @@
 //! module depends on nothing of it. Two plain types come from `image-intake`: a picture's media type
 //! and a box in its pixels.
 
+mod arrangement;
 mod delivery;
 mod engine_kind;
 mod failure;
@@ -23,6 +24,7 @@ mod ticket;
 mod time;
 mod whole_number;
 
+pub use arrangement::{Arrangement, Crop, FlatFormat, PlacedLayer};
 pub use delivery::next_attempt;
 pub use engine_kind::{EngineChoice, EngineKind};
 pub use failure::{Failure, FailureCode};

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("forecast", &["jobs", "clock", "metrics"]),
     ("compute_log", &["jobs"]),
     ("pool", &["fair", "jobs"]),
+    ("exports", &["jobs"]),
     ("store", &["jobs", "access", "clock", "disk", "metrics"]),
     ("blobs", &["jobs", "clock", "disk", "metrics", "trace"]),
     ("tls", &[]),
@@ -54,7 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "jobs", "access", "clock", "disk", "fair", "forecast", "store", "blobs", "metrics",
+            "jobs", "access", "clock", "disk", "exports", "fair", "forecast", "store", "blobs", "metrics",
             "pool", "trace", "web",
         ],
     ),
@@ -79,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "engines",
+            "exports",
             "jobs",
             "runtime",
             "store",
@@ -109,11 +111,12 @@ const HTTP_MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     (
         "image-intake",
-        &["jobs", "pool", "http", "engines", "worker"],
+        &["jobs", "pool", "exports", "http", "engines", "worker"],
     ),
     ("safe-fetch", &["worker", "config", "cli"]),
     ("fal-queue", &["engines", "http", "config", "cli"]),
     ("layerize", &["engines"]),
+    ("layer-formats", &["exports"]),
 ];
 
 /// Where only these names of a crate may stand: files that begin so, the crate, and the names. The first that fits
@@ -131,6 +134,18 @@ const ONLY: &[(&str, &str, &[&str])] = &[
             "decode_base64",
             "header",
             "normalise",
+        ],
+    ),
+    (
+        "exports/",
+        "image-intake",
+        &[
+            "LayerRows",
+            "Limits",
+            "RgbaImage",
+            "encode_png",
+            "encode_webp",
+            "scale_to_fit",
         ],
     ),
     ("http/", "image-intake", &["ImageError", "Limits"]),

@@ -2,6 +2,7 @@
 
 pub(in crate::http) mod admin;
 pub(in crate::http) mod events;
+pub(in crate::http) mod exports;
 pub(in crate::http) mod fal_webhook;
 pub(in crate::http) mod files;
 pub(in crate::http) mod health;

@@ -90,6 +90,102 @@ pub(in crate::http) struct UploadForm {
 #[expect(dead_code, reason = "a description of bytes")]
 pub(in crate::http) struct ImageFile(Vec<u8>);
 
+/// The body of `POST …/export/{format}`: how the layers are arranged; unknown fields are refused.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description; Arrangement::parse reads the body")]
+pub(in crate::http) struct ExportRecipe {
+    /// Bottom first, at most 64; what is not listed is not drawn. Without it all layers, as they are.
+    layers: Option<Vec<PlacedLayer>>,
+    /// The colour of a layer below all; none without it.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#ffffff")]
+    background: Option<String>,
+    /// The part of the canvas that is kept; all of it without.
+    crop: Option<CropBox>,
+}
+
+/// The body of `POST …/composite`: how the layers are arranged, and what picture is made of them; unknown fields are refused.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description; Arrangement::parse reads the body")]
+pub(in crate::http) struct CompositeRecipe {
+    /// Bottom first, at most 64; what is not listed is not drawn. Without it all layers, as they are.
+    layers: Option<Vec<PlacedLayer>>,
+    /// The colour below all; without it nothing, and white in a JPEG.
+    #[schema(pattern = "^#[0-9a-fA-F]{6}$", example = "#ffffff")]
+    background: Option<String>,
+    /// The part of the canvas that is kept; all of it without.
+    crop: Option<CropBox>,
+    /// `png`, `webp` (lossless) or `jpeg`.
+    #[schema(default = "png", example = "png")]
+    format: Option<String>,
+    /// The picture is scaled down to have no longer side than this, in pixels.
+    #[schema(minimum = 1, maximum = 16384)]
+    max_side: Option<u32>,
+}
+
+/// A layer in its place.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; Arrangement::parse reads the body")]
+pub(in crate::http) struct PlacedLayer {
+    /// The layer.
+    #[schema(example = "layer_0")]
+    id: String,
+    /// How far it is moved to the right, in pixels of the canvas, rounded to whole ones.
+    #[schema(minimum = -100000, maximum = 100000, default = 0)]
+    dx: Option<f64>,
+    /// How far it is moved down.
+    #[schema(minimum = -100000, maximum = 100000, default = 0)]
+    dy: Option<f64>,
+    /// How strongly it is drawn, beside its own alpha.
+    #[schema(minimum = 0, maximum = 1, default = 1)]
+    opacity: Option<f32>,
+    /// Whether it is drawn.
+    #[schema(default = true)]
+    visible: Option<bool>,
+}
+
+/// A part of the canvas, in pixels; it lies inside.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "a description; Arrangement::parse reads the body")]
+pub(in crate::http) struct CropBox {
+    /// Left edge.
+    #[schema(default = 0)]
+    x: Option<u32>,
+    /// Top edge.
+    #[schema(default = 0)]
+    y: Option<u32>,
+    /// Width.
+    #[schema(minimum = 1)]
+    width: u32,
+    /// Height.
+    #[schema(minimum = 1)]
+    height: u32,
+}
+
+/// What the layers can be exported as.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "a description of layer-formats' own words")]
+pub(in crate::http) enum ExportFormat {
+    /// Photoshop; a PSB where a side is above 30,000 pixels.
+    Psd,
+    /// OpenRaster: GIMP, Krita.
+    Ora,
+    /// PowerPoint.
+    Pptx,
+    /// SVG with the layers in it.
+    Svg,
+    /// The layers' files and a manifest.
+    Zip,
+}
+
+/// A file of layers.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "a description of bytes")]
+pub(in crate::http) struct ExportFile(Vec<u8>);
+
 /// What the routes' own descriptions are added to.
 pub(in crate::http) fn base() -> OpenApi {
     let mut api = OpenApiBuilder::new()

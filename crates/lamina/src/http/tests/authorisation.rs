@@ -12,12 +12,15 @@ enum Door {
     Open,
 }
 
-const TABLE: [(&str, &str, Door); 37] = [
+const TABLE: [(&str, &str, Door); 41] = [
     ("post", "/api/jobs", Door::Key),
     ("get", "/api/jobs", Door::Key),
     ("get", "/api/jobs/{id}", Door::Key),
     ("delete", "/api/jobs/{id}", Door::Key),
     ("get", "/api/jobs/{id}/layers", Door::Key),
+    ("get", "/api/jobs/{id}/export/{format}", Door::Key),
+    ("post", "/api/jobs/{id}/export/{format}", Door::Key),
+    ("post", "/api/jobs/{id}/composite", Door::Key),
     ("get", "/api/jobs/{id}/events", Door::Key),
     ("get", "/api/events", Door::Key),
     ("get", "/api/webhooks", Door::Key),
@@ -47,6 +50,7 @@ const TABLE: [(&str, &str, Door); 37] = [
     ("post", "/api/uploads/tus/{id}", Door::Key),
     ("get", "/files/{kind}/{id}/{file}", Door::Open),
     ("put", "/files/{kind}/{id}/{file}", Door::Open),
+    ("get", "/files/exports/{id}/{file}", Door::Open),
     ("post", "/hooks/fal/{job_id}/{nonce}", Door::Open),
     ("get", "/healthz", Door::Open),
     ("get", "/readyz", Door::Open),

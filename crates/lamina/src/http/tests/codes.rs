@@ -223,6 +223,27 @@ async fn of_the_server(seen: &mut Seen) {
     seen.add(&app.get("/").await);
 }
 
+async fn of_exports(seen: &mut Seen) {
+    let app = TestServer::new();
+    let id = app.created().await;
+    // Two layers of 268 megapixels make more than a PSD's 2 GB.
+    app.complete_with(id, |layer| {
+        let (width, height) = (16_384, 16_384);
+        (layer.width, layer.height) = (width, height);
+        layer.bbox = Some(BoundingBox {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        });
+    })
+    .await;
+    for format in ["xcf", "psd"] {
+        let answer = app.get(&format!("/api/jobs/{id}/export/{format}")).await;
+        seen.add(&answer);
+    }
+}
+
 /// Every way in for a picture, below the floor of the disk; what erases and reads works.
 async fn full_answer() -> Answer {
     let folder = tempfile::tempdir().unwrap();
@@ -311,6 +332,7 @@ async fn every_documented_code_is_answered_with_its_status() {
     of_pictures(&mut seen).await;
     of_a_bucket(&mut seen).await;
     of_the_server(&mut seen).await;
+    of_exports(&mut seen).await;
     super::hooks::codes(&mut |answer| seen.add(answer)).await;
     let documented: BTreeMap<String, u16> = ApiError::codes()
         .into_iter()

@@ -5,9 +5,11 @@ mod admin;
 mod authorisation;
 mod bodies;
 mod codes;
+mod composites;
 mod cross_origin;
 mod encodings;
 mod events;
+mod exports;
 mod hooks;
 mod http2;
 mod in_row;
@@ -312,6 +314,11 @@ impl TestServer {
 
     /// Completes the one new job with two layers, and returns the bytes of each.
     async fn complete(&self, id: JobId) -> Vec<Bytes> {
+        self.complete_with(id, |_| {}).await
+    }
+
+    /// The same, with something changed about each layer's row.
+    async fn complete_with(&self, id: JobId, change: impl Fn(&mut Layer)) -> Vec<Bytes> {
         self.accept(None).await;
         let lease = self.lease(Phase::Wait).await;
         self.apply(&lease, Phase::Collect, StepOutput::None, None)
@@ -321,7 +328,7 @@ impl TestServer {
             let file = Bytes::from(format!("the bytes of layer {order}"));
             let key = BlobKey::Layer(id, order, MediaType::Png);
             self.blobs.put(&key, file.clone()).await.unwrap();
-            layers.push(Layer {
+            let mut layer = Layer {
                 order,
                 labels: LayerLabels {
                     name: (order == 1).then(|| "text".to_owned()),
@@ -341,7 +348,9 @@ impl TestServer {
                     height: 4,
                 }),
                 coverage: 0.25,
-            });
+            };
+            change(&mut layer);
+            layers.push(layer);
             files.push(file);
         }
         let lease = self.lease(Phase::Collect).await;

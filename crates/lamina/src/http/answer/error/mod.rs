@@ -16,7 +16,7 @@ use image_intake::ImageError;
 use crate::access::Rate;
 use crate::http::answer::checks::Checks;
 use crate::jobs::{EngineKind, FieldError, Phase};
-use crate::store::{Gone, QuotaExceeded};
+use crate::store::{Gone, JobRecord, QuotaExceeded};
 
 /// What is wrong with an `image_url` that is a link of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +160,10 @@ pub enum ApiError {
     },
     /// Layers were asked for of a job that failed.
     JobFailed(Cow<'static, str>),
+    /// An export in a format that there is not.
+    ExportFormatUnknown,
+    /// A format whose files cannot be as large as these layers make one.
+    ExportTooLarge(&'static str),
     /// An event stream, for a client that takes none.
     NotAcceptable,
     /// The owner has as many event streams open as it may have.
@@ -214,6 +218,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Layers were asked for of a failed job.
+    pub(in crate::http) fn failed(job: &JobRecord) -> Self {
+        let failure = job.failure.as_ref();
+        Self::JobFailed(failure.map(|why| why.sentence.clone()).unwrap_or_default())
+    }
+
     /// Each wrong field, for `errors`.
     pub(in crate::http) fn into_fields(self) -> Vec<FieldError> {
         let detail = self.row().detail.into_owned();

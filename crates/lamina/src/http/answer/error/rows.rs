@@ -99,6 +99,8 @@ rows! {
         "No delivery has this id, or its job was forgotten, a week after it went. GET /api/webhooks/deliveries lists those there are.";
     Self::JobNotFound => 404 "job_not_found":
         "There is no such job, or it is not yours.";
+    Self::ExportFormatUnknown => 404 "export_format_unknown":
+        format!("There is no export in this format. Those there are: {}.", crate::exports::words().join(", "));
     Self::MethodNotAllowed => 405 "method_not_allowed":
         "This path does not take that method; the Allow header names those it takes.";
     Self::NotAcceptable => 406 "not_acceptable":
@@ -157,6 +159,8 @@ rows! {
         format!("The file has {size} bytes and the range lies outside of them.");
     Self::HostNotAllowed => 421 "host_not_allowed":
         "This server takes requests without a key, so it answers under its own names only, and this Host is none of them. Ask it by its address; the operator can allow the name with ALLOWED_HOSTS or PUBLIC_URL.";
+    Self::ExportTooLarge(format) => 422 "export_too_large":
+        format!("These layers make a larger file than {format} can be. Take another format, or fetch the layers one by one.");
     Self::InvalidFields(errors) => 422 "invalid_fields":
         several(errors, "fields of the body");
     Self::InvalidQuery(errors) => 422 "invalid_query":

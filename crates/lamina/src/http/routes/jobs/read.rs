@@ -14,7 +14,7 @@ use super::long_poll::changed_within;
 use super::record_deleted::{DeletedBy, record_deleted};
 use super::response_cache::{Part, ResponseCache};
 use super::time_left::retry_after;
-use super::view::{JobPage, JobSummary, JobView, LayerList, layers};
+use super::view::{JobPage, JobSummary, JobView, LayerList, exports, layers};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::Tagged;
 use crate::http::extract::caller::Caller;
@@ -112,16 +112,12 @@ pub(in crate::http) async fn get_layers(
             let list = || LayerList {
                 job_id: job.id,
                 layers: layers(&state, &base, &job),
+                exports: exports(&state, &base, &job),
             };
             let answer = cache.get(Part::Layers, &job, &base, list)?;
             Ok(answer.answer(&headers))
         }
-        Status::Failed => Err(ApiError::JobFailed(
-            job.failure
-                .as_ref()
-                .map(|why| why.sentence.clone())
-                .unwrap_or_default(),
-        )),
+        Status::Failed => Err(ApiError::failed(&job)),
         Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
             retry_after: retry_after(&state, &job),
         }),

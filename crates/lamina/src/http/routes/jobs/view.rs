@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::time_left::time_left;
 use crate::blobs::BlobKey;
+use crate::exports::{Format, Plan};
 use crate::http::extract::public_base::PublicBase;
 use crate::http::state::ApiState;
 use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Status, UnixMs, progress};
@@ -75,6 +76,26 @@ pub(in crate::http) struct LayerList {
     pub(in crate::http) job_id: JobId,
     /// Bottom first.
     pub(in crate::http) layers: Vec<LayerView>,
+    /// The layers as one file each.
+    pub(in crate::http) exports: Vec<ExportView>,
+}
+
+/// All layers as one file.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Export)]
+pub(in crate::http) struct ExportView {
+    /// `psd`, `ora`, `pptx`, `svg` or `zip`. More words may come.
+    #[schema(example = "psd")]
+    format: &'static str,
+    /// A signed link to it; needs no header and expires with the job. The file is made when it is asked for.
+    #[schema(format = "uri")]
+    url: String,
+    /// Type of the file.
+    #[schema(example = "image/vnd.adobe.photoshop")]
+    content_type: &'static str,
+    /// The ending of its name, without a dot: `psb` for a PSD of more than 30,000 pixels a side.
+    #[schema(example = "psd")]
+    extension: &'static str,
 }
 
 /// A page of jobs.
@@ -201,6 +222,27 @@ pub(in crate::http) fn layers(
                 layer,
                 base.absolute(&state.links.sign(&key, job.expires_at)),
             )
+        })
+        .collect()
+}
+
+/// Links to the layers in every format that there is.
+pub(in crate::http) fn exports(
+    state: &ApiState,
+    base: &PublicBase,
+    job: &JobRecord,
+) -> Vec<ExportView> {
+    Format::ALL
+        .into_iter()
+        .map(|format| {
+            let plan = Plan::whole(job.id, &job.layers, format, None);
+            let link = state.links.export(job.id, format.word(), job.expires_at);
+            ExportView {
+                format: format.word(),
+                url: base.absolute(&link),
+                content_type: plan.media_type(),
+                extension: plan.extension(),
+            }
         })
         .collect()
 }
