@@ -15,7 +15,7 @@ use url::form_urlencoded;
 use self::send::Asked;
 use super::files::signature;
 use super::jobs::found::{job_id, living};
-use super::jobs::view::retry_after;
+use super::jobs::time_left::retry_after;
 use crate::exports::{Format, Plan};
 use crate::http::answer::error::ApiError;
 use crate::http::extract::caller::Caller;
@@ -134,7 +134,7 @@ fn completed(state: &ApiState, lookup: Lookup) -> Result<Arc<JobRecord>, ApiErro
         Status::Completed => Ok(job),
         Status::Failed => Err(ApiError::failed(&job)),
         Status::Pending | Status::Processing => Err(ApiError::JobNotCompleted {
-            retry_after: retry_after(&job),
+            retry_after: retry_after(state, &job),
         }),
     }
 }

@@ -11,5 +11,5 @@ pub(in crate::http) mod ready;
 pub(in crate::http) mod record_deleted;
 pub(in crate::http) mod response_cache;
 mod source;
-mod time_left;
+pub(in crate::http) mod time_left;
 pub(in crate::http) mod view;
