@@ -84,6 +84,11 @@ export class Stack extends EventTarget {
     return this.layers.some((layer, index) => layer.facts.order !== index || !layer.visible || layer.solo || layer.opacity !== 1 || layer.x || layer.y);
   }
 
+  // What the server's exports and composites take.
+  recipe() {
+    return { layers: this.layers.map((layer) => ({ id: layer.id, dx: layer.x, dy: layer.y, opacity: layer.opacity, visible: this.shows(layer) })) };
+  }
+
   restore() {
     this.layers.sort((a, b) => a.facts.order - b.facts.order);
     for (const layer of this.layers) Object.assign(layer, { visible: true, solo: false, opacity: 1, x: 0, y: 0 });

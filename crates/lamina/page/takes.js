@@ -23,6 +23,18 @@ async function allLayers(stack) {
   return zip([...files, { name: 'layers.json', blob: new Blob([text]) }]);
 }
 
+// What opens it.
+const OPENS = { psd: 'Photoshop', ora: 'Krita', pptx: 'PowerPoint' };
+
+// The layers as they are arranged now, as a file of the server's.
+async function exported(item, stack, stem) {
+  if (item.url) return (await fetch(link(item.url))).blob();
+  const path = `${item.path}?name=${encodeURIComponent(stem)}`;
+  if (!stack.arranged) return (await call(path)).blob();
+  const headers = { 'Content-Type': 'application/json' };
+  return (await call(path, { method: 'POST', headers, body: JSON.stringify(stack.recipe()) })).blob();
+}
+
 // Fills `node` with the buttons. `attempt(work)` runs what may fail and says so.
 export async function offer(node, stack, title, attempt) {
   const stem = fileName(title.replace(/\.[a-z0-9]+$/i, ''));
@@ -40,9 +52,7 @@ export async function offer(node, stack, title, attempt) {
     readable ? take('As arranged (PNG)', async () => save(await stack.flattened(), `${stem}-arranged.png`)) : '',
   );
   for (const item of await exportsOf(stack.job).catch(() => [])) {
-    node.append(take(item.format.toUpperCase(), async () => {
-      const blob = item.url ? await (await fetch(link(item.url))).blob() : await (await call(item.path)).blob();
-      save(blob, `${stem}.${item.format}`);
-    }));
+    const text = item.format.toUpperCase() + (OPENS[item.format] ? ` (${OPENS[item.format]})` : '');
+    node.append(take(text, async () => save(await exported(item, stack, stem), `${stem}.${item.format}`)));
   }
 }

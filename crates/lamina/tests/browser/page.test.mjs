@@ -96,6 +96,18 @@ test('a dropped picture comes apart and its layers can be hidden, moved, ordered
 
   const all = await saved(page, () => page.getByRole('button', { name: 'All layers (ZIP)' }).click());
   assert.equal(all.name, 'my-cup-layers.zip');
+  const photoshop = await saved(page, () => page.getByRole('button', { name: 'PSD (Photoshop)' }).click());
+  assert.equal(photoshop.name, 'my-cup.psd');
+  const whole = readFileSync(photoshop.path);
+  assert.equal(whole.subarray(0, 6).toString('latin1'), '8BPS\0\x01');
+  // As it is arranged: the same layers, one of them hidden.
+  await rows.first().getByRole('button', { name: /^Hide/ }).click();
+  const arranged = await saved(page, () => page.getByRole('button', { name: 'PSD (Photoshop)' }).click());
+  const hidden = readFileSync(arranged.path);
+  assert.equal(hidden.subarray(0, 4).toString('latin1'), '8BPS');
+  assert.ok(!hidden.equals(whole));
+  await page.getByRole('button', { name: 'Put all back' }).click();
+
   const folder = mkdtempSync(join(tmpdir(), 'lamina-zip-'));
   execFileSync('python3', ['-m', 'zipfile', '-t', all.path]);
   execFileSync('python3', ['-m', 'zipfile', '-e', all.path, folder]);
