@@ -226,24 +226,31 @@ impl DeliveryQuery {
         };
         let mut errors = Vec::new();
         for (name, value, again) in parameters(query) {
-            let taken = match &*name {
-                _ if again => Err(AGAIN.to_owned()),
+            let detail = match &*name {
+                _ if again => AGAIN.to_owned(),
                 "job_id" => match value.parse() {
-                    Ok(id) => Ok(asked.job = Some(id)),
-                    Err(_) => Err("Expected the id of one job.".to_owned()),
+                    Ok(id) => {
+                        asked.job = Some(id);
+                        continue;
+                    }
+                    Err(_) => "Expected the id of one job.".to_owned(),
                 },
-                "cursor" if is_delivery_id(&value) => Ok(asked.cursor = Some(value.into_owned())),
-                "cursor" => Err("Expected the next_cursor of the page before.".to_owned()),
+                "cursor" if is_delivery_id(&value) => {
+                    asked.cursor = Some(value.into_owned());
+                    continue;
+                }
+                "cursor" => "Expected the next_cursor of the page before.".to_owned(),
                 "limit" => match value.parse() {
-                    Ok(limit @ 1..=LISTED) => Ok(asked.limit = limit),
-                    _ => Err(format!("Expected a whole number from 1 to {LISTED}.")),
+                    Ok(limit @ 1..=LISTED) => {
+                        asked.limit = limit;
+                        continue;
+                    }
+                    _ => format!("Expected a whole number from 1 to {LISTED}."),
                 },
-                _ => Err("Unknown parameter; known are job_id, cursor and limit.".to_owned()),
+                _ => "Unknown parameter; known are job_id, cursor and limit.".to_owned(),
             };
-            if let Err(detail) = taken {
-                let pointer = format!("/{}", name.chars().take(64).collect::<String>());
-                errors.push(FieldError { pointer, detail });
-            }
+            let pointer = format!("/{}", name.chars().take(64).collect::<String>());
+            errors.push(FieldError { pointer, detail });
         }
         if errors.is_empty() {
             Ok(asked)

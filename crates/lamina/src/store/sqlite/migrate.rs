@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0013_ended.sql"),
     include_str!("../../../migrations/0014_webhooks.sql"),
     include_str!("../../../migrations/0015_failed.sql"),
+    include_str!("../../../migrations/0016_fair_webhooks.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

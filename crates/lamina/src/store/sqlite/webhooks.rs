@@ -81,12 +81,21 @@ fn due(
 ) -> rusqlite::Result<Vec<Delivery>> {
     connection
         .prepare_cached(
-            "select * from deliveries d where state = 'due' and due_at <= ?1
-                 and id not in (select value from json_each(?3))
-                 and owner not in (select value from json_each(?4))
-                 and not exists (select 1 from deliveries e
-                     where e.job_id = d.job_id and e.number < d.number and e.state = 'due')
-             order by due_at limit ?2",
+            "with recursive owners (owner) as (
+                 select min(owner) from deliveries where state = 'due'
+                 union all
+                 select (select min(owner) from deliveries where state = 'due' and owner > owners.owner)
+                 from owners where owner is not null
+             )
+             select d.* from owners join deliveries d on d.number in (
+                 select number from deliveries o
+                 where o.owner = owners.owner and o.state = 'due' and o.due_at <= ?1
+                     and o.id not in (select value from json_each(?3))
+                     and not exists (select 1 from deliveries e
+                         where e.job_id = o.job_id and e.number < o.number and e.state = 'due')
+                 order by o.due_at limit ?2)
+             where owners.owner is not null and owners.owner not in (select value from json_each(?4))
+             order by d.due_at limit ?2",
         )?
         .query_map(params![now.0, limit, except, crowded], delivery)?
         .collect()
