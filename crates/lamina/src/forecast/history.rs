@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::jobs::{EngineKind, RunClass, SizeClass};
 
 /// Runs of one class that are kept.
-const KEPT: usize = 48;
+const KEPT: usize = 24;
 /// So many of exactly one class say more than all that are similar.
 const ENOUGH: usize = 3;
 /// By how much a run grows with its picture where only other sizes were seen, as a power of the pixels: some of the

@@ -57,7 +57,7 @@ pub struct RunTimes {
     pub below_megapixels: f64,
     /// Layers that were asked for; 0 where the engine chose.
     pub layers: LayersAsked,
-    /// How many are behind the numbers; the newest 48 at the most.
+    /// How many are behind the numbers; the newest 24 at the most.
     pub runs: usize,
     pub half: Duration,
     pub nine_in_ten: Duration,
@@ -76,8 +76,9 @@ pub struct Forecast {
 struct Known {
     /// From the beginning of a run to its end.
     runs: History,
-    /// From there to layers that can be fetched.
-    after: History,
+    /// From there to layers that can be fetched, while nobody else is at the engine and while somebody is: the next run
+    /// takes processors from the layers of the last one.
+    after: [History; 2],
     ways: Ways,
     accuracy: Accuracy,
 }
@@ -182,7 +183,7 @@ impl Forecast {
             return;
         };
         if let (Some(class), Some(ended_at)) = (class_of(subject), way.ended_at) {
-            known.after.learn(class, now.since(ended_at));
+            known.after[usize::from(way.has_company)].learn(class, now.since(ended_at));
         }
         let said = [
             (EstimateAt::Created, way.said_at_create),
@@ -259,7 +260,18 @@ impl Known {
     }
 
     fn after_of(&mut self, subject: &Subject<'_>) -> Duration {
-        let spread = class_of(subject).and_then(|class| self.after.spread(class));
+        class_of(subject).map_or(Duration::ZERO, |class| self.after_run(class, subject.job))
+    }
+
+    fn after_run(&mut self, class: RunClass, job: JobId) -> Duration {
+        let has_company = self.ways.has_company(class.engine, job);
+        let [alone, beside] = &mut self.after;
+        let (first, second) = if has_company {
+            (beside, alone)
+        } else {
+            (alone, beside)
+        };
+        let spread = first.spread(class).or_else(|| second.spread(class));
         spread.map_or(Duration::ZERO, |spread| spread.quantile(0.5))
     }
 
@@ -300,10 +312,7 @@ impl Known {
         let Some(run) = self.runs.spread(class) else {
             return;
         };
-        let after = self
-            .after
-            .spread(class)
-            .map_or(Duration::ZERO, |after| after.quantile(0.5));
+        let after = self.after_run(class, job);
         self.ways.say_at_run(job, now, run.quantile(0.5) + after);
     }
 }

@@ -262,3 +262,36 @@ fn ten_thousand_jobs_are_planned_in_their_order() {
 
 /// Longer than any plan lasts.
 const PLAN_IS_OLD: Duration = Duration::from_millis(300);
+
+#[test]
+fn layers_that_are_stored_beside_the_next_run_take_their_own_time() {
+    let mut service = Service::local(1);
+    // Alone, a second passes from the end of the run; beside another, four.
+    let through = |service: &mut Service, has_company: bool| {
+        let job = service.taken();
+        service.forecast.run_begins(job);
+        let other = has_company.then(|| service.taken());
+        service.clock.advance(seconds(10));
+        service.forecast.run_ended(job);
+        let subject = |job| service.subject(EngineKind::Local, job);
+        service.forecast.ready(&subject(job));
+        service
+            .clock
+            .advance(seconds(if has_company { 4 } else { 1 }));
+        service.forecast.completed(&subject(job));
+        if let Some(other) = other {
+            service.forecast.forget(other);
+        }
+    };
+    for has_company in [false, true, false, true, false, true] {
+        through(&mut service, has_company);
+    }
+    let alone = service.taken();
+    assert_eq!(service.left(alone), Some(11));
+    service.forecast.run_begins(alone);
+    let next = service.taken();
+    assert_eq!(
+        (service.left(alone), service.left(next)),
+        (Some(14), Some(24))
+    );
+}

@@ -36,6 +36,8 @@ pub(super) struct Way {
     position: Option<(u32, UnixMs)>,
     pub(super) began_at: Option<UnixMs>,
     pub(super) ended_at: Option<UnixMs>,
+    /// Whether another job was at the engine when its run ended.
+    pub(super) has_company: bool,
     pub(super) said_at_create: Option<(UnixMs, Duration)>,
     pub(super) said_at_run: Option<(UnixMs, Duration)>,
 }
@@ -118,6 +120,7 @@ impl Ways {
             position: None,
             began_at: None,
             ended_at: None,
+            has_company: false,
             said_at_create: None,
             said_at_run: None,
         });
@@ -193,10 +196,20 @@ impl Ways {
         }
     }
 
+    /// Whether another job is at the engine, or on its way there.
+    pub(super) fn has_company(&self, engine: EngineKind, job: JobId) -> bool {
+        let mut ways = self.by_job.iter();
+        ways.any(|(other, way)| *other != job && way.engine == engine && way.ended_at.is_none())
+    }
+
     pub(super) fn run_ended(&mut self, job: JobId, now: UnixMs) {
+        let Some(engine) = self.by_job.get(&job).map(|way| way.engine) else {
+            return;
+        };
+        let has_company = self.has_company(engine, job);
         if let Some(way) = self.by_job.get_mut(&job) {
             way.ended_at = Some(now);
-            let engine = way.engine;
+            way.has_company = has_company;
             self.happened(engine);
         }
     }
@@ -210,8 +223,11 @@ impl Ways {
         now: UnixMs,
     ) -> Option<Duration> {
         self.happened(subject.engine);
+        if self.get(subject.job)?.ended_at.is_none() {
+            self.run_ended(subject.job, now);
+        }
         let way = self.by_job.get_mut(&subject.job)?;
-        let ended_at = *way.ended_at.get_or_insert(now);
+        let ended_at = way.ended_at?;
         if let Some(began_at) = way.began_at {
             return (way.first_position != u32::MAX).then(|| ended_at.since(began_at));
         }

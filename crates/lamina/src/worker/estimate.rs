@@ -5,7 +5,7 @@ use crate::forecast::Subject;
 use crate::jobs::{Change, Phase};
 use crate::store::{Claimed, StoredSource};
 
-/// Past runs of an engine that are read; of each class the newest 48 are used.
+/// Past runs of an engine that are read; of each class the newest 24 are used.
 const RUNS: u32 = 512;
 
 /// The job as the forecast knows it.

@@ -73,7 +73,7 @@ for (const [device, options] of Object.entries(DEVICES)) {
     await page.waitForTimeout(11_000);
     await shoot(page, `admin-${device}-${colorScheme}`);
     if (device === 'desktop' && colorScheme === 'light') {
-      await page.locator('#jobs .job-id').nth(1).click();
+      await page.locator('#jobs .job-id').first().click();
       await page.waitForSelector('#story[open]');
       await shoot(page, 'admin-story');
     }

@@ -15,7 +15,7 @@ pub(in crate::http) struct RunsView {
     /// Layers that were asked for; null where that was left to the engine.
     #[schema(required = true)]
     num_layers: Option<u8>,
-    /// How many are behind the numbers, the newest 48 at the most; also those of processes before this one.
+    /// How many are behind the numbers, the newest 24 at the most; also those of processes before this one.
     runs: u64,
     /// Half of them took no longer.
     median_seconds: f64,
