@@ -9,6 +9,7 @@ import 'dart:typed_data';
 import 'package:lamina_client/lamina_client.dart';
 
 import 'support/harness.dart';
+import 'support/real.dart' show images;
 import 'support/servers.dart';
 
 const allowed = 20 * 1024 * 1024;
@@ -18,15 +19,15 @@ late Directory folder;
 
 /// What moving the large file by [way] takes above idle. The VM's garbage is counted with what is held, and how much of it there is
 /// varies from run to run; what is held is there in each. So the least of a few runs counts, and one that is low enough is enough.
-Future<int> needed(String way, Uri server, {int runs = 4}) async {
+Future<int> needed(String way, Uri server, {int runs = 4, String? small, String? large}) async {
   var least = 1 << 40;
   for (var run = 0; run < runs && least >= allowed; run++) {
     final result = await Process.run(Platform.resolvedExecutable, [
       '${folder.path}/probe.dill',
       way,
       '$server',
-      '${folder.path}/small',
-      '${folder.path}/large',
+      small ?? '${folder.path}/small',
+      large ?? '${folder.path}/large',
     ]);
     equal(result.exitCode, 0, '${result.stderr}');
     final bytes = int.parse('${result.stdout}'.trim());
@@ -38,6 +39,9 @@ Future<int> needed(String way, Uri server, {int runs = 4}) async {
 
 void main() {
   late Server server;
+  late Emulator emulator;
+  late CompletedJob small;
+  late CompletedJob large;
   late Process exports;
   late StreamIterator<String> lines;
   late Uri exporting;
@@ -55,6 +59,23 @@ void main() {
   test('an export of 50 MB is written to a file without being held', () async {
     check(await needed('export', exporting) < allowed, 'too much memory');
     equal(File('${folder.path}/large.out').lengthSync(), size);
+  });
+
+  test('ten layers of the real server are written to files without being held', () async {
+    check(await needed('layers', server.uri, small: small.id, large: large.id) < allowed, 'too much memory');
+  });
+
+  test('the real server\'s export of ten layers is written to a file without being held', () async {
+    final lamina = LaminaClient(server.uri);
+    try {
+      await lamina.export(large.id, 'psd').drain<void>();
+    } on NotSupportedException {
+      stdout.writeln('        LEFT OUT: this server has no exports yet; the one before has a scripted one.');
+      return;
+    } finally {
+      lamina.close();
+    }
+    check(await needed('psd', server.uri, small: small.id, large: large.id) < allowed, 'too much memory');
   });
 
   test('a server has to wait while nobody reads an export', () async {
@@ -91,7 +112,27 @@ void main() {
         Platform.script.resolve('support/memory_probe.dart').toFilePath(),
       ]);
       equal(compiled.exitCode, 0, '${compiled.stderr}');
-      server = await Server.start({'MAX_IMAGE_BYTES': '${64 * 1024 * 1024}'});
+      emulator = await Emulator.start();
+      server = await Server.start({
+        ...emulator.environment,
+        'ENGINE': 'local',
+        'MAX_IMAGE_BYTES': '${64 * 1024 * 1024}',
+      });
+      final lamina = LaminaClient(server.uri);
+      Future<CompletedJob> stack(int layers) => lamina
+          .split(
+            ImageInput.file('${images.path}/astronaut.png'),
+            options: SplitOptions(engine: Engine.fal, numLayers: layers),
+          )
+          .done;
+      small = await stack(1);
+      large = await stack(10);
+      equal(large.layers.length, 10);
+      final bytes = large.layers.fold(0, (sum, layer) => sum + layer.bytes!);
+      stdout.writeln(
+        '        ten layers of ${large.layers.first.width}×${large.layers.first.height}: ${bytes ~/ 1024} KiB',
+      );
+      lamina.close();
       exports = await Process.start(Platform.resolvedExecutable, [
         Platform.script.resolve('support/export_server.dart').toFilePath(),
       ]);
@@ -103,6 +144,7 @@ void main() {
       exports.kill(ProcessSignal.sigkill);
       await exports.exitCode;
       await server.stop();
+      await emulator.stop();
       await folder.delete(recursive: true);
     },
   );

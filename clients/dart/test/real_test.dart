@@ -512,9 +512,16 @@ void main() {
     // Where fal is set up it is what a job gets that names no engine.
     final own = await Server.start(emulator.environment);
     final folder = await Directory.systemTemp.createTemp('lamina-example-');
-    Future<ProcessResult> example(String picture) => Process.run(Platform.resolvedExecutable, [
+    // Compiled once for both runs.
+    final compiled = await Process.run(Platform.resolvedExecutable, [
       '--packages=${Platform.script.resolve('../.dart_tool/package_config.json').toFilePath()}',
+      '--snapshot=${folder.path}/example.dill',
+      '--snapshot-kind=kernel',
       Platform.script.resolve('../example/lamina_client_example.dart').toFilePath(),
+    ]);
+    equal(compiled.exitCode, 0, '${compiled.stderr}');
+    Future<ProcessResult> example(String picture) => Process.run(Platform.resolvedExecutable, [
+      '${folder.path}/example.dill',
       '${own.uri}',
       picture,
       folder.path,

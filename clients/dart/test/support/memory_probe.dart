@@ -19,7 +19,24 @@ Future<void> main(List<String> arguments) async {
     }
   }
 
+  /// All layers of a job, or all in one file.
+  Future<void> layers(String id) async {
+    final job = await lamina.job(id) as CompletedJob;
+    for (final layer in job.layers) {
+      await lamina.layerStream(layer).pipe(File('${Directory.systemTemp.path}/lamina-$pid-$id').openWrite());
+    }
+    File('${Directory.systemTemp.path}/lamina-$pid-$id').deleteSync();
+  }
+
+  Future<void> psd(String id) async {
+    final file = File('${Directory.systemTemp.path}/lamina-$pid-$id.psd');
+    await lamina.export(id, 'psd').pipe(file.openWrite());
+    file.deleteSync();
+  }
+
   Future<void> move(String file) => switch (way) {
+    'layers' => layers(file),
+    'psd' => psd(file),
     'export' => lamina.export(file == small ? 'small' : 'large', 'psd').pipe(File('$file.out').openWrite()),
     'held' => upload(ImageInput.bytes(File(file).readAsBytesSync()), UploadMethod.direct),
     _ => upload(ImageInput.file(file), UploadMethod.values.byName(way)),
