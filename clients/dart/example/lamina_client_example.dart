@@ -14,7 +14,8 @@ Future<void> main(List<String> arguments) async {
     stderr.writeln('Usage: lamina_client_example.dart SERVER PICTURE FOLDER');
     exit(64);
   }
-  final [server, picture, folder] = arguments;
+  final [server, picture, path] = arguments;
+  final folder = path.replaceFirst(RegExp(r'/+$'), '');
   final key = Platform.environment['LAMINA_KEY'];
   final lamina = LaminaClient(Uri.parse(server), token: key == null ? null : () => LaminaToken(key));
   final run = lamina.split(ImageInput.file(picture));

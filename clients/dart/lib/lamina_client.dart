@@ -11,6 +11,7 @@ export 'src/codes.dart' show FailureCode, ProblemCode;
 export 'src/exceptions.dart';
 export 'src/export.dart';
 export 'src/job.dart';
+export 'src/job_news.dart';
 export 'src/layer.dart' show Layer, PixelRect;
 export 'src/request.dart' show JobRequest, SplitOptions;
 export 'src/session.dart';

@@ -13,6 +13,8 @@ import 'endpoints.dart';
 import 'exceptions.dart';
 import 'export.dart';
 import 'job.dart';
+import 'job_feed.dart';
+import 'job_news.dart';
 import 'layer.dart';
 import 'reading.dart';
 import 'request.dart';
@@ -72,7 +74,7 @@ final class LaminaClient {
   final Caller _caller;
   late final Uploader _uploader;
   final ServerFeatures _features;
-  final Set<JobWatch> _watches = {};
+  final Set<Wakeable> _watches = {};
 
   /// All of it: sends [source], makes a job, follows it, and gives the layers.
   SplitRun split(
@@ -197,6 +199,14 @@ final class LaminaClient {
     final watch = JobWatch(_caller, _endpoints, _features, id, _watches.remove, abort);
     _watches.add(watch);
     return watch.stream;
+  }
+
+  /// What happens to all jobs of the token's owner, also of those that others make: each that is under way as it is, then every change. It does not end by
+  /// itself, and outlives what [watch] outlives. Ends are told in their order; of the steps on the way some may be missing.
+  Stream<JobNews> watchAll({AbortTrigger? abort}) {
+    final feed = JobFeed(_caller, _endpoints, _features, _watches.remove, abort);
+    _watches.add(feed);
+    return feed.stream;
   }
 
   /// Has every watch look at once, and every resumable upload that hangs. Call it when the app comes back to the foreground, or the network

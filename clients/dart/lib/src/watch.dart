@@ -16,11 +16,17 @@ import 'server_features.dart';
 import 'sse.dart';
 import 'timing.dart';
 
+/// What looks at once when the app is back.
+abstract interface class Wakeable {
+  /// Looks now: the app is back, or the network is.
+  void wake();
+}
+
 /// Follows one job to its end.
 ///
 /// The job itself is the truth, and is read by `GET`; events are hints that make it read sooner. So an event that is lost, late,
 /// repeated or of an unknown kind does no harm, and no end is missed: whatever happened while the app slept, the next reading shows.
-final class JobWatch {
+final class JobWatch implements Wakeable {
   /// Follows the job [_id].
   JobWatch(this._caller, this._endpoints, this._features, this._id, this._onEnd, this._abort);
 
@@ -83,7 +89,7 @@ final class JobWatch {
   /// The job each time that it changed, then the end of the stream.
   Stream<Job> get stream => _out.stream;
 
-  /// Reads the job now: the app is back, or the network is.
+  @override
   void wake() {
     if (_over) return;
     _woken = true;
@@ -109,7 +115,7 @@ final class JobWatch {
         failures = 0;
         waited = Duration.zero;
       } on LaminaException catch (error, trace) {
-        if (!_mayGoOn(error) || waited > _caller.timeouts.patience) {
+        if (!mayGoOn(error) || waited > _caller.timeouts.patience) {
           if (!_over) _out.fail(error, trace);
           break;
         }
@@ -358,7 +364,7 @@ final class JobWatch {
 
   /// Whether a watch outlives [error]: a bad line does not end it, and neither does another's page in place of the answer,
   /// such as a captive portal's or a proxy's while the server is deployed anew.
-  static bool _mayGoOn(LaminaException error) => switch (error) {
+  static bool mayGoOn(LaminaException error) => switch (error) {
     ConnectionException() ||
     LaminaTimeoutException() ||
     MalformedAnswerException() ||
