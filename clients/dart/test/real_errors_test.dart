@@ -160,6 +160,19 @@ void main() {
     }
   });
 
+  test('a TLS handshake that breaks is told as that', () async {
+    final socket = await ServerSocket.bind(InternetAddress.loopbackIPv4, 0);
+    socket.listen((client) {
+      client.done.ignore();
+      client.listen((_) => client.destroy(), onError: (Object _) {});
+    });
+    final lamina = LaminaClient(Uri.parse('https://127.0.0.1:${socket.port}'), retries: RetryPolicy.none);
+    final error = await throws<ConnectionException>(() => lamina.jobPage());
+    check(error.message.contains('TLS') && error.neverSent, '$error');
+    lamina.close();
+    await socket.close();
+  });
+
   test('a server that never answers is given up, by each call, and a watch by its patience', () async {
     final silent = await ServerSocket.bind(InternetAddress.loopbackIPv4, 0);
     silent.listen((socket) {

@@ -367,6 +367,44 @@ void main() {
   );
 
   test(
+    'a file that is cut goes on where it was, and one that cannot is an error',
+    () => overBadLine((lamina, line) async {
+      final job = await lamina
+          .split(ImageInput.file(image('coffee.png')), options: const SplitOptions(engine: Engine.local))
+          .done;
+      final layer = job.layers.reduce((a, b) => a.bytes! > b.bytes! ? a : b);
+      final whole = await lamina.layerBytes(layer);
+      check(whole.length > 200000, 'a large one');
+      line
+        ..cutDownAfter = 60000
+        ..cutsDown = 3
+        ..bytesDown = 0;
+      final came = <int>[];
+      await lamina.layerStream(layer).forEach(came.addAll);
+      equal(line.cutsDown, 0, 'it was cut three times');
+      check(line.bytesDown < whole.length + 3 * 60000 / 2, 'the rest was sent, and not all of it again');
+      equal(came.length, whole.length);
+      check(came.indexed.every((entry) => whole[entry.$1] == entry.$2), 'the same bytes');
+      // Without a byte between the cuts it ends.
+      line
+        ..cutDownAfter = 0
+        ..cutsDown = 1000;
+      await throws<ConnectionException>(() => lamina.layerStream(layer).drain<void>());
+      // What is cut in the middle, and is gone when it is asked for again.
+      line
+        ..cutDownAfter = 60000
+        ..cutsDown = 1;
+      final gone = Completer<void>();
+      line.onCut = () async {
+        await using((other) => other.delete(job.id));
+        gone.complete();
+      };
+      await throws<GoneException>(() => lamina.layerStream(layer).drain<void>());
+      await gone.future;
+    }),
+  );
+
+  test(
     'a slow line is no error',
     () => overBadLine((lamina, line) async {
       line.bytesPerSecond = 200 * 1024;

@@ -47,11 +47,11 @@ final class Call {
   /// Ends the call.
   final AbortTrigger? abort;
 
-  /// The same, ended by [trigger].
-  Call endedBy(AbortTrigger trigger) => Call(
+  /// The same, ended by [trigger], with further [headers].
+  Call endedBy(AbortTrigger trigger, {Map<String, String> headers = const {}}) => Call(
     method,
     uri,
-    headers: headers,
+    headers: {...this.headers, ...headers},
     body: body,
     safe: safe,
     byLink: byLink,

@@ -9,6 +9,7 @@ import 'call.dart';
 import 'caller.dart';
 import 'codes.dart';
 import 'decode_default.dart' if (dart.library.io) 'decode_io.dart';
+import 'download.dart';
 import 'endpoints.dart';
 import 'exceptions.dart';
 import 'export.dart';
@@ -231,7 +232,7 @@ final class LaminaClient {
         return bytes;
       });
 
-  /// The file of [layer] as it comes, unchecked; for a file of one's own.
+  /// The file of [layer] as it comes, unchecked; for a file of one's own. It goes on where it was after a cut.
   Stream<List<int>> layerStream(Layer layer, {AbortTrigger? abort}) =>
       _stream(Call('GET', layer.url, safe: true, byLink: true, abort: abort));
 
@@ -264,7 +265,7 @@ final class LaminaClient {
   );
 
   /// All layers in one file, such as `psd`, `ora`, `pptx`, `svg` or `zip`, as it comes: give it to a file's `openWrite()`. [name] is what the picture is
-  /// called in it. [recipe] is what a person made of the layers ([LayerArrangement.toJson]); without it they are as they came.
+  /// called in it. It goes on where it was after a cut, if the server can. [recipe] is what a person made of the layers ([LayerArrangement.toJson]); without it they are as they came.
   Stream<List<int>> export(
     String id,
     String format, {
@@ -323,36 +324,7 @@ final class LaminaClient {
   /// Far above any layer; a bound on what is held for an answer without a promised size.
   static const _layerLimit = 256 * 1024 * 1024;
 
-  /// The beginning is made again as for any call; a body that breaks is an error, as half of it was given on. Whoever stops listening ends
-  /// the call, wherever it is.
-  Stream<List<int>> _stream(Call call) {
-    final trigger = AbortTrigger();
-    StreamSubscription<List<int>>? source;
-    void Function()? unlink;
-    final out = StreamController<List<int>>(sync: true);
-    Future<void> begin() async {
-      unlink = call.abort?.listen(trigger.abort);
-      try {
-        final body = await _caller.run(call.endedBy(trigger), (answer) async => answer.body);
-        source = body.listen(out.add, onError: out.addError, onDone: out.close);
-        if (out.isPaused) source?.pause();
-      } on Object catch (error, trace) {
-        if (out.hasListener) out.addError(error, trace);
-        out.close().ignore();
-      }
-    }
-
-    out
-      ..onListen = begin
-      ..onPause = (() => source?.pause())
-      ..onResume = (() => source?.resume())
-      ..onCancel = () {
-        unlink?.call();
-        trigger.abort();
-        return source?.cancel();
-      };
-    return out.stream;
-  }
+  Stream<List<int>> _stream(Call call) => Download(_caller, call).stream;
 
   Stream<List<int>> _ifSupported(String feature, Stream<List<int>> stream) => stream.handleError(
     (Object _) => throw NotSupportedException('This server has no $feature yet.'),

@@ -35,6 +35,14 @@ final class Proxy {
   int? cutAfter;
   int cuts = 0;
 
+  /// Cuts each connection after so many bytes of the server, as often as [cutsDown] says.
+  int? cutDownAfter;
+  int cutsDown = 0;
+
+  /// What happens at the next such cut, before the client sees it.
+  Future<void> Function()? onCut;
+  int bytesDown = 0;
+
   /// The answer to the next request that begins with this is swallowed: the server did it, and the client sees a broken connection.
   String? swallowAnswerTo;
 
@@ -136,6 +144,7 @@ final class Proxy {
     }
 
     Future<void> down_() async {
+      var down = 0;
       await for (final chunk in server) {
         await _thaw(server);
         answered = true;
@@ -143,6 +152,20 @@ final class Proxy {
           swallowed++;
           return end();
         }
+        final limit = cutDownAfter;
+        if (limit != null && cutsDown > 0 && down + chunk.length >= limit) {
+          cutsDown--;
+          cutsMade++;
+          await _pass(chunk.sublist(0, limit - down), client, bytesPerSecondDown);
+          await client.flush();
+          bytesDown += limit - down;
+          final then = onCut;
+          onCut = null;
+          await then?.call();
+          return end();
+        }
+        down += chunk.length;
+        bytesDown += chunk.length;
         await _pass(chunk, client, bytesPerSecondDown);
       }
       await client.close();
