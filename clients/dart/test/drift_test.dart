@@ -207,6 +207,22 @@ void main() {
     reads('Export', {'format': 'psd', 'url': 'https://x/e'}, ExportLink.fromJson);
   }
 
+  if (_schemas.containsKey('CompositeRecipe')) {
+    test('the client can set every field of a recipe, and no other', () {
+      final recipe = LayerArrangement.of([
+        Layer.fromJson(layer),
+      ]).recipe(background: '#ffffff', crop: const PixelRect(0, 0, 1, 1), format: 'png', maxSide: 1);
+      equal(recipe.keys.toSet(), properties(schema('CompositeRecipe')).keys.toSet());
+      final forExports = LayerArrangement.of(
+        const [],
+      ).recipe(background: '#ffffff', crop: const PixelRect(0, 0, 1, 1));
+      equal(forExports.keys.toSet(), properties(schema('ExportRecipe')).keys.toSet());
+      equal((recipe['crop']! as Json).keys.toSet(), properties(schema('CropBox')).keys.toSet());
+      final placed = (recipe['layers']! as List<Object?>).single! as Json;
+      equal(placed.keys.toSet(), properties(schema('PlacedLayer')).keys.toSet());
+    });
+  }
+
   test('the layers of a list are read', () {
     final fields = properties(schema('LayerList')).keys.toSet();
     equal(fields, {'job_id', 'layers', 'exports'});

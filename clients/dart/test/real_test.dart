@@ -358,6 +358,11 @@ void main() {
         final size = await lamina.export(job.id, 'psd').fold<int>(0, (sum, chunk) => sum + chunk.length);
         check(size > 0, 'an export has bytes');
         check((await lamina.exportLinks(job.id)).any((link) => link.format == 'psd'), 'and a link');
+        final moved = LayerArrangement.of(job.layers).move(job.layers.first.id, 10, 5);
+        final arranged = lamina.export(job.id, 'ora', name: 'A card', recipe: moved.recipe());
+        check((await arranged.first).isNotEmpty, 'what was arranged');
+        final picture = lamina.composite(job.id, moved.recipe(background: '#336699', maxSide: 64));
+        equal((await picture.first).sublist(1, 4), 'PNG'.codeUnits);
       } on NotSupportedException catch (error) {
         check(error.message.contains('exports'), 'it names what is missing');
       }

@@ -147,6 +147,16 @@ final class LayerArrangement {
     return (part * 0.5, -part);
   }
 
+  /// What `composite` and `export` make of it: [toJson] with a [background] colour (`#ffffff`) below all, the part of the canvas that [crop] keeps, and for
+  /// `composite` alone a [format] (`png`, `webp`, `jpeg`) and the longest side in pixels. What is left out is the server's default.
+  Map<String, Object?> recipe({String? background, PixelRect? crop, String? format, int? maxSide}) => {
+    ...toJson(),
+    if (background != null) 'background': background,
+    if (crop != null) 'crop': {'x': crop.x, 'y': crop.y, 'width': crop.width, 'height': crop.height},
+    if (format != null) 'format': format,
+    if (maxSide != null) 'max_side': maxSide,
+  };
+
   /// To be kept across a restart of the app, and given to [LayerArrangement.restore].
   Map<String, Object?> toJson() => {
     'layers': [

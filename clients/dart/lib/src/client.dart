@@ -265,7 +265,7 @@ final class LaminaClient {
   );
 
   /// All layers in one file, such as `psd`, `ora`, `pptx`, `svg` or `zip`, as it comes: give it to a file's `openWrite()`. [name] is what the picture is
-  /// called in it. It goes on where it was after a cut, if the server can. [recipe] is what a person made of the layers ([LayerArrangement.toJson]); without it they are as they came.
+  /// called in it. It goes on where it was after a cut, if the server can. [recipe] is what a person made of the layers ([LayerArrangement.recipe]); without it they are as they came.
   Stream<List<int>> export(
     String id,
     String format, {
@@ -296,21 +296,22 @@ final class LaminaClient {
         return [for (final link in exports) ExportLink.fromJson(asObject(link))];
       });
 
-  /// The layers put together by [recipe] (the body of `POST /api/jobs/{id}/composite`), as a picture.
-  Stream<List<int>> composite(String id, Map<String, Object?> recipe, {AbortTrigger? abort}) => _ifSupported(
-    'compositing',
-    _stream(
-      Call(
-        'POST',
-        _endpoints.composite(id),
-        headers: jsonHeaders,
-        body: jsonBody(recipe),
-        safe: true,
-        answerWithin: timeouts.answer + _makingTime,
-        abort: abort,
-      ),
-    ),
-  );
+  /// The layers put together as one picture by [recipe] ([LayerArrangement.recipe]). [name] is what the picture is called.
+  Stream<List<int>> composite(String id, Map<String, Object?> recipe, {String? name, AbortTrigger? abort}) =>
+      _ifSupported(
+        'compositing',
+        _stream(
+          Call(
+            'POST',
+            _endpoints.composite(id, {if (name != null) 'name': name}),
+            headers: jsonHeaders,
+            body: jsonBody(recipe),
+            safe: true,
+            answerWithin: timeouts.answer + _makingTime,
+            abort: abort,
+          ),
+        ),
+      );
 
   /// Where ends of jobs are told by signed POSTs, for servers.
   Webhooks get webhooks => Webhooks(_caller, _endpoints);

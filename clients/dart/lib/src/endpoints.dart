@@ -48,7 +48,7 @@ final class Endpoints {
       _at(['jobs', id, 'export', format], query);
 
   /// Its layers in one picture.
-  Uri composite(String id) => _at(['jobs', id, 'composite']);
+  Uri composite(String id, [Map<String, String>? query]) => _at(['jobs', id, 'composite'], query);
 
   /// Uploads in one request.
   Uri get upload => _at(['upload']);
