@@ -97,6 +97,7 @@ fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
             Method::GET,
             Method::HEAD,
             Method::POST,
+            Method::PUT,
             Method::PATCH,
             Method::DELETE,
             Method::OPTIONS,
