@@ -61,8 +61,9 @@ void main() {
     equal(File('${folder.path}/large.out').lengthSync(), size);
   });
 
+  // Once before they are measured: what the VM keeps for ten of anything is no part of it.
   test('ten layers of the real server are written to files without being held', () async {
-    check(await needed('layers', server.uri, small: small.id, large: large.id) < allowed, 'too much memory');
+    check(await needed('layers', server.uri, small: large.id, large: large.id) < allowed, 'too much memory');
   });
 
   test('the real server\'s export of ten layers is written to a file without being held', () async {

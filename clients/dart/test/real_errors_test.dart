@@ -347,6 +347,73 @@ void main() {
     }),
   );
 
+  test('a page of an allowed origin may send and read all that the client sends and reads', () async {
+    await withServer({...emulator.environment, 'CORS_ORIGINS': 'https://app.example.com'}, (own) async {
+      final front = await Gateway.to(own.port);
+      final answered = <String>{};
+      await using(front.uri, token: () => const LaminaToken('a-token'), (lamina) async {
+        final run = lamina.split(
+          ImageInput.file(image('astronaut.png')),
+          options: const SplitOptions(engine: Engine.fal, numLayers: 1),
+        );
+        final job = await run.done;
+        await lamina
+            .create(JobRequest.upload('00000000-0000-7000-8000-000000000000'), wait: Duration.zero)
+            .then((_) {}, onError: (Object _) {});
+        await lamina.layerBytes(job.layers.first);
+        await lamina.discardUpload('00000000-0000-7000-8000-000000000000');
+        answered.addAll(front.answeredHeaders);
+      });
+      await front.close();
+      // Of an upload that was cut, of a stream that was, and of a download that was.
+      final sent = {...front.sentHeaders, 'last-event-id', 'if-none-match', 'range', 'if-range'}
+        ..removeAll(const {'host', 'connection', 'content-length', 'accept-encoding', 'transfer-encoding'});
+      final http = HttpClient();
+      Future<HttpClientResponse> ask(String method, String path, Map<String, String> headers) async {
+        final request = await http.openUrl(method, own.uri.resolve(path));
+        headers.forEach(request.headers.set);
+        request.headers.set('origin', 'https://app.example.com');
+        final response = await request.close();
+        await response.drain<void>();
+        return response;
+      }
+
+      Set<String> list(HttpClientResponse response, String name) => {
+        for (final word in (response.headers[name]?.join(',') ?? '').split(',')) word.trim().toLowerCase(),
+      };
+      for (final (method, path) in [
+        ('GET', '/api/jobs/x'),
+        ('GET', '/api/jobs/x/events'),
+        ('POST', '/api/jobs'),
+        ('DELETE', '/api/jobs/x'),
+        ('PATCH', '/api/uploads/tus/x'),
+        ('PUT', '/api/webhooks'),
+      ]) {
+        final preflight = await ask('OPTIONS', path, {
+          'access-control-request-method': method,
+          'access-control-request-headers': sent.join(','),
+        });
+        final methods = list(preflight, 'access-control-allow-methods');
+        check(methods.contains(method.toLowerCase()) || methods.contains('*'), '$method $path: $methods');
+        final allowed = list(preflight, 'access-control-allow-headers');
+        // Without a word `*` covers all but the key.
+        final missing = allowed.contains('*')
+            ? {'authorization'}.difference(allowed)
+            : sent.difference(allowed);
+        equal(missing, <String>{}, '$method $path');
+      }
+      final plain = await ask('GET', '/api/jobs', const {});
+      final exposed = list(plain, 'access-control-expose-headers');
+      const read = {
+        'etag', 'retry-after', 'location', 'upload-offset', 'upload-length', 'idempotency-replayed', //
+        'x-request-id',
+      };
+      check(exposed.contains('*') || read.difference(exposed).isEmpty, '${read.difference(exposed)}');
+      check(answered.contains('upload-offset') && answered.contains('etag'), '$answered');
+      http.close();
+    });
+  });
+
   test(
     'jobs are listed over pages of every size, each once, also while others come and go',
     () => using(server.uri, (lamina) async {

@@ -31,8 +31,12 @@ final class Gateway {
   /// Where to.
   final int target;
 
-  /// Methods, paths with query and the values of [listed] headers, in the order in which they came.
+  /// Methods and paths with query, in the order in which they came.
   final List<String> requests = [];
+
+  /// Names of the headers of all requests, and of all answers.
+  final Set<String> sentHeaders = {};
+  final Set<String> answeredHeaders = {};
 
   /// Answers before the server does.
   Answers? answers;
@@ -56,6 +60,7 @@ final class Gateway {
 
   Future<void> _serve(HttpRequest request) async {
     requests.add('${request.method} ${request.uri}');
+    request.headers.forEach((name, _) => sentHeaders.add(name));
     final response = request.response;
     response.done.ignore();
     try {
@@ -72,6 +77,7 @@ final class Gateway {
       final answer = await out.close();
       response.statusCode = answer.statusCode;
       answer.headers.forEach((name, values) {
+        answeredHeaders.add(name);
         if (!_own.contains(name)) response.headers.set(name, values);
       });
       response.bufferOutput = false;

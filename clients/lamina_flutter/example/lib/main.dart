@@ -63,7 +63,9 @@ class _SplitPageState extends State<SplitPage> with RestorationMixin {
     final messages = ScaffoldMessenger.of(context);
     try {
       final file = File('${(await getTemporaryDirectory()).path}/layers.psd');
-      await lamina.export(jobId, 'psd').pipe(file.openWrite());
+      // What a person made of the layers is what they take home.
+      final recipe = _steps.length > 1 ? _steps.last.recipe() : null;
+      await lamina.export(jobId, 'psd', recipe: recipe).pipe(file.openWrite());
       await SharePlus.instance.share(ShareParams(files: [XFile(file.path)]));
     } on LaminaException catch (error) {
       messages.showSnackBar(SnackBar(content: Text(error.message)));
@@ -83,6 +85,14 @@ class _SplitPageState extends State<SplitPage> with RestorationMixin {
   }
 
   void _arrange(LayerArrangement arrangement) => setState(() => _steps.add(arrangement));
+
+  /// Back to the last step that looks different.
+  void _undo() => setState(() {
+    final shown = _steps.last;
+    while (_steps.length > 1 && identical(_steps.last, shown)) {
+      _steps.removeLast();
+    }
+  });
 
   @override
   void dispose() {
@@ -112,11 +122,7 @@ class _SplitPageState extends State<SplitPage> with RestorationMixin {
 
   List<Widget> _actions(SplitState state) => [
     if (state case SplitDone(:final job)) ...[
-      IconButton(
-        onPressed: _steps.length > 1 ? () => setState(_steps.removeLast) : null,
-        icon: const Icon(Icons.undo),
-        tooltip: 'Undo',
-      ),
+      IconButton(onPressed: _steps.length > 1 ? _undo : null, icon: const Icon(Icons.undo), tooltip: 'Undo'),
       IconButton(
         onPressed: () => setState(() => _exploded = !_exploded),
         icon: const Icon(Icons.layers),
