@@ -6,7 +6,6 @@ use crate::http::routes::admin::runbook::{AlertText, Runbook, runbook};
 
 const OPERATIONS: &str = include_str!("../../../../../../docs/operations.md");
 const ERRORS: &str = include_str!("../../../../../../docs/errors.md");
-const IMAGES: &str = include_str!("../../../../../../docs/images.md");
 const RULES: &str = include_str!("../../../../../../deploy/prometheus/alerts.yml");
 
 /// Text without links, on one line.
@@ -87,13 +86,14 @@ fn written() -> Runbook {
     });
     let mut codes = BTreeMap::new();
     // A picture's and an address's codes first: what a page says of a job's own is truer of it.
-    for (page, todo) in [(IMAGES, None), (section(ERRORS, "## Jobs"), Some(2))] {
-        for row in page.lines().filter_map(cells) {
-            if let Some(code) = named(&row[0]).filter(|code| row.len() == 3 && code.contains('_')) {
-                let todo = todo.map_or_else(
-                    || format!("The picture or its address: {}.", row[1]),
-                    |column| row[column].clone(),
-                );
+    for title in ["## Pictures", "## Source URLs", "## Jobs"] {
+        for row in section(ERRORS, title).lines().filter_map(cells) {
+            if let Some(code) = named(&row[0]).filter(|code| code.contains('_')) {
+                let todo = match &row[1..] {
+                    [_, what, todo] => format!("The picture or its address: {what} {todo}"),
+                    [_, todo] => todo.clone(),
+                    other => panic!("{code}: {other:?}"),
+                };
                 codes.insert(code, todo);
             }
         }
