@@ -354,7 +354,7 @@ mod tests {
                     microusd: 1,
                     opened_at: old,
                     closed_at: NOW.minus(Duration::from_secs(ago)),
-                })
+                });
             })
         };
         assert_eq!(unknown(60), ["LaminaSubmissionUnknown"]);
