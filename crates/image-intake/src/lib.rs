@@ -73,7 +73,7 @@ pub use media_type::MediaType;
 pub use normalise::{Normalised, normalise};
 pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};
-pub use scale::scale_to_fit;
+pub use scale::{scale_to, scale_to_fit};
 pub use sniff::{foreign_format, sniff};
 
 /// The README's examples are compiled with the documentation tests.

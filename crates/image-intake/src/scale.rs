@@ -1,7 +1,7 @@
 //! Pictures to a smaller size.
 //!
 //! Lanczos3, weighted by alpha, so that the invisible colour of transparent pixels never bleeds
-//! into an edge. Never enlarges.
+//! into an edge. Only `scale_to` enlarges.
 
 use std::borrow::Cow;
 
@@ -32,6 +32,12 @@ pub fn scale_to_fit(image: &RgbaImage, max_side: u32) -> RgbaImage {
         FilterType::Lanczos3,
     )
     .into_owned()
+}
+
+/// The picture in another size, in pixels, larger ones too; no side may be 0.
+#[must_use]
+pub fn scale_to(image: &RgbaImage, width: u32, height: u32) -> RgbaImage {
+    resized(image, width.max(1), height.max(1), FilterType::Lanczos3).into_owned()
 }
 
 /// Scales to an exact size; borrows when the size is already right.

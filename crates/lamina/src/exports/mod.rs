@@ -3,6 +3,7 @@
 //! Plain computations on threads that may block; it opens nothing itself. The same layers and the same title give the same bytes, which is why an
 //! export has a strong tag before it is made.
 
+mod arranged;
 mod flat;
 mod plan;
 mod stop;

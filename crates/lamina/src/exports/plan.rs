@@ -3,17 +3,15 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
-use layer_formats::{Bounds, Format, Node, Stack, name};
+use layer_formats::{Bounds, Format, Stack, name};
 
-use super::stored::background_source;
-use crate::jobs::{Arrangement, Crop, FieldError, FlatFormat, JobId, Layer, PlacedLayer};
+use super::arranged::{Scaled, arranged, stack_of};
+use crate::jobs::{Arrangement, FieldError, FlatFormat, JobId, Layer};
 
 /// Counted up when a writer's bytes change, so that no client keeps parts of two files for one.
 const REVISION: u32 = 1;
 /// What a file is called whose job nobody named.
-const UNNAMED: &str = "layers";
-/// What is not known of a picture: that of a screen.
-const PIXELS_PER_INCH: f64 = 72.0;
+pub(super) const UNNAMED: &str = "layers";
 
 /// An export.
 #[derive(Clone, Debug)]
@@ -23,6 +21,8 @@ pub struct Plan {
     pub(super) stack: Stack,
     /// The colour of the layer below all, if there is one.
     pub(super) background: Option<[u8; 3]>,
+    /// Layers that are drawn in another size than their own, as sources behind the background's.
+    pub(super) scaled: Vec<Scaled>,
     tag: String,
 }
 
@@ -39,7 +39,7 @@ impl Plan {
     /// All layers of a job as they are, under a title that a caller may have given.
     #[must_use]
     pub fn whole(job: JobId, layers: &[Layer], format: Format, title: Option<&str>) -> Self {
-        let stack = stack_of(layers, title);
+        let stack = (stack_of(layers, title), Vec::new());
         Self::new(Kind::Layers(format), stack, None, job, layers)
     }
 
@@ -82,13 +82,14 @@ impl Plan {
 
     fn new(
         kind: Kind,
-        stack: Stack,
+        (stack, scaled): (Stack, Vec<Scaled>),
         background: Option<[u8; 3]>,
         job: JobId,
         layers: &[Layer],
     ) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let mut text = format!("{version} {REVISION} {job} {kind:?} {stack:?} {background:?}");
+        let mut text =
+            format!("{version} {REVISION} {job} {kind:?} {stack:?} {background:?} {scaled:?}");
         for layer in layers {
             // Writing to a string does not fail.
             let _ = write!(text, " {}", layer.sha256);
@@ -103,6 +104,7 @@ impl Plan {
             kind,
             stack,
             background,
+            scaled,
             tag,
         }
     }
@@ -155,6 +157,9 @@ impl Plan {
             // The picture, a smaller or a turned one, and its file.
             Kind::Flat(..) => 3 * pixels,
         };
+        // They may all be open at once, and each is made of its own size.
+        let scaled = self.scaled.iter().map(|scaled| scaled.pixels() * 2);
+        let held = held + scaled.sum::<u64>();
         u32::try_from(held.div_ceil(1_000_000)).unwrap_or(u32::MAX)
     }
 
@@ -165,12 +170,13 @@ impl Plan {
         let layers = self.stack.layers();
         let pixels: u64 = layers.iter().map(|layer| area(layer.bounds)).sum();
         let canvas = u64::from(self.stack.width) * u64::from(self.stack.height);
-        let text = 1 << 16;
+        let scaled = self.scaled.iter().map(|scaled| scaled.pixels() * 4);
+        let (scaled, text) = (scaled.sum::<u64>(), 1 << 16);
         match self.kind {
             Kind::Layers(Format::Psd) => (pixels + canvas) * 4 * 129 / 128 + text,
-            Kind::Layers(Format::Zip) => layer_bytes.saturating_mul(2) + text,
+            Kind::Layers(Format::Zip) => layer_bytes.saturating_mul(2) + scaled + text,
             Kind::Layers(Format::OpenRaster | Format::Pptx | Format::Svg) => {
-                layer_bytes.saturating_mul(2) + canvas * 4 + text
+                layer_bytes.saturating_mul(2) + scaled + canvas * 4 + text
             }
             Kind::Flat(..) => canvas * 4 + text,
         }
@@ -197,117 +203,6 @@ impl Kind {
             Self::Flat(format, _) => format.word(),
         }
     }
-}
-
-fn stack_of(layers: &[Layer], title: Option<&str>) -> Stack {
-    let nodes = layers.iter().enumerate();
-    Stack {
-        width: layers.iter().map(|layer| layer.width).max().unwrap_or(1),
-        height: layers.iter().map(|layer| layer.height).max().unwrap_or(1),
-        pixels_per_inch: PIXELS_PER_INCH,
-        title: name::shown(title.unwrap_or_default(), UNNAMED),
-        nodes: nodes
-            .map(|(place, layer)| Node::Layer(of_layer(place, layer)))
-            .collect(),
-    }
-}
-
-fn of_layer(place: usize, layer: &Layer) -> layer_formats::Layer {
-    let labels = &layer.labels;
-    let bounds = layer.bbox.map_or_else(Bounds::default, |found| {
-        Bounds::new(signed(found.x), signed(found.y), found.width, found.height)
-    });
-    let kind = labels.kind.as_deref();
-    let named = labels.name.as_deref().or(kind).unwrap_or_default();
-    let mut shown = layer_formats::Layer::new(place, named, bounds);
-    shown.id = format!("layer_{}", layer.order);
-    shown.kind.clone_from(&labels.kind);
-    shown.text.clone_from(&labels.text);
-    shown
-}
-
-/// A place on a canvas. No side is longer than `Limits` lets in.
-fn signed(value: u32) -> i32 {
-    i32::try_from(value).unwrap_or(i32::MAX)
-}
-
-fn arranged(
-    layers: &[Layer],
-    title: Option<&str>,
-    arrangement: &Arrangement,
-) -> Result<Stack, Vec<FieldError>> {
-    let mut stack = stack_of(layers, title);
-    let mut errors = Vec::new();
-    if let Some(placed) = &arrangement.layers {
-        stack.nodes.clear();
-        for (entry, placed) in placed.iter().enumerate() {
-            match placed_layer(layers, placed) {
-                Some(layer) => stack.nodes.push(Node::Layer(layer)),
-                None => errors.push(FieldError {
-                    pointer: format!("/layers/{entry}/id"),
-                    detail: format!(
-                        "This job has no layer_{}; it has {} layers, from layer_0 on.",
-                        placed.order,
-                        layers.len()
-                    ),
-                }),
-            }
-        }
-    }
-    if arrangement.background.is_some() {
-        let bounds = Bounds::new(0, 0, stack.width, stack.height);
-        let mut ground = layer_formats::Layer::new(background_source(layers), "Background", bounds);
-        ground.id = "background".to_owned();
-        stack.nodes.insert(0, Node::Layer(ground));
-    }
-    if let Some(crop) = arrangement.crop {
-        errors.extend(cropped(&mut stack, crop));
-    }
-    if errors.is_empty() {
-        Ok(stack)
-    } else {
-        Err(errors)
-    }
-}
-
-fn placed_layer(layers: &[Layer], placed: &PlacedLayer) -> Option<layer_formats::Layer> {
-    let place = layers
-        .iter()
-        .position(|layer| layer.order == placed.order)?;
-    let mut layer = of_layer(place, &layers[place]);
-    layer.bounds.x += placed.offset.0;
-    layer.bounds.y += placed.offset.1;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is 0 to 255"
-    )]
-    let opacity = (placed.opacity.clamp(0.0, 1.0) * 255.0).round() as u8;
-    layer.opacity = opacity;
-    layer.visible = placed.visible;
-    Some(layer)
-}
-
-/// The canvas becomes the part that is kept; layers stay whole.
-fn cropped(stack: &mut Stack, crop: Crop) -> Option<FieldError> {
-    let inside = |at: u32, length: u32, all: u32| at.saturating_add(length) <= all;
-    if !inside(crop.x, crop.width, stack.width) || !inside(crop.y, crop.height, stack.height) {
-        return Some(FieldError {
-            pointer: "/crop".to_owned(),
-            detail: format!(
-                "It reaches beyond the canvas of {} × {} pixels.",
-                stack.width, stack.height
-            ),
-        });
-    }
-    (stack.width, stack.height) = (crop.width, crop.height);
-    for node in &mut stack.nodes {
-        if let Node::Layer(layer) = node {
-            layer.bounds.x -= signed(crop.x);
-            layer.bounds.y -= signed(crop.y);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

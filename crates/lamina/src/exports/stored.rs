@@ -6,10 +6,11 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
-use image_intake::{LayerRows, Limits};
+use image_intake::{LayerRows, Limits, RgbaImage, scale_to};
 use layer_formats::{Bounds, Pictures, PngFile, Rows};
 use parking_lot::Mutex;
 
+use super::arranged::Scaled;
 use super::plan::Plan;
 use super::stop::Stop;
 use crate::jobs::{Layer, MediaType};
@@ -24,6 +25,7 @@ pub struct StoredLayers {
     file: Arc<Mutex<File>>,
     layers: Vec<(Layer, Range<u64>)>,
     background: Option<[u8; 3]>,
+    scaled: Vec<Scaled>,
     limits: Limits,
     stop: Stop,
 }
@@ -41,6 +43,7 @@ impl StoredLayers {
             file: Arc::new(Mutex::new(file)),
             layers,
             background: None,
+            scaled: Vec::new(),
             limits,
             stop,
         }
@@ -51,6 +54,7 @@ impl StoredLayers {
     pub fn on(self, plan: &Plan) -> Self {
         Self {
             background: plan.background,
+            scaled: plan.scaled.clone(),
             ..self
         }
     }
@@ -58,6 +62,21 @@ impl StoredLayers {
     fn of(&self, source: usize) -> io::Result<&(Layer, Range<u64>)> {
         let found = self.layers.get(source);
         found.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// A layer's box, read whole and scaled.
+    fn in_another_size(&self, scaled: &Scaled) -> io::Result<Box<dyn Rows + '_>> {
+        let bounds = self
+            .of(scaled.source)?
+            .0
+            .bbox
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let mut pixels = vec![0; bounds.width as usize * bounds.height as usize * PIXEL];
+        self.open(scaled.source)?.read(&mut pixels)?;
+        let image = RgbaImage::new(bounds.width, bounds.height, pixels);
+        let image = image.ok_or(io::ErrorKind::InvalidData)?;
+        let image = scale_to(&image, scaled.width, scaled.height);
+        Ok(Box::new(Held(io::Cursor::new(image.into_pixels()))))
     }
 
     fn bytes(&self, place: &Range<u64>) -> Section {
@@ -73,6 +92,10 @@ impl Pictures for StoredLayers {
     fn open(&self, source: usize) -> io::Result<Box<dyn Rows + '_>> {
         if let (Some(colour), true) = (self.background, source == self.layers.len()) {
             return Ok(Box::new(Ground(colour)));
+        }
+        let behind = source.checked_sub(self.layers.len() + 1);
+        if let Some(scaled) = behind.and_then(|place| self.scaled.get(place)) {
+            return self.in_another_size(scaled);
         }
         let (layer, place) = self.of(source)?;
         let open = || Ok(BufReader::with_capacity(BLOCK, self.bytes(place)));
@@ -138,6 +161,15 @@ impl Rows for Cropped<'_> {
             row.copy_from_slice(shown.ok_or(io::ErrorKind::InvalidData)?);
         }
         Ok(())
+    }
+}
+
+/// Rows that are in memory.
+struct Held(io::Cursor<Vec<u8>>);
+
+impl Rows for Held {
+    fn read(&mut self, rows: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact(rows)
     }
 }
 

@@ -9,7 +9,7 @@ use super::fields::{FieldError, Fields, ParseError, shorten};
 /// Every field, for whoever sends another.
 const KNOWN: &str = "layers, background and crop";
 const KNOWN_OF_PICTURE: &str = "layers, background, crop, format and max_side";
-const KNOWN_OF_LAYER: &str = "id, dx, dy, opacity and visible";
+const KNOWN_OF_LAYER: &str = "id, dx, dy, scale, opacity and visible";
 const KNOWN_OF_CROP: &str = "x, y, width and height";
 /// A stack has at most ten; a person may show one several times.
 const MOST_LAYERS: usize = 64;
@@ -39,6 +39,8 @@ pub struct PlacedLayer {
     pub order: u32,
     /// How far it is moved, right and down, in whole pixels.
     pub offset: (i32, i32),
+    /// How large it is drawn, around the middle of its box, before it is moved: 0.01 to 10.
+    pub scale: f32,
     /// 0.0 to 1.0, beside its own alpha.
     pub opacity: f32,
     pub visible: bool,
@@ -186,6 +188,7 @@ fn placed_layer(fields: &mut Fields<'_>) -> Option<PlacedLayer> {
         moved
     };
     let offset = (pixels("dx"), pixels("dy"));
+    let scale = fields.take_in("scale", 0.01_f32, 10.0).unwrap_or(1.0);
     let opacity = fields.take_in("opacity", 0.0_f32, 1.0).unwrap_or(1.0);
     let visible = fields
         .take::<bool>("visible", "true or false")
@@ -194,6 +197,7 @@ fn placed_layer(fields: &mut Fields<'_>) -> Option<PlacedLayer> {
     Some(PlacedLayer {
         order: order?,
         offset,
+        scale,
         opacity,
         visible,
     })
@@ -274,6 +278,7 @@ mod tests {
         let placed = |order, offset, opacity, visible| PlacedLayer {
             order,
             offset,
+            scale: 1.0,
             opacity,
             visible,
         };
@@ -320,10 +325,11 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_told_with_its_place() {
-        let body = r#"{"layers":[{"id":"sky"},{"dx":1e9,"id":"layer_0","z":1},7],"background":"red","crop":{"width":0},"format":"gif","scale":2}"#;
+        let body = r#"{"layers":[{"id":"sky"},{"dx":1e9,"id":"layer_0","scale":0,"z":1},7],"background":"red","crop":{"width":0},"format":"gif","scale":2}"#;
         let expected = [
             "/layers/0/id",
             "/layers/1/dx",
+            "/layers/1/scale",
             "/layers/1/z",
             "/layers/2",
             "/background",

@@ -145,6 +145,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
             "RgbaImage",
             "encode_png",
             "encode_webp",
+            "scale_to",
             "scale_to_fit",
         ],
     ),

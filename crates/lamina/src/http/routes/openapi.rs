@@ -137,6 +137,9 @@ pub(in crate::http) struct PlacedLayer {
     /// How far it is moved down.
     #[schema(minimum = -100000, maximum = 100000, default = 0)]
     dy: Option<f64>,
+    /// How large it is drawn, around the middle of its box, before it is moved.
+    #[schema(minimum = 0.01, maximum = 10, default = 1)]
+    scale: Option<f32>,
     /// How strongly it is drawn, beside its own alpha.
     #[schema(minimum = 0, maximum = 1, default = 1)]
     opacity: Option<f32>,

@@ -88,6 +88,46 @@ async fn a_ground_a_part_a_size_and_a_format_can_be_chosen() {
 }
 
 #[tokio::test]
+async fn layers_are_scaled_around_their_middle_and_within_bounds() {
+    let server = TestServer::new();
+    let id = completed(&server).await;
+    // Three by four at 1, 2 becomes nine by twelve around the same middle, moved onto the canvas.
+    let body = r#"{"layers":[{"id":"layer_1","scale":3,"dx":20,"dy":20}]}"#;
+    let large = drawn(&server, id, body).await;
+    assert_eq!(
+        (large.get_pixel(22, 24), large.get_pixel(18, 18)),
+        (RED, RED)
+    );
+    assert_eq!(
+        (large.get_pixel(26, 29), large.get_pixel(27, 29)),
+        (RED, CLEAR)
+    );
+    let small = r#"{"layers":[{"id":"layer_1","scale":0.01}]}"#;
+    let small = drawn(&server, id, small).await;
+    assert_eq!((small.get_pixel(2, 3), small.get_pixel(1, 2)), (RED, CLEAR));
+    for format in formats::words() {
+        let answer = post(&server, &format!("/api/jobs/{id}/export/{format}"), body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{format}");
+    }
+    let other = server.created().await;
+    server
+        .complete_with(other, |layer| {
+            (layer.width, layer.height) = (8000, 8000);
+            layer.bbox = Some(BoundingBox {
+                x: 0,
+                y: 0,
+                width: 8000,
+                height: 4000,
+            });
+        })
+        .await;
+    let body = r#"{"layers":[{"id":"layer_0","scale":0.5},{"id":"layer_1","scale":1.3}]}"#;
+    let answer = post(&server, &format!("/api/jobs/{other}/composite"), body).await;
+    assert_eq!(answer.code(), (422, "invalid_fields".into()));
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/layers/1/scale");
+}
+
+#[tokio::test]
 async fn every_export_takes_the_same_arrangement() {
     let server = TestServer::new();
     let id = completed(&server).await;
