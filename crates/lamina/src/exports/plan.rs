@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use layer_formats::{Bounds, Format, Stack, name};
 
 use super::arranged::{Scaled, arranged, stack_of};
-use crate::jobs::{Arrangement, FieldError, FlatFormat, JobId, Layer};
+use crate::jobs::{Arrangement, FieldError, FlatFormat, JobId, Layer, MediaType};
 
 /// Counted up when a writer's bytes change, so that no client keeps parts of two files for one.
 const REVISION: u32 = 1;
@@ -146,9 +146,10 @@ impl Plan {
         }
     }
 
-    /// What writing holds in megapixels of four bytes: the whole and one layer, as the format stores them.
+    /// What writing holds in megapixels of four bytes: the whole and one layer, as the format stores them, and those of the job's
+    /// layers that are not read row by row.
     #[must_use]
-    pub fn cost_megapixels(&self) -> u32 {
+    pub fn cost_megapixels(&self, layers: &[Layer]) -> u32 {
         let pixels = u64::from(self.stack.width) * u64::from(self.stack.height);
         let held = match self.kind {
             Kind::Layers(Format::Psd | Format::OpenRaster) => 2 * pixels,
@@ -159,7 +160,11 @@ impl Plan {
         };
         // They may all be open at once, and each is made of its own size.
         let scaled = self.scaled.iter().map(|scaled| scaled.pixels() * 2);
-        let held = held + scaled.sum::<u64>();
+        let decoded = layers
+            .iter()
+            .filter(|layer| layer.media_type != MediaType::Png);
+        let decoded = decoded.map(|layer| u64::from(layer.width) * u64::from(layer.height) * 2);
+        let held = held + scaled.sum::<u64>() + decoded.sum::<u64>();
         u32::try_from(held.div_ceil(1_000_000)).unwrap_or(u32::MAX)
     }
 
@@ -208,7 +213,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{BoundingBox, LayerLabels, MediaType, UnixMs};
+    use crate::jobs::{BoundingBox, LayerLabels, UnixMs};
 
     fn layer(order: u32) -> Layer {
         Layer {

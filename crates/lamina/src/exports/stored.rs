@@ -26,8 +26,19 @@ pub struct StoredLayers {
     layers: Vec<(Layer, Range<u64>)>,
     background: Option<[u8; 3]>,
     scaled: Vec<Scaled>,
-    limits: Limits,
     stop: Stop,
+}
+
+/// What a layer's file may have. It was checked when it came, by the limits of that time; these only hold it to its row.
+fn limits(layer: &Layer) -> Limits {
+    let pixels = u64::from(layer.width) * u64::from(layer.height);
+    Limits {
+        max_bytes: u64::MAX,
+        max_side: layer.width.max(layer.height),
+        // Kinds that take more memory for a pixel are let in up to fewer of them.
+        max_pixels: pixels.saturating_mul(16),
+        min_side: 1,
+    }
 }
 
 /// The number of a layer of one colour below all, which no file has.
@@ -38,13 +49,12 @@ pub(super) fn background_source(layers: &[Layer]) -> usize {
 impl StoredLayers {
     /// Layers and where each one's bytes are in `file`.
     #[must_use]
-    pub fn new(file: File, layers: Vec<(Layer, Range<u64>)>, limits: Limits, stop: Stop) -> Self {
+    pub fn new(file: File, layers: Vec<(Layer, Range<u64>)>, stop: Stop) -> Self {
         Self {
             file: Arc::new(Mutex::new(file)),
             layers,
             background: None,
             scaled: Vec::new(),
-            limits,
             stop,
         }
     }
@@ -99,7 +109,7 @@ impl Pictures for StoredLayers {
         }
         let (layer, place) = self.of(source)?;
         let open = || Ok(BufReader::with_capacity(BLOCK, self.bytes(place)));
-        let rows = LayerRows::open(open, &self.limits)?;
+        let rows = LayerRows::open(open, &limits(layer))?;
         let (width, height) = rows.size();
         let (Some(bounds), true) = (layer.bbox, (width, height) == (layer.width, layer.height))
         else {

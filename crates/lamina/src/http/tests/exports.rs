@@ -120,6 +120,39 @@ async fn a_zip_holds_the_layers_own_bytes() {
 }
 
 #[tokio::test]
+async fn layers_as_webp_and_larger_than_a_picture_that_comes_in_are_exported_too() {
+    let server = TestServer::with(|state| {
+        state.images.max_bytes = 10;
+        state.images.max_pixels = 10;
+    });
+    let id = server.created().await;
+    server
+        .complete_with(id, |layer| layer.media_type = MediaType::WebP)
+        .await;
+    let picture = image::load_from_memory(&layer_file()).unwrap();
+    let mut file = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut file, image::ImageFormat::WebP)
+        .unwrap();
+    let file = Bytes::from(file.into_inner());
+    for order in 0..2 {
+        let key = BlobKey::Layer(id, order, MediaType::WebP);
+        server.blobs.put(&key, file.clone()).await.unwrap();
+    }
+    for word in exports::words() {
+        let answer = server.get(&format!("/api/jobs/{id}/export/{word}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{word}");
+    }
+    // In a ZIP it is PNG, of its box alone.
+    let zip = server.get(&format!("/api/jobs/{id}/export/zip")).await;
+    let text = String::from_utf8_lossy(&zip.body).into_owned();
+    assert!(
+        text.contains("01-text.png") && text.contains("\"width\": 3,"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_part_is_the_same_as_of_the_whole_and_what_a_client_has_is_not_sent() {
     let server = TestServer::new();
     let id = completed(&server).await;

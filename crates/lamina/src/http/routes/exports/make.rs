@@ -33,7 +33,7 @@ pub(super) async fn make(
     let layers = fetched(state, job, &stop).await?.on(&plan);
     let out = nameless(&state.spool).await?;
     let pool = state.pool.of(&job.owner);
-    let cost = plan.cost_megapixels();
+    let cost = plan.cost_megapixels(&job.layers);
     let word = plan.word();
     let written = pool.run(cost, move || exports::write(&plan, &layers, out, &stop));
     let made = written.await?.map_err(|error| refused(error, word))?;
@@ -58,7 +58,7 @@ async fn fetched(state: &ApiState, job: &JobRecord, stop: &Stop) -> Result<Store
         layers.push((layer.clone(), begin..end));
     }
     let file = file.finish().await?;
-    Ok(StoredLayers::new(file, layers, state.images, stop.clone()))
+    Ok(StoredLayers::new(file, layers, stop.clone()))
 }
 
 /// What a client is told of an export that could not be written.
