@@ -254,6 +254,10 @@ void main() {
           check(await lamina.watch('j1').last is CompletedJob, 'completed');
           check(await lamina.watch('j1').last is CompletedJob, 'again');
           equal(server.asked('/events').length, 1);
+          // It may have been the page of a network that the phone has left.
+          lamina.wake();
+          check(await lamina.watch('j1').last is CompletedJob, 'once more');
+          equal(server.asked('/events').length, 2);
         },
       );
     });

@@ -39,6 +39,9 @@ final class ServerFeatures {
   /// An event came through.
   void eventsWork() => _eventFailures = 0;
 
-  /// The line may be another one, such as after the app slept.
-  void lineChanged() => _eventFailures = 0;
+  /// The line may be another one, such as after the app slept: what was between may be gone.
+  void lineChanged() {
+    _eventFailures = 0;
+    _hasEvents = true;
+  }
 }
