@@ -387,6 +387,20 @@ void main() {
     );
     equal(stack.home('layer_2').layers[1].dx, 0.0);
     equal((stack.lift(0, 0.6), stack.lift(2, 0.6)), ((0.0, -0.0), (0.3, -0.6)));
+    // Of 50 pixels a side, twice as large around its middle.
+    final large = LayerArrangement.of([layers[1]]).resize('layer_1', 2).move('layer_1', 5, 0);
+    equal(large.drawnRect(0), (-10.0, -25.0, 100.0, 100.0));
+    int corner(Layer layer, int x, int y) => x == 59 && y == 49 ? 255 : 0;
+    equal(large.hit(89.5, 74.5, corner)?.layer.id, 'layer_1', 'its last pixel, where it is drawn');
+    equal(large.hit(64.5, 49.5, corner), null, 'and not where it was');
+    equal(LayerArrangement.restore([layers[1]], large.toJson()).layers.single.scale, 2.0);
+    equal(large.home('layer_1').layers.single.scale, 1.0);
+    equal(
+      (LayerArrangement.of([layers[1]]).toJson()['layers']! as List<Object?>).single.toString().contains(
+        'scale',
+      ),
+      false,
+    );
   });
 
   test('an app can be tested against the fake server', () async {

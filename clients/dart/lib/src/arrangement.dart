@@ -3,7 +3,14 @@ import 'layer.dart';
 /// A layer as a person placed it.
 final class PlacedLayer {
   /// A [layer], moved by ([dx], [dy]) pixels of the canvas.
-  const PlacedLayer(this.layer, {this.dx = 0, this.dy = 0, this.opacity = 1, this.visible = true});
+  const PlacedLayer(
+    this.layer, {
+    this.dx = 0,
+    this.dy = 0,
+    this.scale = 1,
+    this.opacity = 1,
+    this.visible = true,
+  });
 
   /// The layer.
   final Layer layer;
@@ -14,6 +21,9 @@ final class PlacedLayer {
   /// How far it was moved down.
   final double dy;
 
+  /// How large it is drawn, around the middle of its rectangle, before it is moved: 0.01 to 10.
+  final double scale;
+
   /// 0.0 to 1.0, beside the layer's own.
   final double opacity;
 
@@ -23,10 +33,21 @@ final class PlacedLayer {
   /// The opacity at which it is drawn.
   double get drawnOpacity => visible ? (opacity * layer.opacity).clamp(0, 1).toDouble() : 0;
 
-  PlacedLayer _with({double? dx, double? dy, double? opacity, bool? visible}) => PlacedLayer(
+  /// The canvas's pixel of the layer's own file that is drawn at ([x], [y]) when the layer lies at the offset ([left], [top]).
+  (int, int)? _pixelAt(double x, double y, double left, double top) {
+    final rect = layer.rect;
+    if (rect == null) return null;
+    final (middleX, middleY) = (rect.x + rect.width / 2, rect.y + rect.height / 2);
+    final px = ((x - left - middleX) / scale + middleX).floor();
+    final py = ((y - top - middleY) / scale + middleY).floor();
+    return rect.contains(px, py) ? (px, py) : null;
+  }
+
+  PlacedLayer _with({double? dx, double? dy, double? scale, double? opacity, bool? visible}) => PlacedLayer(
     layer,
     dx: dx ?? this.dx,
     dy: dy ?? this.dy,
+    scale: scale ?? this.scale,
     opacity: opacity ?? this.opacity,
     visible: visible ?? this.visible,
   );
@@ -59,6 +80,10 @@ final class LayerArrangement {
               layer,
               dx: dx.toDouble(),
               dy: dy.toDouble(),
+              scale: switch (entry['scale']) {
+                final num scale => _scaleOf(scale.toDouble()),
+                _ => 1,
+              },
               opacity: opacity.clamp(0, 1).toDouble(),
               visible: visible,
             ),
@@ -86,8 +111,14 @@ final class LayerArrangement {
   LayerArrangement move(String id, double dx, double dy) =>
       _change(id, (placed) => placed._with(dx: placed.dx + dx, dy: placed.dy + dy));
 
-  /// The layer [id] back where it came from.
-  LayerArrangement home(String id) => _change(id, (placed) => placed._with(dx: 0, dy: 0));
+  /// The layer [id] back where it came from, at its own size.
+  LayerArrangement home(String id) => _change(id, (placed) => placed._with(dx: 0, dy: 0, scale: 1));
+
+  /// The layer [id] drawn [scale] times as large (0.01 to 10) as the server gave it.
+  LayerArrangement resize(String id, double scale) =>
+      _change(id, (placed) => placed._with(scale: _scaleOf(scale)));
+
+  static double _scaleOf(double scale) => scale.isFinite ? scale.clamp(0.01, 10).toDouble() : 1;
 
   /// The layer [id] shown or hidden.
   LayerArrangement show(String id, {required bool visible}) =>
@@ -123,10 +154,8 @@ final class LayerArrangement {
     for (var index = layers.length - 1; index >= 0; index--) {
       final placed = layers[index];
       final (left, top) = offset(index, exploded);
-      final px = (x - left).floor();
-      final py = (y - top).floor();
-      final inside = placed.layer.rect?.contains(px, py) ?? false;
-      if (placed.drawnOpacity > 0 && inside && alphaAt(placed.layer, px, py) >= threshold) return placed;
+      final pixel = placed.drawnOpacity > 0 ? placed._pixelAt(x, y, left, top) : null;
+      if (pixel != null && alphaAt(placed.layer, pixel.$1, pixel.$2) >= threshold) return placed;
     }
     return null;
   }
@@ -137,6 +166,21 @@ final class LayerArrangement {
     final placed = layers[index];
     final (right, down) = lift(index, exploded);
     return (placed.dx + right * height, placed.dy + down * height);
+  }
+
+  /// The rectangle in which the layer at [index] is drawn, in pixels of the canvas: left, top, width, height; null for an empty layer.
+  (double, double, double, double)? drawnRect(int index, [double exploded = 0]) {
+    final placed = layers[index];
+    final rect = placed.layer.rect;
+    if (rect == null) return null;
+    final (left, top) = offset(index, exploded);
+    final (width, height) = (rect.width * placed.scale, rect.height * placed.scale);
+    return (
+      rect.x + (rect.width - width) / 2 + left,
+      rect.y + (rect.height - height) / 2 + top,
+      width,
+      height,
+    );
   }
 
   /// How far the layer at [index] is lifted in the exploded view, in parts of the canvas's height: 0 for the bottom, and even
@@ -165,6 +209,7 @@ final class LayerArrangement {
           'id': placed.layer.id,
           'dx': placed.dx,
           'dy': placed.dy,
+          if (placed.scale != 1) 'scale': placed.scale,
           'opacity': placed.opacity,
           'visible': placed.visible,
         },

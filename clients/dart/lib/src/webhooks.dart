@@ -41,13 +41,20 @@ final class Webhooks {
   );
 
   /// The newest deliveries, newest first, 100 at most; of the job [jobId] alone if it is given.
-  Future<List<WebhookDelivery>> deliveries({String? jobId, AbortTrigger? abort}) => _caller.run(
-    Call('GET', _endpoints.deliveries({if (jobId != null) 'job_id': jobId}), safe: true, abort: abort),
-    (answer) async => [
-      for (final delivery in (await answer.json()).need<List<Object?>>('deliveries'))
-        WebhookDelivery.fromJson(asObject(delivery)),
-    ],
-  );
+  Future<List<WebhookDelivery>> deliveries({String? jobId, AbortTrigger? abort}) async =>
+      (await deliveryPage(jobId: jobId, abort: abort)).deliveries;
+
+  /// A page of deliveries, newest first. [cursor] is the [WebhookDeliveryPage.nextCursor] of the page before.
+  Future<WebhookDeliveryPage> deliveryPage({String? jobId, String? cursor, AbortTrigger? abort}) =>
+      _caller.run(
+        Call(
+          'GET',
+          _endpoints.deliveries({if (jobId != null) 'job_id': jobId, if (cursor != null) 'cursor': cursor}),
+          safe: true,
+          abort: abort,
+        ),
+        (answer) async => WebhookDeliveryPage.fromJson(await answer.json()),
+      );
 
   /// One delivery by its `webhook-id`.
   Future<WebhookDelivery> delivery(String id, {AbortTrigger? abort}) => _caller.run(
@@ -137,6 +144,23 @@ final class WebhookDelivery {
 
   @override
   String toString() => 'WebhookDelivery $id: $event, ${state.name} after $attempts';
+}
+
+/// A page of deliveries, newest first.
+final class WebhookDeliveryPage {
+  /// Reads the server's [json].
+  WebhookDeliveryPage.fromJson(Map<String, Object?> json)
+    : deliveries = [
+        for (final delivery in json.need<List<Object?>>('deliveries'))
+          WebhookDelivery.fromJson(asObject(delivery)),
+      ],
+      nextCursor = json.opt('next_cursor');
+
+  /// The deliveries.
+  final List<WebhookDelivery> deliveries;
+
+  /// Asks for the next page; null on the last one, and where the server has one page only.
+  final String? nextCursor;
 }
 
 /// States of a delivery. One that a newer server adds reads as [due].

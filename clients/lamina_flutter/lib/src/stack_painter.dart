@@ -24,13 +24,14 @@ final class StackPainter extends CustomPainter {
   void paint(Canvas canvas, Size size) {
     canvas.scale(scale);
     for (final (index, placed) in arrangement.layers.indexed) {
-      final rect = placed.layer.rect;
       final image = images[placed.layer.id]?.image;
-      if (rect == null || image == null || placed.drawnOpacity == 0) continue;
-      final (right, down) = arrangement.offset(index, exploded);
-      canvas.drawImage(
+      final drawn = arrangement.drawnRect(index, exploded);
+      if (drawn == null || image == null || placed.drawnOpacity == 0) continue;
+      final (left, top, width, height) = drawn;
+      canvas.drawImageRect(
         image,
-        Offset(rect.x + right, rect.y + down),
+        Rect.fromLTWH(0, 0, image.width.toDouble(), image.height.toDouble()),
+        Rect.fromLTWH(left, top, width, height),
         Paint()
           ..filterQuality = FilterQuality.medium
           ..color = Color.fromRGBO(0, 0, 0, placed.drawnOpacity),

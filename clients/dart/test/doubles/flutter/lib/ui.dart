@@ -182,5 +182,12 @@ class Canvas {
   void drawImage(Image image, Offset offset, Paint paint) =>
       drawn.add((image, Offset(offset.dx * _scale, offset.dy * _scale), paint.color.a));
 
-  void drawImageRect(Image image, Rect src, Rect dst, Paint paint) => _recorder?._drawn = (image, src);
+  void drawImageRect(Image image, Rect src, Rect dst, Paint paint) {
+    _recorder?._drawn = (image, src);
+    widths.add(dst.width * _scale);
+    drawn.add((image, Offset(dst.left * _scale, dst.top * _scale), paint.color.a));
+  }
+
+  /// How wide each was drawn.
+  final List<double> widths = [];
 }

@@ -8,7 +8,7 @@ import 'foundation.dart';
 import 'ui.dart';
 
 export 'foundation.dart';
-export 'ui.dart' show Canvas, Color, FilterQuality, Offset, Paint, Size;
+export 'ui.dart' show Canvas, Color, FilterQuality, Offset, Paint, Rect, Size;
 
 class BuildContext {}
 
