@@ -55,8 +55,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "jobs", "access", "clock", "disk", "exports", "fair", "forecast", "store", "blobs", "metrics",
-            "pool", "trace", "web",
+            "jobs", "access", "clock", "disk", "exports", "fair", "forecast", "store", "blobs",
+            "metrics", "pool", "trace", "web",
         ],
     ),
     ("web", &[]),

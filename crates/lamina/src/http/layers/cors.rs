@@ -26,7 +26,7 @@ use crate::http::state::rate_meter::{RATE_LIMIT, RATE_LIMIT_POLICY};
 /// was asked for: apps and their tracing add headers of their own, and nothing here minds. The
 /// asterisk would not stand for `Authorization` (Fetch, 4.9).
 const API_HEADERS: &str = "authorization,content-type,content-encoding,if-none-match,idempotency-key,\
-    prefer,last-event-id,x-request-id,traceparent,tracestate,tus-resumable,upload-length,upload-defer-length,upload-offset,\
+    range,if-range,prefer,last-event-id,x-request-id,traceparent,tracestate,tus-resumable,upload-length,upload-defer-length,upload-offset,\
     upload-metadata,upload-checksum,x-http-method-override";
 const FILE_HEADERS: &str =
     "authorization,content-type,content-encoding,range,if-range,if-none-match";
@@ -105,8 +105,11 @@ fn for_api(origins: &CorsOrigins) -> Option<CorsLayer> {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             ACCEPT_ENCODING,
+            ACCEPT_RANGES,
             ALLOW,
+            CONTENT_DISPOSITION,
             CONTENT_LENGTH,
+            CONTENT_RANGE,
             ETAG,
             LOCATION,
             RETRY_AFTER,
