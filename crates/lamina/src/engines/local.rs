@@ -350,7 +350,8 @@ async fn reserve(
     owner: &OwnerId,
     source: &Bytes,
 ) -> Result<Reserved, EngineError> {
-    let header = image_intake::header(source, &shared.settings.limits).map_err(unreadable)?;
+    let header = image_intake::header(source, &shared.settings.limits)
+        .map_err(|error| unreadable(&error))?;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let picture = u32::try_from(pixels.div_ceil(1_000_000)).unwrap_or(u32::MAX);
     let held = picture.saturating_add(SPLIT_MEGAPIXELS);
@@ -367,7 +368,7 @@ fn megapixels_of(layers: &[LayerSource]) -> u32 {
     u32::try_from(bytes.sum::<u64>().div_ceil(4_000_000)).unwrap_or(u32::MAX)
 }
 
-fn unreadable(error: image_intake::ImageError) -> EngineError {
+fn unreadable(error: &image_intake::ImageError) -> EngineError {
     EngineError::permanent(FailureCode::SourceLost, error.to_string())
 }
 
@@ -376,7 +377,8 @@ fn split_pixels(
     work: &Work,
     settings: &LocalSettings,
 ) -> Result<Vec<LayerSource>, EngineError> {
-    let decoded = image_intake::decode_rgba(source, &settings.limits).map_err(unreadable)?;
+    let decoded =
+        image_intake::decode_rgba(source, &settings.limits).map_err(|error| unreadable(&error))?;
     let (width, height) = (decoded.width(), decoded.height());
     let image = layerize::RgbaImage {
         width,
