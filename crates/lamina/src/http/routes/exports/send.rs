@@ -1,6 +1,7 @@
 //! An export as an answer: nothing where the client has it, a part where it asks for one, else the whole. The tag is known before the file
 //! is made, so that neither 304 nor HEAD makes one.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
 
@@ -11,7 +12,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
@@ -48,7 +50,9 @@ pub(super) async fn answer(
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     if asked.method == Method::HEAD {
-        return Ok((StatusCode::OK, headers).into_response());
+        // Of no known length: "0" would be wrong, and the right one is known only when the file is made.
+        let unknown = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
+        return Ok((StatusCode::OK, headers, unknown).into_response());
     }
     let place = places.enter(&job.owner)?;
     let (mut file, size) = make(state, job, plan).await?;
