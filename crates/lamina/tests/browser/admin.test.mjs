@@ -99,7 +99,7 @@ test('the story of a job and what failed are shown, and can be acted on', async 
   const visit = await opened();
   const { page } = visit;
   await page.locator('#failures').getByText('image_unrecognised').waitFor();
-  assert.match(await page.locator('#failures').innerText(), /image_unrecognised[\s\S]*2[\s\S]*picture or its address/i);
+  assert.match(await page.locator('#failures').innerText(), /image_unrecognised[\s\S]*2[\s\S]*Send the file itself/);
   await page.locator('#jobs').getByTitle(done).click();
   await page.getByRole('heading', { name: `Job ${done}` }).waitFor();
   const story = await page.locator('#story').innerText();

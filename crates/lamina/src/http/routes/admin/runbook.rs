@@ -1,5 +1,5 @@
-//! What a person does about an alert or a failure: the very words of `docs/operations.md`, `docs/errors.md`,
-//! `docs/images.md` and of the alert rules, checked in beside the description of the API as `runbook.json`, and compared by a test.
+//! What a person does about an alert or a failure: the very words of `docs/operations.md`, `docs/errors.md`
+//! and of the alert rules, checked in beside the description of the API as `runbook.json`, and compared by a test.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -84,16 +84,16 @@ fn written() -> Runbook {
         let (name, rule) = rule.split_once('\n').unwrap();
         (name.to_owned(), alert(rule, name))
     });
+    // A failed job has a code of its own, or that of its picture or address. What to do stands last in each row.
+    let of_source = |code: &str| code.starts_with("image_") || code.starts_with("fetch_");
     let mut codes = BTreeMap::new();
-    // A picture's and an address's codes first: what a page says of a job's own is truer of it.
-    for title in ["## Pictures", "## Source URLs", "## Jobs"] {
-        for row in section(ERRORS, title).lines().filter_map(cells) {
-            if let Some(code) = named(&row[0]).filter(|code| code.contains('_')) {
-                let todo = match &row[1..] {
-                    [_, what, todo] => format!("The picture or its address: {what} {todo}"),
-                    [_, todo] => todo.clone(),
-                    other => panic!("{code}: {other:?}"),
-                };
+    for (text, is_meant) in [
+        (ERRORS, &of_source as &dyn Fn(&str) -> bool),
+        (section(ERRORS, "## Jobs"), &|_| true),
+    ] {
+        for mut row in text.lines().filter_map(cells).filter(|row| row.len() > 2) {
+            let code = named(&row[0]).filter(|code| is_meant(code));
+            if let (Some(code), Some(todo)) = (code, row.pop()) {
                 codes.insert(code, todo);
             }
         }
