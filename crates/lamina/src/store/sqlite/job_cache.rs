@@ -1,6 +1,7 @@
 //! Jobs that were read a moment ago, so that an app that polls costs no SQL and no thread hop.
 //! A hit is never older than the last acknowledged write: SQLite itself reports each row of `jobs`
-//! that a write touches, and a touched row is read from the file until its transaction is over.
+//! that a write touches. What was known before is true until that write's transaction is over, and what is read
+//! meanwhile until then as well: so that many who read a job at once, while it is written, cost one look.
 //! Jobs that are gone are not kept, and nothing is: a process that starts knows nothing.
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const VERSIONS: usize = 4096;
 pub(super) struct JobCache {
     jobs: Cache<JobId, CachedJob>,
     /// Even: no write is going on, and entries of this version are true. Odd: a write has touched
-    /// such a row and is not over.
+    /// such a row and is not over; entries of this version and of the one before are true.
     versions: Box<[AtomicU64]>,
     /// The versions made odd by the running transaction.
     touched: Mutex<Vec<usize>>,
@@ -54,24 +55,29 @@ impl JobCache {
     /// The job, if it is known and no write has touched it since it was read.
     pub(super) fn get(&self, owner: &OwnerId, id: JobId) -> Option<Arc<JobRecord>> {
         let cached = self.jobs.get(&id)?;
-        let current = self.version(cached.row).load(Ordering::Acquire);
-        (cached.version == current && cached.job.owner == *owner).then_some(cached.job)
+        (self.is_true(&cached) && cached.job.owner == *owner).then_some(cached.job)
     }
 
     /// When the job is over, if it is known as [`JobCache::get`] knows it; whose it is does not matter.
     pub(super) fn expiry(&self, id: JobId) -> Option<UnixMs> {
         let cached = self.jobs.get(&id)?;
+        self.is_true(&cached).then_some(cached.job.expires_at)
+    }
+
+    fn is_true(&self, cached: &CachedJob) -> bool {
         let current = self.version(cached.row).load(Ordering::Acquire);
-        (cached.version == current).then_some(cached.job.expires_at)
+        // No write that has touched it since is acknowledged.
+        current == cached.version
+            || (cached.version.is_multiple_of(2) && current == cached.version + 1)
     }
 
-    /// To be called before a row is read that may be kept; `None` while a write has touched it.
-    pub(super) fn look(&self, row: i64) -> Option<Seen> {
+    /// To be called before a row is read that may be kept.
+    pub(super) fn look(&self, row: i64) -> Seen {
         let version = self.version(row).load(Ordering::Acquire);
-        version.is_multiple_of(2).then_some(Seen { row, version })
+        Seen { row, version }
     }
 
-    /// Keeps what was read after `seen`, unless a write has touched the row since.
+    /// Keeps what was read after `seen`, unless a write has touched the row since, or has ended.
     pub(super) fn keep(&self, seen: Seen, job: &Arc<JobRecord>) {
         if self.version(seen.row).load(Ordering::Acquire) == seen.version {
             let cached = CachedJob {
@@ -122,10 +128,8 @@ mod tests {
     use super::*;
     use crate::jobs::{EngineKind, Estimate, Params, Phase};
 
-    #[test]
-    fn what_a_write_touched_between_look_and_keep_is_not_kept() {
-        let cached = JobCache::new();
-        let job = Arc::new(JobRecord {
+    fn job() -> Arc<JobRecord> {
+        Arc::new(JobRecord {
             id: JobId::new(UnixMs(1)),
             owner: OwnerId::named("a"),
             phase: Phase::Prepare,
@@ -143,21 +147,43 @@ mod tests {
             created_at: UnixMs(1),
             expires_at: UnixMs(2),
             layers: Vec::new(),
-        });
+        })
+    }
+
+    #[test]
+    fn what_a_write_touched_between_look_and_keep_is_not_kept() {
+        let cached = JobCache::new();
+        let job = job();
         let owner = job.owner.clone();
-        let seen = cached.look(7).unwrap();
-        cached.keep(seen, &job);
-        assert!(cached.get(&owner, job.id).is_some());
+        let seen = cached.look(7);
         cached.touch(7);
-        assert!(cached.get(&owner, job.id).is_none() && cached.look(7).is_none());
         cached.keep(seen, &job);
         assert!(cached.get(&owner, job.id).is_none());
         cached.touch(7);
         cached.end_transaction();
         cached.keep(seen, &job);
         assert!(cached.get(&owner, job.id).is_none());
-        cached.keep(cached.look(7).unwrap(), &job);
+        cached.keep(cached.look(7), &job);
         assert!(cached.get(&owner, job.id).is_some());
         assert!(cached.get(&OwnerId::named("another"), job.id).is_none());
+    }
+
+    #[test]
+    fn what_is_known_holds_until_a_write_that_touches_it_is_over() {
+        let (cached, job) = (JobCache::new(), job());
+        let known = || cached.get(&job.owner, job.id).is_some();
+        cached.keep(cached.look(7), &job);
+        cached.touch(7);
+        assert!(known());
+        cached.end_transaction();
+        assert!(!known());
+        // Read while it is written: what is committed by then, or a moment later.
+        cached.touch(7);
+        cached.keep(cached.look(7), &job);
+        assert!(known());
+        cached.end_transaction();
+        assert!(!known());
+        cached.touch(7);
+        assert!(!known());
     }
 }

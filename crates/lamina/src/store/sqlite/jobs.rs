@@ -149,7 +149,7 @@ pub(super) fn get_and_keep(
     };
     let seen = job_cache.look(row);
     let found = get(connection, owner, id)?;
-    if let (Some(seen), Lookup::Found(job)) = (seen, &found) {
+    if let Lookup::Found(job) = &found {
         job_cache.keep(seen, job);
     }
     Ok(found)
