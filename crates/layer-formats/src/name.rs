@@ -1,7 +1,7 @@
 //! Names that strangers chose, made safe for what they are put into.
 //!
 //! Three places, three rules: what a person reads in an editor ([`shown`]), the name of a file inside an archive
-//! ([`file_stem`]), and the old name field of a PSD, which has no Unicode ([`ascii`]). None of them can hold a control character, a mark
+//! ([`file_stem`]), and the old name field of a PSD, which has no Unicode (`ascii`). None of them can hold a control character, a mark
 //! that turns the direction of text, or be empty.
 
 /// Letters of a shown name; Photoshop takes no more than 255, and a list of layers shows fewer.
