@@ -1,5 +1,5 @@
-//! A bounded number of places, and of weight, that many parties share: whoever holds fewest places
-//! is let in next, and among equals turns go round. Within one
+//! A bounded number of places, and of weight, that many parties share: whoever holds fewest places and
+//! reservations is let in next, and among equals turns go round. Within one
 //! party it is first come, first served. It knows neither what the places are for nor who the
 //! parties are.
 //!

@@ -136,6 +136,20 @@ async fn megapixels_bound_what_threads_would_allow() {
 }
 
 #[tokio::test]
+async fn work_that_does_not_fit_beside_what_is_reserved_waits_and_other_work_goes_on() {
+    let pool = pool(1, 10, 4);
+    let mut reserved = pool.reserve(6).await;
+    let mut heavy = Box::pin(pool.run(5, || "heavy"));
+    assert!(futures_util::poll!(&mut heavy).is_pending());
+    assert_eq!(pool.run_in_turn(4, || "light").await, Ok("light"));
+    assert!(futures_util::poll!(&mut heavy).is_pending());
+    reserved.lower(5);
+    assert_eq!(heavy.await, Ok("heavy"));
+    drop(reserved);
+    assert_eq!(pool.load().megapixels, 0);
+}
+
+#[tokio::test]
 async fn work_heavier_than_the_pool_runs_alone_instead_of_never() {
     assert_eq!(pool(2, 5, 0).run(1_000, || "done").await, Ok("done"));
 }

@@ -105,6 +105,54 @@ async fn a_result_that_no_one_takes_is_forgotten_after_its_time() {
     assert_eq!(engine.shared.kept.available_permits(), KEPT + 2);
 }
 
+#[tokio::test]
+async fn splits_hold_their_memory_of_the_pool_until_their_layers_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, source) = engine(&folder).await;
+    let megapixels = || engine.shared.pool.load().megapixels;
+    // Of 90 there is room for one split of a small picture, and none for the second beside it.
+    let others = engine.shared.pool.reserve(90 - SPLIT_MEGAPIXELS - 1).await;
+    let first = engine.submit(&order(source, 1)).await.unwrap().request;
+    while done(&engine).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = engine.submit(&order(source, 2)).await.unwrap().request;
+    while engine.shared.pool.load().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(
+        engine.check(&second, None).await.unwrap(),
+        Check::Queued { .. }
+    ));
+    let layers_alone = 90 - SPLIT_MEGAPIXELS as usize - 1 + 1;
+    assert_eq!(megapixels(), layers_alone);
+    engine.release(&first);
+    while done(&engine).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(megapixels(), layers_alone);
+    engine.release(&second);
+    drop(others);
+    assert_eq!(megapixels(), 0);
+}
+
+#[tokio::test]
+async fn a_split_that_is_released_while_it_waits_for_memory_holds_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, source) = engine(&folder).await;
+    let others = engine.shared.pool.reserve(90).await;
+    let request = engine.submit(&order(source, 1)).await.unwrap().request;
+    while engine.shared.pool.load().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    engine.release(&request);
+    while engine.shared.pool.load().waiting > 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(others);
+    assert_eq!(engine.shared.pool.load().megapixels, 0);
+}
+
 #[test]
 fn a_layer_holds_no_more_than_its_bytes() {
     let picture = layerize::RgbaImage {
