@@ -63,7 +63,7 @@ pub(in crate::http) struct AdminJobPage {
 pub(in crate::http) struct AdminJobStory {
     #[serde(flatten)]
     job: AdminJob,
-    /// Why it failed, as its owner reads it.
+    /// Why it failed, as its owner reads it; null where that would name the source's address (`fetch_…`).
     #[schema(required = true)]
     error: Option<String>,
     /// When its next step is due.
@@ -332,9 +332,12 @@ fn detail(found: JobDetail) -> AdminJobStory {
     let total = overview
         .finished_at
         .map(|end| end.since(overview.created_at));
+    // Sentences about an address begin with it.
+    let code = overview.error_code.as_deref();
+    let names_source = code.is_some_and(|code| code.starts_with("fetch_"));
     AdminJobStory {
         job: job(overview),
-        error: found.error,
+        error: found.error.filter(|_| !names_source),
         run_at: found.run_at,
         lease_until: found.lease_until,
         attempt: found.attempt,

@@ -61,6 +61,27 @@ async fn a_job_is_listed_by_what_it_is_and_page_by_page() {
 }
 
 #[tokio::test]
+async fn an_address_that_could_not_be_fetched_is_told_to_its_owner_alone() {
+    let server = operated();
+    let body = r#"{"image_url":"https://example.com/secret.png"}"#;
+    let made = server.with_key("app-key", "POST", "/api/jobs", body).await;
+    let id = made.json()["job_id"].as_str().unwrap().to_owned();
+    let lease = server.lease(Phase::Prepare).await;
+    let sentence = "https://example.com/secret.png answered 404; make it public.".to_owned();
+    let failure = Failure::other("fetch_status", sentence.clone());
+    server
+        .apply(&lease, Phase::Failed, StepOutput::None, Some(failure))
+        .await;
+    let (own, operators) = (format!("/api/jobs/{id}"), format!("/api/admin/jobs/{id}"));
+    let seen = server.with_key("app-key", "GET", &own, "").await.json();
+    assert_eq!(seen["error"], sentence);
+    let story = server.admin("GET", &operators, "").await;
+    assert_eq!(story.json()["error_code"], "fetch_status");
+    assert_eq!(story.json()["error"], Value::Null);
+    assert!(!String::from_utf8_lossy(&story.body).contains("secret"));
+}
+
+#[tokio::test]
 async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
     let server = operated();
     let body =
