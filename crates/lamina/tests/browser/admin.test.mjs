@@ -72,7 +72,10 @@ test('nobody sees anything without an operator\'s key, and the key stays in its 
   await page.getByLabel('Key', { exact: true }).fill(ADMIN_KEY);
   await page.getByRole('button', { name: 'Open' }).click();
   await page.waitForSelector('#desk:not([hidden])');
-  assert.equal(await page.locator('#verdict').textContent(), 'All is well.');
+  // Whether the disk of this machine is nearly full is not this test's to say; that the page says it is.
+  const { alarms } = await (await asOperator('/api/admin/overview')).json();
+  assert.deepEqual(alarms.filter(({ name }) => name !== 'LaminaDiskFilling'), []);
+  assert.equal(await page.locator('#verdict').textContent(), alarms.length ? `${alarms[0].summary}.` : 'All is well.');
   // A reload keeps the key, another tab has none, and an app's page is not given it.
   await page.reload();
   await page.waitForSelector('#desk:not([hidden])');
