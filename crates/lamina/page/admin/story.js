@@ -6,12 +6,19 @@ import { between, clock, dollars, lasting } from './table.js';
 import { deleteJobs, retryJobs } from './actions.js';
 
 const STATES = { prepare: 'fetching its picture', submit: 'being handed over', wait: 'at the engine', collect: 'its layers are being collected', completed: 'completed', failed: 'failed', deleted: 'deleted', expired: 'expired' };
+// What each step came to, and what it did not.
+const STEPS = { prepare: ['Its picture is stored', 'Its picture was not stored'], submit: ['The hand-over is written', 'The hand-over failed'], wait: ['The engine is done', 'The engine has not done it'], collect: ['Its layers are stored', 'Its layers were not stored'] };
 const PAID = { yes: 'paid', no: 'not paid', perhaps: 'perhaps paid' };
 const EVENTS = { 'job.completed': 'its completion', 'job.failed': 'its failure', 'job.expired': 'its expiry' };
 
 // What happened, in order.
 function happenings(job) {
   const found = [{ at: job.created_at, what: `Created by ${job.owner}`, kind: 'step' }];
+  for (const step of job.steps) {
+    const ran = step.phase === 'wait' ? null : `ran ${lasting(step.took_ms / 1000)}`;
+    const [done, undone] = STEPS[step.phase] ?? [step.phase, `${step.phase} failed`];
+    found.push({ at: step.ended_at, what: step.error_code ? `${undone}: ${step.error_code}` : done, kind: step.error_code ? 'bad' : 'step', more: ran });
+  }
   for (const call of job.submissions) {
     found.push({ at: call.opened_at, what: `Handed to ${job.engine}`, kind: 'call', more: call.usd ? `${dollars(call.usd)}, ${PAID[call.paid] ?? call.paid}` : PAID[call.paid] });
     const ends = { accepted: 'The engine took it', failed: 'The engine took it, and its run failed', refused: 'The engine did not take it', unknown: 'Given up: nobody knows whether the engine took it' };

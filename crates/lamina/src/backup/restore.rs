@@ -14,7 +14,9 @@ use super::contents::{Found, blobs, fits, look, unpack};
 use super::needed::Needed;
 use crate::access::SpendCaps;
 use crate::blobs::{BlobError, BlobKey, Blobs, Mark};
-use crate::jobs::{Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, UnixMs, change_after};
+use crate::jobs::{
+    Backoff, EngineKind, FailureCode, Nonce, Outcome, Stage, Step, UnixMs, change_after,
+};
 use crate::secret;
 use crate::store::sqlite::{
     OpenError, Replacement, SqliteStore, copy_whole, deployment_of, living,
@@ -266,14 +268,12 @@ impl Restore {
             .submission_close(&nonce, SubmissionState::Unknown, None, now)
             .await?;
         let outcome = Outcome::GiveUp(FailureCode::SubmissionUnknown.into());
-        let change = change_after(
-            job.phase,
-            job.attempt,
-            outcome,
-            &Backoff::default(),
-            now,
-            0.0,
-        );
+        let step = Step {
+            phase: job.phase,
+            attempt: job.attempt,
+            took: Duration::ZERO,
+        };
+        let change = change_after(step, outcome, &Backoff::default(), now, 0.0);
         if let Ok(Some(change)) = change {
             let _ours = store
                 .job_apply(&job.lease, change, StepOutput::None, false, now.into())

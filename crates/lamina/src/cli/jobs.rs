@@ -184,10 +184,16 @@ fn detail(job: &Value) {
         .iter()
         .map(|field| vec![(*field).to_owned(), table::cell(job, field)]);
     table::print(&["FIELD", ""], rows);
-    if job["submissions"]
-        .as_array()
-        .is_some_and(|calls| !calls.is_empty())
-    {
+    let has = |name: &str| job[name].as_array().is_some_and(|rows| !rows.is_empty());
+    if has("steps") {
+        table::line("");
+        table::of(
+            &["STEP", "ENDED", "RAN MS", "ERROR CODE"],
+            &["phase", "ended_at", "took_ms", "error_code"],
+            &job["steps"],
+        );
+    }
+    if has("submissions") {
         table::line("");
         table::of(
             &["SUBMISSION", "PAID", "USD", "OPENED", "CLOSED", "REQUEST"],

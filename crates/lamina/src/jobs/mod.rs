@@ -34,7 +34,7 @@ pub use hook_address::HookAddress;
 pub use id::{JobId, Nonce, OwnerId, RequestId, UploadId};
 pub use image_intake::{BoundingBox, MediaType};
 pub use layer::{Layer, LayerLabels};
-pub use outcome::{Change, Outcome, change_after};
+pub use outcome::{Change, Outcome, Step, StepRecord, change_after};
 pub use progress::{Estimate, progress};
 pub use retry::{Backoff, poll_at};
 pub use run_class::{LayersAsked, RunClass, SizeClass};

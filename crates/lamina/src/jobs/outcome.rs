@@ -1,6 +1,7 @@
 //! What a step came to, and the one function that turns it into a change of the job. Pure; the
 //! store applies the change under the job's lease.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Backoff, Event, Failure, InvalidTransition, Phase, UnixMs, transition};
@@ -35,6 +36,25 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// A step that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub phase: Phase,
+    /// Failed attempts of the phase before it.
+    pub attempt: u32,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+/// A step that did its work or failed, for the timeline of its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRecord {
+    pub phase: Phase,
+    pub took: Duration,
+    /// Why it failed.
+    pub code: Option<Cow<'static, str>>,
+}
+
 /// What the store writes when a step has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -48,21 +68,29 @@ pub struct Change {
     pub failure: Option<Failure>,
     /// Whether a wake-up that came during the step brings `run_at` forward.
     pub wakeable: bool,
+    /// None where nothing has happened but that time passed.
+    pub step: Option<StepRecord>,
 }
 
-/// Turns an outcome into a change. `attempt` is the number of failed attempts before this step,
-/// `random` lies in 0..1. `None` for an interruption: the store only releases the lease.
+/// Turns an outcome into a change. `random` lies in 0..1. `None` for an interruption: the store only releases the lease.
 ///
 /// # Errors
 /// [`InvalidTransition`] when the event does not belong to the phase; a bug in a step.
 pub fn change_after(
-    phase: Phase,
-    attempt: u32,
+    step: Step,
     outcome: Outcome,
     backoff: &Backoff,
     now: UnixMs,
     random: f64,
 ) -> Result<Option<Change>, InvalidTransition> {
+    let Step { phase, attempt, .. } = step;
+    let record = |code: Option<&Failure>| {
+        Some(StepRecord {
+            phase,
+            took: step.took,
+            code: code.map(|failure| failure.code.clone()),
+        })
+    };
     let change = match outcome {
         Outcome::Done { event, run_at } => Change {
             phase: transition(phase, event)?,
@@ -70,6 +98,7 @@ pub fn change_after(
             attempt: 0,
             failure: None,
             wakeable: true,
+            step: record(None),
         },
         Outcome::Snooze { until } => Change {
             phase,
@@ -77,16 +106,20 @@ pub fn change_after(
             attempt,
             failure: None,
             wakeable: true,
+            step: None,
         },
-        Outcome::GiveUp(failure) => failed(phase, attempt, failure, now)?,
+        Outcome::GiveUp(failure) => {
+            let record = record(Some(&failure));
+            failed(phase, attempt, failure, record, now)?
+        }
         Outcome::Retry {
             after,
             failure,
             event,
         } => {
-            let attempt = attempt + 1;
+            let (attempt, record) = (attempt + 1, record(Some(&failure)));
             if attempt >= backoff.max_attempts {
-                failed(phase, attempt, failure, now)?
+                failed(phase, attempt, failure, record, now)?
             } else {
                 let delay = backoff
                     .delay(attempt, random)
@@ -98,6 +131,7 @@ pub fn change_after(
                     attempt,
                     failure: None,
                     wakeable: false,
+                    step: record,
                 }
             }
         }
@@ -110,6 +144,7 @@ fn failed(
     phase: Phase,
     attempt: u32,
     failure: Failure,
+    step: Option<StepRecord>,
     now: UnixMs,
 ) -> Result<Change, InvalidTransition> {
     let phase = transition(phase, Event::Failed)?;
@@ -119,6 +154,7 @@ fn failed(
         attempt,
         failure: Some(failure),
         wakeable: false,
+        step,
     })
 }
 
@@ -129,8 +165,16 @@ mod tests {
 
     const NOW: UnixMs = UnixMs(1_000_000);
 
+    const fn step(phase: Phase, attempt: u32) -> Step {
+        Step {
+            phase,
+            attempt,
+            took: Duration::from_millis(250),
+        }
+    }
+
     fn run(phase: Phase, attempt: u32, outcome: Outcome) -> Option<Change> {
-        change_after(phase, attempt, outcome, &Backoff::default(), NOW, 1.0).unwrap()
+        change_after(step(phase, attempt), outcome, &Backoff::default(), NOW, 1.0).unwrap()
     }
 
     fn retry(after: Option<u64>, event: Option<Event>) -> Outcome {
@@ -192,6 +236,32 @@ mod tests {
             event: Event::Collected,
             run_at: NOW,
         };
-        assert!(change_after(Phase::Prepare, 0, wrong, &Backoff::default(), NOW, 0.5).is_err());
+        assert!(
+            change_after(
+                step(Phase::Prepare, 0),
+                wrong,
+                &Backoff::default(),
+                NOW,
+                0.5
+            )
+            .is_err()
+        );
+    }
+    #[test]
+    fn what_failed_and_what_was_done_is_recorded_and_a_wait_is_not() {
+        let recorded = |outcome| {
+            let step = run(Phase::Submit, 0, outcome).unwrap().step;
+            step.map(|step| (step.phase, step.took.as_millis(), step.code))
+        };
+        let done = Outcome::Done {
+            event: Event::Accepted,
+            run_at: NOW,
+        };
+        assert_eq!(recorded(done), Some((Phase::Submit, 250, None)));
+        let busy = Some((Phase::Submit, 250, Some("engine_busy".into())));
+        assert_eq!(recorded(retry(None, None)), busy);
+        let give_up = Outcome::GiveUp(FailureCode::EngineBusy.into());
+        assert_eq!(recorded(give_up), busy);
+        assert_eq!(recorded(Outcome::Snooze { until: NOW }), None);
     }
 }

@@ -68,8 +68,21 @@ pub struct JobDetail {
     pub layer_bytes: u64,
     /// Calls to its engine, oldest first.
     pub submissions: Vec<SubmissionDetail>,
+    /// Its steps that did their work or failed, oldest first.
+    pub steps: Vec<StepDetail>,
     /// What was told of it by webhooks, oldest first.
     pub deliveries: Vec<DeliveryDetail>,
+}
+
+/// A step that did its work or failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepDetail {
+    pub phase: Phase,
+    pub ended_at: UnixMs,
+    /// How long it ran; of a wait, the last question alone.
+    pub took: Duration,
+    /// Why it failed.
+    pub code: Option<String>,
 }
 
 /// One event told to a receiver; neither its address nor its body, which are the owner's.

@@ -17,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub(super) use admin::{
+    a_job_s_steps_are_kept_in_order_and_bounded,
     a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
     a_retry_asks_for_what_was_taken_and_pays_nothing,
     a_retry_makes_a_repeatable_call_again_without_asking_for_leave,
@@ -167,6 +168,7 @@ pub(super) fn change(phase: Phase, run_at: UnixMs) -> Change {
         attempt: 0,
         failure: None,
         wakeable: true,
+        step: None,
     }
 }
 
@@ -283,6 +285,7 @@ macro_rules! for_each_case {
             a_retry_makes_a_repeatable_call_again_without_asking_for_leave,
             a_retry_that_may_pay_again_hands_over_anew_and_forgets_no_payment,
             a_job_that_is_gone_is_told_to_the_operator_and_not_retried,
+            a_job_s_steps_are_kept_in_order_and_bounded,
             a_job_s_bytes_are_counted_until_they_are_erased,
             an_upload_s_bytes_are_counted_once_promised_or_there,
             no_number_of_creates_keeps_more_than_the_bound,

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 
 pub use admin::{
     AdminStore, DeliveryDetail, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine,
-    SubmissionDetail, UsageStats,
+    StepDetail, SubmissionDetail, UsageStats,
 };
 pub use deployment::{Deployment, DeploymentStore};
 pub use error::StoreError;

@@ -13,7 +13,7 @@ use super::steps::report::{self, Report, StepError};
 use super::steps::{collect, prepare, submit, wait};
 use super::{Worker, failpoints};
 use crate::engines::LayerSource;
-use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, change_after};
+use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, Step, change_after};
 use crate::store::{Claimed, FencedWrite, Lease, StepOutput, StoreError, StoredSource};
 
 /// How often a write is tried that the database refuses for its own defect, not for trouble.
@@ -43,7 +43,7 @@ impl Worker {
             if let StepOutput::Source(info) = &report.output {
                 job.source = StoredSource::Stored(*info);
             }
-            let Some(change) = self.decide(&job, report.outcome) else {
+            let Some(change) = self.decide(&job, report.outcome, took) else {
                 return self.release(&job).await;
             };
             let next = self.next_slot(&job, &change);
@@ -153,17 +153,22 @@ impl Worker {
         }
     }
 
-    fn decide(&self, job: &Claimed, mut outcome: Outcome) -> Option<Change> {
+    fn decide(&self, job: &Claimed, mut outcome: Outcome, took: Duration) -> Option<Change> {
+        let step = Step {
+            phase: job.phase,
+            attempt: job.attempt,
+            took,
+        };
         let (now, backoff) = (self.parts.clock.now(), &self.settings.backoff);
         if let Outcome::Retry { failure, after, .. } = &mut outcome {
             *after = after.map(|after| after.min(self.longest_wait(job)));
             let (id, attempt) = (job.lease.job, job.attempt + 1);
             tracing::warn!(job = %id, phase = %job.phase, attempt, code = %failure.code, "a step failed and is tried again");
         }
-        change_after(job.phase, job.attempt, outcome, backoff, now, fastrand::f64()).unwrap_or_else(|defect| {
+        change_after(step, outcome, backoff, now, fastrand::f64()).unwrap_or_else(|defect| {
             tracing::error!(job = %job.lease.job, %defect, "a step reported an event of another phase");
             let give_up = Outcome::GiveUp(FailureCode::Internal.into());
-            change_after(job.phase, job.attempt, give_up, backoff, now, 0.0).ok().flatten()
+            change_after(step, give_up, backoff, now, 0.0).ok().flatten()
         })
     }
 

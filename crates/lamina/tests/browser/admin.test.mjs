@@ -106,9 +106,12 @@ test('the story of a job and what failed are shown, and can be acted on', async 
   await page.locator('#jobs').getByTitle(done).click();
   await page.getByRole('heading', { name: `Job ${done}` }).waitFor();
   const story = await page.locator('#story').innerText();
-  for (const said of ['Created by app', 'Handed to local', 'The engine took it', 'Completed with']) assert.ok(story.includes(said), `${said} in ${story}`);
+  for (const said of ['Created by app', 'Handed to local', 'The engine is done', 'Its layers are stored', 'The engine took it', 'Completed with']) assert.ok(story.includes(said), `${said} in ${story}`);
   assert.ok(!/secret|http/.test(story), 'neither words nor links of the owner');
   assert.equal(await page.locator('#story img, #story canvas').count(), 0);
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  await page.locator('#jobs').getByTitle(failed[0]).click();
+  await page.locator('#story').getByText('Its picture was not stored: image_unrecognised').waitFor();
   await page.getByRole('button', { name: 'Close', exact: true }).click();
 
   // By the code that failed, with the number before anything is done.

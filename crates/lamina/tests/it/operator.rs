@@ -28,6 +28,15 @@ async fn jobs_are_listed_shown_and_deleted_from_the_command_line() {
     .await;
     assert_eq!(detail["owner"], "anonymous");
     assert_eq!(detail["submissions"][0]["paid"], "no");
+    // What comes with its picture has nothing to prepare.
+    let steps = detail["steps"].as_array().unwrap().iter();
+    let phases: Vec<_> = steps.clone().map(|step| &step["phase"]).collect();
+    assert_eq!(phases, ["submit", "wait", "collect"]);
+    assert!(
+        steps
+            .clone()
+            .all(|step| step["error_code"].is_null() && step["took_ms"].is_u64())
+    );
     assert!(detail["layers"].as_u64().unwrap() > 0 && detail["total_ms"].is_u64());
     let listed = deployment
         .says(&["jobs", "list", "--state", "completed"])

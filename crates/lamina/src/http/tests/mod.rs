@@ -270,6 +270,7 @@ impl TestServer {
             attempt: 0,
             failure,
             wakeable: true,
+            step: None,
         };
         let applied = self
             .store

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::access::UtcDay;
-use crate::store::{JobFilter, Lease, Retrial, SpendingLine};
+use crate::jobs::StepRecord;
+use crate::store::{JobFilter, Lease, Retrial, SpendingLine, StepDetail};
 
 /// Fails the job of a lease.
 async fn fail(store: &dyn Store, lease: &Lease, now: UnixMs) {
@@ -155,4 +156,44 @@ pub(in crate::store) async fn a_job_that_is_gone_is_told_to_the_operator_and_not
     let gone = store.job_list_all(filter, None, 9).await.unwrap();
     assert_eq!(gone.len(), 1);
     assert_eq!((gone[0].id, gone[0].phase), (id, Phase::Deleted));
+}
+
+pub(in crate::store) async fn a_job_s_steps_are_kept_in_order_and_bounded(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    let lease = claim(&*store, Phase::Prepare, T0).await.unwrap().lease;
+    let apply = async |phase, step: Option<StepRecord>, secs| {
+        let change = Change {
+            step,
+            ..change(phase, at(secs))
+        };
+        let applied = store.job_apply(&lease, change, StepOutput::None, true, at(secs).into());
+        assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    };
+    let step = |phase, ms, code: Option<&'static str>| StepRecord {
+        phase,
+        took: Duration::from_millis(ms),
+        code: code.map(Into::into),
+    };
+    let failed = step(Phase::Prepare, 30, Some("fetch_timeout"));
+    apply(Phase::Prepare, Some(failed), 1).await;
+    apply(Phase::Submit, Some(step(Phase::Prepare, 20, None)), 2).await;
+    apply(Phase::Submit, None, 3).await;
+    let kept = async || {
+        let detail = store.job_detail(id).await.unwrap().unwrap();
+        let told = |step: StepDetail| (step.phase, step.ended_at, step.took.as_millis(), step.code);
+        detail.steps.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let first = (Phase::Prepare, at(1), 30, Some("fetch_timeout".to_owned()));
+    let second = (Phase::Prepare, at(2), 20, None);
+    assert_eq!(kept().await, [first.clone(), second.clone()]);
+    for secs in 4..150 {
+        apply(
+            Phase::Submit,
+            Some(step(Phase::Submit, 1, Some("engine_busy"))),
+            secs,
+        )
+        .await;
+    }
+    let kept = kept().await;
+    assert_eq!((kept.len(), &kept[..2]), (100, &[first, second][..]));
 }

@@ -13,7 +13,7 @@ use crate::access::UtcDay;
 use crate::jobs::{EngineKind, Event, JobId, OwnerId, RequestId, UnixMs, transition};
 use crate::store::{
     AdminStore, Deletion, DeliveryDetail, JobDetail, JobFilter, JobOverview, Retrial, SpendingLine,
-    StoreError, SubmissionDetail, SubmissionState, UsageStats,
+    StepDetail, StoreError, SubmissionDetail, SubmissionState, UsageStats,
 };
 
 #[async_trait]
@@ -145,6 +145,7 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
                 layers: row.get("layers")?,
                 layer_bytes: row.get("layer_bytes")?,
                 submissions: Vec::new(),
+                steps: Vec::new(),
                 deliveries: Vec::new(),
             })
         });
@@ -159,6 +160,12 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
         .query_map([text(id)], submission)?
         .collect::<Result<_, _>>()?;
     let mut statement = connection.prepare_cached(
+        "select phase, ended_at, took_ms, code from steps where job_id = ?1 order by number",
+    )?;
+    detail.steps = statement
+        .query_map([text(id)], step)?
+        .collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare_cached(
         "select event, state, attempts, created_at, tried_at, status, error from deliveries
          where job_id = ?1 order by number",
     )?;
@@ -166,6 +173,15 @@ fn detail(connection: &Connection, id: JobId) -> rusqlite::Result<Option<JobDeta
         .query_map([text(id)], delivery)?
         .collect::<Result<_, _>>()?;
     Ok(Some(detail))
+}
+
+fn step(row: &Row<'_>) -> rusqlite::Result<StepDetail> {
+    Ok(StepDetail {
+        phase: rows::phase(row)?,
+        ended_at: UnixMs(row.get("ended_at")?),
+        took: Duration::from_millis(row.get("took_ms")?),
+        code: row.get("code")?,
+    })
 }
 
 fn delivery(row: &Row<'_>) -> rusqlite::Result<DeliveryDetail> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::{self, text};
 use super::submissions;
-use crate::jobs::{Change, JobId, Layer, Moment, UnixMs, progress};
+use crate::jobs::{Change, JobId, Layer, Moment, StepRecord, UnixMs, progress, whole_ms};
 use crate::store::{FencedWrite, Lease, SourceInfo, StepOutput, SubmissionState};
 
 pub(super) fn fenced(rows: usize) -> FencedWrite {
@@ -91,6 +91,9 @@ pub(super) fn apply(
     if changed == 0 {
         return Ok(FencedWrite::LostLease);
     }
+    if let Some(step) = &change.step {
+        record(connection, lease.job, step, moment.wall)?;
+    }
     match output {
         StepOutput::Layers(layers) => insert_layers(connection, lease.job, layers)?,
         StepOutput::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
@@ -101,6 +104,31 @@ pub(super) fn apply(
         | StepOutput::Ready { .. } => {}
     }
     Ok(FencedWrite::Applied)
+}
+
+/// Adds to the job's timeline, up to a number that only operators who retry it again and again reach.
+fn record(
+    connection: &Connection,
+    job: JobId,
+    step: &StepRecord,
+    wall: UnixMs,
+) -> rusqlite::Result<()> {
+    const MOST: u32 = 100;
+    connection
+        .prepare_cached(
+            "insert into steps (job_id, number, phase, ended_at, took_ms, code)
+             select ?1, next, ?2, ?3, ?4, ?5
+             from (select coalesce(max(number), 0) + 1 as next from steps where job_id = ?1) where next <= ?6",
+        )?
+        .execute(params![
+            text(job),
+            step.phase.as_str(),
+            wall.0,
+            whole_ms(step.took),
+            step.code,
+            MOST,
+        ])?;
+    Ok(())
 }
 
 /// The progress that readers see before this change; a step back must not show less.

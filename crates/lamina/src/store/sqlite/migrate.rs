@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0014_webhooks.sql"),
     include_str!("../../../migrations/0015_failed.sql"),
     include_str!("../../../migrations/0016_fair_webhooks.sql"),
+    include_str!("../../../migrations/0017_steps.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -11,7 +12,7 @@ use super::file::prepare;
 use super::job_cache::JobCache;
 use super::{SqliteStore, claim, expiry, jobs, spending, stats, submissions};
 use crate::access::{SpendCaps, StorageCaps};
-use crate::jobs::{Layer, LayerLabels, MediaType, Nonce, Phase};
+use crate::jobs::{Change, Layer, LayerLabels, MediaType, Nonce, Phase, StepRecord};
 use crate::store::conformance::{
     LEASE, T0, accepted, at, change, claim as claimed, moment, new_job, owner, wants,
 };
@@ -33,7 +34,16 @@ async fn finished() -> (tempfile::TempDir, Connection, [String; 2]) {
     let (completed_job, _) = accepted(&store, T0).await;
     let job = claimed(&store, Phase::Wait, at(1)).await.unwrap();
     let settle = |phase, output, keep| {
-        store.job_apply(&job.lease, change(phase, at(1)), output, keep, moment(1))
+        let step = StepRecord {
+            phase: Phase::Wait,
+            took: Duration::from_millis(5),
+            code: None,
+        };
+        let change = Change {
+            step: Some(step),
+            ..change(phase, at(1))
+        };
+        store.job_apply(&job.lease, change, output, keep, moment(1))
     };
     let collecting = settle(Phase::Collect, StepOutput::None, true).await;
     assert_eq!(collecting.unwrap(), FencedWrite::Applied);
@@ -92,6 +102,7 @@ fn multiply(db: &Connection, patterns: &[String; 2], count: u32) {
     for (table, id, own) in [
         ("jobs", "id", vec![("id", "new"), owner, ended]),
         ("layers", "job_id", vec![("job_id", "new")]),
+        ("steps", "job_id", vec![("job_id", "new")]),
         (
             "submissions",
             "job_id",

@@ -18,7 +18,8 @@ use crate::http::extract::path::Segments;
 use crate::http::routes::jobs::record_deleted::{DeletedBy, record_deleted};
 use crate::jobs::{EngineKind, Fields, JobId, ParseError, UnixMs};
 use crate::store::{
-    Deletion, DeliveryDetail, JobDetail, JobOverview, Retrial, SubmissionDetail, SubmissionState,
+    Deletion, DeliveryDetail, JobDetail, JobOverview, Retrial, StepDetail, SubmissionDetail,
+    SubmissionState,
 };
 
 /// One job, as an operator's list shows it.
@@ -97,8 +98,26 @@ pub(in crate::http) struct AdminJobStory {
     layer_bytes: u64,
     /// Calls to its engine, oldest first.
     submissions: Vec<AdminSubmission>,
+    /// Its steps that did their work or failed, oldest first; none of a job from before they were kept.
+    steps: Vec<AdminStep>,
     /// What was told of it by webhooks, oldest first.
     deliveries: Vec<AdminDelivery>,
+}
+
+/// One step that did its work or failed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::http) struct AdminStep {
+    /// `prepare`, `submit`, `wait` or `collect`.
+    #[schema(example = "prepare")]
+    phase: &'static str,
+    /// When it ended.
+    #[schema(value_type = String, format = DateTime)]
+    ended_at: UnixMs,
+    /// How long it ran, without what it waited for its turn; of `wait`, the last question to the engine alone.
+    took_ms: u128,
+    /// Why it failed, as a stable word; null where it did its work.
+    #[schema(required = true)]
+    error_code: Option<String>,
 }
 
 /// One event told to a receiver; neither its address nor its body, which are the owner's.
@@ -350,7 +369,17 @@ fn detail(found: JobDetail) -> AdminJobStory {
         layers: found.layers,
         layer_bytes: found.layer_bytes,
         submissions: found.submissions.into_iter().map(submission).collect(),
+        steps: found.steps.into_iter().map(step).collect(),
         deliveries: found.deliveries.into_iter().map(delivery).collect(),
+    }
+}
+
+fn step(found: StepDetail) -> AdminStep {
+    AdminStep {
+        phase: found.phase.as_str(),
+        ended_at: found.ended_at,
+        took_ms: found.took.as_millis(),
+        error_code: found.code,
     }
 }
 

@@ -57,14 +57,21 @@ impl Pulse {
 
     /// Waits for the next beat. `moves`: whether time alone moves what is shown.
     pub(super) async fn beat(&mut self, moves: bool) -> Beat {
+        // One timer and not three: thousands of streams let go of theirs at the same moment, when there is news.
+        let (comment, moved) = (self.last_sent + self.silence, self.last_looked + MOVES);
+        let next = self.ends.min(comment);
+        let next = if moves { next.min(moved) } else { next };
         tokio::select! {
-            () = self.draining.cancelled() => Beat::Over,
-            () = sleep_until(self.ends) => Beat::Over,
-            () = sleep_until(self.last_sent + self.silence) => Beat::Comment,
-            () = sleep_until(self.last_looked + MOVES), if moves => {
-                self.last_looked = Instant::now();
-                Beat::Moves
-            }
+            () = self.draining.cancelled() => return Beat::Over,
+            () = sleep_until(next) => {}
+        }
+        if next == self.ends {
+            Beat::Over
+        } else if next == comment {
+            Beat::Comment
+        } else {
+            self.last_looked = Instant::now();
+            Beat::Moves
         }
     }
 

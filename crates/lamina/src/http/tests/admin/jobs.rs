@@ -115,6 +115,7 @@ async fn the_story_of_a_job_tells_what_was_paid_and_nothing_of_the_picture() {
       "run_at": "2026-11-22T14:11:57.000Z",
       "source_bytes": 70,
       "state": "failed",
+      "steps": [],
       "submissions": [
         {
           "closed_at": "2026-11-22T14:11:57.000Z",
