@@ -24,7 +24,7 @@ async function allLayers(stack) {
 }
 
 // What opens it.
-const OPENS = { psd: 'Photoshop', ora: 'Krita', pptx: 'PowerPoint' };
+const OPENS = { psd: 'Photoshop', ora: 'Krita', pptx: 'PowerPoint', tiff: 'pages', gif: 'animation' };
 
 // The layers as they are arranged now, as a file of the server's.
 async function exported(item, stack, stem) {

@@ -30,6 +30,8 @@ pub fn stack(data: &[u8]) {
             Format::Psd => check_psd(&file, &stack, &pictures),
             Format::Svg => check_svg(&file, &stack),
             Format::OpenRaster | Format::Pptx | Format::Zip => check_zip(&file),
+            Format::Tiff => check_tiff(&file, &stack, &pictures),
+            Format::Gif => check_gif(&file, &stack),
         }
     }
     let mut zipped = Vec::new();
@@ -327,4 +329,99 @@ fn check_svg(file: &[u8], stack: &Stack) {
             .chars()
             .any(|letter| letter.is_control() && letter != '\n')
     );
+}
+
+/// A page for each layer that is drawn, with its very pixels where it is not faded.
+fn check_tiff(file: &[u8], stack: &Stack, pictures: &[Vec<u8>]) {
+    let number = |at: usize, count: usize| {
+        let bytes = file[at..at + count].iter().rev();
+        bytes.fold(0, |all, byte| all << 8 | usize::from(*byte))
+    };
+    assert_eq!(&file[..4], b"II*\0");
+    let (mut at, mut pages) = (number(4, 4), 0);
+    let layers = flat::drawn(stack);
+    let mut end = 8;
+    while at != 0 {
+        let count = number(at, 2);
+        let mut tags = std::collections::BTreeMap::new();
+        let mut last = 0;
+        end = at + 6 + count * 12;
+        for entry in (at + 2..).step_by(12).take(count) {
+            let (tag, kind) = (number(entry, 2), number(entry + 2, 2));
+            assert!(tag > last, "tags are in order");
+            last = tag;
+            let bytes = number(entry + 4, 4) * [0, 1, 1, 2, 4, 8][kind];
+            let place = if bytes > 4 {
+                number(entry + 8, 4)
+            } else {
+                entry + 8
+            };
+            if bytes > 4 {
+                assert!(place == end && place.is_multiple_of(2));
+                end = place + bytes.next_multiple_of(2);
+            }
+            let size = [0, 1, 1, 2, 4, 4][kind];
+            let values = (place..place + bytes).step_by(size);
+            tags.insert(tag, values.map(|at| number(at, size)).collect::<Vec<_>>());
+        }
+        let (width, height) = (tags[&256][0], tags[&257][0]);
+        let mut pixels = Vec::new();
+        for (start, length) in tags[&273].iter().zip(&tags[&279]) {
+            let mut zip = flate2::read::ZlibDecoder::new(&file[*start..start + length]);
+            io::Read::read_to_end(&mut zip, &mut pixels).expect("it is zlib");
+        }
+        assert_eq!(pixels.len(), width * height * 4);
+        for row in pixels.chunks_exact_mut(width * 4) {
+            for at in 4..row.len() {
+                row[at] = row[at].wrapping_add(row[at - 4]);
+            }
+        }
+        if let Some(drawn) = layers.get(pages) {
+            let (inside, bounds) = (drawn.inside, drawn.layer.bounds);
+            assert_eq!(
+                (width, height),
+                (inside.width as usize, inside.height as usize)
+            );
+            let inches = |tag: usize| tags[&tag][0] as f64 / tags[&tag][1] as f64;
+            for (tag, place) in [(286, inside.x), (287, inside.y)] {
+                let found = inches(tag) * inches(282);
+                assert!((found - f64::from(place)).abs() < 1e-6, "{found} {place}");
+            }
+            for (row, y) in pixels.chunks_exact(width * 4).zip(inside.y..) {
+                for (pixel, x) in row.as_chunks::<4>().0.iter().zip(inside.x..) {
+                    let from = (y - bounds.y) as usize * bounds.width as usize;
+                    let from = (from + (x - bounds.x) as usize) * 4;
+                    let own = &pictures[drawn.layer.source][from..from + 4];
+                    let alpha = f64::from(own[3]) * f64::from(drawn.opacity) / 255.0;
+                    assert!((f64::from(pixel[3]) - alpha).abs() <= 0.5);
+                    assert!(pixel[3] == 0 || pixel[..3] == own[..3]);
+                }
+            }
+        }
+        pages += 1;
+        at = number(at + 2 + count * 12, 4);
+    }
+    assert_eq!((pages, end), (layers.len().max(1), file.len()));
+}
+
+/// As many frames as there are, of the canvas's shape; the first shows what the stack does.
+fn check_gif(file: &[u8], stack: &Stack) {
+    let mut options = ::gif::DecodeOptions::new();
+    options.set_color_output(::gif::ColorOutput::RGBA);
+    let mut decoder = options.read_info(file).expect("it is GIF");
+    let longest = u32::from(decoder.width().max(decoder.height()));
+    assert_eq!(longest, stack.width.max(stack.height).min(gif::SIDE));
+    let mut frames = 0;
+    while let Some(frame) = decoder.read_next_frame().expect("frames are whole") {
+        assert!(
+            frame
+                .buffer
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .all(|pixel| pixel[3] == 255)
+        );
+        frames += 1;
+    }
+    assert_eq!(frames, gif::FRAMES);
 }

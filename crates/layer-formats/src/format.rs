@@ -5,7 +5,7 @@ use std::io::Write;
 use super::error::ExportError;
 use super::pictures::Pictures;
 use super::stack::Stack;
-use super::{bundle, openraster, pptx, psd, svg};
+use super::{bundle, gif, openraster, pptx, psd, svg, tiff};
 
 /// A format that a stack can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,16 +20,22 @@ pub enum Format {
     Svg,
     /// PNG files and a manifest.
     Zip,
+    /// TIFF, a page for each layer.
+    Tiff,
+    /// A small animation that shows the depth.
+    Gif,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Psd,
         Self::OpenRaster,
         Self::Pptx,
         Self::Svg,
         Self::Zip,
+        Self::Tiff,
+        Self::Gif,
     ];
 
     /// The word for it.
@@ -41,6 +47,8 @@ impl Format {
             Self::Pptx => "pptx",
             Self::Svg => "svg",
             Self::Zip => "zip",
+            Self::Tiff => "tiff",
+            Self::Gif => "gif",
         }
     }
 
@@ -72,6 +80,8 @@ impl Format {
             }
             Self::Svg => "image/svg+xml",
             Self::Zip => "application/zip",
+            Self::Tiff => "image/tiff",
+            Self::Gif => "image/gif",
         }
     }
 
@@ -91,6 +101,8 @@ impl Format {
             Self::Pptx => pptx::write(stack, pictures, out),
             Self::Svg => svg::write(stack, pictures, out),
             Self::Zip => bundle::write(stack, pictures, out),
+            Self::Tiff => tiff::write(stack, pictures, out),
+            Self::Gif => gif::write(stack, pictures, out),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Stacks of RGBA layers to the files that people open: PSD and PSB, OpenRaster, PowerPoint, SVG, and a ZIP with a manifest.
+//! Stacks of RGBA layers to the files that people open: PSD and PSB, OpenRaster, PowerPoint, SVG, TIFF, a ZIP with a
+//! manifest, and an animation of their depth.
 //!
 //! A [`Stack`] says what lies where, and [`Pictures`] gives rows of pixels as a writer asks for them. Each writer goes to any
 //! [`Write`](std::io::Write), never back, and holds at most one layer's file and one of the whole at a time, however
@@ -37,11 +38,13 @@ mod blend;
 pub mod bundle;
 mod composite;
 mod error;
+mod flat;
 mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../fuzz/checks.rs"]
 pub mod fuzzing;
+pub mod gif;
 mod image;
 pub mod name;
 pub mod openraster;
@@ -52,6 +55,7 @@ pub mod psd;
 mod stack;
 pub mod svg;
 mod thumbnail;
+pub mod tiff;
 mod written;
 
 pub use composite::composite;

@@ -264,7 +264,7 @@ final class LaminaClient {
     (answer) => readAll(answer.body, _layerLimit),
   );
 
-  /// All layers in one file, such as `psd`, `ora`, `pptx`, `svg` or `zip`, as it comes: give it to a file's `openWrite()`. [name] is what the picture is
+  /// All layers in one file, such as `psd`, `ora`, `pptx`, `svg`, `zip`, `tiff` or `gif`, as it comes: give it to a file's `openWrite()`. [name] is what the picture is
   /// called in it. It goes on where it was after a cut, if the server can. [recipe] is what a person made of the layers ([LayerArrangement.recipe]); without it they are as they came.
   Stream<List<int>> export(
     String id,

@@ -9,7 +9,7 @@ final class ExportLink {
       contentType = json.opt('content_type') ?? 'application/octet-stream',
       extension = json.opt('extension') ?? json.need('format');
 
-  /// `psd`, `ora`, `pptx`, `svg` or `zip`; newer servers may have others.
+  /// `psd`, `ora`, `pptx`, `svg`, `zip`, `tiff` or `gif`; newer servers may have others.
   final String format;
 
   /// A signed link to the file, for a browser or a download manager; it needs no header and ends with the job. Whoever has it can open it: it does not

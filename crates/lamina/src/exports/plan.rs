@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
-use layer_formats::{Bounds, Format, Stack, name};
+use layer_formats::{Bounds, Format, Stack, gif, name};
 
 use super::arranged::{Scaled, arranged, stack_of};
 use crate::jobs::{Arrangement, FieldError, FlatFormat, JobId, Layer, MediaType};
 
 /// Counted up when a writer's bytes change, so that no client keeps parts of two files for one.
 const REVISION: u32 = 1;
+/// Of all frames of an animation, which are held at once, and one layer in their size.
+const GIF_PIXELS: u64 = (gif::FRAMES as u64 + 8) * (gif::SIDE as u64).pow(2);
 /// What a file is called whose job nobody named.
 pub(super) const UNNAMED: &str = "layers";
 
@@ -153,7 +155,8 @@ impl Plan {
         let pixels = u64::from(self.stack.width) * u64::from(self.stack.height);
         let held = match self.kind {
             Kind::Layers(Format::Psd | Format::OpenRaster) => 2 * pixels,
-            Kind::Layers(Format::Pptx | Format::Svg | Format::Zip) => pixels,
+            Kind::Layers(Format::Pptx | Format::Svg | Format::Zip | Format::Tiff) => pixels,
+            Kind::Layers(Format::Gif) => GIF_PIXELS,
             Kind::Flat(FlatFormat::Png, None) => 1,
             // The picture, a smaller or a turned one, and its file.
             Kind::Flat(..) => 3 * pixels,
@@ -180,6 +183,11 @@ impl Plan {
         match self.kind {
             Kind::Layers(Format::Psd) => (pixels + canvas) * 4 * 129 / 128 + text,
             Kind::Layers(Format::Zip) => layer_bytes.saturating_mul(2) + scaled + text,
+            // Hardly compressed pixels, and tags.
+            Kind::Layers(Format::Tiff) => {
+                pixels * 4 * 129 / 128 + layers.len() as u64 * 4096 + text
+            }
+            Kind::Layers(Format::Gif) => GIF_PIXELS * 2 + text,
             Kind::Layers(Format::OpenRaster | Format::Pptx | Format::Svg) => {
                 layer_bytes.saturating_mul(2) + scaled + canvas * 4 + text
             }
@@ -194,8 +202,10 @@ impl Plan {
     pub fn is_too_large(&self, layer_bytes: u64) -> bool {
         let most = match self.kind {
             Kind::Layers(Format::Psd) if self.extension() == "psd" => i32::MAX as u64,
-            Kind::Layers(Format::Zip | Format::OpenRaster | Format::Pptx) => u64::from(u32::MAX),
-            Kind::Layers(Format::Psd | Format::Svg) | Kind::Flat(..) => u64::MAX,
+            Kind::Layers(Format::Zip | Format::OpenRaster | Format::Pptx | Format::Tiff) => {
+                u64::from(u32::MAX)
+            }
+            Kind::Layers(Format::Psd | Format::Svg | Format::Gif) | Kind::Flat(..) => u64::MAX,
         };
         self.most_bytes(layer_bytes) > most
     }

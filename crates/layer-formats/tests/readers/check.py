@@ -52,7 +52,7 @@ def setUpModule():
     for name, width, height, nodes in [*designs.designs(), *designs.wide()]:
         bundle = designs.write(FOLDER / "bundles", name, width, height, nodes)
         out = FOLDER / name
-        words = ["psd"] if name == "wide" else ["psd", "psd-zip", "ora", "pptx", "svg", "zip", "png"]
+        words = ["psd"] if name == "wide" else ["psd", "psd-zip", "ora", "pptx", "svg", "zip", "tiff", "gif", "png"]
         run(os.environ["EXPORT"], bundle / "manifest.json", out, *words)
         STACKS[name] = (width, height, nodes, designs.drawn(nodes, width, height))
 
@@ -379,6 +379,108 @@ class Svg(Case):
             label = "{http://www.inkscape.org/namespaces/inkscape}label"
             found = [group.get(label) for group in tree.iter("{http://www.w3.org/2000/svg}g") if group.get("id")]
             self.assertEqual(found, [shown_name(node, place) for place, node in enumerate(designs.leaves(nodes))])
+
+
+def flat(nodes, opacity=1.0, visible=True, places=None):
+    """Layers with the opacity of their groups and whether they are drawn, each with its place."""
+    places = places or iter(range(1000))
+    for node in nodes:
+        own = opacity * node.get("opacity", 1)
+        shown = visible and node.get("visible", True)
+        if node["type"] == "group":
+            yield from flat(node["nodes"], own, shown, places)
+        else:
+            yield node | {"opacity": own, "visible": shown}, next(places)
+
+
+def pages(width, height, nodes):
+    """What a TIFF holds: the layers that are drawn, cut to the canvas, opacity in their alpha."""
+    for node, place in flat(nodes):
+        if node["pixels"] is None or not node["visible"] or round(node["opacity"] * 255) == 0:
+            continue
+        rows, columns = node["pixels"].shape[:2]
+        left, top = max(node["x"], 0), max(node["y"], 0)
+        right, bottom = min(node["x"] + columns, width), min(node["y"] + rows, height)
+        if left >= right or top >= bottom:
+            continue
+        pixels = node["pixels"][top - node["y"] : bottom - node["y"], left - node["x"] : right - node["x"]].astype(float)
+        pixels[..., 3] *= node["opacity"]
+        yield shown_name(node, place), left, top, np.uint8(np.round(pixels))
+
+
+class Tiff(Case):
+    def test_pillow_finds_the_layers_in_place(self):
+        for name, (width, height, nodes, _) in STACKS.items():
+            if name == "wide":
+                continue
+            with self.subTest(name=name):
+                expected = list(pages(width, height, nodes))
+                with Image.open(FOLDER / name / "picture.tiff") as file:
+                    self.assertEqual(file.n_frames, max(len(expected), 1))
+                    for number, (title, left, top, pixels) in enumerate(expected):
+                        file.seek(number)
+                        tags = file.tag_v2
+                        self.assertEqual(tags[285].encode("latin-1").decode(), title)
+                        self.assertEqual((tags[33300], tags[33301], tags[296], tags[338]), (width, height, 2, (2,)))
+                        self.assertEqual((round(float(tags[286]) * float(tags[282])), round(float(tags[287]) * float(tags[283]))), (left, top))
+                        self.same(file, pixels, f"{name} {title}", 1.5)
+
+    def test_imagemagick_finds_them_too(self):
+        identify, convert = program("identify-im6.q16", "identify"), program("convert-im6.q16", "convert")
+        for name in ("design", "clear", "names"):
+            width, height, nodes, _ = STACKS[name]
+            expected = list(pages(width, height, nodes))
+            with self.subTest(name=name):
+                path = FOLDER / name / "picture.tiff"
+                told = run(identify, "-format", "%w %h %X %Y\\n", path).decode().split("\n")[:-1]
+                self.assertEqual([tuple(map(int, line.split())) for line in told], [(page.shape[1], page.shape[0], left, top) for _, left, top, page in expected])
+                for number, (title, *_, page) in enumerate(expected):
+                    out = FOLDER / name / f"magick{number}.png"
+                    run(convert, f"{path}[{number}]", "+repage", f"png32:{out}")
+                    self.same(out, page, title, 1.5)
+
+    def test_gimp_opens_them_as_layers_that_are_the_picture(self):
+        gimp = program("gimp")
+        script = []
+        for name in ("design", "clear"):
+            path, out = FOLDER / name / "picture.tiff", FOLDER / name / "gimp-tiff.png"
+            script.append(
+                f'(let* ((image (car (file-tiff-load RUN-NONINTERACTIVE "{path}" "{path}")))'
+                # Its own default mode mixes light and not the numbers of colours, as no other program here does.
+                f' (legacy (for-each (lambda (layer) (gimp-layer-set-mode layer LAYER-MODE-NORMAL-LEGACY))'
+                f' (vector->list (cadr (gimp-image-get-layers image)))))'
+                f' (layer (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))'
+                f' (gimp-layer-resize-to-image-size layer)'
+                f' (file-png-save RUN-NONINTERACTIVE image layer "{out}" "{out}" 0 9 0 0 0 0 0))'
+            )
+        script.append("(gimp-quit 0)")
+        home = FOLDER / "home"
+        home.mkdir(exist_ok=True)
+        run(gimp, "-i", "-d", "-f", "--batch-interpreter", "plug-in-script-fu-eval", *[part for line in script for part in ("-b", line)], env=os.environ | {"HOME": str(home)})
+        for name in ("design", "clear"):
+            with self.subTest(name=name):
+                width, height, nodes, _ = STACKS[name]
+                normal = [node | {"blend_mode": "normal"} for node, _ in flat(nodes)]
+                self.same(FOLDER / name / "gimp-tiff.png", designs.drawn(normal, width, height), name, 3)
+
+
+class Gif(Case):
+    def test_it_begins_with_the_picture_and_moves(self):
+        for name, (width, height, nodes, drawn) in STACKS.items():
+            if name == "wide":
+                continue
+            with self.subTest(name=name), Image.open(FOLDER / name / "picture.gif") as file:
+                self.assertEqual((file.n_frames, file.info["duration"], file.info["loop"]), (24, 80, 0))
+                self.assertEqual(max(file.size), min(max(width, height), 480))
+                frames = []
+                for number in range(24):
+                    file.seek(number)
+                    frames.append(np.asarray(file.convert("RGB"), float))
+                if name in ("design", "clear"):
+                    white = Image.fromarray(np.uint8(on(1, drawn) * 255)).resize(file.size, Image.Resampling.BOX)
+                    self.assertLess(np.abs(frames[0] - np.asarray(white, float)).mean(), 12)
+                    self.assertGreater(np.abs(frames[6] - frames[18]).mean(), 1)
+                    self.assertLess(np.abs(frames[0] - frames[12]).mean(), 1)
 
 
 class Zip(Case):

@@ -84,7 +84,7 @@ pub(in crate::http) struct LayerList {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Export)]
 pub(in crate::http) struct ExportView {
-    /// `psd`, `ora`, `pptx`, `svg` or `zip`. More words may come.
+    /// `psd`, `ora`, `pptx`, `svg`, `zip`, `tiff` or `gif`. More words may come.
     #[schema(example = "psd")]
     format: &'static str,
     /// A signed link to it; needs no header and expires with the job. The file is made when it is asked for.
