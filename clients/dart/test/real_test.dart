@@ -2,6 +2,7 @@
 library;
 
 import 'dart:async';
+import 'dart:convert';
 import 'dart:io';
 import 'dart:typed_data';
 
@@ -23,6 +24,12 @@ Future<void> using(Future<void> Function(LaminaClient lamina) body, {Uri? uri}) 
 /// Runs [body] with a client whose line is a proxy of its own.
 Future<void> overBadLine(Future<void> Function(LaminaClient lamina, Proxy line) body) =>
     real.overBadLine(server.port, body);
+
+/// Width and height of a PNG.
+(int, int) pngSize(Uint8List file) {
+  final header = ByteData.sublistView(file, 16, 24);
+  return (header.getUint32(0), header.getUint32(4));
+}
 
 void main() {
   test(
@@ -350,7 +357,7 @@ void main() {
   );
 
   test(
-    'a server has exports, or says that it has none; forms of a layer are whole where it makes none',
+    'a server has exports, or says that it has none',
     () => using((lamina) async {
       final created = await lamina.create(real.falJob(), wait: const Duration(seconds: 30));
       final job = created.job! as CompletedJob;
@@ -366,8 +373,30 @@ void main() {
       } on NotSupportedException catch (error) {
         check(error.message.contains('exports'), 'it names what is missing');
       }
-      final form = await lamina.layerVariant(job.layers.first, trim: true, width: 256);
-      check(form.isNotEmpty && form.length <= job.layers.first.bytes!, 'it is no larger');
+    }),
+  );
+
+  test(
+    'a layer has a likeness, a thumbnail, and forms that are trimmed, smaller or WebP',
+    () => using((lamina) async {
+      final done = lamina.split(ImageInput.file(image('coffee.png')), options: const SplitOptions(engine: Engine.local)).done;
+      final job = await done;
+      for (final layer in job.layers) {
+        check(base64.decode(layer.thumbhash!).length >= 5, 'a likeness');
+        check(layer.kind != null, 'the embedded engine says what it is');
+        equal(String.fromCharCodes(await lamina.layerThumbnail(layer), 8, 12), 'WEBP');
+        final box = layer.rect!;
+        equal(pngSize(await lamina.layerVariant(layer, trim: true)), (box.width, box.height));
+        final small = await lamina.layerVariant(layer, width: 100);
+        equal(pngSize(small).$1, 128, 'a step, and not the number');
+        equal(await lamina.layerVariant(layer, width: 5000), await lamina.layerBytes(layer));
+        final webp = await lamina.layerVariant(layer, trim: true, format: 'webp', width: 300);
+        equal(String.fromCharCodes(webp, 8, 12), 'WEBP');
+      }
+      final wrong = job.layers.first.variantUrl(format: 'jpeg');
+      final refused = await (await HttpClient().getUrl(wrong)).close();
+      equal(refused.statusCode, 422);
+      await refused.drain<void>();
     }),
   );
 

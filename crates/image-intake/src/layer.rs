@@ -3,7 +3,7 @@
 //! Measures and does not change: an engine's own bytes are stored as they are. Only [`fit_layer`]
 //! makes new ones, for a layer that is not of its stack's size.
 
-mod alpha;
+mod streamed;
 
 use fast_image_resize::FilterType;
 
@@ -15,6 +15,8 @@ use super::limits::Limits;
 use super::media_type::MediaType;
 use super::rgba::RgbaImage;
 use super::scale::resized;
+use super::shrink::Shrink;
+use super::thumb_hash::ThumbHash;
 
 /// The smallest rectangle that holds every pixel with alpha above 0, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct LayerMeasures {
     pub coverage: f32,
     /// Whether every pixel is fully opaque.
     pub opaque: bool,
+    /// A small likeness.
+    pub thumbhash: ThumbHash,
 }
 
 /// Decodes a layer completely and measures it.
@@ -51,7 +55,7 @@ pub struct LayerMeasures {
 /// # Errors
 /// As [`decode_layer`].
 pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, ImageError> {
-    if let Some(measures) = alpha::measured(bytes, limits) {
+    if let Some(measures) = streamed::measured(bytes, limits) {
         return Ok(measures);
     }
     decode_layer(bytes, limits).map(|(measures, _)| measures)
@@ -73,7 +77,7 @@ pub fn decode_layer(
         MediaType::Gif => return Err(not_a_layer("a GIF image")),
     };
     let image = decode_rgba(bytes, limits)?;
-    Ok((measures(&image, format), image))
+    Ok((measures(&image, format)?, image))
 }
 
 /// Scales a layer to a size in pixels: the new layer's measures, and its PNG.
@@ -87,7 +91,7 @@ pub fn fit_layer(
 ) -> Result<(LayerMeasures, Vec<u8>), ImageError> {
     let (_, image) = decode_layer(bytes, limits)?;
     let image = resized(&image, width, height, FilterType::Lanczos3).into_owned();
-    Ok((measures(&image, MediaType::Png), encode_layer(image)))
+    Ok((measures(&image, MediaType::Png)?, encode_layer(image)))
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {
@@ -98,34 +102,53 @@ fn not_a_layer(found: &'static str) -> ImageError {
     }
 }
 
-fn measures(image: &RgbaImage, format: MediaType) -> LayerMeasures {
+fn measures(image: &RgbaImage, format: MediaType) -> Result<LayerMeasures, ImageError> {
     let row_bytes = image.width() as usize * 4;
-    let mut seen = Seen::default();
+    let mut seen = Seen::of(image.width(), image.height());
     for row in image.pixels().chunks_exact(row_bytes) {
-        seen.row(row.as_chunks::<4>().0.iter().map(|pixel| pixel[3]));
+        seen.row(0, row);
     }
-    seen.measures(image.width(), image.height(), format)
+    seen.measures(format).ok_or(ImageError::Internal)
 }
 
-/// What the rows seen so far have shown of their alpha.
-#[derive(Debug, Default)]
+/// What the rows of a layer have shown so far.
 pub(super) struct Seen {
+    size: (u32, u32),
     rows: u32,
     alpha: u64,
     opaque: u64,
     /// Of the pixels with any alpha: leftmost, behind the rightmost; first and last row.
     columns: Option<(u32, u32)>,
     lines: Option<(u32, u32)>,
+    small: Shrink,
 }
 
 impl Seen {
-    /// The alpha of the next row, from left to right.
-    pub(super) fn row(
-        &mut self,
-        alpha: impl DoubleEndedIterator<Item = u8> + ExactSizeIterator + Clone,
-    ) {
+    /// Of a canvas in pixels, of which no row came yet.
+    pub(super) fn of(width: u32, height: u32) -> Self {
+        Self {
+            size: (width, height),
+            rows: 0,
+            alpha: 0,
+            opaque: 0,
+            columns: None,
+            lines: None,
+            small: ThumbHash::rows((width, height)),
+        }
+    }
+
+    /// So many rows in which nothing shows.
+    pub(super) fn skip(&mut self, rows: u32) {
+        self.small.skip(rows);
+        self.rows += rows;
+    }
+
+    /// The next row of the canvas: RGBA from the column `left` on; beside it nothing shows.
+    pub(super) fn row(&mut self, left: u32, pixels: &[u8]) {
+        self.small.row(left as usize, pixels);
         let line = self.rows;
         self.rows += 1;
+        let alpha = pixels.as_chunks::<4>().0.iter().map(|pixel| pixel[3]);
         let mut visible = |value: u8| value > 0;
         let Some(first) = alpha.clone().position(&mut visible) else {
             return;
@@ -135,7 +158,7 @@ impl Seen {
             .rposition(&mut visible)
             .map_or(0, |last| last + 1);
         // No side is longer than a u32.
-        let (first, end) = (first as u32, end as u32);
+        let (first, end) = (left + first as u32, left + end as u32);
         let (left, right) = self.columns.unwrap_or((first, end));
         self.columns = Some((left.min(first), right.max(end)));
         self.lines = Some((self.lines.map_or(line, |(top, _)| top), line));
@@ -148,10 +171,12 @@ impl Seen {
         self.opaque += opaque;
     }
 
-    pub(super) fn measures(&self, width: u32, height: u32, format: MediaType) -> LayerMeasures {
+    /// None unless all rows came.
+    pub(super) fn measures(self, format: MediaType) -> Option<LayerMeasures> {
+        let (width, height) = self.size;
         let pixels = u64::from(width) * u64::from(height);
         let shown = self.columns.zip(self.lines);
-        LayerMeasures {
+        Some(LayerMeasures {
             width,
             height,
             format,
@@ -163,6 +188,7 @@ impl Seen {
             }),
             coverage: (self.alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
             opaque: self.opaque == pixels,
-        }
+            thumbhash: ThumbHash::of_rows(self.small)?,
+        })
     }
 }

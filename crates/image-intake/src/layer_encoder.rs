@@ -98,8 +98,9 @@ impl LayerEncoder {
             columns,
             first,
             next: 0,
-            seen: Seen::default(),
+            seen: Seen::of(width, height),
         };
+        encoder.seen.skip(place.y);
         encoder.blank(first)?;
         Ok(encoder)
     }
@@ -115,8 +116,7 @@ impl LayerEncoder {
         }
         let before = (self.place.x as usize - self.columns.start) * PIXEL;
         for row in rows.chunks_exact(row_bytes) {
-            let alpha = row.as_chunks::<PIXEL>().0.iter().map(|pixel| pixel[3]);
-            self.seen.row(alpha);
+            self.seen.row(self.place.x, row);
             let begins = self.window.len();
             self.window.resize(begins + before, 0);
             self.window.extend_from_slice(row);
@@ -145,14 +145,9 @@ impl LayerEncoder {
         }
         self.blank(self.canvas.1 - last)?;
         self.stream.finish().map_err(internal)?;
-        let (width, height) = self.canvas;
-        let mut measures = self
-            .seen
-            .measures(width as u32, height as u32, MediaType::Png);
-        if let Some(shown) = &mut measures.bbox {
-            shown.x += self.place.x;
-            shown.y += self.place.y;
-        }
+        self.seen.skip((self.canvas.1 - ends) as u32);
+        let measures = self.seen.measures(MediaType::Png);
+        let measures = measures.ok_or(ImageError::Internal)?;
         let mut file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok((std::mem::take(&mut *file), measures))
     }

@@ -84,7 +84,7 @@ impl<R: BufRead + Seek> LayerRows<R> {
 }
 
 /// A decoder that gives the very bytes of the picture as its rows; none where anything has to be done to them.
-fn streamed<R: BufRead + Seek>(file: R, limits: &Limits) -> Option<png::Reader<R>> {
+pub(super) fn streamed<R: BufRead + Seek>(file: R, limits: &Limits) -> Option<png::Reader<R>> {
     let bytes = png::Limits {
         bytes: DECODER_BYTES,
     };

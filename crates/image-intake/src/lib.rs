@@ -56,9 +56,12 @@ mod profile;
 mod rgba;
 mod same;
 mod scale;
+mod shrink;
 mod sniff;
 mod spare;
+mod thumb_hash;
 mod turned;
+mod variant;
 
 pub use base64::decode_base64;
 pub use decode::decode_rgba;
@@ -75,6 +78,8 @@ pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};
 pub use scale::{scale_to, scale_to_fit};
 pub use sniff::{foreign_format, sniff};
+pub use thumb_hash::ThumbHash;
+pub use variant::LayerVariant;
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(doctest)]

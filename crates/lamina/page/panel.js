@@ -1,5 +1,6 @@
 // The list of layers, top first: shown or not, alone, how strong, in which order. The chosen one opens its tools.
 
+import { link } from './api.js';
 import { calm, el, icon, say } from './dom.js';
 import { layerKind, plural } from './words.js';
 
@@ -156,17 +157,18 @@ function attribute(node, name, value) {
 
 function thumb(layer) {
   const box = el('span', { className: layer.light ? 'thumb on-dark' : 'thumb' });
-  if (!layer.image) return box;
-  if (layer.image instanceof HTMLImageElement) {
-    box.append(el('img', { src: layer.image.src, alt: '' }));
+  const image = layer.small ?? layer.image;
+  if (!image) return box;
+  if (image instanceof HTMLImageElement) {
+    box.append(el('img', { src: layer.facts.thumbnail_url ? link(layer.facts.thumbnail_url) : image.src, alt: '' }));
     return box;
   }
   const side = 96;
-  const scale = Math.min(side / layer.image.width, side / layer.image.height, 1);
-  const canvas = el('canvas', { width: Math.max(1, layer.image.width * scale), height: Math.max(1, layer.image.height * scale) });
+  const scale = Math.min(side / image.width, side / image.height, 1);
+  const canvas = el('canvas', { width: Math.max(1, image.width * scale), height: Math.max(1, image.height * scale) });
   const context = canvas.getContext('2d');
   context.imageSmoothingQuality = 'high';
-  context.drawImage(layer.image, 0, 0, canvas.width, canvas.height);
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
   box.append(canvas);
   return box;
 }

@@ -25,7 +25,7 @@ export class Stack extends EventTarget {
     this.height = first.height;
     this.layers = job.layers.map((facts) => ({
       id: facts.id, facts, name: layerName(facts), visible: true, solo: false, opacity: 1, x: 0, y: 0,
-      box: facts.bbox ?? { x: 0, y: 0, width: 0, height: 0 }, blob: null, image: null, alpha: null,
+      box: facts.bbox ?? { x: 0, y: 0, width: 0, height: 0 }, blob: null, image: null, small: null, alpha: null,
     }));
     this.chosen = null;
     this.hovered = null;
@@ -137,13 +137,27 @@ async function fill(layer, signal) {
     // A bucket that does not allow this page to read its bytes still lets it show them.
     if (signal.aborted || !(error instanceof TypeError)) throw error;
     layer.image = await shown(layer.facts.url);
+    if (box.width) await fillSmall(layer, signal).catch(() => {});
     return;
   }
   if (!box.width) return;
   const bitmap = await createImageBitmap(layer.blob, box.x, box.y, box.width, box.height);
   layer.image = scaled(bitmap, SHOWN_SIDE, {});
-  const small = scaled(bitmap, ALPHA_SIDE, { willReadFrequently: true });
+  look(layer, bitmap);
   bitmap.close();
+}
+
+// The service itself has a small form of what shows, for the list and for finding it under the pointer.
+async function fillSmall(layer, signal) {
+  const blob = await bytesOf(`${layer.facts.variants_url}&trim=1&width=256`, signal);
+  const bitmap = await createImageBitmap(blob);
+  layer.small = scaled(bitmap, SHOWN_SIDE, {});
+  look(layer, bitmap);
+  bitmap.close();
+}
+
+function look(layer, bitmap) {
+  const small = scaled(bitmap, ALPHA_SIDE, { willReadFrequently: true });
   const pixels = small.getContext('2d').getImageData(0, 0, small.width, small.height).data;
   const data = new Uint8Array(small.width * small.height);
   let [light, weight] = [0, 0];

@@ -61,7 +61,9 @@ final class Layer {
       kind = json.opt('kind'),
       text = json.opt('text'),
       textConfidence = json.opt('text_confidence'),
-      thumbnailUrl = json.optUri('thumbnail_url');
+      thumbnailUrl = json.optUri('thumbnail_url'),
+      variantsUrl = json.optUri('variants_url'),
+      thumbhash = json.opt('thumbhash');
 
   /// Everything the server said, fields of newer servers included. It holds the signed links.
   final Map<String, Object?> json;
@@ -116,19 +118,30 @@ final class Layer {
   /// How sure the server is of [text], 0.0 to 1.0.
   final double? textConfidence;
 
-  /// A small version of it, where the server makes one.
+  /// A signed link to a WebP of it, with its alpha, no side longer than 256 pixels; null from servers that make none. As secret as [url].
   final Uri? thumbnailUrl;
 
-  /// A link to another form of the file: cropped to [rect], as `webp` without loss, or at most [width] pixels wide, which is never larger. A server that
-  /// makes none answers with the file as it is. As secret as [url].
-  Uri variantUrl({bool trim = false, String? format, int? width}) => url.replace(
-    queryParameters: {
-      ...url.queryParameters,
-      if (trim) 'trim': '1',
-      if (format != null) 'format': format,
-      if (width != null) 'width': '$width',
-    },
-  );
+  /// A signed link to its file to which [variantUrl] adds what is wanted; null from servers that make no variants.
+  final Uri? variantsUrl;
+
+  /// A likeness of some 25 bytes in base64 ([ThumbHash](https://evanw.github.io/thumbhash/)), to be shown until a picture is there; null from
+  /// servers that make none.
+  final String? thumbhash;
+
+  /// A link to another form of the file: with [trim] cut to [rect] (of an empty layer one clear pixel), in [format] (`png` or `webp`, both without
+  /// loss), at least [width] pixels wide. Widths are rounded up to 128, 256, 512, 1024 or 2048, and no picture is wider than the layer. A server
+  /// that makes none answers with the file as it is. As secret as [url].
+  Uri variantUrl({bool trim = false, String? format, int? width}) {
+    final base = variantsUrl ?? url;
+    return base.replace(
+      queryParameters: {
+        ...base.queryParameters,
+        if (trim) 'trim': '1',
+        if (format != null) 'format': format,
+        if (width != null) 'width': '$width',
+      },
+    );
+  }
 
   @override
   String toString() => 'Layer $id${name == null ? '' : ' "$name"'} ($width×$height)';

@@ -151,15 +151,6 @@ impl Container {
         }
     }
 
-    /// Hands over each row of a PNG of 8-bit samples with its filter, still filtered. Only if this is true the rows were
-    /// all of the picture, and it decodes.
-    pub(super) fn each_row(&self, given: &[u8], each: impl FnMut(u8, &[u8])) -> bool {
-        match &self.clean {
-            Clean::Png { data, .. } => data.each_row(given, each),
-            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => false,
-        }
-    }
-
     fn data_ending(&self, file: &[u8]) -> Option<Ending> {
         match &self.clean {
             Clean::Png { data, .. } => Some(data.ending(file)),

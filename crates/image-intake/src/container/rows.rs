@@ -61,34 +61,6 @@ impl Data {
         (ending, sound)
     }
 
-    /// Hands over each row with its filter; the data decodes if this is true.
-    pub(super) fn each_row(&self, file: &[u8], mut each: impl FnMut(u8, &[u8])) -> bool {
-        let Some(row_bytes) = self.row_bytes else {
-            return false;
-        };
-        let (mut part, mut sound) = (Vec::with_capacity(row_bytes), true);
-        let mut take = |row: &[u8]| {
-            sound &= row[0] <= LAST_FILTER;
-            each(row[0], &row[1..]);
-        };
-        let ending = self.inflate(file, |mut raw| {
-            if !part.is_empty() {
-                let (end, rest) = raw.split_at(raw.len().min(row_bytes - part.len()));
-                part.extend_from_slice(end);
-                raw = rest;
-                if part.len() < row_bytes {
-                    return;
-                }
-                take(&part);
-                part.clear();
-            }
-            let rows = raw.chunks_exact(row_bytes);
-            part.extend_from_slice(rows.remainder());
-            rows.for_each(&mut take);
-        });
-        ending == Ending::Tight && sound
-    }
-
     fn inflate(&self, file: &[u8], mut seen: impl FnMut(&[u8])) -> Ending {
         let mut inflater = Inflate::new(true, WINDOW_BITS);
         let mut room = vec![0; ROOM];

@@ -10,7 +10,7 @@ use super::samples::*;
 use crate::{Limits, decode_rgba, normalise};
 
 /// The interpreter of `.ci/run`, or one that is installed and has Pillow.
-fn python() -> Option<&'static str> {
+pub(super) fn python() -> Option<&'static str> {
     const VENV: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.ci/.venv/bin/python");
     [VENV, "python3"].into_iter().find(|python| {
         let found = Command::new(python).args(["-c", "import PIL"]).output();

@@ -11,3 +11,4 @@ mod normalised;
 mod orientations;
 mod reports;
 mod samples;
+mod variants;

@@ -26,6 +26,8 @@ impl Needed {
             BlobKey::Source(job, _) | BlobKey::EngineInput(job, _) => self.jobs.contains_key(job),
             BlobKey::Layer(..) => self.digest(key).is_some(),
             BlobKey::Upload(upload, _) => self.uploads.contains(upload),
+            // Made again when it is asked for.
+            BlobKey::Form(..) => false,
             // Nobody has looked at it yet. A backup holds what lamina answers for.
             BlobKey::Incoming(_) => false,
         }

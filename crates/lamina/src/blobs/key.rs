@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::jobs::{JobId, MediaType, UploadId};
+use crate::jobs::{JobId, LayerForm, MediaType, UploadId};
 
 /// Names one blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub enum BlobKey {
     EngineInput(JobId, MediaType),
     /// Layer number `order` of a job.
     Layer(JobId, u32, MediaType),
+    /// Another form of layer number `order`, made when it was first asked for. It can always be made again.
+    Form(JobId, u32, LayerForm),
     /// An uploaded image.
     Upload(UploadId, MediaType),
     /// What a client put into the bucket for an upload, unchecked. No link reads it.
@@ -26,9 +28,10 @@ impl BlobKey {
     pub fn path(&self) -> String {
         let file = self.file_name();
         match self {
-            Self::Source(job, _) | Self::EngineInput(job, _) | Self::Layer(job, ..) => {
-                format!("jobs/{job}/{file}")
-            }
+            Self::Source(job, _)
+            | Self::EngineInput(job, _)
+            | Self::Layer(job, ..)
+            | Self::Form(job, ..) => format!("jobs/{job}/{file}"),
             Self::Upload(upload, _) | Self::Incoming(upload) => format!("uploads/{upload}/{file}"),
         }
     }
@@ -40,6 +43,7 @@ impl BlobKey {
             Self::Source(_, media) => format!("source.{}", media.extension()),
             Self::EngineInput(_, media) => format!("input.{}", media.extension()),
             Self::Layer(_, order, media) => format!("layer_{order}.{}", media.extension()),
+            Self::Form(_, order, form) => format!("layer_{order}.{}", form.name()),
             Self::Upload(_, media) => format!("image.{}", media.extension()),
             Self::Incoming(_) => "incoming.bin".to_owned(),
         }
@@ -55,15 +59,17 @@ impl BlobKey {
             return (key.path() == path).then_some(key);
         }
         let (stem, extension) = file.split_once('.')?;
+        let order = || stem.strip_prefix("layer_")?.parse().ok();
+        if kind == "jobs" && extension.contains('.') {
+            let form = LayerForm::parse(extension)?;
+            let key = Self::Form(id.parse().ok()?, order()?, form);
+            return (key.path() == path).then_some(key);
+        }
         let media = MediaType::from_extension(extension)?;
         let key = match (kind, stem) {
             ("jobs", "source") => Self::Source(id.parse().ok()?, media),
             ("jobs", "input") => Self::EngineInput(id.parse().ok()?, media),
-            ("jobs", _) => Self::Layer(
-                id.parse().ok()?,
-                stem.strip_prefix("layer_")?.parse().ok()?,
-                media,
-            ),
+            ("jobs", _) => Self::Layer(id.parse().ok()?, order()?, media),
             ("uploads", "image") => Self::Upload(id.parse().ok()?, media),
             _ => return None,
         };
@@ -79,6 +85,7 @@ impl BlobKey {
             | Self::EngineInput(_, media)
             | Self::Layer(_, _, media)
             | Self::Upload(_, media) => media.mime(),
+            Self::Form(_, _, form) => form.format.mime(),
             Self::Incoming(_) => "application/octet-stream",
         }
     }
@@ -94,7 +101,7 @@ impl BlobKey {
     #[must_use]
     pub const fn cache_control(&self) -> &'static str {
         match self {
-            Self::Layer(..) => "private, max-age=86400, immutable",
+            Self::Layer(..) | Self::Form(..) => "private, max-age=86400, immutable",
             Self::Source(..) | Self::EngineInput(..) | Self::Upload(..) => "private, max-age=3600",
             Self::Incoming(_) => "no-store",
         }
@@ -110,7 +117,7 @@ impl fmt::Display for BlobKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::UnixMs;
+    use crate::jobs::{FormSize, UnixMs};
 
     #[test]
     fn a_key_comes_back_from_its_path() {
@@ -119,6 +126,16 @@ mod tests {
             BlobKey::Source(job, MediaType::Jpeg),
             BlobKey::EngineInput(job, MediaType::Png),
             BlobKey::Layer(job, 10, MediaType::WebP),
+            BlobKey::Form(job, 3, LayerForm::THUMBNAIL),
+            BlobKey::Form(
+                job,
+                0,
+                LayerForm {
+                    trim: true,
+                    size: FormSize::Width(512),
+                    format: MediaType::Png,
+                },
+            ),
             BlobKey::Upload(UploadId::new(UnixMs(7)), MediaType::Gif),
             BlobKey::Incoming(UploadId::new(UnixMs(7))),
         ] {
@@ -138,6 +155,13 @@ mod tests {
             &format!("jobs/{job}/layer_-1.png"),
             &format!("jobs/{job}/layer_0.svg"),
             &format!("jobs/{job}/layer_0.png/x"),
+            &format!("jobs/{job}/layer_0.trim.png"),
+            &format!("jobs/{job}/layer_0.w512.trim.png"),
+            &format!("jobs/{job}/layer_0.w300.png"),
+            &format!("jobs/{job}/layer_00.thumbnail.webp"),
+            &format!("jobs/{job}/layer_0.thumbnail.thumbnail.webp"),
+            &format!("jobs/{job}/source.thumbnail.webp"),
+            &format!("uploads/{job}/layer_0.thumbnail.webp"),
             &format!("jobs/{}/layer_0.png", job.to_string().to_uppercase()),
             &format!("uploads/{job}/source.png"),
             &format!("uploads/{job}/incoming.png"),

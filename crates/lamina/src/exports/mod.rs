@@ -5,6 +5,7 @@
 
 mod arranged;
 mod flat;
+mod form;
 mod plan;
 mod stop;
 mod stored;
@@ -12,6 +13,7 @@ mod stored;
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 
+pub use form::FormPlan;
 pub use layer_formats::{ExportError, Format};
 
 use plan::Kind;

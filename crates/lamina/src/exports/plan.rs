@@ -241,6 +241,7 @@ mod tests {
                 height: 4,
             }),
             coverage: 0.5,
+            thumbhash: None,
         }
     }
 

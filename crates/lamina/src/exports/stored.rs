@@ -30,7 +30,7 @@ pub struct StoredLayers {
 }
 
 /// What a layer's file may have. It was checked when it came, by the limits of that time; these only hold it to its row.
-fn limits(layer: &Layer) -> Limits {
+pub(super) fn limits(layer: &Layer) -> Limits {
     let pixels = u64::from(layer.width) * u64::from(layer.height);
     Limits {
         max_bytes: u64::MAX,

@@ -39,4 +39,7 @@ pub struct Layer {
     pub bbox: Option<BoundingBox>,
     /// Mean alpha over the canvas, 0.0 to 1.0.
     pub coverage: f32,
+    /// A likeness of some 25 bytes, [ThumbHash](https://evanw.github.io/thumbhash/) in base64; none of layers that were stored by a
+    /// version that made none.
+    pub thumbhash: Option<String>,
 }

@@ -29,7 +29,8 @@ pub use engines::{EngineCall, EngineMetrics};
 pub use forecast::{EstimateAt, ForecastMetrics};
 pub use jobs::{HookEnd, JobMetrics, LeaseLoss, StepEnd, Timing};
 pub use requests::{
-    AnsweredSeries, Direction, InFlight, OpenStream, OpenWait, RequestMetrics, WaitKind,
+    AnsweredSeries, Direction, FormOutcome, InFlight, OpenStream, OpenWait, RequestMetrics,
+    WaitKind,
 };
 pub use sampled::{Sample, SampledMetrics};
 pub use text::CONTENT_TYPE;

@@ -56,6 +56,8 @@ metrics! {
         streams: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_streams"["direction"];
         /// Clients that wait for news of jobs: event streams, and reads that are answered once something changed; at most MAX_EVENT_STREAMS
         waits: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_event_streams"["kind"];
+        /// Other forms of layers that links asked for (thumbnails, trimmed, smaller, as WebP): found as they were made before, made, or made and not_kept for want of room
+        forms: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_layer_forms_total"["outcome"];
     }
 }
 
@@ -64,6 +66,9 @@ impl Default for Series {
         let series = Self::declared();
         for direction in [Direction::In, Direction::Out] {
             let _ = series.streams.get_or_create(&direction.label());
+        }
+        for outcome in [FormOutcome::Found, FormOutcome::Made, FormOutcome::NotKept] {
+            let _ = series.forms.get_or_create(&outcome.label());
         }
         for kind in [WaitKind::Stream, WaitKind::Poll] {
             let _ = series.waits.get_or_create(&kind.label());
@@ -111,6 +116,28 @@ impl Direction {
     }
 }
 
+/// How a form of a layer came to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormOutcome {
+    /// It was made before.
+    Found,
+    /// It was made, and is kept.
+    Made,
+    /// It was made for this answer alone.
+    NotKept,
+}
+
+impl FormOutcome {
+    fn label(self) -> [(&'static str, &'static str); 1] {
+        let word = match self {
+            Self::Found => "found",
+            Self::Made => "made",
+            Self::NotKept => "not_kept",
+        };
+        [("outcome", word)]
+    }
+}
+
 /// How a client waits for news of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitKind {
@@ -153,6 +180,11 @@ impl RequestMetrics {
         let open = self.0.waits.get_or_create(&kind.label()).clone();
         open.inc();
         OpenWait(open)
+    }
+
+    /// A form of a layer is about to be sent.
+    pub fn form(&self, outcome: FormOutcome) {
+        self.0.forms.get_or_create(&outcome.label()).inc();
     }
 
     /// A request begins.

@@ -11,6 +11,7 @@ mod expiry;
 mod feed;
 mod jobs;
 mod kept;
+mod layer_forms;
 mod overview;
 mod owners;
 mod queue;
@@ -33,6 +34,7 @@ pub use expiry::ExpiryStore;
 pub use feed::{ChangeFeed, Changed, JobWatch, OwnerNews, OwnerWatch};
 pub use jobs::JobStore;
 pub use kept::KeptBytes;
+pub use layer_forms::{FormOf, LayerFormStore};
 pub use overview::{
     FailureLine, LATELY, LOOKED_THROUGH, Overview, OverviewStore, UnknownSubmission,
 };
@@ -61,6 +63,7 @@ pub trait Store:
     + ExpiryStore
     + UploadStore
     + KeptBytes
+    + LayerFormStore
     + OwnerStore
     + DeploymentStore
     + AdminStore

@@ -141,6 +141,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
         "image-intake",
         &[
             "LayerRows",
+            "LayerVariant",
             "Limits",
             "RgbaImage",
             "encode_png",

@@ -28,6 +28,7 @@ mod input;
 mod keys;
 mod kill;
 mod large_pictures;
+mod layer_forms;
 mod log;
 mod metrics;
 mod money;

@@ -71,7 +71,8 @@ impl Blobs {
 
 impl OpenBlob {
     /// Bytes that are in memory.
-    pub(super) fn of(bytes: &Bytes, range: Option<Range<u64>>) -> Self {
+    #[must_use]
+    pub fn of(bytes: &Bytes, range: Option<Range<u64>>) -> Self {
         let size = bytes.len() as u64;
         let range = range.map_or(0..size, |range| range.start.min(size)..range.end.min(size));
         // Not above the length of something in memory.

@@ -16,13 +16,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use crate::blobs::{BlobKey, LinkError};
+use super::layer_forms;
+use crate::blobs::{BlobKey, LinkError, OpenBlob};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::has_tag;
 use crate::http::extract::path::Segments;
 use crate::http::extract::range::{Part, wanted};
 use crate::http::state::ApiState;
-use crate::jobs::UnixMs;
+use crate::http::state::forms_under_way::FormsUnderWay;
+use crate::jobs::{AskedForm, UnixMs};
 use crate::metrics::Direction;
 use crate::store::StoreError;
 
@@ -38,6 +40,9 @@ use crate::store::StoreError;
         ("file" = String, Path, description = "As the link has it"),
         ("exp" = i64, Query, description = "As the link has it"),
         ("sig" = String, Query, description = "As the link has it"),
+        ("trim" = Option<u8>, Query, minimum = 0, maximum = 1, description = "May be added to a layer's `variants_url`: 1 cuts it to its `bbox`"),
+        ("format" = Option<String>, Query, description = "May be added to a layer's `variants_url`: `png`, or `webp` (without loss)"),
+        ("width" = Option<u32>, Query, minimum = 1, maximum = 16384, description = "May be added to a layer's `variants_url`: at least so many pixels wide, rounded up to 128, 256, 512, 1024 or 2048, and never wider than the layer"),
     ),
     responses(
         (status = 200, description = "The file", body = super::openapi::ImageFile, content_type = "image/*"),
@@ -46,6 +51,7 @@ use crate::store::StoreError;
         (status = 403, description = "`link_invalid`"),
         (status = 410, description = "`link_expired` or `file_gone`"),
         (status = 416, description = "`range_not_satisfiable`"),
+        (status = 422, description = "`invalid_query`: `trim`, `format` or `width`; or `layer_form_too_large`"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
     ),
@@ -53,6 +59,7 @@ use crate::store::StoreError;
 )]
 pub(in crate::http) async fn get_file(
     State(state): State<Arc<ApiState>>,
+    State(under_way): State<FormsUnderWay>,
     Segments((kind, id, file)): Segments<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
@@ -66,7 +73,27 @@ pub(in crate::http) async fn get_file(
     if !is_live(&state, &key, now).await? {
         return Err(ApiError::FileGone);
     }
-    let (size, version) = state.blobs.size(&key).await?;
+    let (key, made) = match key {
+        BlobKey::Layer(..) => {
+            let asked = layer_forms::asked(query.as_deref())?;
+            if asked == AskedForm::default() {
+                (key, None)
+            } else {
+                layer_forms::find(&state, &under_way, key, asked)
+                    .await?
+                    .parts()
+            }
+        }
+        BlobKey::Form(..) => {
+            let found = layer_forms::find(&state, &under_way, key, AskedForm::default());
+            found.await?.parts()
+        }
+        _ => (key, None),
+    };
+    let (size, version) = match &made {
+        Some(bytes) => (bytes.len() as u64, None),
+        None => state.blobs.size(&key).await?,
+    };
     let tag = entity_tag(&key, size, version.as_deref());
     if has_tag(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, file_headers(&key, &tag)).into_response());
@@ -90,7 +117,10 @@ pub(in crate::http) async fn get_file(
         return Ok((status, answer).into_response());
     }
     let part = (status == StatusCode::PARTIAL_CONTENT).then_some(range);
-    let opened = state.blobs.open(&key, part).await?;
+    let opened = match made {
+        Some(bytes) => OpenBlob::of(&bytes, part),
+        None => state.blobs.open(&key, part).await?,
+    };
     // Goes with the last chunk, or with the client.
     let open = state.metrics.requests.stream(Direction::Out);
     let counted = opened.stream.inspect(move |_| {
@@ -110,9 +140,10 @@ pub(in crate::http) async fn is_live(
     now: UnixMs,
 ) -> Result<bool, StoreError> {
     match key {
-        BlobKey::Source(job, _) | BlobKey::EngineInput(job, _) | BlobKey::Layer(job, ..) => {
-            state.store.job_is_live(*job, now).await
-        }
+        BlobKey::Source(job, _)
+        | BlobKey::EngineInput(job, _)
+        | BlobKey::Layer(job, ..)
+        | BlobKey::Form(job, ..) => state.store.job_is_live(*job, now).await,
         BlobKey::Upload(upload, _) => {
             // What `lamina check` stores to prove the way has no row.
             let made = upload.made_at();

@@ -5,6 +5,7 @@ pub(in crate::http) mod api_keys;
 pub(in crate::http) mod body_budget;
 pub(in crate::http) mod event_places;
 pub(in crate::http) mod export_places;
+pub(in crate::http) mod forms_under_way;
 pub(in crate::http) mod limits;
 pub(in crate::http) mod pace;
 pub(in crate::http) mod rate_meter;

@@ -242,6 +242,11 @@ async fn of_exports(seen: &mut Seen) {
         let answer = app.get(&format!("/api/jobs/{id}/export/{format}")).await;
         seen.add(&answer);
     }
+    let large = app.created().await;
+    let long = |layer: &mut Layer| (layer.width, layer.height) = (16_384, 3000);
+    app.complete_with(large, long).await;
+    let link = app.link(&BlobKey::Layer(large, 0, MediaType::Png));
+    seen.add(&app.get(&format!("{link}&format=webp")).await);
 }
 
 /// Every way in for a picture, below the floor of the disk; what erases and reads works.

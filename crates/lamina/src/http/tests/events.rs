@@ -76,6 +76,7 @@ async fn complete(app: &TestServer, layers: u32) {
         sha256: "00ff".repeat(16),
         bbox: None,
         coverage: 0.25,
+        thumbhash: None,
     });
     let layers = StepOutput::Layers(layers.collect());
     app.apply(&lease, Phase::Completed, layers, None).await;

@@ -101,7 +101,10 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "sha256": "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
           "text": null,
           "text_confidence": null,
+          "thumbhash": null,
+          "thumbnail_url": "http://lamina.test/files/jobs/<id>/layer_0.thumbnail.webp?exp=1795443117&sig=<sig>",
           "url": "http://lamina.test/files/jobs/<id>/layer_0.png?exp=1795443117&sig=<sig>",
+          "variants_url": "http://lamina.test/files/jobs/<id>/layer_0.png?exp=1795443117&sig=<sig>",
           "width": 640
         },
         {
@@ -124,7 +127,10 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "sha256": "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff",
           "text": "Grand\nOpening",
           "text_confidence": 0.984,
+          "thumbhash": null,
+          "thumbnail_url": "http://lamina.test/files/jobs/<id>/layer_1.thumbnail.webp?exp=1795443117&sig=<sig>",
           "url": "http://lamina.test/files/jobs/<id>/layer_1.png?exp=1795443117&sig=<sig>",
+          "variants_url": "http://lamina.test/files/jobs/<id>/layer_1.png?exp=1795443117&sig=<sig>",
           "width": 640
         }
       ],

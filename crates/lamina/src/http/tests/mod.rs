@@ -14,6 +14,7 @@ mod hooks;
 mod http2;
 mod in_row;
 mod jobs;
+mod layer_forms;
 mod limits;
 mod links;
 mod observe;
@@ -349,6 +350,7 @@ impl TestServer {
                     height: 4,
                 }),
                 coverage: 0.25,
+                thumbhash: None,
             };
             change(&mut layer);
             layers.push(layer);

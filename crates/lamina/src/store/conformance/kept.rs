@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::access::StorageCaps;
-use crate::store::{KeptKind, QuotaExceeded, StorageBound, StoreError};
+use crate::jobs::LayerForm;
+use crate::store::{FormOf, KeptKind, QuotaExceeded, StorageBound, StoreError};
 
 async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
     let mut kinds = store.storage_usage(0).await.unwrap().kinds;
@@ -22,6 +23,7 @@ fn layer(order: u32) -> Layer {
         sha256: "00".into(),
         bbox: None,
         coverage: 1.0,
+        thumbhash: None,
     }
 }
 
@@ -62,6 +64,85 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
     store.job_expire(at(10).plus(DAY), 9).await.unwrap();
     assert_eq!(kept(store).await, [source]);
     store.job_erased(id, at(11)).await.unwrap();
+    assert_eq!(kept(store).await, []);
+}
+
+/// A completed job of the owner "a" with one layer of 70 bytes.
+async fn with_layer(store: &dyn Store) -> JobId {
+    let (id, _) = accepted(store, T0).await;
+    let job = claim(store, Phase::Wait, at(1)).await.unwrap();
+    for (phase, output) in [
+        (Phase::Collect, StepOutput::None),
+        (Phase::Completed, StepOutput::Layers(vec![layer(0)])),
+    ] {
+        let keep = phase == Phase::Collect;
+        let applied = store.job_apply(&job.lease, change(phase, at(1)), output, keep, moment(1));
+        assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    }
+    id
+}
+
+pub(in crate::store) async fn forms_of_a_layer_are_counted_within_the_bounds_until_it_is_erased(
+    store: Arc<dyn Store>,
+) {
+    let store = &*store;
+    let job = with_layer(store).await;
+    let of = |form| FormOf {
+        job,
+        order: 0,
+        form,
+    };
+    let thumbnail = of(LayerForm::THUMBNAIL);
+    let trimmed = of(LayerForm {
+        trim: true,
+        ..LayerForm::THUMBNAIL
+    });
+    let source = (KeptKind::Source, SOURCE_INFO.bytes);
+    let layers = |bytes: u64| (KeptKind::Layer, 70 + bytes);
+    let (owned_by, found) = store.layer_get(job, 0, at(2)).await.unwrap().unwrap();
+    assert_eq!((owned_by, found), (owner("a"), layer(0)));
+    assert!(store.layer_get(job, 1, at(2)).await.unwrap().is_none());
+    assert!(
+        store
+            .layer_get(JobId::new(T0), 0, at(2))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(store.layer_form_keep(thumbnail, 10, at(2)).await.unwrap());
+    assert!(store.layer_form_keep(trimmed, 5, at(2)).await.unwrap());
+    assert_eq!(kept(store).await, [source, layers(15)]);
+    // One that was lost and is made again counts once.
+    assert!(store.layer_form_keep(thumbnail, 12, at(2)).await.unwrap());
+    assert_eq!(kept(store).await, [source, layers(17)]);
+    store.layer_form_forget(trimmed).await.unwrap();
+    store.layer_form_forget(trimmed).await.unwrap();
+    assert_eq!(kept(store).await, [source, layers(12)]);
+    let absent = FormOf {
+        order: 9,
+        ..trimmed
+    };
+    assert!(!store.layer_form_keep(absent, 5, at(2)).await.unwrap());
+    let limit = SOURCE_INFO.bytes + 70 + 12 + 4;
+    store.bound_storage(StorageCaps {
+        owner_bytes: Some(limit),
+        ..StorageCaps::default()
+    });
+    let refused = store.layer_form_keep(trimmed, 5, at(2)).await;
+    assert!(matches!(refused, Err(StoreError::QuotaExceeded(_))));
+    assert!(store.layer_form_keep(trimmed, 4, at(2)).await.unwrap());
+    assert!(
+        store
+            .layer_get(job, 0, at(2).plus(DAY))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    store.job_delete(&owner("a"), job, at(3)).await.unwrap();
+    assert!(store.layer_get(job, 0, at(3)).await.unwrap().is_none());
+    assert!(!store.layer_form_keep(thumbnail, 1, at(3)).await.unwrap());
+    assert_eq!(kept(store).await, [source, layers(16)]);
+    store.job_erased(job, at(4)).await.unwrap();
     assert_eq!(kept(store).await, []);
 }
 

@@ -64,6 +64,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         sha256: "00".into(),
         bbox: None,
         coverage: 1.0,
+        thumbhash: None,
     };
     let output = StepOutput::Layers(vec![layer.clone()]);
     let done = store

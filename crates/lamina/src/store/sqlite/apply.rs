@@ -185,8 +185,8 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
     let mut statement = connection.prepare_cached(
         "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
                              bbox_x, bbox_y, bbox_width, bbox_height, coverage,
-                             kind, words, words_sure)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                             kind, words, words_sure, thumbhash)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     for layer in layers {
         let bbox = layer.bbox;
@@ -207,6 +207,7 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
             layer.labels.kind,
             layer.labels.text,
             layer.labels.text_confidence.map(f64::from),
+            layer.thumbhash,
         ])?;
     }
     Ok(())

@@ -15,6 +15,7 @@ mod job_cache;
 mod jobs;
 mod kept;
 mod keys;
+mod layer_forms;
 mod lock;
 mod migrate;
 mod open_error;

@@ -105,6 +105,7 @@ pub(super) fn layer(row: &Row<'_>) -> rusqlite::Result<Layer> {
         sha256: row.get("sha256")?,
         bbox,
         coverage: row.get("coverage")?,
+        thumbhash: row.get("thumbhash")?,
     })
 }
 

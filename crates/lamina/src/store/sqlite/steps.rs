@@ -57,6 +57,7 @@ async fn finished() -> (tempfile::TempDir, Connection, [String; 2]) {
         sha256: "00".into(),
         bbox: None,
         coverage: 1.0,
+        thumbhash: None,
     };
     let completed = settle(Phase::Completed, StepOutput::Layers(vec![layer]), false).await;
     assert_eq!(completed.unwrap(), FencedWrite::Applied);

@@ -7,6 +7,8 @@
 //! overwrites its own blobs, and takes back what it stored when it cannot store all.
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use image_intake::{ImageError, LayerMeasures, Limits};
@@ -244,6 +246,7 @@ pub(in crate::worker) async fn store(
         sha256: const_hex::encode(digest::digest(&digest::SHA256, &layer.bytes)),
         bbox: measures.bbox,
         coverage: measures.coverage,
+        thumbhash: Some(STANDARD.encode(measures.thumbhash.as_bytes())),
     };
     let key = BlobKey::Layer(job, order, media_type);
     stored.note(key);

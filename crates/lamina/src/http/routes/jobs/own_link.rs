@@ -128,6 +128,15 @@ pub(super) async fn read(
     if !is_live(state, key, state.ends_by()).await? {
         return Err(ApiError::SourceLink(LinkFault::Gone));
     }
+    let key = &match key {
+        // A small form of a layer would make a worse picture of the same.
+        BlobKey::Form(job, order, _) => {
+            let found = state.store.layer_get(*job, *order, state.ends_by()).await?;
+            let (_, layer) = found.ok_or(ApiError::SourceLink(LinkFault::Gone))?;
+            BlobKey::Layer(*job, *order, layer.media_type)
+        }
+        key => *key,
+    };
     let mut opened = state.blobs.open(key, None).await.map_err(gone)?;
     let mut spool = SpoolWriter::new(&state.spool, state.limits.memory_bytes, &state.bodies);
     while let Some(chunk) = opened.stream.next().await {

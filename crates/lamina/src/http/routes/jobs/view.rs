@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::time_left::time_left;
-use crate::blobs::BlobKey;
+use crate::blobs::{BlobKey, Link};
 use crate::exports::{Format, Plan};
 use crate::http::extract::public_base::PublicBase;
 use crate::http::state::ApiState;
-use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, Status, UnixMs, progress};
+use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, LayerForm, Status, UnixMs, progress};
 use crate::store::JobRecord;
 
 /// The answer to a create.
@@ -118,6 +118,16 @@ pub(in crate::http) struct LayerView {
     /// A signed link to its file; needs no header and expires with the job.
     #[schema(format = "uri")]
     url: String,
+    /// A signed link to a WebP of it, with its alpha, no side longer than 256 pixels. It is made when it is first asked for.
+    #[schema(format = "uri")]
+    thumbnail_url: String,
+    /// A signed link to its file to which `trim=1`, `format=webp` and `width=` may be added, as `&trim=1&width=512`.
+    #[schema(format = "uri")]
+    variants_url: String,
+    /// A likeness of some 25 bytes in base64, to be shown until a picture is there: [ThumbHash](https://evanw.github.io/thumbhash/). Null of a
+    /// job that an older version completed.
+    #[schema(required = true, example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
+    thumbhash: Option<String>,
     /// Width in pixels.
     width: u32,
     /// Height in pixels.
@@ -218,10 +228,15 @@ pub(in crate::http) fn layers(
         .iter()
         .map(|layer| {
             let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
-            layer_view(
-                layer,
-                base.absolute(&state.links.sign(&key, job.expires_at)),
-            )
+            let small = BlobKey::Form(job.id, layer.order, LayerForm::THUMBNAIL);
+            // Forms are made by lamina, so these links lead to it wherever the layers are.
+            let served = |key| Link::Served(state.links.served(key, job.expires_at));
+            let links = LayerLinks {
+                url: base.absolute(&state.links.sign(&key, job.expires_at)),
+                thumbnail_url: base.absolute(&served(&small)),
+                variants_url: base.absolute(&served(&key)),
+            };
+            layer_view(layer, links)
         })
         .collect()
 }
@@ -247,10 +262,19 @@ pub(in crate::http) fn exports(
         .collect()
 }
 
-fn layer_view(layer: &Layer, url: String) -> LayerView {
+struct LayerLinks {
+    url: String,
+    thumbnail_url: String,
+    variants_url: String,
+}
+
+fn layer_view(layer: &Layer, links: LayerLinks) -> LayerView {
     LayerView {
         id: format!("layer_{}", layer.order),
-        url,
+        url: links.url,
+        thumbnail_url: links.thumbnail_url,
+        variants_url: links.variants_url,
+        thumbhash: layer.thumbhash.clone(),
         width: layer.width,
         height: layer.height,
         order: layer.order,

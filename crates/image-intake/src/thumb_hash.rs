@@ -1,0 +1,52 @@
+//! A layer in about 25 bytes: [ThumbHash](https://evanw.github.io/thumbhash/), which apps show until the picture is there.
+
+use super::rgba::RgbaImage;
+use super::shrink::{Shrink, within};
+
+/// The format has no frequency that this many pixels would not show, and takes 100 at most.
+const SIDE: u32 = 64;
+/// Header, and 14 + 5 + 5 + 14 coefficients of 4 bits; without alpha 5 + (27 + 5 + 5) / 2.
+const MOST_BYTES: usize = 25;
+
+/// A small blurred likeness of a picture with its proportions and its alpha.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ThumbHash {
+    bytes: [u8; MOST_BYTES],
+    length: u8,
+}
+
+impl ThumbHash {
+    /// The bytes of the format, which its readers take; usually as base64.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// What rows of a picture of this size are given to; [`Self::of_rows`] ends it.
+    pub(super) fn rows(size: (u32, u32)) -> Shrink {
+        Shrink::new(size, within(size, SIDE))
+    }
+
+    /// None unless all rows came.
+    pub(super) fn of_rows(rows: Shrink) -> Option<Self> {
+        Self::of_small(&rows.finish()?)
+    }
+
+    fn of_small(image: &RgbaImage) -> Option<Self> {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let hash = thumbhash::rgba_to_thumb_hash(width, height, image.pixels());
+        let mut bytes = [0; MOST_BYTES];
+        bytes.get_mut(..hash.len())?.copy_from_slice(&hash);
+        Some(Self {
+            bytes,
+            length: hash.len() as u8,
+        })
+    }
+}
+
+impl std::fmt::Debug for ThumbHash {
+    // A likeness of somebody's picture.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ThumbHash({} bytes)", self.length)
+    }
+}
