@@ -114,6 +114,7 @@ pub fn split_into<'a>(
     let mut report = Report::default();
     ctx.enter("look", 0.0, 0.05)?;
     let mut scene = Scene::new(&image, &ctx)?;
+    scene.most_pixels = sink.most_pixels();
     report.passes.push(ctx.leave()?);
     let mut done = 0.05;
     for pass in passes::PASSES {

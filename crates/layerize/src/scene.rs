@@ -77,6 +77,8 @@ pub(crate) struct Scene {
     /// What was cut and is still seen in `rest`, if anything.
     pub(crate) hole: Option<Hole>,
     pub(crate) cuts: Vec<Cut>,
+    /// Most pixels that the rectangles of all cuts may have together at full size, if that is limited.
+    pub(crate) most_pixels: Option<usize>,
     /// How many cuts were joined to others, or left in the background, because of a limit.
     pub(crate) merged: usize,
 }
@@ -97,6 +99,7 @@ impl Scene {
             photographed: None,
             hole: None,
             cuts: Vec::new(),
+            most_pixels: None,
             merged: 0,
         })
     }

@@ -31,6 +31,12 @@ pub struct LayerInfo {
 /// Takes a stack, the **top layer first**, the background last. Each layer is begun, given in rows from top to bottom, and
 /// ended.
 pub trait LayerSink {
+    /// Most pixels that all layers above the background may have together, each being as large as the rectangle it
+    /// occupies; beyond that neighbours merge. By default there is no such limit: a sink that writes rows away needs none.
+    fn most_pixels(&self) -> Option<usize> {
+        None
+    }
+
     /// A layer begins.
     fn begin(&mut self, layer: LayerInfo);
 
@@ -102,6 +108,9 @@ impl LayerInfo {
     }
 }
 
+/// Pixels of the layers that are kept, each as large as the rectangle it occupies: 144 MB.
+const KEPT: usize = 36_000_000;
+
 /// Keeps every layer whole, trimmed to what can be seen of it.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -119,6 +128,10 @@ impl Kept {
 }
 
 impl LayerSink for Kept {
+    fn most_pixels(&self) -> Option<usize> {
+        Some(KEPT)
+    }
+
     fn begin(&mut self, layer: LayerInfo) {
         let bytes = layer.width as usize * layer.height as usize * 4;
         self.open = Some((layer, Vec::with_capacity(bytes)));

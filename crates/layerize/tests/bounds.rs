@@ -11,7 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap::Cap;
-use layerize::{Cancel, Options, Report, RgbaImage, split_with_report};
+use layerize::{
+    Cancel, LayerInfo, LayerSink, Options, Report, RgbaImage, split_into, split_with_report,
+};
 
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
@@ -149,4 +151,41 @@ fn a_split_takes_a_bounded_amount_of_memory() {
         let (peak, found) = (MEMORY.max_allocated() - before, report.found);
         assert!(peak <= PEAK, "{name}: {peak} bytes for {found} layers");
     }
+}
+
+/// Counts layers and writes them nowhere.
+#[derive(Default)]
+struct Counted(usize);
+
+impl LayerSink for Counted {
+    fn begin(&mut self, _: LayerInfo) {}
+    fn rows(&mut self, _: &[u8]) {}
+    fn end(&mut self, seen: bool) {
+        self.0 += usize::from(seen);
+    }
+}
+
+#[test]
+fn layers_that_are_written_away_stay_apart_however_large_the_picture_is() {
+    let _turn = turn();
+    let count = |side: u32| {
+        let picture = hooks(side, 7);
+        let before = MEMORY.allocated();
+        let mut counted = Counted::default();
+        let cancel = Cancel::default();
+        split_into(
+            picture,
+            &Options::default(),
+            &mut |_| {},
+            &cancel,
+            &mut counted,
+        )
+        .expect("splits");
+        (counted.0, before)
+    };
+    let (few, (many, before)) = (count(1024).0, count(7070));
+    assert_eq!((few, many), (8, 8));
+    // The most since the program began, with no picture held that is larger than this one.
+    let peak = MEMORY.max_allocated() - before;
+    assert!(peak <= PEAK, "{peak} bytes");
 }

@@ -1,7 +1,7 @@
 //! Leaves out what is no layer to a person, merges the least important neighbours when there are more
 //! cuts than asked for or than a list shows, and has what remains named, bottom first.
 //!
-//! The same merging where layers together would take too much memory, which only large pictures reach.
+//! The same merging where layers that are kept would take too much memory together, which only large pictures reach.
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
 //! the picture stays the same. A cut that is left out stays on what lies below it, for it is not peeled
 //! off. Invariant: no cut is invented, and at most `max_layers - 1` remain.
@@ -11,10 +11,6 @@ use crate::context::Context;
 use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
 use crate::{Error, LayerKind, USUAL_LAYERS};
-
-/// Most pixels the layers above the background may have together, each being as large as the
-/// rectangle it occupies: 144 MB.
-const ROOM: f64 = 36e6;
 
 /// Part of the cost of another pair that a pair must stay under to be joined in its place.
 const CHEAPER: f32 = 0.97;
@@ -35,12 +31,14 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         canvas,
         ctx,
     )?;
-    let scale = (scene.size.0 * scene.size.1) as f64 / (canvas.0 * canvas.1) as f64;
-    let fits = |cuts: &[Cut]| {
-        let spread: usize = cuts.iter().map(|cut| cut.rect.area()).sum();
-        spread as f64 * scale <= ROOM
-    };
-    merge(&mut scene.cuts, fits, canvas, ctx)?;
+    if let Some(most) = scene.most_pixels {
+        let scale = (scene.size.0 * scene.size.1) as f64 / (canvas.0 * canvas.1) as f64;
+        let fits = |cuts: &[Cut]| {
+            let spread: usize = cuts.iter().map(|cut| cut.rect.area()).sum();
+            spread as f64 * scale <= most as f64
+        };
+        merge(&mut scene.cuts, fits, canvas, ctx)?;
+    }
     scene.merged += found - scene.cuts.len();
     names::give(scene);
     Ok(())
