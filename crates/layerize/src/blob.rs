@@ -20,6 +20,11 @@ impl Blob {
         Self { rect, bits }
     }
 
+    /// The same set in a rectangle with `by` pixels of room on each side, as far as the canvas goes.
+    pub(crate) fn with_room(&self, by: usize, (w, h): (usize, usize)) -> Self {
+        Self::from_fn(self.rect.grow(by, w, h), |x, y| self.has(x, y))
+    }
+
     pub(crate) fn has(&self, x: usize, y: usize) -> bool {
         self.rect.contains(x, y) && self.bits[(y - self.rect.y) * self.rect.w + x - self.rect.x]
     }

@@ -37,6 +37,7 @@ mod push_pull;
 mod reading_order;
 mod report;
 mod rim;
+mod ringing;
 mod scene;
 mod settle;
 mod shadow;
@@ -44,6 +45,7 @@ mod shape_edge;
 mod sink;
 mod strays;
 mod votes;
+mod washed;
 
 use std::borrow::Cow;
 

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::hole::Hole;
 use crate::net::words::Words;
 use crate::plane::{Gray, Plane, Rect, Rgb, mix};
-use crate::{Error, LayerKind, RgbaImage};
+use crate::{Error, LayerKind, RgbaImage, ringing};
 
 /// Longest side of the picture the passes look at.
 pub(crate) const WORK_SIDE: usize = 1024;
@@ -68,6 +68,8 @@ pub(crate) struct Scene {
     pub(crate) work: Rgb,
     /// The picture with everything found painted out.
     pub(crate) rest: Rgb,
+    /// What compression left beside strong edges, in levels.
+    pub(crate) ringing: f32,
     /// Whether the picture is a design with a plain ground, and nothing in it is photographed.
     pub(crate) plain: bool,
     /// 1 where `rest` was painted rather than seen.
@@ -94,6 +96,7 @@ impl Scene {
             opacity,
             rest,
             painted: Plane::filled(work.w, work.h, 0.0),
+            ringing: ringing::ringing(&work),
             work,
             plain: false,
             photographed: None,

@@ -265,3 +265,102 @@ fn a_logo_on_a_transparent_ground_leaves_nothing_behind() {
         "{left} pixels of the logo stay in the background"
     );
 }
+
+/// A page of one colour with rectangles `(x, y, w, h)` and their colours on it, the later ones above.
+fn page(side: u32, colour: [u8; 3], marks: &[([u32; 4], [u8; 3])]) -> RgbaImage {
+    let mut pixels = Vec::new();
+    for at in 0..side * side {
+        let (px, py) = (at % side, at / side);
+        let holds = |&[x, y, w, h]: &[u32; 4]| (x..x + w).contains(&px) && (y..y + h).contains(&py);
+        let top = marks.iter().rev().find(|(place, _)| holds(place));
+        pixels.extend(top.map_or(colour, |(_, colour)| *colour));
+        pixels.push(255);
+    }
+    RgbaImage {
+        width: side,
+        height: side,
+        pixels,
+    }
+}
+
+/// Whether a layer covers this rectangle and hardly anything else.
+fn covers(layers: &[Layer], [x, y, w, h]: [u32; 4]) -> bool {
+    let near = |a: u32, b: u32| a.abs_diff(b) <= 6;
+    layers[1..].iter().any(|layer| {
+        let solid = layer.image.pixels.chunks_exact(4).filter(|p| p[3] > 127);
+        near(layer.x, x)
+            && near(layer.y, y)
+            && near(layer.image.width, w)
+            && near(layer.image.height, h)
+            && solid.count() as f32 > 0.9 * (w * h) as f32
+    })
+}
+
+#[test]
+fn cards_hardly_lighter_than_their_page_come_off_a_jpeg() {
+    let cards = [
+        [40, 110, 520, 130],
+        [40, 260, 520, 130],
+        [40, 410, 520, 130],
+    ];
+    let mut marks = vec![([0, 0, 600, 80], [200, 50, 60])];
+    for [x, y, w, h] in cards {
+        marks.push(([x, y, w, h], [255; 3]));
+        marks.push(([x + 30, y + 30, 70, 70], [70, 120, 160]));
+        marks.push(([x + 130, y + 40, 200, 20], [30; 3]));
+    }
+    let image = page(600, [244, 245, 247], &marks);
+    for picture in [jpeg(&image, 85), image] {
+        let layers = layers_of(&picture, &line_by_line());
+        for card in cards {
+            assert!(covers(&layers, card), "{card:?}");
+        }
+        let clean = ground_psnr(&layers, |_| [244.0, 245.0, 247.0]);
+        assert!(clean > 38.0, "{clean}");
+    }
+}
+
+#[test]
+fn a_frame_around_a_page_is_no_photo_of_the_page() {
+    let (dark, red) = ([43, 45, 66], [239, 35, 60]);
+    let marks = [
+        ([40, 40, 520, 520], red),
+        ([46, 46, 508, 508], dark),
+        ([220, 260, 160, 160], [237, 242, 244]),
+    ];
+    let image = page(600, dark, &marks);
+    for picture in [jpeg(&image, 85), image] {
+        let layers = layers_of(&picture, &line_by_line());
+        assert!(covers(&layers, [220, 260, 160, 160]));
+        let frame = layers[1..].iter().find(|layer| layer.image.width > 500);
+        let frame = frame.expect("the frame is a layer");
+        let solid = frame.image.pixels.chunks_exact(4).filter(|p| p[3] > 127);
+        assert!(solid.count() < 2 * 4 * 520 * 6, "it is hollow");
+    }
+}
+
+#[test]
+fn a_sign_in_the_colour_of_the_paper_lies_on_its_label_and_a_ring_stays_hollow() {
+    let (paper, blue) = ([255, 255, 255], [40, 60, 200]);
+    let marks = [
+        ([60, 60, 300, 200], blue),
+        ([90, 90, 60, 100], paper),
+        ([400, 340, 160, 160], blue),
+        ([430, 370, 100, 100], paper),
+    ];
+    let layers = layers_of(&page(600, paper, &marks), &line_by_line());
+    assert!(covers(&layers, [60, 60, 300, 200]), "the label is whole");
+    assert!(covers(&layers, [90, 90, 60, 100]), "the sign is a thing");
+    assert!(!covers(&layers, [400, 340, 160, 160]), "the ring is none");
+}
+
+#[test]
+fn a_thin_rule_is_a_thing_of_its_own() {
+    let mut marks = vec![([60, 300, 420, 4], [30, 40, 60])];
+    marks.push(([200, 400, 120, 120], [200, 60, 40]));
+    let image = page(600, [250, 245, 235], &marks);
+    for picture in [jpeg(&image, 85), image] {
+        let layers = layers_of(&picture, &Options::default());
+        assert!(covers(&layers, [60, 300, 420, 4]));
+    }
+}

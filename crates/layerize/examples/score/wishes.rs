@@ -10,6 +10,7 @@ const OPTIONS: &str = "\
 --only PART        photos, designs or large
 --about KIND       designs of one kind, such as \"photo with text\"
 --pictures FOLDER  no designs, but every picture of a folder, or those whose names begin as --about says
+--layers N         at most so many layers of each picture of a folder (12)
 --threads N        for networks and filters (every core)
 --sheet PATH       beginning of the names of the contact sheets (target/score)
 --library FILE     run the networks by ONNX Runtime (feature onnxruntime)
@@ -31,6 +32,8 @@ pub(crate) struct Wishes {
     pub(crate) about: Option<String>,
     /// A folder of pictures to split instead.
     pub(crate) pictures: Option<std::path::PathBuf>,
+    /// The most layers of each of these.
+    pub(crate) layers: Option<u8>,
     /// A shared library of ONNX Runtime to run the networks.
     pub(crate) library: Option<String>,
 }
@@ -48,6 +51,7 @@ impl Wishes {
             only: None,
             about: None,
             pictures: None,
+            layers: None,
             library: None,
         };
         let mut words = std::env::args().skip(1);
@@ -69,6 +73,7 @@ impl Wishes {
                 "--threads" => wishes.threads = Some(value().parse().expect("a number of threads")),
                 "--sheet" => wishes.sheet = value(),
                 "--pictures" => wishes.pictures = Some(value().into()),
+                "--layers" => wishes.layers = Some(value().parse().expect("a number of layers")),
                 "--library" => wishes.library = Some(value()),
                 other => {
                     crate::report(&format!("{other} is none of the options:\n{OPTIONS}"));

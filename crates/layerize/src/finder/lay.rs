@@ -66,6 +66,8 @@ impl Finder<'_> {
         depth: usize,
         ctx: &mut Context<'_>,
     ) -> Result<(), Error> {
+        let blob = &self.closed(blob);
+        ctx.check()?;
         let rect = blob.rect.grow(3, self.picture.w, self.picture.h);
         let wide = Blob::from_fn(rect, |x, y| blob.has(x, y));
         ctx.check()?;
@@ -93,12 +95,13 @@ impl Finder<'_> {
             edge: Edge::Unmix,
         });
         if let (Some(label), true) = (label, depth < DEEPEST) {
-            let mut core = blob.clone();
+            // With room, for what touches the rectangle counts as inside it.
+            let mut core = blob.with_room(1, (self.picture.w, self.picture.h));
             let room = blob.rect.grow(3, self.picture.w, self.picture.h);
             for other in above {
                 ctx.check()?;
                 let near = matte::dilate(&other.mask(room), 3);
-                core = Blob::from_fn(blob.rect, |x, y| {
+                core = Blob::from_fn(core.rect, |x, y| {
                     core.has(x, y) && near.at(x - room.x, y - room.y) <= 0.0
                 });
             }

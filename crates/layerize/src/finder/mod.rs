@@ -15,10 +15,10 @@ use crate::blob::Blob;
 use crate::components::{self, Components};
 use crate::context::Context;
 use crate::flatness::Flatness;
-use crate::plane::{Rect, Rgb, max_difference};
+use crate::plane::{Plane, Rect, Rgb, max_difference};
 use crate::reading_order::reading_order;
 use crate::scene::Cut;
-use crate::{Error, ground, shadow, shape_edge};
+use crate::{Error, ground, matte, shadow, shape_edge};
 
 /// How deep panels may nest.
 const DEEPEST: usize = 4;
@@ -30,6 +30,11 @@ const MOST: usize = 48;
 /// How many times the canvas the rectangles of all things together may be; what is found beyond that
 /// stays on what it lies on.
 const ROOM: usize = 8;
+/// How many times the ringing what lies beside strong edges must stand off, how strong these are in levels, and how far
+/// beside is: a block of JPEG.
+const RINGS: f32 = 3.0;
+const STRONG: f32 = 60.0;
+const BLOCK: usize = 8;
 /// Least share of the canvas that crumbs and details on one ground cover to be a layer.
 const DETAILS: f32 = 0.003;
 
@@ -39,6 +44,8 @@ pub(crate) struct Finder<'a> {
     smooth: &'a Rgb,
     regions: &'a Components,
     alike: f32,
+    /// The same beside what stands off strongly, where compression left its traces.
+    beside: f32,
     least: usize,
     /// What the cuts found so far look like together, over the canvas ground.
     pub(crate) below: Rgb,
@@ -60,19 +67,20 @@ pub(crate) struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     /// A search over the whole canvas; `alike` is the difference, in levels, up to which a pixel is
-    /// taken for the ground.
+    /// taken for the ground, `ringing` what compression left beside strong edges.
     pub(crate) fn new(
         picture: &'a Rgb,
         smooth: &'a Rgb,
         regions: &'a Components,
         flat: &'a Flatness,
-        alike: f32,
+        (alike, ringing): (f32, f32),
     ) -> Self {
         Self {
             picture,
             smooth,
             regions,
             alike,
+            beside: alike + RINGS * ringing,
             least: (picture.data.len() as f32 * 2.5e-4).max(24.0) as usize,
             below: picture.clone(),
             found: Vec::new(),
@@ -135,12 +143,7 @@ impl<'a> Finder<'a> {
             self.alike,
         );
         ctx.check()?;
-        let standing = Blob::from_fn(rect, |x, y| {
-            area.has(x, y)
-                && self.label(x, y) != base
-                && max_difference(self.smooth.at(x, y), self.below.at(x, y)) > self.alike
-        });
-        ctx.check()?;
+        let standing = self.standing(area, base, ctx)?;
         let pieces = components::label(rect.w, rect.h, |at| standing.bits[at]);
         let mut blobs = self.large(&pieces, rect, ctx)?;
         if depth == 0 {
@@ -166,6 +169,32 @@ impl<'a> Finder<'a> {
             }
         }
         self.lay_details(&details, ctx)
+    }
+
+    /// What stands off from the ground: pixels of other regions, and where compression left traces beside strong edges
+    /// only what stands off more than these.
+    fn standing(&self, area: &Blob, base: u32, ctx: &Context<'_>) -> Result<Blob, Error> {
+        let rect = area.rect;
+        let off = |x, y| max_difference(self.smooth.at(x, y), self.below.at(x, y));
+        ctx.check()?;
+        let rings = self.beside > self.alike;
+        let near = if rings {
+            let strong = |x, y| area.has(x, y) && off(x, y) > STRONG;
+            matte::dilate(&Blob::from_fn(rect, strong).mask(rect), BLOCK)
+        } else {
+            Plane::filled(1, 1, 0.0)
+        };
+        ctx.check()?;
+        let least = |x: usize, y: usize| {
+            if rings && near.at(x - rect.x, y - rect.y) > 0.0 {
+                self.beside
+            } else {
+                self.alike
+            }
+        };
+        Ok(Blob::from_fn(rect, |x, y| {
+            area.has(x, y) && self.label(x, y) != base && off(x, y) > least(x, y)
+        }))
     }
 
     /// Things in the order they are read.
@@ -235,7 +264,7 @@ impl<'a> Finder<'a> {
             .collect();
         major.sort_by_key(|&(label, size)| (Reverse(size), label));
         let smooth: usize = major.iter().map(|&(_, size)| size).sum();
-        let thin = area < 6 * self.least || self.is_thin(blob);
+        let thin = area < 6 * self.least || self.is_thin(blob) || self.is_frame(blob, area);
         let picture = (smooth as f32) < SMOOTH * area as f32 || self.is_textured(blob, area);
         if picture && !thin {
             self.lay_picture(blob, ctx)?;

@@ -5,8 +5,21 @@
 use super::Finder;
 use crate::Error;
 use crate::blob::Blob;
+use crate::components;
 use crate::context::Context;
+use crate::plane::{Rect, max_difference};
 use crate::shape_edge;
+
+/// Least share of the canvas of a stroke that is all outline, of a piece that one ink explains, and how far that stands off,
+/// in levels.
+const STROKE: f32 = 0.001;
+const INKED: f32 = 0.8;
+const CLEAR: f32 = 48.0;
+/// Largest part of a piece that gaps in it may be to be things, and the least share of the canvas of such a thing.
+const GAPS: f32 = 0.3;
+const THING: f32 = 0.001;
+/// Difference of two regions of one piece, in levels, up to which noise may have parted them.
+const ONE: f32 = 8.0;
 
 impl Finder<'_> {
     /// Whether a blob is small and has far more outline than a drawn shape of its size, or is a
@@ -17,15 +30,60 @@ impl Finder<'_> {
             return false;
         }
         // A bar is all outline too, but fills its rectangle.
-        let bar = area * 10 >= blob.rect.area() * 9;
+        let (long, short) = (blob.rect.w.max(blob.rect.h), blob.rect.w.min(blob.rect.h));
+        let bar = area * 10 >= blob.rect.area() * if long >= 4 * short { 8 } else { 9 };
         let around = blob.outline().len() as f32;
         let ragged = around * around / (4.0 * std::f32::consts::PI * area as f32);
         let core = shape_edge::eroded(&shape_edge::eroded(&Blob::from_fn(
             blob.rect.grow(1, self.picture.w, self.picture.h),
             |x, y| blob.has(x, y),
         )));
-        let ragged = !bar && ragged > if share < 0.003 { 5.0 } else { 9.0 };
+        // A rule is all edge, and a curved stroke all outline, but one ink draws them.
+        if bar && long >= 8 * short && short >= 3 {
+            return !self.is_inked(blob);
+        }
+        let ragged = !bar
+            && ragged > if share < 0.003 { 5.0 } else { 9.0 }
+            && !(share >= STROKE && self.is_inked(blob));
         ragged || core.area() * 8 < area
+    }
+
+    /// Whether one colour that stands off clearly explains a piece: it was drawn.
+    fn is_inked(&self, blob: &Blob) -> bool {
+        let ink = self.extreme(blob);
+        let (x, y) = (blob.rect.x, blob.rect.y);
+        max_difference(ink, self.below.at(x, y)) >= CLEAR && self.of_one_ink(blob) >= INKED
+    }
+
+    /// A piece with those of its gaps closed that are things of the ground's colour which lie on it, such as a white sign
+    /// on a label on white paper; what runs around in the shape of the piece is a ring, and large gaps are gaps.
+    pub(super) fn closed(&self, blob: &Blob) -> Blob {
+        let filled = blob.filled();
+        let (all, own) = (filled.area(), blob.area());
+        if (all - own) as f32 > GAPS * all as f32 {
+            return blob.clone();
+        }
+        let rect = blob.rect;
+        let gaps = components::label(rect.w, rect.h, |at| filled.bits[at] && !blob.bits[at]);
+        let least = (THING * self.picture.data.len() as f32) as usize;
+        let is_thing = |gap: &components::Piece| {
+            let fills = |area: usize, rect: Rect| area as f32 / rect.area() as f32;
+            let ratio = |rect: Rect| rect.w as f32 / rect.h as f32;
+            let middle = |from: usize, length: usize| from as f32 + length as f32 / 2.0;
+            let off = (middle(gap.rect.x, gap.rect.w) - rect.w as f32 / 2.0)
+                .hypot(middle(gap.rect.y, gap.rect.h) - rect.h as f32 / 2.0);
+            let ring = off < 0.1 * rect.w.max(rect.h) as f32
+                && (fills(gap.area, gap.rect) - fills(all, rect)).abs() < 0.1
+                && (ratio(gap.rect) / ratio(rect)).ln().abs() < 0.2
+                && gap.rect.w * 3 > rect.w;
+            gap.area >= least.max(self.least) && !ring
+        };
+        let things: Vec<bool> = gaps.pieces.iter().map(is_thing).collect();
+        let mut closed = blob.clone();
+        for (bit, &gap) in closed.bits.iter_mut().zip(&gaps.labels.data) {
+            *bit |= gap > 0 && things[gap as usize - 1];
+        }
+        closed
     }
 
     /// Whether hardly anything remains of a blob after two pixels are taken off.
@@ -34,7 +92,25 @@ impl Finder<'_> {
         shape_edge::eroded(&once).area() * 5 < blob.area()
     }
 
-    /// The smooth regions that reach the outside of a piece, each with the pixels nearest to it.
+    /// The mean colour of a region within a piece.
+    fn mean(&self, blob: &Blob, label: u32) -> [f32; 3] {
+        let (mut sum, mut count) = ([0.0_f32; 3], 0.0_f32);
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let (x, y) = (
+                blob.rect.x + at % blob.rect.w,
+                blob.rect.y + at / blob.rect.w,
+            );
+            if self.label(x, y) == label {
+                let colour = self.smooth.at(x, y);
+                sum = [0, 1, 2].map(|c| sum[c] + colour[c]);
+                count += 1.0;
+            }
+        }
+        sum.map(|value| value / count.max(1.0))
+    }
+
+    /// The smooth regions that reach the outside of a piece, each with the pixels nearest to it; regions of one colour
+    /// are one.
     pub(super) fn siblings(
         &self,
         blob: &Blob,
@@ -57,11 +133,19 @@ impl Finder<'_> {
         }
         ctx.check()?;
         let owners = self.nearest(blob, &outer);
+        // The first of the regions that each looks like: the larger ones come first.
+        let colours: Vec<[f32; 3]> = outer.iter().map(|&label| self.mean(blob, label)).collect();
+        let alike = |k: usize| {
+            let like = |&other: &usize| max_difference(colours[k], colours[other]) <= ONE;
+            (0..k).find(like).unwrap_or(k)
+        };
+        let group: Vec<usize> = (0..outer.len()).map(alike).collect();
         let mut siblings = Vec::new();
-        for (k, &label) in outer.iter().enumerate() {
+        for (k, &label) in outer.iter().enumerate().filter(|&(k, _)| group[k] == k) {
             ctx.check()?;
             let own = Blob::from_fn(rect, |x, y| {
-                owners[(y - rect.y) * rect.w + x - rect.x] == k as u32 + 1
+                let owner = owners[(y - rect.y) * rect.w + x - rect.x] as usize;
+                owner > 0 && group[owner - 1] == k
             });
             siblings.push((label, own));
         }

@@ -9,7 +9,8 @@ use crate::Error;
 use crate::blob::Blob;
 use crate::components;
 use crate::context::Context;
-use crate::plane::{Rect, max_difference};
+use crate::ink::cover;
+use crate::plane::{Rect, max_difference, mix};
 
 /// Least share of the canvas of a piece whose roughness says anything: edges are most of a smaller
 /// one.
@@ -23,9 +24,10 @@ const BLURRED: f32 = 0.6;
 const CARRIES: f32 = 0.15;
 const REACHES: f32 = 0.9;
 const FLAT: f32 = 0.8;
-/// Share of a frame that is one smooth region, the rest being its soft edges, and how many times its own
-/// area it encloses together with itself.
+/// Share of a frame that one colour over its ground explains, within how many levels, and how many times its own area it
+/// encloses together with itself.
 const OF_ONE: f32 = 0.6;
+const WITHIN: f32 = 24.0;
 const HOLLOW: usize = 3;
 /// Share of the canvas from which a rough piece is photographed, and how many sides of the canvas a
 /// smaller one touches to be.
@@ -67,9 +69,28 @@ impl Finder<'_> {
 
     /// Whether a piece is a line of one colour around something larger than itself: thin enough to be all
     /// edge where flatness is looked at.
-    fn is_frame(&self, blob: &Blob, area: usize) -> bool {
-        let largest = self.sizes(blob).into_values().max().unwrap_or(0);
-        largest as f32 >= OF_ONE * area as f32 && blob.filled().area() >= HOLLOW * area
+    pub(super) fn is_frame(&self, blob: &Blob, area: usize) -> bool {
+        if blob.rect.area() < HOLLOW * area || blob.filled().area() < HOLLOW * area {
+            return false;
+        }
+        self.of_one_ink(blob) >= OF_ONE
+    }
+
+    /// Share of a piece that is explained by one colour over what lies below it, soft edges included.
+    pub(super) fn of_one_ink(&self, blob: &Blob) -> f32 {
+        let ink = self.extreme(blob);
+        let (mut good, mut all) = (0_usize, 0_usize);
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let (x, y) = (
+                blob.rect.x + at % blob.rect.w,
+                blob.rect.y + at / blob.rect.w,
+            );
+            let (seen, below) = (self.picture.at(x, y), self.below.at(x, y));
+            let drawn = mix(below, ink, cover(seen, ink, below));
+            all += 1;
+            good += usize::from(max_difference(seen, drawn) <= WITHIN);
+        }
+        good as f32 / all.max(1) as f32
     }
 
     /// Whether one flat region is a good part of a piece and reaches to all its sides: a card with a photo

@@ -12,7 +12,7 @@ use crate::finder::Finder;
 use crate::flatness::Flatness;
 use crate::plane::{Rect, Rgb, max_difference};
 use crate::scene::{Cut, Photographed, Scene};
-use crate::{Error, LayerKind, denoise, matte, push_pull};
+use crate::{Error, LayerKind, denoise, matte, push_pull, washed};
 
 /// Neighbours that differ by no more belong together, in levels after denoising.
 const JOINED: f32 = 3.0;
@@ -36,14 +36,24 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     ctx.reach(0.2)?;
     ctx.check()?;
     let joined = |a: usize, b: usize| max_difference(smooth.data[a], smooth.data[b]) <= JOINED;
-    let regions = components::label_by(w, h, |_| true, joined);
+    let mut regions = components::label_by(w, h, |_| true, joined);
+    if scene.ringing > 0.0 {
+        ctx.check()?;
+        washed::part(&mut regions, &smooth);
+    }
     ctx.reach(0.35)?;
     let flat = Flatness::of(&scene.rest, ctx)?;
     let Some((base, border)) = border_region(&regions, w, h) else {
         return panels(scene, &smooth, &regions, &flat, noise, ctx);
     };
     let whole = Rect { x: 0, y: 0, w, h };
-    let mut finder = Finder::new(&scene.rest, &smooth, &regions, &flat, ALIKE + 2.0 * noise);
+    let mut finder = Finder::new(
+        &scene.rest,
+        &smooth,
+        &regions,
+        &flat,
+        (ALIKE + 2.0 * noise, scene.ringing),
+    );
     ctx.check()?;
     let canvas = Blob {
         rect: whole,
@@ -128,7 +138,13 @@ fn panels(
     ctx: &mut Context<'_>,
 ) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
-    let mut finder = Finder::new(&scene.rest, smooth, regions, flat, ALIKE + 2.0 * noise);
+    let mut finder = Finder::new(
+        &scene.rest,
+        smooth,
+        regions,
+        flat,
+        (ALIKE + 2.0 * noise, scene.ringing),
+    );
     let mut plain = scene.rest.clone();
     for (index, piece) in regions.pieces.iter().enumerate() {
         ctx.check()?;

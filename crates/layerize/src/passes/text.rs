@@ -11,10 +11,10 @@ use crate::context::Context;
 use crate::ink::{self, Ink};
 use crate::inks;
 use crate::net::words::{self, Words};
-use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
+use crate::plane::{Gray, Plane, Rect, Rgb, distance2, max_difference};
 use crate::reading_order::reading_order;
 use crate::scene::{Cut, Edge, Scene, join};
-use crate::{Error, LayerKind, TextLayers, net};
+use crate::{Error, LayerKind, TextLayers, matte, net, push_pull};
 
 /// Longest side shown to the detector.
 const LONGEST: usize = 960;
@@ -37,6 +37,12 @@ const SAME: f32 = 0.6;
 /// knows no Hangul, Arabic or Thai.
 const ALIEN: f32 = 0.88;
 
+/// How far from letters compression leaves traces in pixels: a block of JPEG, how many times the ringing they are strong, and
+/// at most so many levels.
+const BLOCK: usize = 8;
+const RINGS: f32 = 4.0;
+const FAINT: f32 = 28.0;
+
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 16 {
@@ -56,7 +62,11 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     for (index, found) in boxes.iter().enumerate() {
         let read = found.rect.area() > least;
         if let Some((cut, under)) = line(scene, &boxes, index, read, ctx)? {
+            let (rect, letters) = (cut.rect, cut.alpha.clone());
             scene.take(cut, &under);
+            if scene.ringing > 0.0 {
+                calm(scene, rect, &letters);
+            }
         }
         ctx.check()?;
     }
@@ -64,6 +74,28 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         blocks(&mut scene.cuts);
     }
     Ok(())
+}
+
+/// Takes off what compression left around letters that were cut: else it would be found as crumbs. What stands off more
+/// is something else.
+fn calm(scene: &mut Scene, rect: Rect, letters: &Gray) {
+    let solid = letters.map(|a| f32::from(u8::from(a > 0.3)));
+    let near = matte::dilate(&solid, BLOCK);
+    let part = scene.rest.crop(rect);
+    let free = near.map(|near| if near > 0.0 { 0.0 } else { 1.0 });
+    if free.data.iter().all(|&free| free == 0.0) {
+        return;
+    }
+    let plain = push_pull::fill(&part, &free);
+    let most = (RINGS * scene.ringing).min(FAINT);
+    for y in 0..rect.h {
+        for x in 0..rect.w {
+            let (seen, calm) = (part.at(x, y), plain.at(x, y));
+            if near.at(x, y) > 0.0 && max_difference(seen, calm) <= most {
+                scene.rest.set(rect.x + x, rect.y + y, calm);
+            }
+        }
+    }
 }
 
 /// The line in one box, and what lies under it.
