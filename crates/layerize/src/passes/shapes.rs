@@ -1,7 +1,7 @@
 //! Designs: is there a plain ground, and what lies on it?
 //!
 //! The picture falls into smooth regions; the one at the border is fitted as the ground of the
-//! canvas. If the fit does not explain it, the picture is a photo; if it does, each piece on the ground
+//! canvas. If it waves, as a sky or a wall does, or the fit does not explain it, the picture is a photo; if it does, each piece on the ground
 //! is judged: drawn ones become layers here, photographed ones are noted for the pass that knows
 //! photos. Invariant: cuts are collected and handed over bottom first.
 
@@ -26,6 +26,12 @@ const PLAINER: f32 = 0.9;
 const MUCH: f32 = 0.4;
 const LITTLE: f32 = 0.15;
 
+/// How far a ground may bend within a fortieth of the canvas, in levels beside the noise, and in what share of it: a drawn
+/// one is flat or a gradient, a sky, a wall and a blurred garden are not.
+const WAVE: f32 = 1.5;
+const WAVY: f32 = 0.25;
+const SPAN: usize = 40;
+
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 8 {
@@ -46,6 +52,10 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let Some((base, border)) = border_region(&regions, w, h) else {
         return panels(scene, &smooth, &regions, &flat, noise, ctx);
     };
+    ctx.check()?;
+    if waves(&regions, base, &smooth, WAVE + noise) > WAVY {
+        return panels(scene, &smooth, &regions, &flat, noise, ctx);
+    }
     let whole = Rect { x: 0, y: 0, w, h };
     let mut finder = Finder::new(
         &scene.rest,
@@ -124,6 +134,27 @@ fn plain_share(regions: &Components, base: u32, smooth: &Rgb, plain: &Rgb, withi
         }
     }
     good as f32 / own.max(1) as f32
+}
+
+/// Share of a region that differs by more than `within` levels from the mean of four places a span away, all of the region.
+fn waves(regions: &Components, base: u32, smooth: &Rgb, within: f32) -> f32 {
+    let (w, h) = (smooth.w, smooth.h);
+    let span = (w.max(h) / SPAN).max(2);
+    let (mut wavy, mut all) = (0_usize, 0_usize);
+    for y in (span..h.saturating_sub(span)).step_by(2) {
+        for x in (span..w.saturating_sub(span)).step_by(2) {
+            let around = [(x - span, y), (x + span, y), (x, y - span), (x, y + span)];
+            let own = |&(x, y): &(usize, usize)| regions.labels.at(x, y) == base;
+            if !own(&(x, y)) || !around.iter().all(own) {
+                continue;
+            }
+            let mean = [0, 1, 2]
+                .map(|c| around.map(|(x, y)| smooth.at(x, y)[c]).iter().sum::<f32>() / 4.0);
+            all += 1;
+            wavy += usize::from(max_difference(smooth.at(x, y), mean) > within);
+        }
+    }
+    wavy as f32 / all.max(1) as f32
 }
 
 /// Flat rectangles (corners may be round) that lie on a photo, with what lies on them. Strict, so
@@ -222,4 +253,30 @@ fn hand_over(
     }
     scene.cuts.splice(..0, found);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Plane;
+
+    #[test]
+    fn flat_grounds_and_gradients_do_not_wave_and_a_cloudy_sky_does() {
+        let (w, h) = (400, 300);
+        let share = |level: &dyn Fn(f32, f32) -> f32| {
+            let data = (0..w * h).map(|at| [level((at % w) as f32, (at / w) as f32); 3]);
+            let smooth = Plane {
+                w,
+                h,
+                data: data.collect(),
+            };
+            let regions = components::label(w, h, |_| true);
+            waves(&regions, 1, &smooth, WAVE)
+        };
+        assert_eq!(share(&|_, _| 90.0), 0.0);
+        assert_eq!(share(&|x, y| 20.0 + 0.3 * x + 0.2 * y), 0.0);
+        let disc = |x: f32, y: f32| (x - 200.0).hypot(y - 150.0);
+        assert!(share(&|x, y| 220.0 - 0.5 * disc(x, y)) < 0.1);
+        assert!(share(&|x, y| 120.0 + 20.0 * (x / 9.0).sin() * (y / 12.0).cos()) > 0.5);
+    }
 }
