@@ -181,6 +181,10 @@ pub(in crate::http) enum ExportFormat {
     Svg,
     /// The layers' files and a manifest.
     Zip,
+    /// A page for each layer.
+    Tiff,
+    /// A small animation of the layers' depth.
+    Gif,
 }
 
 /// A file of layers.

@@ -63,6 +63,8 @@ async fn every_format_is_given_to_the_owner_and_by_its_link() {
         let begins: &[u8] = match &*word {
             "psd" => b"8BPS\0\x01",
             "svg" => b"<?xml",
+            "tiff" => b"II*\0",
+            "gif" => b"GIF89a",
             _ => b"PK\x03\x04",
         };
         assert!(answer.body.starts_with(begins), "{word}");
