@@ -13,6 +13,7 @@ export 'src/export.dart';
 export 'src/job.dart';
 export 'src/job_news.dart';
 export 'src/layer.dart' show Layer, PixelRect;
+export 'src/quality.dart';
 export 'src/request.dart' show JobRequest, SplitOptions;
 export 'src/session.dart';
 export 'src/source.dart' show ImageInput;

@@ -160,6 +160,23 @@ void main() {
   reads('JobAccepted', {'job_id': 'j', 'status': 'pending'}, CreatedJob.fromJson);
   reads('Layer', layer, Layer.fromJson);
   reads('BoundingBox', box, PixelRect.fromJson);
+  final tile = {'bbox': box, 'mean_error': 1.5};
+  final pair = {'lower': 0, 'upper': 1, 'iou': 1, 'colour_difference': 0};
+  final oddities = {'order': 0, 'visible': 1, 'empty': false, 'whole_picture': false, 'fringe': null};
+  reads('WorstTile', tile, WorstTile.fromJson);
+  reads('DuplicateLayers', pair, DuplicateLayers.fromJson);
+  reads('LayerQuality', oddities, LayerQuality.fromJson);
+  reads('Quality', {
+    'mean_error': 0.5,
+    'p99_error': 4,
+    'psnr_db': null,
+    'worst_tile': tile,
+    'uncovered': 0,
+    'order_confidence': 1,
+    'better_order': null,
+    'duplicates': [pair],
+    'layers': [oddities],
+  }, StackQuality.fromJson);
   reads('Upload', image, StoredImage.fromJson);
   reads('UploadStatus', {'upload_id': 'u', 'status': 'pending', 'expires_at': time}, UploadStatus.fromJson);
   reads('Ticket', {

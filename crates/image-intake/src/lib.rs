@@ -3,7 +3,7 @@
 //! Everything that a stranger's picture passes on its way in: recognised by its magic bytes
 //! ([`sniff`]), measured before anything is allocated ([`header`]), decoded within [`Limits`],
 //! turned into a plain sRGB picture without metadata ([`normalise`]). Layers that a model or an editor
-//! made are decoded, measured and compared here too ([`inspect_layer`], [`same_picture`]).
+//! made are decoded, measured and compared here too ([`inspect_layer`], [`same_picture`], [`StackProof`]).
 //!
 //! Plain computations: nothing here opens a file, a socket or a clock, starts a thread, logs, or keeps
 //! anything between two calls. Where they run, and how many at once, is the caller's choice
@@ -53,6 +53,7 @@ mod limits;
 mod media_type;
 mod normalise;
 mod profile;
+mod proof;
 mod rgba;
 mod same;
 mod scale;
@@ -74,6 +75,7 @@ pub use layer_rows::LayerRows;
 pub use limits::Limits;
 pub use media_type::MediaType;
 pub use normalise::{Normalised, normalise};
+pub use proof::{BetterOrder, Duplicate, LayerProof, Proof, StackProof, Tile};
 pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};
 pub use scale::{scale_to, scale_to_fit};

@@ -1,6 +1,7 @@
 import 'codes.dart';
 import 'exceptions.dart';
 import 'layer.dart';
+import 'quality.dart';
 import 'reading.dart';
 
 /// Where a job is. A status that a newer server adds reads as [processing].
@@ -119,10 +120,19 @@ final class ProcessingJob extends Job {
 
 /// All layers are there.
 final class CompletedJob extends Job {
-  CompletedJob._(super.json) : layers = layersFromJson(json), super._();
+  CompletedJob._(super.json)
+    : layers = layersFromJson(json),
+      quality = switch (json.opt<Map<String, Object?>>('quality')) {
+        null => null,
+        final quality => StackQuality.fromJson(quality),
+      },
+      super._();
 
   /// The stack, bottom first. Drawn one over the other with straight alpha, they are the picture again.
   final List<Layer> layers;
+
+  /// How well they give the picture back; null where the server did not measure it.
+  final StackQuality? quality;
 }
 
 /// It ended without layers.

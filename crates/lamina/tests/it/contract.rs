@@ -144,6 +144,7 @@ async fn from_base64(app: &TestApp, way: Way, kept: &Kept) {
 
     let layers = fetch_layers(app, &job, kept).await;
     crate::layer_forms::are_those_of(app, &job, &layers).await;
+    proven_as_measured_here(&job["quality"], &source, &layers);
     if way == Way::Local {
         assert!(largest_difference(&composite(&layers), &source) <= 1);
     } else {
@@ -157,6 +158,33 @@ async fn from_base64(app: &TestApp, way: Way, kept: &Kept) {
     assert_eq!(json_of(listed).await["layers"], job["layers"]);
     unchanged_is_304(app, &id).await;
     gone_after_delete(app, &id, &job, kept).await;
+}
+
+/// What the job says of its layers, against a measurement of the test's own.
+fn proven_as_measured_here(quality: &Value, source: &RgbaImage, layers: &[RgbaImage]) {
+    assert_eq!(quality["layers"].as_array().unwrap().len(), layers.len());
+    for (found, layer) in quality["layers"].as_array().unwrap().iter().zip(layers) {
+        let shows = layer.pixels().any(|pixel| pixel[3] >= 16);
+        assert_eq!(found["empty"], !shows, "{quality}");
+    }
+    let whole = composite(layers);
+    if whole.dimensions() != source.dimensions() {
+        return;
+    }
+    let pairs = whole.pixels().zip(source.pixels());
+    let errors = pairs.map(|(found, meant)| {
+        let far = found
+            .0
+            .iter()
+            .zip(meant.0)
+            .map(|(one, other)| one.abs_diff(other));
+        f64::from(far.max().unwrap())
+    });
+    let mean = errors.sum::<f64>() / f64::from(source.width() * source.height());
+    let said = quality["mean_error"].as_f64().unwrap();
+    // Rounding after each layer is the rule's; the sum is rounded up to hundredths.
+    assert!((said - mean).abs() <= 0.6, "{said} {mean}: {quality}");
+    assert_eq!(quality["psnr_db"].is_null(), said == 0.0, "{quality}");
 }
 
 /// Every layer can be fetched by its link alone, is what the job says, and lies in order.

@@ -78,7 +78,7 @@ async fn complete(app: &TestServer, layers: u32) {
         coverage: 0.25,
         thumbhash: None,
     });
-    let layers = StepOutput::Layers(layers.collect());
+    let layers = StepOutput::Layers(layers.collect(), None);
     app.apply(&lease, Phase::Completed, layers, None).await;
 }
 

@@ -41,6 +41,7 @@ async fn a_new_job_is_shown_as_pending() {
       "job_id": "<id>",
       "layers": null,
       "progress": 0.0,
+      "quality": null,
       "queue_position": null,
       "status": "pending"
     }
@@ -135,6 +136,7 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
         }
       ],
       "progress": 1.0,
+      "quality": null,
       "queue_position": null,
       "status": "completed"
     }
@@ -195,6 +197,7 @@ async fn a_failed_job_is_an_answer_and_its_layers_are_a_conflict() {
       "job_id": "<id>",
       "layers": null,
       "progress": 0.0,
+      "quality": null,
       "queue_position": null,
       "status": "failed"
     }

@@ -357,8 +357,13 @@ impl TestServer {
             files.push(file);
         }
         let lease = self.lease(Phase::Collect).await;
-        self.apply(&lease, Phase::Completed, StepOutput::Layers(layers), None)
-            .await;
+        self.apply(
+            &lease,
+            Phase::Completed,
+            StepOutput::Layers(layers, None),
+            None,
+        )
+        .await;
         files
     }
 

@@ -46,7 +46,7 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
     let applied = store.job_apply(
         &job.lease,
         done,
-        StepOutput::Layers(layers),
+        StepOutput::Layers(layers, None),
         false,
         moment(1),
     );
@@ -73,7 +73,7 @@ async fn with_layer(store: &dyn Store) -> JobId {
     let job = claim(store, Phase::Wait, at(1)).await.unwrap();
     for (phase, output) in [
         (Phase::Collect, StepOutput::None),
-        (Phase::Completed, StepOutput::Layers(vec![layer(0)])),
+        (Phase::Completed, StepOutput::Layers(vec![layer(0)], None)),
     ] {
         let keep = phase == Phase::Collect;
         let applied = store.job_apply(&job.lease, change(phase, at(1)), output, keep, moment(1));

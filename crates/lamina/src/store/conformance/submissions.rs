@@ -1,6 +1,7 @@
 //! What a step learns, and what is known of calls to engines.
 
 use super::*;
+use crate::jobs::{DuplicateLayers, LayerQuality, Quality, WorstTile};
 
 pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(store: Arc<dyn Store>) {
     let (id, nonce) = accepted(&*store, T0).await;
@@ -66,7 +67,35 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         coverage: 1.0,
         thumbhash: None,
     };
-    let output = StepOutput::Layers(vec![layer.clone()]);
+    let quality = Quality {
+        mean_error: 0.25,
+        p99_error: 7,
+        psnr_db: Some(41.5),
+        worst_tile: WorstTile {
+            x: 64,
+            y: 0,
+            width: 64,
+            height: 2,
+            mean_error: 9.75,
+        },
+        uncovered: 0.125,
+        order_confidence: 0.5,
+        better_order: Some(vec![1, 0]),
+        duplicates: vec![DuplicateLayers {
+            lower: 0,
+            upper: 1,
+            iou: 0.9375,
+            colour_difference: 3.5,
+        }],
+        layers: vec![LayerQuality {
+            order: 0,
+            visible: 0.75,
+            empty: false,
+            whole_picture: true,
+            fringe: None,
+        }],
+    };
+    let output = StepOutput::Layers(vec![layer.clone()], Some(Box::new(quality.clone())));
     let done = store
         .job_apply(
             &claimed.lease,
@@ -80,6 +109,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     assert_eq!(done, FencedWrite::Applied);
     let job = found(&*store, id).await;
     assert_eq!((job.phase, job.layers), (Phase::Completed, vec![layer]));
+    assert_eq!(job.quality, Some(quality));
     assert_eq!(
         store.past_runs(EngineKind::Fal, 5).await.unwrap(),
         [crate::store::PastRun {

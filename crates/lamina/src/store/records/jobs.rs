@@ -8,8 +8,8 @@ use bytes::Bytes;
 use url::Url;
 
 use crate::jobs::{
-    EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Params, Phase, RequestId,
-    Status, UnixMs,
+    EngineKind, Estimate, Failure, JobId, Layer, MediaType, OwnerId, Params, Phase, Quality,
+    RequestId, Status, UnixMs,
 };
 
 /// What is known of a stored, normalised source.
@@ -158,6 +158,8 @@ pub struct JobRecord {
     pub expires_at: UnixMs,
     /// Bottom first; empty until completed.
     pub layers: Vec<Layer>,
+    /// How well they give the picture back, where that was measured.
+    pub quality: Option<Quality>,
 }
 
 impl JobRecord {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{SourceInfo, StoredSource, Submission};
 use crate::jobs::{
-    EngineKind, JobId, Layer, Moment, Nonce, OwnerId, Params, Phase, RequestId, Shares, Stage,
-    UnixMs,
+    EngineKind, JobId, Layer, Moment, Nonce, OwnerId, Params, Phase, Quality, RequestId, Shares,
+    Stage, UnixMs,
 };
 
 /// What a process saw of the clock.
@@ -150,8 +150,8 @@ pub enum StepOutput {
     },
     /// The run of this submission failed, and the job is submitted anew.
     RunFailed(Nonce),
-    /// Every layer is stored, bottom first.
-    Layers(Vec<Layer>),
+    /// Every layer is stored, bottom first; and how well they give the picture back, where that was measured.
+    Layers(Vec<Layer>, Option<Box<Quality>>),
 }
 
 /// Whether a fenced write took effect.

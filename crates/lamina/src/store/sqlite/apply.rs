@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::{self, text};
 use super::submissions;
-use crate::jobs::{Change, JobId, Layer, Moment, StepRecord, UnixMs, progress, whole_ms};
+use crate::jobs::{Change, JobId, Layer, Moment, Quality, StepRecord, UnixMs, progress, whole_ms};
 use crate::store::{FencedWrite, Lease, SourceInfo, StepOutput, SubmissionState};
 
 pub(super) fn fenced(rows: usize) -> FencedWrite {
@@ -95,7 +95,10 @@ pub(super) fn apply(
         record(connection, lease.job, step, moment.wall)?;
     }
     match output {
-        StepOutput::Layers(layers) => insert_layers(connection, lease.job, layers)?,
+        StepOutput::Layers(layers, quality) => {
+            insert_layers(connection, lease.job, layers)?;
+            set_quality(connection, lease.job, quality.as_deref())?;
+        }
         StepOutput::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
         StepOutput::None
         | StepOutput::Source(_)
@@ -177,8 +180,21 @@ fn position(output: &StepOutput) -> Option<u32> {
         | StepOutput::Source(_)
         | StepOutput::Ready { .. }
         | StepOutput::RunFailed(_)
-        | StepOutput::Layers(_) => None,
+        | StepOutput::Layers(..) => None,
     }
+}
+
+fn set_quality(
+    connection: &Connection,
+    job: JobId,
+    quality: Option<&Quality>,
+) -> rusqlite::Result<()> {
+    let json = quality.map(serde_json::to_string).transpose();
+    let json = json.map_err(|error| rows::unreadable("quality", &error.to_string()))?;
+    connection
+        .prepare_cached("update jobs set quality = ?2 where id = ?1")?
+        .execute(params![text(job), json])?;
+    Ok(())
 }
 
 fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {

@@ -147,6 +147,7 @@ mod tests {
             created_at: UnixMs(1),
             expires_at: UnixMs(2),
             layers: Vec::new(),
+            quality: None,
         })
     }
 

@@ -19,7 +19,7 @@ use crate::store::{
 
 /// A deleted or expired job keeps no word of its owner's: prompt, URL and error go with the bytes.
 pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, input_address = null, input_until = null, \
-     webhook_url = null, lease_owner = null, lease_until = null, lease_token = lease_token + 1";
+     webhook_url = null, quality = null, lease_owner = null, lease_until = null, lease_token = lease_token + 1";
 
 /// A job with its layers was ended at its engine then; one without a submission that was taken, or may
 /// be, never began there.

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0016_fair_webhooks.sql"),
     include_str!("../../../migrations/0017_steps.sql"),
     include_str!("../../../migrations/0018_layer_forms.sql"),
+    include_str!("../../../migrations/0019_quality.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

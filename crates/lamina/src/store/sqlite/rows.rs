@@ -15,7 +15,7 @@ use crate::store::{Ended, JobRecord, SourceInfo};
 
 /// The columns that [`job`] reads, in its order.
 pub(super) const JOB_COLUMNS: &str = "id, owner, phase, engine, params, source_media, source_width, source_height, \
-     source_bytes, reported, progress_floor, accepted_at, expected_ms, queue_position, error_code, error, created_at, expires_at";
+     source_bytes, reported, progress_floor, accepted_at, expected_ms, queue_position, error_code, error, created_at, expires_at, quality";
 
 /// A job without its layers.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
@@ -32,6 +32,10 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),
         layers: Vec::new(),
+        quality: match row.get_ref("quality")? {
+            rusqlite::types::ValueRef::Null => None,
+            _ => Some(json(row, "quality")?),
+        },
     })
 }
 

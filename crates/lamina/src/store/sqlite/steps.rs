@@ -59,7 +59,12 @@ async fn finished() -> (tempfile::TempDir, Connection, [String; 2]) {
         coverage: 1.0,
         thumbhash: None,
     };
-    let completed = settle(Phase::Completed, StepOutput::Layers(vec![layer]), false).await;
+    let completed = settle(
+        Phase::Completed,
+        StepOutput::Layers(vec![layer], None),
+        false,
+    )
+    .await;
     assert_eq!(completed.unwrap(), FencedWrite::Applied);
     let (gone, _) = accepted(&store, at(2)).await;
     store.job_delete(&owner("a"), gone, at(3)).await.unwrap();

@@ -3,8 +3,9 @@
 //! (`resize.rs`). A frame that shows the whole source again is recognised and dropped.
 //!
 //! How many layers there are and how large they are is the engine's choice; how many are taken is
-//! not (`layers.rs`). Invariant: no more than [`AT_ONCE`] layers are in memory. Repeatable: it
-//! overwrites its own blobs, and takes back what it stored when it cannot store all.
+//! not (`layers.rs`). No more than [`AT_ONCE`] layers are decoded at once; their files are held, within a bound, until they were
+//! compared with the picture (`proof.rs`). Repeatable: it overwrites its own blobs, and takes back what it stored when it cannot
+//! store all.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -16,10 +17,10 @@ use image_intake::{ImageError, LayerMeasures, Limits};
 use super::layers::{Bounds, Stored};
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
-use super::{resize, wait};
+use super::{proof, resize, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
-use crate::jobs::{Event, FailureCode, JobId, Layer, LayerLabels, NumLayers};
+use crate::jobs::{Event, FailureCode, JobId, Layer, LayerLabels, NumLayers, Quality};
 use crate::pool::PictureError;
 use crate::store::{Claimed, StepOutput, StoredSource};
 use crate::worker::{Worker, failpoints};
@@ -53,20 +54,19 @@ pub(in crate::worker) async fn run(
     let bounds = Bounds::of(&sources, facts.in_process)?;
     let gathered = gather(worker, job, facts, sources, &bounds).await;
     failpoints::point("after_blobs");
-    Ok(
-        Report::done(Event::Collected, worker.parts.clock.now())
-            .with(StepOutput::Layers(gathered?)),
-    )
+    let (layers, quality) = gathered?;
+    Ok(Report::done(Event::Collected, worker.parts.clock.now())
+        .with(StepOutput::Layers(layers, quality.map(Box::new))))
 }
 
-/// The layers, checked and stored, bottom first.
+/// The layers, checked and stored, bottom first, and what they come to.
 async fn gather(
     worker: &Worker,
     job: &Claimed,
     facts: EngineFacts,
     sources: Vec<LayerSource>,
     bounds: &Bounds,
-) -> Result<Vec<Layer>, StepError> {
+) -> Result<(Vec<Layer>, Option<Quality>), StepError> {
     let count = sources.len();
     let mut sources = sources.into_iter();
     let mut first: Vec<Checked> = stream::iter(sources.by_ref().take(2))
@@ -78,7 +78,13 @@ async fn gather(
         first.remove(0);
     }
     failpoints::point("before_blobs");
-    let stored = Stored::default();
+    // An engine in this process holds its files until the job has them.
+    let most_held = if facts.in_process {
+        u64::MAX
+    } else {
+        proof::MOST_HELD_BYTES
+    };
+    let stored = Stored::holding(most_held);
     let checked = first.into_iter().map(Fetched::Checked);
     let all = checked.chain(sources.map(Fetched::Not)).zip(0..);
     let layers = stream::iter(all)
@@ -95,11 +101,16 @@ async fn gather(
         .buffered(AT_ONCE)
         .try_collect();
     let fitted = async { resize::fit(worker, job, layers.await?, &stored).await };
-    let fitted = fitted.await;
-    if fitted.is_err() {
-        stored.take_back(worker, job.lease.job).await;
+    match fitted.await {
+        Ok(layers) => {
+            let quality = proof::of(worker, job, &layers, stored.take_files()).await;
+            Ok((layers, quality))
+        }
+        Err(error) => {
+            stored.take_back(worker, job.lease.job).await;
+            Err(error)
+        }
     }
-    fitted
 }
 
 /// A layer on its way into the store.
@@ -249,7 +260,7 @@ pub(in crate::worker) async fn store(
         thumbhash: Some(STANDARD.encode(measures.thumbhash.as_bytes())),
     };
     let key = BlobKey::Layer(job, order, media_type);
-    stored.note(key);
+    stored.note(key, order, &layer.bytes);
     worker.parts.blobs.put(&key, layer.bytes).await?;
     Ok(row)
 }

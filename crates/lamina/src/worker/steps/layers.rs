@@ -1,8 +1,10 @@
 //! How many layers of an engine are taken, and how large ones: fixed before anything is read, and held
 //! to while it is read. And which of them are in the store, so that a half stack can be taken back.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use image_intake::Limits;
 use parking_lot::Mutex;
 
@@ -72,18 +74,45 @@ fn too_large(what: &'static str, found: u64) -> StepError {
     Report::give_up(FailureCode::EngineOutputTooLarge).into()
 }
 
-/// The layers that were written, or were about to be.
-#[derive(Debug, Default)]
-pub(in crate::worker) struct Stored(Mutex<Vec<BlobKey>>);
+/// The layers that were written, or were about to be, and their files as far as those are held.
+#[derive(Debug)]
+pub(in crate::worker) struct Stored {
+    keys: Mutex<Vec<BlobKey>>,
+    files: Mutex<BTreeMap<u32, Bytes>>,
+    most_bytes: u64,
+}
 
 impl Stored {
-    pub(in crate::worker) fn note(&self, key: BlobKey) {
-        self.0.lock().push(key);
+    /// None yet; files are held until they have more than so many bytes.
+    pub(in crate::worker) fn holding(most_bytes: u64) -> Self {
+        Self {
+            keys: Mutex::default(),
+            files: Mutex::default(),
+            most_bytes,
+        }
+    }
+
+    /// The file of a layer, by its order, goes under this key.
+    pub(in crate::worker) fn note(&self, key: BlobKey, order: u32, file: &Bytes) {
+        self.keys.lock().push(key);
+        let mut files = self.files.lock();
+        files.insert(order, file.clone());
+        let held: u64 = files.values().map(|file| file.len() as u64).sum();
+        if held > self.most_bytes {
+            files.clear();
+        }
+    }
+
+    /// The files, bottom first; fewer than there are layers where they were too large.
+    pub(in crate::worker) fn take_files(&self) -> Vec<Bytes> {
+        std::mem::take(&mut *self.files.lock())
+            .into_values()
+            .collect()
     }
 
     /// A job that is not complete has no layers.
     pub(in crate::worker) async fn take_back(&self, worker: &Worker, job: JobId) {
-        let keys = std::mem::take(&mut *self.0.lock());
+        let keys = std::mem::take(&mut *self.keys.lock());
         for key in keys {
             if let Err(error) = worker.parts.blobs.remove(&key).await {
                 tracing::warn!(%job, %error, "a layer of a stack that is not whole could not be removed; it goes with its job");

@@ -6,6 +6,7 @@ mod created;
 pub(in crate::http) mod found;
 mod long_poll;
 pub(in crate::http) mod own_link;
+mod quality_view;
 pub(in crate::http) mod read;
 pub(in crate::http) mod ready;
 pub(in crate::http) mod record_deleted;

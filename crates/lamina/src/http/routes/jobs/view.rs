@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::quality_view::QualityView;
 use super::time_left::time_left;
 use crate::blobs::{BlobKey, Link};
 use crate::exports::{Format, Plan};
@@ -32,6 +33,9 @@ pub(in crate::http) struct JobView {
     /// Bottom first; null until completed.
     #[schema(required = true)]
     layers: Option<Vec<LayerView>>,
+    /// How well the layers give the picture back; null until completed, and where it was not measured.
+    #[schema(required = true)]
+    quality: Option<QualityView>,
 }
 
 /// One job without its layers, as a list shows it.
@@ -192,6 +196,11 @@ impl JobView {
         Self {
             job: JobSummary::of(state, job, status),
             layers: completed.then(|| layers(state, base, job)),
+            quality: job
+                .quality
+                .as_ref()
+                .filter(|_| completed)
+                .map(QualityView::of),
         }
     }
 }
@@ -292,7 +301,7 @@ fn layer_view(layer: &Layer, links: LayerLinks) -> LayerView {
     }
 }
 
-fn box_view(found: BoundingBox) -> BoxView {
+pub(super) fn box_view(found: BoundingBox) -> BoxView {
     BoxView {
         x: found.x,
         y: found.y,
