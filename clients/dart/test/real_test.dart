@@ -379,11 +379,16 @@ void main() {
   test(
     'a layer has a likeness, a thumbnail, and forms that are trimmed, smaller or WebP',
     () => using((lamina) async {
-      final done = lamina.split(ImageInput.file(image('coffee.png')), options: const SplitOptions(engine: Engine.local)).done;
+      final done = lamina
+          .split(ImageInput.file(image('coffee.png')), options: const SplitOptions(engine: Engine.local))
+          .done;
       final job = await done;
       final quality = job.quality!;
       check(quality.meanError < 1 && quality.betterOrder == null && quality.duplicates.isEmpty, 'it adds up');
-      equal(quality.layers.map((layer) => layer.order).toList(), job.layers.map((layer) => layer.order).toList());
+      equal(
+        quality.layers.map((layer) => layer.order).toList(),
+        job.layers.map((layer) => layer.order).toList(),
+      );
       for (final layer in job.layers) {
         check(base64.decode(layer.thumbhash!).length >= 5, 'a likeness');
         check(layer.kind != null, 'the embedded engine says what it is');

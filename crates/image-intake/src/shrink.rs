@@ -157,6 +157,10 @@ fn factor(size: (u32, u32), target: (u32, u32)) -> u32 {
 
 fn add_to(sum: &mut [u32; PIXEL], pixels: &[[u8; PIXEL]]) {
     for [red, green, blue, alpha] in pixels {
+        // Most of a layer is, and adds nothing.
+        if *alpha == 0 {
+            continue;
+        }
         let alpha = u32::from(*alpha);
         sum[0] += u32::from(*red) * alpha;
         sum[1] += u32::from(*green) * alpha;

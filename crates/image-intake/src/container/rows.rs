@@ -1,8 +1,7 @@
-//! A PNG's compressed data, inflated once and not kept: whether it is its rows and nothing else, and what a closer
-//! look at each row shows.
+//! A PNG's compressed data, inflated once and not kept: whether it is its rows and nothing else.
 //!
 //! Decoders stop at the last row, and whatever stands behind it in the compressed data, or behind the end of that, goes
-//! unseen. Memory: a fixed window, and a row where rows are looked at.
+//! unseen. Memory: a fixed window.
 
 use std::ops::Range;
 

@@ -104,7 +104,7 @@ fn a_stack_that_adds_up_says_so_and_nothing_else() {
 fn what_is_missing_is_told_with_its_place() {
     let layers = good();
     let picture = laid(&layers);
-    let mut holed = layers.clone();
+    let mut holed = layers;
     let mut pixels = holed[0].clone().into_pixels();
     for y in 130..150_usize {
         for x in 128..192_usize {
