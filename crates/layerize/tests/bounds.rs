@@ -166,25 +166,15 @@ impl LayerSink for Counted {
 }
 
 #[test]
-fn layers_that_are_written_away_stay_apart_however_large_the_picture_is() {
+fn layers_that_are_written_away_are_not_joined_for_their_memory() {
     let _turn = turn();
-    let count = |side: u32| {
-        let picture = hooks(side, 7);
-        let before = MEMORY.allocated();
-        let mut counted = Counted::default();
-        let cancel = Cancel::default();
-        split_into(
-            picture,
-            &Options::default(),
-            &mut |_| {},
-            &cancel,
-            &mut counted,
-        )
-        .expect("splits");
-        (counted.0, before)
-    };
-    let (few, (many, before)) = (count(1024).0, count(7070));
-    assert_eq!((few, many), (8, 8));
+    let picture = hooks(7070, 7);
+    let before = MEMORY.allocated();
+    let (options, cancel) = (Options::default(), Cancel::default());
+    let mut counted = Counted::default();
+    split_into(picture, &options, &mut |_| {}, &cancel, &mut counted).expect("splits");
+    // A single hook has more pixels than all layers may that are kept: these would be joined to one.
+    assert!(counted.0 > 2, "{} layers", counted.0);
     // The most since the program began, with no picture held that is larger than this one.
     let peak = MEMORY.max_allocated() - before;
     assert!(peak <= PEAK, "{peak} bytes");
