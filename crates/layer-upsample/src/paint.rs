@@ -7,9 +7,8 @@
 //!
 //! Invariant: where the layer alone is seen, its paint is the source.
 
-use super::plane::{Plane, minus};
+use super::plane::Plane;
 use super::push_pull;
-use super::shrink::Small;
 use super::source::SmallLayer;
 
 /// Alpha from which on a value is 1, and below whose counterpart 0: what models mean by both.
@@ -18,48 +17,61 @@ pub(crate) const SNAP: f32 = 0.02;
 /// How much of a place a layer has to be for what is seen there to be its colour.
 const ALONE: f32 = 0.85;
 
-/// A layer's paint (red, green, blue) and alpha.
-pub(crate) fn paint(layer: &SmallLayer<'_>, visible: &Plane<1>, small: &Small) -> Plane<4> {
+/// A layer's paint (red, green, blue) and alpha. `off` is by how much the source differs from the whole stack.
+pub(crate) fn paint(
+    layer: &SmallLayer<'_>,
+    visible: &Plane<1>,
+    off: &Plane<3>,
+    opacity: &Plane<1>,
+) -> Plane<4> {
     let (w, h) = (layer.width, layer.height);
-    let each = |of: fn(&[u8; 4]) -> [f32; 3]| layer.pixels.iter().map(of).collect();
+    let own = layer
+        .pixels
+        .iter()
+        .map(|p| [p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0));
     let own = Plane {
         w,
         h,
-        data: each(|p| [p[0], p[1], p[2]].map(|v| f32::from(v) / 255.0)),
+        data: own.collect(),
     };
-    let known = Plane {
-        w,
-        h,
-        data: layer.pixels.iter().map(|p| [trust(alpha(p))]).collect(),
-    };
-    let mut colour = push_pull::fill(&own, &known);
-    // Pulled together, many places that are seen in part would outweigh the few that are seen whole: they count for nothing.
-    let surely = |v: f32| ((v - ALONE) / (1.0 - ALONE)).max(0.0).powi(2);
-    let surely = |v: &[f32; 1], a: f32| [if a > 0.9 { surely(v[0]) } else { 0.0 }];
-    let seen = visible
-        .data
-        .iter()
-        .zip(&small.alpha.data)
-        .map(|(v, a)| surely(v, a[0]))
-        .collect();
-    let off = small
-        .colour
-        .data
-        .iter()
-        .zip(&colour.data)
-        .map(|(s, c)| minus(*s, *c))
-        .collect();
-    let off = push_pull::fill(&Plane { w, h, data: off }, &Plane { w, h, data: seen });
+    let known = layer.pixels.iter().map(|p| [trust(alpha(p))]);
+    let mut colour = push_pull::fill(
+        &own,
+        &Plane {
+            w,
+            h,
+            data: known.collect(),
+        },
+    );
+    let off = push_pull::fill(&own_share(off, visible), &alone(visible, opacity));
     for (colour, off) in colour.data.iter_mut().zip(&off.data) {
         *colour = std::array::from_fn(|c| (colour[c] + off[c]).clamp(0.0, 1.0));
     }
-    let data = colour
-        .data
-        .iter()
-        .zip(layer.pixels)
-        .map(|(c, p)| [c[0], c[1], c[2], alpha(p)])
-        .collect();
+    let pairs = colour.data.iter().zip(layer.pixels);
+    let data = pairs.map(|(c, p)| [c[0], c[1], c[2], alpha(p)]).collect();
     Plane { w, h, data }
+}
+
+/// What the stack is off, as the layer's own colour would have to change for it.
+fn own_share(off: &Plane<3>, visible: &Plane<1>) -> Plane<3> {
+    let each = |(off, share): (&[f32; 3], &[f32; 1])| off.map(|value| value / share[0].max(ALONE));
+    let data = off.data.iter().zip(&visible.data).map(each).collect();
+    Plane { data, ..*off }
+}
+
+/// Where the layer is nearly all that is seen, and how surely. Pulled together, many places that are seen in part would outweigh the few
+/// that are seen whole: they count for nothing.
+fn alone(visible: &Plane<1>, opacity: &Plane<1>) -> Plane<1> {
+    let surely = |share: f32| ((share - ALONE) / (1.0 - ALONE)).max(0.0).powi(2);
+    let each = |(share, opacity): (&[f32; 1], &[f32; 1])| {
+        [if opacity[0] > 0.9 {
+            surely(share[0])
+        } else {
+            0.0
+        }]
+    };
+    let data = visible.data.iter().zip(&opacity.data).map(each).collect();
+    Plane { data, ..*visible }
 }
 
 /// How much of each layer is seen at each place: its alpha times what those above let through.

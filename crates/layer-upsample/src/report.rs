@@ -1,7 +1,7 @@
 //! What was found about a stack while it was raised.
 
 use super::paint::alpha;
-use super::plane::mix;
+use super::plane::{Plane, minus, mix};
 use super::shrink::Small;
 use super::source::SmallLayer;
 
@@ -18,36 +18,34 @@ pub struct Report {
     pub uncovered: f64,
 }
 
-#[derive(Clone, Copy)]
+/// How far the small layers, put over each other, are from the source at their size.
 pub(crate) struct Drift {
     pub(crate) mean: f32,
     pub(crate) p99: u8,
+    /// The source less the layers, 0 to 1.
+    pub(crate) off: Plane<3>,
 }
 
 impl Drift {
-    /// Compared are places where the source is opaque.
+    /// Counted are places where the source is opaque.
     pub(crate) fn of(layers: &[SmallLayer<'_>], small: &Small) -> Self {
         let (mut counts, mut sum, mut count) = ([0_usize; 256], 0.0_f64, 0_usize);
-        for (at, source) in small
-            .colour
-            .data
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| small.alpha.data[*at][0] > 0.99)
-        {
+        let (w, h) = (small.colour.w, small.colour.h);
+        let mut off = Plane::filled(w, h, [0.0; 3]);
+        for (at, source) in small.colour.data.iter().enumerate() {
             let over = layers.iter().fold([0.5; 3], |below, layer| {
                 let pixel = &layer.pixels[at];
                 let [r, g, b, _] = pixel.map(|value| f32::from(value) / 255.0);
                 mix(below, [r, g, b], alpha(pixel))
             });
-            let off: [f32; 3] = std::array::from_fn(|c| (over[c] - source[c]).abs() * 255.0);
-            sum += f64::from(off.iter().sum::<f32>() / 3.0);
-            counts[off
-                .iter()
-                .fold(0.0_f32, |most, v| most.max(*v))
-                .round()
-                .min(255.0) as usize] += 1;
-            count += 1;
+            off.data[at] = minus(*source, over);
+            if small.alpha.data[at][0] > 0.99 {
+                let levels = off.data[at].map(|value| value.abs() * 255.0);
+                sum += f64::from(levels.iter().sum::<f32>() / 3.0);
+                let most = levels.iter().fold(0.0_f32, |most, v| most.max(*v));
+                counts[most.round().min(255.0) as usize] += 1;
+                count += 1;
+            }
         }
         let mut above = 0;
         let rarely = |&level: &usize| {
@@ -58,6 +56,7 @@ impl Drift {
         Self {
             mean: (sum / count.max(1) as f64) as f32,
             p99,
+            off,
         }
     }
 }

@@ -43,7 +43,12 @@ impl Stack {
         let mut paints = Vec::with_capacity(layers.len());
         for (index, layer) in layers.iter().enumerate() {
             check()?;
-            paints.push(paint(layer, &visible(layers, index), small));
+            paints.push(paint(
+                layer,
+                &visible(layers, index),
+                &drift.off,
+                &small.alpha,
+            ));
         }
         let texture = texture(&paints, small);
         let mut guide = small.colour.clone();

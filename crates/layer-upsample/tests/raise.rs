@@ -201,6 +201,45 @@ fn what_is_seen_is_the_sources_and_what_is_hidden_goes_on_without_a_seam() {
 }
 
 #[test]
+fn a_faint_shadow_beside_what_is_hidden_does_not_darken_it() {
+    let (size, side) = ((96, 96), 12_u32);
+    let card = |x: u32, y: u32| (4..8).contains(&x) && (4..8).contains(&y);
+    let cells = |of: &dyn Fn(u32, u32) -> [u8; 4]| -> Vec<u8> {
+        (0..side * side)
+            .flat_map(|at| of(at % side, at / side))
+            .collect()
+    };
+    // A tenth of black over a ground of 200 is 180.
+    let ground = cells(&|_, _| [200, 200, 200, 255]);
+    let shadow = cells(&|_, _| [0, 0, 0, 26]);
+    let top = cells(&|x, y| {
+        if card(x, y) {
+            [250, 250, 250, 255]
+        } else {
+            [0; 4]
+        }
+    });
+    let source: Vec<u8> = (0..96 * 96)
+        .flat_map(|at| {
+            if card(at % 96 / 8, at / 96 / 8) {
+                [250, 250, 250, 255]
+            } else {
+                [180, 180, 180, 255]
+            }
+        })
+        .collect();
+    let small = [
+        (side, side, ground),
+        (side, side, shadow),
+        (side, side, top),
+    ];
+    let (kept, _) = raised(size, &source, &small).expect("valid");
+    assert_recomposes(&source, &kept);
+    let hidden = &kept.layers[0][(48 * 96 + 48) * 4..][..4];
+    assert!(hidden[0].abs_diff(200) <= 1, "{hidden:?}");
+}
+
+#[test]
 fn glass_stays_glass() {
     let (w, h) = (64_u32, 64_u32);
     let pane = |x: u32| x >= 32;

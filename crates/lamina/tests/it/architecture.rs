@@ -157,12 +157,13 @@ const ONLY: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Those that use no other crate of the workspace.
-const LEAVES: [&str; 5] = [
+const LEAVES: [&str; 6] = [
     "image-intake",
     "safe-fetch",
     "fal-queue",
     "layerize",
     "layer-formats",
+    "layer-upsample",
 ];
 
 /// What decodes pictures or changes their pixels; no crate but `image-intake` may bring one into the program.
