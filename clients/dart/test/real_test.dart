@@ -377,7 +377,7 @@ void main() {
   );
 
   test(
-    'a layer has a likeness, a thumbnail, and forms that are trimmed, smaller or WebP',
+    'a layer has a likeness, a thumbnail, and variants that are trimmed, smaller or WebP',
     () => using((lamina) async {
       final done = lamina
           .split(ImageInput.file(image('coffee.png')), options: const SplitOptions(engine: Engine.local))

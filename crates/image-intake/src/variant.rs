@@ -1,5 +1,5 @@
-//! A stored layer in another form: cut to a part of its canvas, smaller, as WebP. Read row by row, so what is held follows the
-//! form that is made and not the canvas. For layers that [`inspect_layer`](super::inspect_layer) has taken before.
+//! A variant of a stored layer: cut to a part of its canvas, smaller, as WebP. Read row by row, so what is held follows the
+//! variant that is made and not the canvas. For layers that [`inspect_layer`](super::inspect_layer) has taken before.
 
 use std::io::{self, Cursor, Write as _};
 

@@ -246,7 +246,7 @@ final class LaminaClient {
     );
   }
 
-  /// Another form of [layer], as [Layer.variantUrl] has it, unchecked.
+  /// A variant of [layer], as [Layer.variantUrl] has it, unchecked.
   Future<Uint8List> layerVariant(
     Layer layer, {
     bool trim = false,

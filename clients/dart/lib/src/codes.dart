@@ -134,8 +134,8 @@ extension type const ProblemCode(String value) implements String {
   /// The layers make a larger file than the format can be (2 GB as PSD, 4 GB as ZIP, OpenRaster or PowerPoint). Another format, or the layers one by one.
   static const exportTooLarge = ProblemCode('export_too_large');
 
-  /// A layer is too large for the form that its link asks for: above 16,383 pixels a side as WebP, or above 26 megapixels. A smaller `width`, `trim=1`, or the layer as it is.
-  static const layerFormTooLarge = ProblemCode('layer_form_too_large');
+  /// A layer is too large for the variant that its link asks for: above 16,383 pixels a side as WebP, or above 26 megapixels. A smaller `width`, `trim=1`, or the layer as it is.
+  static const layerVariantTooLarge = ProblemCode('layer_variant_too_large');
 
   /// Fields of the body are wrong, unknown, missing or too many. `errors` names each.
   static const invalidFields = ProblemCode('invalid_fields');
@@ -279,7 +279,7 @@ extension type const ProblemCode(String value) implements String {
     rangeNotSatisfiable,
     hostNotAllowed,
     exportTooLarge,
-    layerFormTooLarge,
+    layerVariantTooLarge,
     invalidFields,
     invalidQuery,
     uploadNotFound,

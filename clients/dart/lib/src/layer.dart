@@ -128,7 +128,7 @@ final class Layer {
   /// servers that make none.
   final String? thumbhash;
 
-  /// A link to another form of the file: with [trim] cut to [rect] (of an empty layer one clear pixel), in [format] (`png` or `webp`, both without
+  /// A link to a variant of the file: with [trim] cut to [rect] (of an empty layer one clear pixel), in [format] (`png` or `webp`, both without
   /// loss), at least [width] pixels wide. Widths are rounded up to 128, 256, 512, 1024 or 2048, and no picture is wider than the layer. A server
   /// that makes none answers with the file as it is. As secret as [url].
   Uri variantUrl({bool trim = false, String? format, int? width}) {

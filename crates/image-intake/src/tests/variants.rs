@@ -58,7 +58,7 @@ const WHOLE: BoundingBox = BoundingBox {
 fn trimmed_and_webp_have_the_very_pixels_of_the_layer_by_an_independent_reader() {
     let image = layer();
     let Some(python) = python() else {
-        let text = "forms of layers are read by Python with Pillow";
+        let text = "variants of layers are read by Python with Pillow";
         assert_ne!(
             std::env::var("LAMINA_REQUIRE_ALL").as_deref(),
             Ok("1"),
@@ -121,7 +121,7 @@ fn a_smaller_form_has_its_size_and_no_dark_rim() {
     }
     let stored = encode_png(&RgbaImage::new(600, 400, pixels).unwrap());
     for (size, format) in [((256, 171), MediaType::WebP), ((37, 25), MediaType::Png)] {
-        let form = LayerVariant {
+        let variant = LayerVariant {
             part: BoundingBox {
                 x: 0,
                 y: 0,
@@ -132,7 +132,7 @@ fn a_smaller_form_has_its_size_and_no_dark_rim() {
             format,
         };
         let small = decode_rgba(
-            &form.of(&stored, &Limits::default()).unwrap(),
+            &variant.of(&stored, &Limits::default()).unwrap(),
             &Limits::default(),
         );
         let small = small.unwrap();

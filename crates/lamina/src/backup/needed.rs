@@ -27,7 +27,7 @@ impl Needed {
             BlobKey::Layer(..) => self.digest(key).is_some(),
             BlobKey::Upload(upload, _) => self.uploads.contains(upload),
             // Made again when it is asked for.
-            BlobKey::Form(..) => false,
+            BlobKey::Variant(..) => false,
             // Nobody has looked at it yet. A backup holds what lamina answers for.
             BlobKey::Incoming(_) => false,
         }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::jobs::{JobId, LayerForm, MediaType, UploadId};
+use crate::jobs::{JobId, LayerVariant, MediaType, UploadId};
 
 /// Names one blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,8 +14,8 @@ pub enum BlobKey {
     EngineInput(JobId, MediaType),
     /// Layer number `order` of a job.
     Layer(JobId, u32, MediaType),
-    /// Another form of layer number `order`, made when it was first asked for. It can always be made again.
-    Form(JobId, u32, LayerForm),
+    /// Another variant of layer number `order`, made when it was first asked for. It can always be made again.
+    Variant(JobId, u32, LayerVariant),
     /// An uploaded image.
     Upload(UploadId, MediaType),
     /// What a client put into the bucket for an upload, unchecked. No link reads it.
@@ -31,7 +31,7 @@ impl BlobKey {
             Self::Source(job, _)
             | Self::EngineInput(job, _)
             | Self::Layer(job, ..)
-            | Self::Form(job, ..) => format!("jobs/{job}/{file}"),
+            | Self::Variant(job, ..) => format!("jobs/{job}/{file}"),
             Self::Upload(upload, _) | Self::Incoming(upload) => format!("uploads/{upload}/{file}"),
         }
     }
@@ -43,7 +43,7 @@ impl BlobKey {
             Self::Source(_, media) => format!("source.{}", media.extension()),
             Self::EngineInput(_, media) => format!("input.{}", media.extension()),
             Self::Layer(_, order, media) => format!("layer_{order}.{}", media.extension()),
-            Self::Form(_, order, form) => format!("layer_{order}.{}", form.name()),
+            Self::Variant(_, order, variant) => format!("layer_{order}.{}", variant.name()),
             Self::Upload(_, media) => format!("image.{}", media.extension()),
             Self::Incoming(_) => "incoming.bin".to_owned(),
         }
@@ -61,8 +61,8 @@ impl BlobKey {
         let (stem, extension) = file.split_once('.')?;
         let order = || stem.strip_prefix("layer_")?.parse().ok();
         if kind == "jobs" && extension.contains('.') {
-            let form = LayerForm::parse(extension)?;
-            let key = Self::Form(id.parse().ok()?, order()?, form);
+            let variant = LayerVariant::parse(extension)?;
+            let key = Self::Variant(id.parse().ok()?, order()?, variant);
             return (key.path() == path).then_some(key);
         }
         let media = MediaType::from_extension(extension)?;
@@ -85,7 +85,7 @@ impl BlobKey {
             | Self::EngineInput(_, media)
             | Self::Layer(_, _, media)
             | Self::Upload(_, media) => media.mime(),
-            Self::Form(_, _, form) => form.format.mime(),
+            Self::Variant(_, _, variant) => variant.format.mime(),
             Self::Incoming(_) => "application/octet-stream",
         }
     }
@@ -101,7 +101,7 @@ impl BlobKey {
     #[must_use]
     pub const fn cache_control(&self) -> &'static str {
         match self {
-            Self::Layer(..) | Self::Form(..) => "private, max-age=86400, immutable",
+            Self::Layer(..) | Self::Variant(..) => "private, max-age=86400, immutable",
             Self::Source(..) | Self::EngineInput(..) | Self::Upload(..) => "private, max-age=3600",
             Self::Incoming(_) => "no-store",
         }
@@ -117,7 +117,7 @@ impl fmt::Display for BlobKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{FormSize, UnixMs};
+    use crate::jobs::{UnixMs, VariantSize};
 
     #[test]
     fn a_key_comes_back_from_its_path() {
@@ -126,13 +126,13 @@ mod tests {
             BlobKey::Source(job, MediaType::Jpeg),
             BlobKey::EngineInput(job, MediaType::Png),
             BlobKey::Layer(job, 10, MediaType::WebP),
-            BlobKey::Form(job, 3, LayerForm::THUMBNAIL),
-            BlobKey::Form(
+            BlobKey::Variant(job, 3, LayerVariant::THUMBNAIL),
+            BlobKey::Variant(
                 job,
                 0,
-                LayerForm {
+                LayerVariant {
                     trim: true,
-                    size: FormSize::Width(512),
+                    size: VariantSize::Width(512),
                     format: MediaType::Png,
                 },
             ),

@@ -5,16 +5,16 @@
 
 mod arranged;
 mod flat;
-mod form;
 mod plan;
 mod stop;
 mod stored;
+mod variant;
 
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 
-pub use form::FormPlan;
 pub use layer_formats::{ExportError, Format};
+pub use variant::VariantPlan;
 
 use plan::Kind;
 pub use plan::Plan;

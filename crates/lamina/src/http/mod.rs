@@ -50,8 +50,8 @@ use routes::jobs::response_cache::ResponseCache;
 use server::edge::AtOnce;
 use state::event_places::EventPlaces;
 use state::export_places::ExportPlaces;
-use state::forms_under_way::FormsUnderWay;
 use state::readiness::Readiness;
+use state::variants_under_way::VariantsUnderWay;
 
 /// What handlers can ask for.
 #[derive(Clone, FromRef)]
@@ -62,7 +62,7 @@ struct AppState {
     cache: Arc<ResponseCache>,
     events: EventPlaces,
     exports: ExportPlaces,
-    forms: FormsUnderWay,
+    variants: VariantsUnderWay,
 }
 
 /// All routes and layers over `state`, and what is answered before them.
@@ -114,7 +114,7 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         cache: Arc::new(ResponseCache::new()),
         events: EventPlaces::new(&state.limits, &state.metrics.requests),
         exports: ExportPlaces::default(),
-        forms: FormsUnderWay::default(),
+        variants: VariantsUnderWay::default(),
         state,
     };
     let observer = RequestObserver {

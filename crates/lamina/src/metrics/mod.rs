@@ -29,7 +29,7 @@ pub use engines::{EngineCall, EngineMetrics};
 pub use forecast::{EstimateAt, ForecastMetrics};
 pub use jobs::{HookEnd, JobMetrics, LeaseLoss, StepEnd, Timing};
 pub use requests::{
-    AnsweredSeries, Direction, FormOutcome, InFlight, OpenStream, OpenWait, RequestMetrics,
+    AnsweredSeries, Direction, InFlight, OpenStream, OpenWait, RequestMetrics, VariantOutcome,
     WaitKind,
 };
 pub use sampled::{Sample, SampledMetrics};

@@ -56,8 +56,8 @@ metrics! {
         streams: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_streams"["direction"];
         /// Clients that wait for news of jobs: event streams, and reads that are answered once something changed; at most MAX_EVENT_STREAMS
         waits: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_event_streams"["kind"];
-        /// Other forms of layers that links asked for (thumbnails, trimmed, smaller, as WebP): found as they were made before, made, or made and not_kept for want of room
-        forms: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_layer_forms_total"["outcome"];
+        /// Variants of layers that links asked for (thumbnails, trimmed, smaller, as WebP): found as they were made before, made, or made and not_kept for want of room
+        variants: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_layer_variants_total"["outcome"];
     }
 }
 
@@ -67,8 +67,12 @@ impl Default for Series {
         for direction in [Direction::In, Direction::Out] {
             let _ = series.streams.get_or_create(&direction.label());
         }
-        for outcome in [FormOutcome::Found, FormOutcome::Made, FormOutcome::NotKept] {
-            let _ = series.forms.get_or_create(&outcome.label());
+        for outcome in [
+            VariantOutcome::Found,
+            VariantOutcome::Made,
+            VariantOutcome::NotKept,
+        ] {
+            let _ = series.variants.get_or_create(&outcome.label());
         }
         for kind in [WaitKind::Stream, WaitKind::Poll] {
             let _ = series.waits.get_or_create(&kind.label());
@@ -116,9 +120,9 @@ impl Direction {
     }
 }
 
-/// How a form of a layer came to be sent.
+/// How a variant of a layer came to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormOutcome {
+pub enum VariantOutcome {
     /// It was made before.
     Found,
     /// It was made, and is kept.
@@ -127,7 +131,7 @@ pub enum FormOutcome {
     NotKept,
 }
 
-impl FormOutcome {
+impl VariantOutcome {
     fn label(self) -> [(&'static str, &'static str); 1] {
         let word = match self {
             Self::Found => "found",
@@ -182,9 +186,9 @@ impl RequestMetrics {
         OpenWait(open)
     }
 
-    /// A form of a layer is about to be sent.
-    pub fn form(&self, outcome: FormOutcome) {
-        self.0.forms.get_or_create(&outcome.label()).inc();
+    /// A variant of a layer is about to be sent.
+    pub fn variant(&self, outcome: VariantOutcome) {
+        self.0.variants.get_or_create(&outcome.label()).inc();
     }
 
     /// A request begins.

@@ -39,8 +39,8 @@ pub(super) use jobs::{
 pub(super) use kept::{
     a_job_s_bytes_are_counted_until_they_are_erased,
     an_upload_s_bytes_are_counted_once_promised_or_there,
-    forms_of_a_layer_are_counted_within_the_bounds_until_it_is_erased,
     no_number_of_creates_keeps_more_than_the_bound,
+    variants_of_a_layer_are_counted_within_the_bounds_until_it_is_erased,
 };
 pub(super) use owners::{
     a_key_is_kept_until_it_is_revoked_and_then_remembered,
@@ -289,7 +289,7 @@ macro_rules! for_each_case {
             a_job_s_steps_are_kept_in_order_and_bounded,
             a_job_s_bytes_are_counted_until_they_are_erased,
             an_upload_s_bytes_are_counted_once_promised_or_there,
-            forms_of_a_layer_are_counted_within_the_bounds_until_it_is_erased,
+            variants_of_a_layer_are_counted_within_the_bounds_until_it_is_erased,
             no_number_of_creates_keeps_more_than_the_bound,
             the_ends_of_an_owners_jobs_have_an_order_that_is_kept,
             whoever_listens_hears_of_every_commit_after_it,

@@ -11,7 +11,7 @@ mod expiry;
 mod feed;
 mod jobs;
 mod kept;
-mod layer_forms;
+mod layer_variants;
 mod overview;
 mod owners;
 mod queue;
@@ -34,7 +34,7 @@ pub use expiry::ExpiryStore;
 pub use feed::{ChangeFeed, Changed, JobWatch, OwnerNews, OwnerWatch};
 pub use jobs::JobStore;
 pub use kept::KeptBytes;
-pub use layer_forms::{FormOf, LayerFormStore};
+pub use layer_variants::{LayerVariantStore, VariantOf};
 pub use overview::{
     FailureLine, LATELY, LOOKED_THROUGH, Overview, OverviewStore, UnknownSubmission,
 };
@@ -63,7 +63,7 @@ pub trait Store:
     + ExpiryStore
     + UploadStore
     + KeptBytes
-    + LayerFormStore
+    + LayerVariantStore
     + OwnerStore
     + DeploymentStore
     + AdminStore

@@ -143,7 +143,7 @@ async fn from_base64(app: &TestApp, way: Way, kept: &Kept) {
     assert_eq!(hours_between(&job["created_at"], &job["expires_at"]), 24);
 
     let layers = fetch_layers(app, &job, kept).await;
-    crate::layer_forms::are_those_of(app, &job, &layers).await;
+    crate::layer_variants::are_those_of(app, &job, &layers).await;
     proven_as_measured_here(&job["quality"], &source, &layers);
     if way == Way::Local {
         assert!(largest_difference(&composite(&layers), &source) <= 1);

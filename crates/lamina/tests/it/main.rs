@@ -28,7 +28,7 @@ mod input;
 mod keys;
 mod kill;
 mod large_pictures;
-mod layer_forms;
+mod layer_variants;
 mod log;
 mod metrics;
 mod money;

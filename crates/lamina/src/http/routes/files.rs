@@ -16,15 +16,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use url::form_urlencoded;
 
-use super::layer_forms;
+use super::layer_variants;
 use crate::blobs::{BlobKey, LinkError, OpenBlob};
 use crate::http::answer::error::ApiError;
 use crate::http::answer::json::has_tag;
 use crate::http::extract::path::Segments;
 use crate::http::extract::range::{Part, wanted};
 use crate::http::state::ApiState;
-use crate::http::state::forms_under_way::FormsUnderWay;
-use crate::jobs::{AskedForm, UnixMs};
+use crate::http::state::variants_under_way::VariantsUnderWay;
+use crate::jobs::{AskedVariant, UnixMs};
 use crate::metrics::Direction;
 use crate::store::StoreError;
 
@@ -51,7 +51,7 @@ use crate::store::StoreError;
         (status = 403, description = "`link_invalid`"),
         (status = 410, description = "`link_expired` or `file_gone`"),
         (status = 416, description = "`range_not_satisfiable`"),
-        (status = 422, description = "`invalid_query`: `trim`, `format` or `width`; or `layer_form_too_large`"),
+        (status = 422, description = "`invalid_query`: `trim`, `format` or `width`; or `layer_variant_too_large`"),
         (status = 500, description = "`storage_refused`: the bucket refuses the server's key"),
         (status = 503, description = "`storage_unavailable`, with `Retry-After`"),
     ),
@@ -59,7 +59,7 @@ use crate::store::StoreError;
 )]
 pub(in crate::http) async fn get_file(
     State(state): State<Arc<ApiState>>,
-    State(under_way): State<FormsUnderWay>,
+    State(under_way): State<VariantsUnderWay>,
     Segments((kind, id, file)): Segments<(String, String, String)>,
     RawQuery(query): RawQuery,
     method: Method,
@@ -75,17 +75,17 @@ pub(in crate::http) async fn get_file(
     }
     let (key, made) = match key {
         BlobKey::Layer(..) => {
-            let asked = layer_forms::asked(query.as_deref())?;
-            if asked == AskedForm::default() {
+            let asked = layer_variants::asked(query.as_deref())?;
+            if asked == AskedVariant::default() {
                 (key, None)
             } else {
-                layer_forms::find(&state, &under_way, key, asked)
+                layer_variants::find(&state, &under_way, key, asked)
                     .await?
                     .parts()
             }
         }
-        BlobKey::Form(..) => {
-            let found = layer_forms::find(&state, &under_way, key, AskedForm::default());
+        BlobKey::Variant(..) => {
+            let found = layer_variants::find(&state, &under_way, key, AskedVariant::default());
             found.await?.parts()
         }
         _ => (key, None),
@@ -143,7 +143,7 @@ pub(in crate::http) async fn is_live(
         BlobKey::Source(job, _)
         | BlobKey::EngineInput(job, _)
         | BlobKey::Layer(job, ..)
-        | BlobKey::Form(job, ..) => state.store.job_is_live(*job, now).await,
+        | BlobKey::Variant(job, ..) => state.store.job_is_live(*job, now).await,
         BlobKey::Upload(upload, _) => {
             // What `lamina check` stores to prove the way has no row.
             let made = upload.made_at();

@@ -7,7 +7,7 @@ pub(in crate::http) mod fal_webhook;
 pub(in crate::http) mod files;
 pub(in crate::http) mod health;
 pub(in crate::http) mod jobs;
-pub(in crate::http) mod layer_forms;
+pub(in crate::http) mod layer_variants;
 pub(in crate::http) mod metrics;
 pub(in crate::http) mod openapi;
 pub(in crate::http) mod page;

@@ -5,11 +5,11 @@ pub(in crate::http) mod api_keys;
 pub(in crate::http) mod body_budget;
 pub(in crate::http) mod event_places;
 pub(in crate::http) mod export_places;
-pub(in crate::http) mod forms_under_way;
 pub(in crate::http) mod limits;
 pub(in crate::http) mod pace;
 pub(in crate::http) mod rate_meter;
 pub(in crate::http) mod readiness;
+pub(in crate::http) mod variants_under_way;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

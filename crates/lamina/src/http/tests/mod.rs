@@ -14,7 +14,7 @@ mod hooks;
 mod http2;
 mod in_row;
 mod jobs;
-mod layer_forms;
+mod layer_variants;
 mod limits;
 mod links;
 mod observe;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::access::StorageCaps;
-use crate::jobs::LayerForm;
-use crate::store::{FormOf, KeptKind, QuotaExceeded, StorageBound, StoreError};
+use crate::jobs::LayerVariant;
+use crate::store::{KeptKind, QuotaExceeded, StorageBound, StoreError, VariantOf};
 
 async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
     let mut kinds = store.storage_usage(0).await.unwrap().kinds;
@@ -82,20 +82,20 @@ async fn with_layer(store: &dyn Store) -> JobId {
     id
 }
 
-pub(in crate::store) async fn forms_of_a_layer_are_counted_within_the_bounds_until_it_is_erased(
+pub(in crate::store) async fn variants_of_a_layer_are_counted_within_the_bounds_until_it_is_erased(
     store: Arc<dyn Store>,
 ) {
     let store = &*store;
     let job = with_layer(store).await;
-    let of = |form| FormOf {
+    let of = |variant| VariantOf {
         job,
         order: 0,
-        form,
+        variant,
     };
-    let thumbnail = of(LayerForm::THUMBNAIL);
-    let trimmed = of(LayerForm {
+    let thumbnail = of(LayerVariant::THUMBNAIL);
+    let trimmed = of(LayerVariant {
         trim: true,
-        ..LayerForm::THUMBNAIL
+        ..LayerVariant::THUMBNAIL
     });
     let source = (KeptKind::Source, SOURCE_INFO.bytes);
     let layers = |bytes: u64| (KeptKind::Layer, 70 + bytes);
@@ -109,28 +109,38 @@ pub(in crate::store) async fn forms_of_a_layer_are_counted_within_the_bounds_unt
             .unwrap()
             .is_none()
     );
-    assert!(store.layer_form_keep(thumbnail, 10, at(2)).await.unwrap());
-    assert!(store.layer_form_keep(trimmed, 5, at(2)).await.unwrap());
+    assert!(
+        store
+            .layer_variant_keep(thumbnail, 10, at(2))
+            .await
+            .unwrap()
+    );
+    assert!(store.layer_variant_keep(trimmed, 5, at(2)).await.unwrap());
     assert_eq!(kept(store).await, [source, layers(15)]);
     // One that was lost and is made again counts once.
-    assert!(store.layer_form_keep(thumbnail, 12, at(2)).await.unwrap());
+    assert!(
+        store
+            .layer_variant_keep(thumbnail, 12, at(2))
+            .await
+            .unwrap()
+    );
     assert_eq!(kept(store).await, [source, layers(17)]);
-    store.layer_form_forget(trimmed).await.unwrap();
-    store.layer_form_forget(trimmed).await.unwrap();
+    store.layer_variant_forget(trimmed).await.unwrap();
+    store.layer_variant_forget(trimmed).await.unwrap();
     assert_eq!(kept(store).await, [source, layers(12)]);
-    let absent = FormOf {
+    let absent = VariantOf {
         order: 9,
         ..trimmed
     };
-    assert!(!store.layer_form_keep(absent, 5, at(2)).await.unwrap());
+    assert!(!store.layer_variant_keep(absent, 5, at(2)).await.unwrap());
     let limit = SOURCE_INFO.bytes + 70 + 12 + 4;
     store.bound_storage(StorageCaps {
         owner_bytes: Some(limit),
         ..StorageCaps::default()
     });
-    let refused = store.layer_form_keep(trimmed, 5, at(2)).await;
+    let refused = store.layer_variant_keep(trimmed, 5, at(2)).await;
     assert!(matches!(refused, Err(StoreError::QuotaExceeded(_))));
-    assert!(store.layer_form_keep(trimmed, 4, at(2)).await.unwrap());
+    assert!(store.layer_variant_keep(trimmed, 4, at(2)).await.unwrap());
     assert!(
         store
             .layer_get(job, 0, at(2).plus(DAY))
@@ -140,7 +150,7 @@ pub(in crate::store) async fn forms_of_a_layer_are_counted_within_the_bounds_unt
     );
     store.job_delete(&owner("a"), job, at(3)).await.unwrap();
     assert!(store.layer_get(job, 0, at(3)).await.unwrap().is_none());
-    assert!(!store.layer_form_keep(thumbnail, 1, at(3)).await.unwrap());
+    assert!(!store.layer_variant_keep(thumbnail, 1, at(3)).await.unwrap());
     assert_eq!(kept(store).await, [source, layers(16)]);
     store.job_erased(job, at(4)).await.unwrap();
     assert_eq!(kept(store).await, []);

@@ -23,7 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0015_failed.sql"),
     include_str!("../../../migrations/0016_fair_webhooks.sql"),
     include_str!("../../../migrations/0017_steps.sql"),
-    include_str!("../../../migrations/0018_layer_forms.sql"),
+    include_str!("../../../migrations/0018_layer_variants.sql"),
     include_str!("../../../migrations/0019_quality.sql"),
 ];
 

@@ -15,7 +15,7 @@ mod job_cache;
 mod jobs;
 mod kept;
 mod keys;
-mod layer_forms;
+mod layer_variants;
 mod lock;
 mod migrate;
 mod open_error;

@@ -164,8 +164,8 @@ pub enum ApiError {
     ExportFormatUnknown,
     /// A format whose files cannot be as large as these layers make one.
     ExportTooLarge(&'static str),
-    /// A form of a layer that would need too much memory, or that the format cannot hold.
-    LayerFormTooLarge(&'static str),
+    /// A variant of a layer that would need too much memory, or that the format cannot hold.
+    LayerVariantTooLarge(&'static str),
     /// An event stream, for a client that takes none.
     NotAcceptable,
     /// The owner has as many event streams open as it may have.

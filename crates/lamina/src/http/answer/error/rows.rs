@@ -161,7 +161,7 @@ rows! {
         "This server takes requests without a key, so it answers under its own names only, and this Host is none of them. Ask it by its address; the operator can allow the name with ALLOWED_HOSTS or PUBLIC_URL.";
     Self::ExportTooLarge(format) => 422 "export_too_large":
         format!("These layers make a larger file than {format} can be. Take another format, or fetch the layers one by one.");
-    Self::LayerFormTooLarge(format) => 422 "layer_form_too_large":
+    Self::LayerVariantTooLarge(format) => 422 "layer_variant_too_large":
         format!("This layer is too large to be made into a {format} of this size. Ask for a smaller width, for trim=1, or for the layer as it is.");
     Self::InvalidFields(errors) => 422 "invalid_fields":
         several(errors, "fields of the body");

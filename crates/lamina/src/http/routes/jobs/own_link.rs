@@ -130,7 +130,7 @@ pub(super) async fn read(
     }
     let key = &match key {
         // A small form of a layer would make a worse picture of the same.
-        BlobKey::Form(job, order, _) => {
+        BlobKey::Variant(job, order, _) => {
             let found = state.store.layer_get(*job, *order, state.ends_by()).await?;
             let (_, layer) = found.ok_or(ApiError::SourceLink(LinkFault::Gone))?;
             BlobKey::Layer(*job, *order, layer.media_type)

@@ -11,7 +11,7 @@ use crate::blobs::{BlobKey, Link};
 use crate::exports::{Format, Plan};
 use crate::http::extract::public_base::PublicBase;
 use crate::http::state::ApiState;
-use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, LayerForm, Status, UnixMs, progress};
+use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, LayerVariant, Status, UnixMs, progress};
 use crate::store::JobRecord;
 
 /// The answer to a create.
@@ -237,7 +237,7 @@ pub(in crate::http) fn layers(
         .iter()
         .map(|layer| {
             let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
-            let small = BlobKey::Form(job.id, layer.order, LayerForm::THUMBNAIL);
+            let small = BlobKey::Variant(job.id, layer.order, LayerVariant::THUMBNAIL);
             // Forms are made by lamina, so these links lead to it wherever the layers are.
             let served = |key| Link::Served(state.links.served(key, job.expires_at));
             let links = LayerLinks {

@@ -1,6 +1,6 @@
 //! What forms of layers and the proof of a stack take, beside the plain ways to the same, on one thread.
 //!
-//!     cargo run --release -p image-intake --example measure -- [SIDE] [LAYERS] [ROUNDS]
+//!     cargo run --release -p image-intake --example layers -- [SIDE] [LAYERS] [ROUNDS]
 
 #![expect(clippy::print_stdout, reason = "it is what this program is for")]
 

@@ -1,4 +1,4 @@
-//! Thumbnails and other forms of layers by a running service: the same over a folder and a bucket, made once, kept over a restart, gone
+//! Thumbnails and other variants of layers by a running service: the same over a folder and a bucket, made once, kept over a restart, gone
 //! with their job.
 
 use image::RgbaImage;
@@ -15,7 +15,7 @@ async fn opened(app: &TestApp, url: &str) -> (Vec<u8>, RgbaImage) {
     (bytes, image)
 }
 
-/// Every layer of a job in each of its forms, against `layers` as they are stored. Lamina serves them, wherever the layers are.
+/// Every layer of a job in each of its variants, against `layers` as they are stored. Lamina serves them, wherever the layers are.
 pub(crate) async fn are_those_of(app: &TestApp, job: &Value, layers: &[RgbaImage]) {
     for (layer, image) in job["layers"].as_array().unwrap().iter().zip(layers) {
         let link = |query: &str| format!("{}{query}", layer["variants_url"].as_str().unwrap());
@@ -42,7 +42,7 @@ pub(crate) async fn are_those_of(app: &TestApp, job: &Value, layers: &[RgbaImage
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forms_are_made_once_and_kept_over_a_restart() {
+async fn variants_are_made_once_and_kept_over_a_restart() {
     let setup = || Setup::new(Way::Local).with("PUBLIC_URL", "http://lamina.example");
     let app = TestApp::start_with(setup(), None).await;
     let job = app.split(json!({})).await;
@@ -62,7 +62,7 @@ async fn forms_are_made_once_and_kept_over_a_restart() {
         assert!(all.iter().all(|one| one.0 == all[0].0));
         before.push(all.into_iter().next().unwrap().0);
     }
-    let made = "lamina_layer_forms_total{outcome=\"made\"} 2\n";
+    let made = "lamina_layer_variants_total{outcome=\"made\"} 2\n";
     assert!(app.scrape().await.contains(made));
     let folder = app.stop().await;
     let app = TestApp::start_in(folder, setup(), None).await;
@@ -74,15 +74,15 @@ async fn forms_are_made_once_and_kept_over_a_restart() {
         assert!(opened(&app, url).await.0 == *before);
     }
     let text = app.scrape().await;
-    assert!(text.contains("lamina_layer_forms_total{outcome=\"made\"} 0\n"));
-    assert!(text.contains("lamina_layer_forms_total{outcome=\"found\"} 2\n"));
+    assert!(text.contains("lamina_layer_variants_total{outcome=\"made\"} 0\n"));
+    assert!(text.contains("lamina_layer_variants_total{outcome=\"found\"} 2\n"));
     let deleted = app.client.delete(format!("{}/api/jobs/{id}", app.base));
     assert_eq!(
         deleted.send().await.unwrap().status(),
         StatusCode::NO_CONTENT
     );
     let kept = app.folder.path().join("blobs/jobs").join(&id);
-    crate::support::until("the forms to go", || async {
+    crate::support::until("the variants to go", || async {
         files(&kept).is_empty().then_some(())
     })
     .await;

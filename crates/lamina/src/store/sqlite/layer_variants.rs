@@ -1,4 +1,4 @@
-//! SQL of other forms of layers' files. Triggers count their bytes and delete them with their layer (`0018_layer_forms.sql`).
+//! SQL of other variants of layers' files. Triggers count their bytes and delete them with their layer (`0018_layer_variants.sql`).
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -8,7 +8,7 @@ use super::kept::{self, Bounded};
 use super::rows::{self, text};
 use crate::access::StorageCaps;
 use crate::jobs::{JobId, Layer, OwnerId, UnixMs};
-use crate::store::{FormOf, KeptBytes as _, KeptKind, LayerFormStore, StoreError};
+use crate::store::{KeptBytes as _, KeptKind, LayerVariantStore, StoreError, VariantOf};
 
 fn get(
     connection: &Connection,
@@ -30,7 +30,7 @@ fn get(
 
 fn keep(
     connection: &Connection,
-    of: FormOf,
+    of: VariantOf,
     bytes: u64,
     now: UnixMs,
     caps: StorageCaps,
@@ -45,21 +45,21 @@ fn keep(
     }
     connection
         .prepare_cached(
-            "insert into layer_forms (job_id, ord, name, bytes) values (?1, ?2, ?3, ?4)",
+            "insert into layer_variants (job_id, ord, name, bytes) values (?1, ?2, ?3, ?4)",
         )?
-        .execute(params![text(of.job), of.order, of.form.name(), bytes])?;
+        .execute(params![text(of.job), of.order, of.variant.name(), bytes])?;
     Ok(Ok(true))
 }
 
-fn forget(connection: &Connection, of: FormOf) -> rusqlite::Result<()> {
+fn forget(connection: &Connection, of: VariantOf) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("delete from layer_forms where job_id = ?1 and ord = ?2 and name = ?3")?
-        .execute(params![text(of.job), of.order, of.form.name()])?;
+        .prepare_cached("delete from layer_variants where job_id = ?1 and ord = ?2 and name = ?3")?
+        .execute(params![text(of.job), of.order, of.variant.name()])?;
     Ok(())
 }
 
 #[async_trait]
-impl LayerFormStore for SqliteStore {
+impl LayerVariantStore for SqliteStore {
     async fn layer_get(
         &self,
         job: JobId,
@@ -69,18 +69,18 @@ impl LayerFormStore for SqliteStore {
         self.read(move |db| get(db, job, order, now)).await
     }
 
-    async fn layer_form_keep(
+    async fn layer_variant_keep(
         &self,
-        form: FormOf,
+        variant: VariantOf,
         bytes: u64,
         now: UnixMs,
     ) -> Result<bool, StoreError> {
         let caps = self.storage_caps();
-        let kept = self.write(move |db| keep(db, form, bytes, now, caps));
+        let kept = self.write(move |db| keep(db, variant, bytes, now, caps));
         Ok(kept.await??)
     }
 
-    async fn layer_form_forget(&self, form: FormOf) -> Result<(), StoreError> {
-        self.write(move |db| forget(db, form)).await
+    async fn layer_variant_forget(&self, variant: VariantOf) -> Result<(), StoreError> {
+        self.write(move |db| forget(db, variant)).await
     }
 }

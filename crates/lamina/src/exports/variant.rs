@@ -1,33 +1,33 @@
-//! A form of one layer's file: cut to what shows, smaller, as WebP.
+//! A variant of one layer's file: cut to what shows, smaller, as WebP.
 
 use std::io;
 
-use image_intake::{LayerVariant, Limits};
+use image_intake::Limits;
 
 use super::stored::limits;
-use crate::jobs::{Layer, LayerForm, MediaType};
+use crate::jobs::{Layer, LayerVariant, MediaType};
 
 /// Pixels that making one may hold: 320 MB, as much as the largest picture does while it is decoded.
 const MOST_HELD: u64 = 80_000_000;
 
-/// How a form is made of its layer.
+/// How a variant is made of its layer.
 #[derive(Clone, Copy, Debug)]
-pub struct FormPlan {
-    variant: LayerVariant,
+pub struct VariantPlan {
+    variant: image_intake::LayerVariant,
     /// Of the layer's file.
     limits: Limits,
     /// Pixels of the layer that are decoded at once.
     decoded: u64,
 }
 
-impl FormPlan {
+impl VariantPlan {
     /// None for one that its format cannot hold, or that would need too much memory.
     #[must_use]
-    pub fn of(layer: &Layer, form: LayerForm) -> Option<Self> {
-        let variant = LayerVariant {
-            part: form.part(layer),
-            size: form.pixels(layer),
-            format: form.format,
+    pub fn of(layer: &Layer, variant: LayerVariant) -> Option<Self> {
+        let variant = image_intake::LayerVariant {
+            part: variant.part(layer),
+            size: variant.pixels(layer),
+            format: variant.format,
         };
         // What is no PNG is decoded whole.
         let whole = u64::from(layer.width) * u64::from(layer.height) * 2;

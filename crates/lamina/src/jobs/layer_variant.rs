@@ -1,18 +1,18 @@
-//! Forms of a layer's file beside the one that is stored: cut to what shows, as WebP, smaller. There are few of a layer, so that links may ask
-//! for any of them and nobody can make many: widths come in steps, and what would be the layer itself is no form.
+//! Variants of a layer's file beside the one that is stored: cut to what shows, as WebP, smaller. There are few of a layer, so that links may ask
+//! for any of them and nobody can make many: widths come in steps, and what would be the layer itself is no variant.
 
 use image_intake::{BoundingBox, MediaType};
 
 use super::Layer;
 
 /// Widths that are made, in pixels; one that is asked for is rounded up to one of these, or is the layer's own.
-const FORM_WIDTHS: [u32; 5] = [128, 256, 512, 1024, 2048];
+const VARIANT_WIDTHS: [u32; 5] = [128, 256, 512, 1024, 2048];
 /// The longest side of a thumbnail, in pixels.
 const THUMBNAIL_SIDE: u32 = 256;
 
-/// How large a form is.
+/// How large a variant is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FormSize {
+pub enum VariantSize {
     /// As large as what it shows.
     Whole,
     /// So many pixels wide, one of the steps.
@@ -21,19 +21,19 @@ pub enum FormSize {
     Thumbnail,
 }
 
-/// A form of a layer.
+/// A variant of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LayerForm {
+pub struct LayerVariant {
     /// Cut to the layer's `bbox`.
     pub trim: bool,
-    pub size: FormSize,
+    pub size: VariantSize,
     /// PNG, or WebP without loss.
     pub format: MediaType,
 }
 
 /// What a link asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AskedForm {
+pub struct AskedVariant {
     pub trim: bool,
     /// The layer's own format without it.
     pub format: Option<MediaType>,
@@ -41,11 +41,11 @@ pub struct AskedForm {
     pub width: Option<u32>,
 }
 
-impl LayerForm {
+impl LayerVariant {
     /// What lists of layers show.
     pub const THUMBNAIL: Self = Self {
         trim: false,
-        size: FormSize::Thumbnail,
+        size: VariantSize::Thumbnail,
         format: MediaType::WebP,
     };
 
@@ -54,35 +54,36 @@ impl LayerForm {
     pub fn name(&self) -> String {
         let trim = if self.trim { "trim." } else { "" };
         let size = match self.size {
-            FormSize::Whole => "whole.".to_owned(),
-            FormSize::Width(width) => format!("w{width}."),
-            FormSize::Thumbnail => "thumbnail.".to_owned(),
+            VariantSize::Whole => "whole.".to_owned(),
+            VariantSize::Width(width) => format!("w{width}."),
+            VariantSize::Thumbnail => "thumbnail.".to_owned(),
         };
         format!("{trim}{size}{}", self.format.extension())
     }
 
-    /// The form of a name. Other spellings of it may give one too: compare with [`Self::name`].
+    /// The variant of a name. Other spellings of it may give one too: compare with [`Self::name`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (words, extension) = name.rsplit_once('.')?;
-        let mut form = Self {
+        let mut variant = Self {
             trim: false,
-            size: FormSize::Whole,
+            size: VariantSize::Whole,
             format: MediaType::from_extension(extension)?,
         };
         for word in words.split('.') {
             match word {
-                "trim" => form.trim = true,
-                "whole" => form.size = FormSize::Whole,
-                "thumbnail" => form.size = FormSize::Thumbnail,
+                "trim" => variant.trim = true,
+                "whole" => variant.size = VariantSize::Whole,
+                "thumbnail" => variant.size = VariantSize::Thumbnail,
                 word => {
                     let width = word.strip_prefix('w')?.parse().ok()?;
-                    form.size =
-                        FormSize::Width(Some(width).filter(|width| FORM_WIDTHS.contains(width))?);
+                    variant.size = VariantSize::Width(
+                        Some(width).filter(|width| VARIANT_WIDTHS.contains(width))?,
+                    );
                 }
             }
         }
-        matches!(form.format, MediaType::Png | MediaType::WebP).then_some(form)
+        matches!(variant.format, MediaType::Png | MediaType::WebP).then_some(variant)
     }
 
     /// What it shows of the layer's canvas. Of an empty layer that is cut to what shows, one pixel.
@@ -108,9 +109,9 @@ impl LayerForm {
         let part = self.part(layer);
         let longest = part.width.max(part.height);
         let (of, to) = match self.size {
-            FormSize::Whole => return (part.width, part.height),
-            FormSize::Width(width) => (part.width, width.min(part.width)),
-            FormSize::Thumbnail => (longest, THUMBNAIL_SIDE.min(longest)),
+            VariantSize::Whole => return (part.width, part.height),
+            VariantSize::Width(width) => (part.width, width.min(part.width)),
+            VariantSize::Thumbnail => (longest, THUMBNAIL_SIDE.min(longest)),
         };
         let scaled = |side: u32| {
             let scaled =
@@ -121,27 +122,28 @@ impl LayerForm {
     }
 }
 
-impl AskedForm {
-    /// The form of this layer that is meant; none where that is the layer as it is stored.
+impl AskedVariant {
+    /// The variant of this layer that is meant; none where that is the layer as it is stored.
     #[must_use]
-    pub fn on(&self, layer: &Layer) -> Option<LayerForm> {
+    pub fn on(&self, layer: &Layer) -> Option<LayerVariant> {
         let whole = (layer.width, layer.height);
-        let mut form = LayerForm {
+        let mut variant = LayerVariant {
             trim: self.trim,
-            size: FormSize::Whole,
+            size: VariantSize::Whole,
             format: self.format.unwrap_or(layer.media_type),
         };
-        let part = form.part(layer);
-        form.trim = (part.width, part.height) != whole;
+        let part = variant.part(layer);
+        variant.trim = (part.width, part.height) != whole;
         let step = self
             .width
-            .and_then(|width| FORM_WIDTHS.into_iter().find(|step| *step >= width));
+            .and_then(|width| VARIANT_WIDTHS.into_iter().find(|step| *step >= width));
         if let Some(step) = step.filter(|step| *step < part.width) {
-            form.size = FormSize::Width(step);
+            variant.size = VariantSize::Width(step);
         }
-        let is_stored =
-            !form.trim && form.size == FormSize::Whole && form.format == layer.media_type;
-        (!is_stored).then_some(form)
+        let is_stored = !variant.trim
+            && variant.size == VariantSize::Whole
+            && variant.format == layer.media_type;
+        (!is_stored).then_some(variant)
     }
 }
 
@@ -171,19 +173,19 @@ mod tests {
     }
 
     #[test]
-    fn every_form_comes_back_from_its_name() {
-        let sizes = FORM_WIDTHS.map(FormSize::Width);
+    fn every_variant_comes_back_from_its_name() {
+        let sizes = VARIANT_WIDTHS.map(VariantSize::Width);
         let sizes = sizes
             .into_iter()
-            .chain([FormSize::Whole, FormSize::Thumbnail]);
+            .chain([VariantSize::Whole, VariantSize::Thumbnail]);
         for size in sizes {
             for (trim, format) in [(false, MediaType::Png), (true, MediaType::WebP)] {
-                let form = LayerForm { trim, size, format };
+                let variant = LayerVariant { trim, size, format };
                 assert_eq!(
-                    LayerForm::parse(&form.name()),
-                    Some(form),
+                    LayerVariant::parse(&variant.name()),
+                    Some(variant),
                     "{}",
-                    form.name()
+                    variant.name()
                 );
             }
         }
@@ -199,7 +201,7 @@ mod tests {
             "x.png",
             "w99999999999.png",
         ] {
-            assert_eq!(LayerForm::parse(odd), None, "{odd}");
+            assert_eq!(LayerVariant::parse(odd), None, "{odd}");
         }
     }
 
@@ -207,12 +209,12 @@ mod tests {
     fn a_width_is_rounded_up_to_a_step_and_never_larger_than_what_is_shown() {
         let layer = layer(Some((10, 20, 600, 300)));
         let pixels = |trim, width| {
-            let asked = AskedForm {
+            let asked = AskedVariant {
                 trim,
                 width: Some(width),
                 format: None,
             };
-            asked.on(&layer).map(|form| form.pixels(&layer))
+            asked.on(&layer).map(|variant| variant.pixels(&layer))
         };
         for (trim, width, expected) in [
             (false, 1, Some((128, 64))),
@@ -230,27 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_the_layer_itself_is_no_form() {
+    fn what_would_be_the_layer_itself_is_no_variant() {
         let full = layer(Some((0, 0, 1000, 500)));
-        let webp = AskedForm {
+        let webp = AskedVariant {
             format: Some(MediaType::WebP),
-            ..AskedForm::default()
+            ..AskedVariant::default()
         };
-        let trim = AskedForm {
+        let trim = AskedVariant {
             trim: true,
-            ..AskedForm::default()
+            ..AskedVariant::default()
         };
-        assert_eq!(AskedForm::default().on(&full), None);
+        assert_eq!(AskedVariant::default().on(&full), None);
         assert_eq!(trim.on(&full), None);
         assert_eq!(
-            AskedForm {
+            AskedVariant {
                 format: Some(MediaType::Png),
                 ..trim
             }
             .on(&full),
             None
         );
-        let found = AskedForm { trim: true, ..webp }.on(&full).unwrap();
+        let found = AskedVariant { trim: true, ..webp }.on(&full).unwrap();
         assert_eq!(found.name(), "whole.webp");
         assert_eq!(found.pixels(&full), (1000, 500));
         let stored_so = Layer {
@@ -263,7 +265,7 @@ mod tests {
     #[test]
     fn an_empty_layer_is_cut_to_one_pixel() {
         let empty = layer(None);
-        let form = AskedForm {
+        let variant = AskedVariant {
             trim: true,
             width: Some(128),
             format: None,
@@ -271,7 +273,7 @@ mod tests {
         .on(&empty)
         .unwrap();
         assert_eq!(
-            (form.name(), form.pixels(&empty)),
+            (variant.name(), variant.pixels(&empty)),
             ("trim.whole.png".to_owned(), (1, 1))
         );
     }
@@ -279,16 +281,16 @@ mod tests {
     #[test]
     fn a_thumbnail_fits_into_its_square_and_small_layers_stay() {
         let mut layer = layer(None);
-        assert_eq!(LayerForm::THUMBNAIL.pixels(&layer), (256, 128));
+        assert_eq!(LayerVariant::THUMBNAIL.pixels(&layer), (256, 128));
         (layer.width, layer.height) = (5000, 1);
-        assert_eq!(LayerForm::THUMBNAIL.pixels(&layer), (256, 1));
+        assert_eq!(LayerVariant::THUMBNAIL.pixels(&layer), (256, 1));
         (layer.width, layer.height) = (31, 200);
-        assert_eq!(LayerForm::THUMBNAIL.pixels(&layer), (31, 200));
+        assert_eq!(LayerVariant::THUMBNAIL.pixels(&layer), (31, 200));
     }
 
     /// What bounds how many can be made of a layer by whoever has its link.
     #[test]
-    fn a_layer_has_few_forms() {
+    fn a_layer_has_few_variants() {
         let layer = Layer {
             width: 16_384,
             height: 9,
@@ -298,12 +300,12 @@ mod tests {
         for width in 0..20_000 {
             for trim in [false, true] {
                 for format in [None, Some(MediaType::Png), Some(MediaType::WebP)] {
-                    let asked = AskedForm {
+                    let asked = AskedVariant {
                         trim,
                         format,
                         width: Some(width).filter(|width| *width > 0),
                     };
-                    names.extend(asked.on(&layer).map(|form| form.name()));
+                    names.extend(asked.on(&layer).map(|variant| variant.name()));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Measures the raise beside bicubic interpolation and guided filters of many settings, on designs whose layers are known.
 //!
-//! `cargo run --release -p layer-upsample --example measure [folder for pictures [a design]]`. Designs are drawn at 3,000 pixels, their layers
+//! `cargo run --release -p layer-upsample --example compare [folder for pictures [a design]]`. Designs are drawn at 3,000 pixels, their layers
 //! scaled down to 640 as a model would give them: cleanly, or with what models do to them (see `model.rs`).
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]

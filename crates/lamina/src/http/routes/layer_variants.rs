@@ -1,20 +1,20 @@
-//! Other forms of a layer by its link: `trim=1`, `format=webp`, `width=512`. A link is the right to a layer, and so to all of its forms: they
-//! show nothing that the layer does not, and there are few of each (`jobs/layer_form.rs`), so the signature leaves them out.
+//! Other variants of a layer by its link: `trim=1`, `format=webp`, `width=512`. A link is the right to a layer, and so to all of its variants: they
+//! show nothing that the layer does not, and there are few of each (`jobs/layer_variant.rs`), so the signature leaves them out.
 //!
-//! A form is made when it is first asked for, and kept and counted as long as its layer. Where it cannot be kept it is made for one answer.
+//! A variant is made when it is first asked for, and kept and counted as long as its layer. Where it cannot be kept it is made for one answer.
 
 use bytes::Bytes;
 
 use super::files::is_live;
 use crate::blobs::{BlobError, BlobKey};
-use crate::exports::FormPlan;
+use crate::exports::VariantPlan;
 use crate::http::answer::error::ApiError;
 use crate::http::extract::query::{AGAIN, parameters};
 use crate::http::state::ApiState;
-use crate::http::state::forms_under_way::FormsUnderWay;
-use crate::jobs::{AskedForm, FieldError, Layer, MediaType, OwnerId};
-use crate::metrics::FormOutcome;
-use crate::store::{FormOf, StoreError};
+use crate::http::state::variants_under_way::VariantsUnderWay;
+use crate::jobs::{AskedVariant, FieldError, Layer, MediaType, OwnerId};
+use crate::metrics::VariantOutcome;
+use crate::store::{StoreError, VariantOf};
 
 /// No side of a layer is longer.
 const MOST_WIDTH: u32 = 16_384;
@@ -38,8 +38,8 @@ impl Found {
 }
 
 /// What the query of a layer's link asks for. Parameters of other names are the client's own.
-pub(super) fn asked(query: Option<&str>) -> Result<AskedForm, ApiError> {
-    let (mut asked, mut errors) = (AskedForm::default(), Vec::new());
+pub(super) fn asked(query: Option<&str>) -> Result<AskedVariant, ApiError> {
+    let (mut asked, mut errors) = (AskedVariant::default(), Vec::new());
     for (name, value, again) in parameters(query) {
         let detail = match (&*name, &*value) {
             ("trim" | "format" | "width", _) if again => AGAIN,
@@ -85,26 +85,30 @@ fn whole(text: &str) -> Option<u32> {
     (1..=MOST_WIDTH).contains(&width).then_some(width)
 }
 
-/// The form of a layer that was asked for, made if there is none yet.
+/// The variant of a layer that was asked for, made if there is none yet.
 pub(super) async fn find(
     state: &ApiState,
-    under_way: &FormsUnderWay,
+    under_way: &VariantsUnderWay,
     key: BlobKey,
-    asked: AskedForm,
+    asked: AskedVariant,
 ) -> Result<Found, ApiError> {
-    let (BlobKey::Layer(job, order, _) | BlobKey::Form(job, order, _)) = key else {
+    let (BlobKey::Layer(job, order, _) | BlobKey::Variant(job, order, _)) = key else {
         return Ok(Found::Stored(key));
     };
     let found = state.store.layer_get(job, order, state.ends_by()).await?;
     let (owner, layer) = found.ok_or(ApiError::FileGone)?;
-    let form = match key {
-        BlobKey::Form(_, _, form) => form,
+    let variant = match key {
+        BlobKey::Variant(_, _, variant) => variant,
         _ => match asked.on(&layer) {
-            Some(form) => form,
+            Some(variant) => variant,
             None => return Ok(Found::Stored(key)),
         },
     };
-    let of = FormOf { job, order, form };
+    let of = VariantOf {
+        job,
+        order,
+        variant,
+    };
     let making = Making {
         state,
         owner: &owner,
@@ -112,34 +116,34 @@ pub(super) async fn find(
         of,
     };
     if making.is_there().await? {
-        state.metrics.requests.form(FormOutcome::Found);
+        state.metrics.requests.variant(VariantOutcome::Found);
         return Ok(Found::Stored(making.key()));
     }
     let _turn = under_way.turn(making.key()).await;
     if making.is_there().await? {
-        state.metrics.requests.form(FormOutcome::Found);
+        state.metrics.requests.variant(VariantOutcome::Found);
         return Ok(Found::Stored(making.key()));
     }
     let made = making.make(under_way).await?;
     if making.keep(&made).await? {
-        state.metrics.requests.form(FormOutcome::Made);
+        state.metrics.requests.variant(VariantOutcome::Made);
         return Ok(Found::Stored(making.key()));
     }
-    state.metrics.requests.form(FormOutcome::NotKept);
+    state.metrics.requests.variant(VariantOutcome::NotKept);
     Ok(Found::Made(making.key(), made))
 }
 
-/// One form on its way.
+/// One variant on its way.
 struct Making<'a> {
     state: &'a ApiState,
     owner: &'a OwnerId,
     layer: &'a Layer,
-    of: FormOf,
+    of: VariantOf,
 }
 
 impl Making<'_> {
     fn key(&self) -> BlobKey {
-        BlobKey::Form(self.of.job, self.of.order, self.of.form)
+        BlobKey::Variant(self.of.job, self.of.order, self.of.variant)
     }
 
     async fn is_there(&self) -> Result<bool, ApiError> {
@@ -150,10 +154,10 @@ impl Making<'_> {
         }
     }
 
-    async fn make(&self, under_way: &FormsUnderWay) -> Result<Bytes, ApiError> {
-        let format = self.of.form.format.name();
-        let plan = FormPlan::of(self.layer, self.of.form);
-        let plan = plan.ok_or(ApiError::LayerFormTooLarge(format))?;
+    async fn make(&self, under_way: &VariantsUnderWay) -> Result<Bytes, ApiError> {
+        let format = self.of.variant.format.name();
+        let plan = VariantPlan::of(self.layer, self.of.variant);
+        let plan = plan.ok_or(ApiError::LayerVariantTooLarge(format))?;
         let place = under_way.place(self.owner, self.layer.bytes).await;
         let stored = BlobKey::Layer(self.of.job, self.of.order, self.layer.media_type);
         let file = self.state.blobs.get(&stored).await?;
@@ -167,19 +171,19 @@ impl Making<'_> {
         let made = made.await?;
         made.map(Bytes::from).map_err(|error| {
             ApiError::Internal(format!(
-                "a form of layer {} of job {}: {error}",
+                "a variant of layer {} of job {}: {error}",
                 self.of.order, self.of.job
             ))
         })
     }
 
     /// False where there is no room to keep it. Counted before it is stored, and stored before the job is looked at again: so erasing the
-    /// job, which comes after its end is written, finds either the form or no job that it could belong to.
+    /// job, which comes after its end is written, finds either the variant or no job that it could belong to.
     async fn keep(&self, made: &Bytes) -> Result<bool, ApiError> {
         let (state, key) = (self.state, self.key());
         let counted = state
             .store
-            .layer_form_keep(self.of, made.len() as u64, state.ends_by());
+            .layer_variant_keep(self.of, made.len() as u64, state.ends_by());
         match counted.await {
             Ok(true) => {}
             Ok(false) => return Err(ApiError::FileGone),
@@ -187,7 +191,7 @@ impl Making<'_> {
             Err(error) => return Err(error.into()),
         }
         if let Err(error) = state.blobs.put(&key, made.clone()).await {
-            state.store.layer_form_forget(self.of).await?;
+            state.store.layer_variant_forget(self.of).await?;
             return match error {
                 BlobError::Full(_) => Ok(false),
                 error => Err(error.into()),
@@ -208,8 +212,8 @@ mod tests {
     #[test]
     fn a_query_is_read_and_what_is_wrong_with_it_is_told() {
         let ok = |query| asked(Some(query)).unwrap();
-        assert_eq!(ok("exp=1&sig=x&cache=7"), AskedForm::default());
-        let all = AskedForm {
+        assert_eq!(ok("exp=1&sig=x&cache=7"), AskedVariant::default());
+        let all = AskedVariant {
             trim: true,
             format: Some(MediaType::WebP),
             width: Some(300),

@@ -1,9 +1,9 @@
-//! Other forms of layers by their links: what is sent, what is kept, what is refused.
+//! Other variants of layers by their links: what is sent, what is kept, what is refused.
 
 use super::exports::completed;
 use super::*;
 use crate::access::StorageCaps;
-use crate::jobs::{FormSize, LayerForm};
+use crate::jobs::{LayerVariant, VariantSize};
 use crate::store::{JobStore as _, KeptBytes as _, KeptKind};
 
 /// Layer 1 of the tests' jobs is clear but for three by four pixels.
@@ -22,17 +22,17 @@ impl TestServer {
         usage.of(KeptKind::Layer)
     }
 
-    async fn forms_there(&self) -> Vec<BlobKey> {
+    async fn variants_there(&self) -> Vec<BlobKey> {
         let (keys, _) = self.blobs.keys().await.unwrap();
-        let forms = keys.into_iter().map(|(key, _)| key);
-        forms
-            .filter(|key| matches!(key, BlobKey::Form(..)))
+        let variants = keys.into_iter().map(|(key, _)| key);
+        variants
+            .filter(|key| matches!(key, BlobKey::Variant(..)))
             .collect()
     }
 
     fn counted(&self, outcome: &str) -> String {
         let text = self.metrics.text();
-        let line = format!("lamina_layer_forms_total{{outcome=\"{outcome}\"}} ");
+        let line = format!("lamina_layer_variants_total{{outcome=\"{outcome}\"}} ");
         let found = text.lines().find_map(|known| known.strip_prefix(&line));
         found.unwrap().to_owned()
     }
@@ -94,7 +94,7 @@ async fn a_link_of_a_layer_gives_it_trimmed_smaller_and_as_webp() {
     assert_eq!(server.counted("found"), "2");
     let kept: u64 = server.kept_of_layers().await;
     let mut there = 0;
-    for key in server.forms_there().await {
+    for key in server.variants_there().await {
         there += server.blobs.size(&key).await.unwrap().0;
     }
     let layers = 2 * "the bytes of layer 0".len() as u64;
@@ -146,7 +146,7 @@ async fn parts_tags_and_head_are_answered_as_for_layers() {
         (same.status, same.header("etag")),
         (StatusCode::NOT_MODIFIED, &*tag)
     );
-    // The tag of one form is not that of another.
+    // The tag of one variant is not that of another.
     let other = server.get(&format!("{link}&format=webp")).await;
     assert_ne!(other.header("etag"), tag);
     assert_ne!(
@@ -179,13 +179,13 @@ async fn who_has_no_link_makes_nothing_and_wrong_values_are_told() {
     let (signed, _) = link.split_at(link.len() - 2);
     let unsigned = server.get(&format!("{signed}AA&trim=1")).await;
     assert_eq!(unsigned.code(), (403, "link_invalid".to_owned()));
-    // A form has a name below the layer's folder, and a link to it is made by the server alone.
-    let small = BlobKey::Form(
+    // A variant has a name below the layer's folder, and a link to it is made by the server alone.
+    let small = BlobKey::Variant(
         id,
         1,
-        LayerForm {
+        LayerVariant {
             trim: true,
-            size: FormSize::Whole,
+            size: VariantSize::Whole,
             format: MediaType::Png,
         },
     );
@@ -199,7 +199,7 @@ async fn who_has_no_link_makes_nothing_and_wrong_values_are_told() {
         server.get(&format!("{of_a_source}&width=0")).await.code().1,
         "file_gone"
     );
-    assert_eq!(server.forms_there().await, []);
+    assert_eq!(server.variants_there().await, []);
     assert_eq!(server.counted("made"), "0");
 }
 
@@ -242,16 +242,16 @@ async fn what_cannot_be_kept_is_made_for_one_answer() {
         ("3".into(), "0".into())
     );
     assert_eq!(server.kept_of_layers().await, before);
-    assert_eq!(server.forms_there().await, []);
+    assert_eq!(server.variants_there().await, []);
 }
 
 #[tokio::test]
-async fn forms_end_with_their_job() {
+async fn variants_end_with_their_job() {
     let server = TestServer::new();
     let id = completed(&server).await;
     let link = format!("{}&trim=1", server.link(&layer_of(id)));
     assert_eq!(server.get(&link).await.status, StatusCode::OK);
-    assert_eq!(server.forms_there().await.len(), 1);
+    assert_eq!(server.variants_there().await.len(), 1);
     let owner = OwnerId::anonymous();
     server
         .store
@@ -265,7 +265,7 @@ async fn forms_end_with_their_job() {
         );
     }
     server.blobs.erase_job(id).await.unwrap();
-    assert_eq!(server.forms_there().await, []);
+    assert_eq!(server.variants_there().await, []);
 }
 
 #[tokio::test]
@@ -278,11 +278,11 @@ async fn a_layer_whose_file_is_no_picture_is_a_defect_and_nothing_is_kept() {
         server.get(&link).await.code(),
         (500, "internal_error".to_owned())
     );
-    assert_eq!(server.forms_there().await, []);
+    assert_eq!(server.variants_there().await, []);
 }
 
 #[tokio::test]
-async fn a_form_that_would_take_too_much_memory_is_refused() {
+async fn a_variant_that_would_take_too_much_memory_is_refused() {
     let server = TestServer::new();
     let id = server.created().await;
     server
@@ -292,7 +292,7 @@ async fn a_form_that_would_take_too_much_memory_is_refused() {
         let link = format!("{}&{query}", server.link(&layer_of(id)));
         let code = server.get(&link).await.code();
         assert_eq!(
-            code == (422, "layer_form_too_large".to_owned()),
+            code == (422, "layer_variant_too_large".to_owned()),
             refused,
             "{query}: {code:?}"
         );
@@ -304,7 +304,7 @@ async fn a_form_that_would_take_too_much_memory_is_refused() {
 async fn a_thumbnails_link_as_a_source_means_its_layer() {
     let server = TestServer::new();
     let id = completed(&server).await;
-    let small = server.link(&BlobKey::Form(id, 1, LayerForm::THUMBNAIL));
+    let small = server.link(&BlobKey::Variant(id, 1, LayerVariant::THUMBNAIL));
     let body = format!(r#"{{"image_url":"http://lamina.test{small}"}}"#);
     let created = request("POST", "/api/jobs").header("content-type", "application/json");
     let created = server.send(created.body(body.into()).unwrap()).await;

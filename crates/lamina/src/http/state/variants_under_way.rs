@@ -1,4 +1,4 @@
-//! How many forms of layers are made at once, and that each is made once: whoever asks for one that is being made waits for it. Fair by owner.
+//! How many variants of layers are made at once, and that each is made once: whoever asks for one that is being made waits for it. Fair by owner.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -10,19 +10,19 @@ use crate::blobs::BlobKey;
 use crate::fair::{Gate, Place};
 use crate::jobs::OwnerId;
 
-/// Forms that are made at once. Each holds its layer's file.
+/// Variants that are made at once. Each holds its layer's file.
 const AT_ONCE: usize = 4;
 /// Megabytes of layers' files at once.
 const MEGABYTES: u32 = 64;
 
 /// Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::http) struct FormsUnderWay {
+pub(in crate::http) struct VariantsUnderWay {
     places: Gate<OwnerId>,
     turns: Arc<Mutex<HashMap<BlobKey, Weak<Turn<()>>>>>,
 }
 
-impl Default for FormsUnderWay {
+impl Default for VariantsUnderWay {
     fn default() -> Self {
         Self {
             places: Gate::new(AT_ONCE, MEGABYTES),
@@ -31,7 +31,7 @@ impl Default for FormsUnderWay {
     }
 }
 
-impl FormsUnderWay {
+impl VariantsUnderWay {
     /// The turn to make this one, once nobody else makes it.
     pub(in crate::http) async fn turn(&self, key: BlobKey) -> OwnedMutexGuard<()> {
         let turn = {
