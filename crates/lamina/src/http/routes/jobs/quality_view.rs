@@ -126,10 +126,27 @@ impl LayerQualityView {
 
 /// Rounded up, so that only what is nothing says 0.
 fn hundredths(value: f32) -> f64 {
-    (f64::from(value) * 100.0 - 1e-6).ceil().max(0.0) / 100.0
+    let hundredths = (f64::from(value) * 100.0 - 1e-6).ceil().max(0.0);
+    // A zero that was rounded up from below has a sign, which JSON would show.
+    (hundredths + 0.0) / 100.0
 }
 
 /// The same, finer.
 fn ten_thousandths(share: f32) -> f64 {
-    (f64::from(share) * 10_000.0 - 1e-3).ceil().max(0.0) / 10_000.0
+    let parts = (f64::from(share) * 10_000.0 - 1e-3).ceil().max(0.0);
+    (parts + 0.0) / 10_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_zero_without_a_sign_and_something_is_not_nothing() {
+        let told = |value| serde_json::to_string(&(hundredths(value), ten_thousandths(value)));
+        assert_eq!(told(0.0).unwrap(), "[0.0,0.0]");
+        assert_eq!(told(0.000_01).unwrap(), "[0.01,0.0001]");
+        assert_eq!(told(0.25).unwrap(), "[0.25,0.25]");
+        assert_eq!(told(1.0).unwrap(), "[1.0,1.0]");
+    }
 }
