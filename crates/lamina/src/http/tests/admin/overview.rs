@@ -8,6 +8,14 @@ async fn overview(server: &TestServer) -> Value {
     answer.json()
 }
 
+/// All that is wrong but what the disk of this machine may be.
+fn alarms(seen: &Value) -> Vec<&Value> {
+    let alarms = seen["alarms"].as_array().unwrap().iter();
+    alarms
+        .filter(|alarm| alarm["name"] != "LaminaDiskFilling")
+        .collect()
+}
+
 #[tokio::test]
 async fn a_service_that_is_well_has_no_alarm_and_shows_its_oldest_job() {
     let server = operated();
@@ -15,7 +23,7 @@ async fn a_service_that_is_well_has_no_alarm_and_shows_its_oldest_job() {
     server.clock.advance(Duration::from_secs(2));
     created(&server, "local").await;
     let seen = overview(&server).await;
-    assert_eq!(seen["alarms"], serde_json::json!([]));
+    assert!(alarms(&seen).is_empty(), "{seen}");
     assert_eq!(seen["failures"], serde_json::json!([]));
     let prepare = &seen["phases"][0];
     assert_eq!(prepare["state"], "prepare");
@@ -32,7 +40,7 @@ async fn what_is_wrong_is_said_with_what_to_do_and_what_it_may_have_cost() {
     let id = created(&server, "fal").await;
     submitted_and_lost(&server).await;
     let seen = overview(&server).await;
-    let alarm = &seen["alarms"][0];
+    let alarm = alarms(&seen)[0];
     assert_eq!(alarm["name"], "LaminaSubmissionUnknown");
     assert_eq!(
         alarm["summary"],
@@ -64,7 +72,7 @@ async fn what_is_wrong_is_said_with_what_to_do_and_what_it_may_have_cost() {
     assert_eq!(seen["spending"][0]["owner"], "app");
     // An hour later it is no news, a day later the failure is none.
     server.clock.advance(Duration::from_secs(3_700));
-    assert_eq!(overview(&server).await["alarms"], serde_json::json!([]));
+    assert!(alarms(&overview(&server).await).is_empty());
     server.clock.advance(DAY);
     let later = overview(&server).await;
     assert_eq!(
