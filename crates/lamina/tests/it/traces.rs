@@ -30,7 +30,11 @@ const UNDER: [(&str, &[&str]); 10] = [
     ("engine input", &["submit"]),
     ("engine submit", &["submit"]),
     ("engine check", &["wait", "collect"]),
-    ("blob get", &["prepare", "engine input", "engine submit"]),
+    // In collect the picture is read to be compared with its layers.
+    (
+        "blob get",
+        &["prepare", "engine input", "engine submit", "collect"],
+    ),
     ("blob open", &["prepare", "engine input", "engine submit"]),
     ("blob put", &["prepare", "collect"]),
 ];
