@@ -147,7 +147,7 @@ async function fill(layer, signal) {
   bitmap.close();
 }
 
-// The service itself has a small form of what shows, for the list and for finding it under the pointer.
+// The service itself has a small variant of what shows, for the list and for finding it under the pointer.
 async function fillSmall(layer, signal) {
   const blob = await bytesOf(`${layer.facts.variants_url}&trim=1&width=256`, signal);
   const bitmap = await createImageBitmap(blob);

@@ -94,6 +94,35 @@ test('a server that is killed in the middle and comes back loses nothing', async
   await own.stop();
 });
 
+test('layers whose bytes a bucket keeps from the page are shown, listed small, and found by their alpha', async () => {
+  const visit = await open({ expected: [/ERR_FAILED/] });
+  const { page } = visit;
+  const asked = [];
+  // As a bucket without rules for other origins: an image may be shown, and a script reads nothing.
+  await page.route(/\/files\/.*layer_/, (route) => {
+    const request = route.request();
+    asked.push(request.url());
+    return request.resourceType() === 'fetch' && !/[?&]width=/.test(request.url()) ? route.abort('failed') : route.continue();
+  });
+  await sample(page, 'Coffee');
+  const rows = await layers(page);
+  const top = (await rows.count()) - 1;
+  assert.equal(await page.locator('.plate img').count(), top + 1, 'whole layers, as images');
+  assert.equal(await page.locator('#layers .thumb canvas').count(), top + 1, 'their variants, in the list');
+  assert.equal(asked.filter((url) => /[?&]trim=1&width=256/.test(url)).length, top + 1);
+  const id = new URL(page.url()).hash.slice('#job='.length);
+  const { width, height, bbox } = (await service.json(`/api/jobs/${id}`)).body.layers[top];
+  const at = async (x, y) => {
+    const shown = await page.locator('.plate img').nth(top).boundingBox();
+    await page.mouse.move(shown.x + (x / width) * shown.width, shown.y + (y / height) * shown.height);
+  };
+  await at(bbox.x + bbox.width / 2, bbox.y + bbox.height / 2);
+  assert.match(await rows.first().getAttribute('class'), /hover/);
+  await at(bbox.x + 3, bbox.y + 3);
+  assert.doesNotMatch(await rows.first().getAttribute('class'), /hover/, 'the corner of its box is clear');
+  await visit.close();
+});
+
 test('with keys on, the page asks for one and keeps it in its tab', async () => {
   const own = await Service.start({ API_KEYS: 'app:0123456789abcdef' });
   const visit = await Visit.open(browser, `${own.base}/`, { reducedMotion: 'reduce', expected: [/status of 401/] });

@@ -38,6 +38,17 @@ async fn jobs_are_listed_shown_and_deleted_from_the_command_line() {
             .all(|step| step["error_code"].is_null() && step["took_ms"].is_u64())
     );
     assert!(detail["layers"].as_u64().unwrap() > 0 && detail["total_ms"].is_u64());
+    let shown = deployment.says(&["jobs", "show", &id]).await;
+    let table = shown.lines().skip_while(|line| !line.starts_with("STEP"));
+    let words = table
+        .skip(1)
+        .take(3)
+        .map(|line| line.split(' ').next().unwrap());
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        ["submit", "wait", "collect"],
+        "{shown}"
+    );
     let listed = deployment
         .says(&["jobs", "list", "--state", "completed"])
         .await;

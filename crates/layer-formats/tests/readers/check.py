@@ -209,29 +209,31 @@ class ImageMagick(Case):
                     self.same(out, drawn, f"{path} merged", 3)
 
 
+def drawn_by_gimp(gimp, files):
+    """Has GIMP open each first file as layers and write what it shows of them to the second."""
+    # Its own default mode mixes light and not the numbers of colours, as no other program here does; files that say nothing of modes get it.
+    legacy = "(for-each (lambda (layer) (if (= (car (gimp-layer-get-mode layer)) LAYER-MODE-NORMAL) (gimp-layer-set-mode layer LAYER-MODE-NORMAL-LEGACY)))" \
+        " (vector->list (cadr (gimp-image-get-layers image))))"
+    script = [
+        f'(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE "{path}" "{path}"))) (plain {legacy})'
+        f' (layer (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))'
+        f' (gimp-layer-resize-to-image-size layer)'
+        f' (file-png-save RUN-NONINTERACTIVE image layer "{out}" "{out}" 0 9 0 0 0 0 0))'
+        for path, out in files
+    ]
+    home = FOLDER / "home"
+    home.mkdir(exist_ok=True)
+    batch = [part for line in [*script, "(gimp-quit 0)"] for part in ("-b", line)]
+    run(gimp, "-i", "-d", "-f", "--batch-interpreter", "plug-in-script-fu-eval", *batch, env=os.environ | {"HOME": str(home)})
+
+
 class Gimp(Case):
     def test_it_draws_psd_the_same(self):
         gimp = program("gimp")
         # GIMP 2.10 reads neither zlib in a PSD nor a PSB.
         paths = [(name, path, stack) for name, path, stack in psds() if path.stem != "zipped"]
-        script = []
-        for name, path, _ in paths:
-            out = FOLDER / name / "gimp.png"
-            script.append(
-                f'(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE "{path}" "{path}")))'
-                f' (layer (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))'
-                f' (gimp-layer-resize-to-image-size layer)'
-                f' (file-png-save RUN-NONINTERACTIVE image layer "{out}" "{out}" 0 9 0 0 0 0 0))'
-            )
-        script.append("(gimp-quit 0)")
-        home = FOLDER / "home"
-        home.mkdir(exist_ok=True)
-        more = {"env": os.environ | {"HOME": str(home)}}
-        # Each by itself: merging fails where nothing is visible.
-        for name, path, _ in paths:
-            if name in ("empty", "bare"):
-                script = [line for line in script if f'"{path}"' not in line]
-        run(gimp, "-i", "-d", "-f", "--batch-interpreter", "plug-in-script-fu-eval", *[part for line in script for part in ("-b", line)], **more)
+        # Merging fails where nothing is visible.
+        drawn_by_gimp(gimp, [(path, FOLDER / name / "gimp.png") for name, path, _ in paths if name not in ("empty", "bare")])
         for name, path, (width, height, nodes, drawn) in paths:
             if name in ("empty", "bare"):
                 continue
@@ -441,22 +443,7 @@ class Tiff(Case):
 
     def test_gimp_opens_them_as_layers_that_are_the_picture(self):
         gimp = program("gimp")
-        script = []
-        for name in ("design", "clear"):
-            path, out = FOLDER / name / "picture.tiff", FOLDER / name / "gimp-tiff.png"
-            script.append(
-                f'(let* ((image (car (file-tiff-load RUN-NONINTERACTIVE "{path}" "{path}")))'
-                # Its own default mode mixes light and not the numbers of colours, as no other program here does.
-                f' (legacy (for-each (lambda (layer) (gimp-layer-set-mode layer LAYER-MODE-NORMAL-LEGACY))'
-                f' (vector->list (cadr (gimp-image-get-layers image)))))'
-                f' (layer (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))'
-                f' (gimp-layer-resize-to-image-size layer)'
-                f' (file-png-save RUN-NONINTERACTIVE image layer "{out}" "{out}" 0 9 0 0 0 0 0))'
-            )
-        script.append("(gimp-quit 0)")
-        home = FOLDER / "home"
-        home.mkdir(exist_ok=True)
-        run(gimp, "-i", "-d", "-f", "--batch-interpreter", "plug-in-script-fu-eval", *[part for line in script for part in ("-b", line)], env=os.environ | {"HOME": str(home)})
+        drawn_by_gimp(gimp, [(FOLDER / name / "picture.tiff", FOLDER / name / "gimp-tiff.png") for name in ("design", "clear")])
         for name in ("design", "clear"):
             with self.subTest(name=name):
                 width, height, nodes, _ = STACKS[name]

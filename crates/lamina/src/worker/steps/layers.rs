@@ -78,7 +78,8 @@ fn too_large(what: &'static str, found: u64) -> StepError {
 #[derive(Debug)]
 pub(in crate::worker) struct Stored {
     keys: Mutex<Vec<BlobKey>>,
-    files: Mutex<BTreeMap<u32, Bytes>>,
+    /// None once they are too large, or taken.
+    files: Mutex<Option<BTreeMap<u32, Bytes>>>,
     most_bytes: u64,
 }
 
@@ -87,7 +88,7 @@ impl Stored {
     pub(in crate::worker) fn holding(most_bytes: u64) -> Self {
         Self {
             keys: Mutex::default(),
-            files: Mutex::default(),
+            files: Mutex::new(Some(BTreeMap::new())),
             most_bytes,
         }
     }
@@ -96,18 +97,18 @@ impl Stored {
     pub(in crate::worker) fn note(&self, key: BlobKey, order: u32, file: &Bytes) {
         self.keys.lock().push(key);
         let mut files = self.files.lock();
-        files.insert(order, file.clone());
-        let held: u64 = files.values().map(|file| file.len() as u64).sum();
-        if held > self.most_bytes {
-            files.clear();
+        let Some(held) = &mut *files else { return };
+        held.insert(order, file.clone());
+        let bytes: u64 = held.values().map(|file| file.len() as u64).sum();
+        if bytes > self.most_bytes {
+            *files = None;
         }
     }
 
-    /// The files, bottom first; fewer than there are layers where they were too large.
+    /// The files, bottom first; none where they were too large.
     pub(in crate::worker) fn take_files(&self) -> Vec<Bytes> {
-        std::mem::take(&mut *self.files.lock())
-            .into_values()
-            .collect()
+        let files = self.files.lock().take().unwrap_or_default();
+        files.into_values().collect()
     }
 
     /// A job that is not complete has no layers.
@@ -124,6 +125,27 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::{MediaType, UnixMs};
+
+    #[test]
+    fn files_are_held_whole_or_not_at_all() {
+        let job = JobId::new(UnixMs(7));
+        let held = |most_bytes| {
+            let stored = Stored::holding(most_bytes);
+            for order in [1, 0, 2] {
+                let key = BlobKey::Layer(job, order, MediaType::Png);
+                stored.note(key, order, &Bytes::from(vec![order as u8; 10]));
+            }
+            // A later write of the same layer is no second file.
+            let again = BlobKey::Layer(job, 2, MediaType::Png);
+            stored.note(again, 2, &Bytes::from(vec![9; 10]));
+            let firsts = stored.take_files().into_iter().map(|file| file[0]);
+            firsts.collect::<Vec<_>>()
+        };
+        assert_eq!(held(30), [0, 1, 9]);
+        // The third is too much, and the fourth alone would not be.
+        assert!(held(29).is_empty());
+    }
 
     fn layers(count: usize) -> Vec<LayerSource> {
         let layer = LayerSource {

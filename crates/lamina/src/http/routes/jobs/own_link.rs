@@ -129,7 +129,7 @@ pub(super) async fn read(
         return Err(ApiError::SourceLink(LinkFault::Gone));
     }
     let key = &match key {
-        // A small form of a layer would make a worse picture of the same.
+        // A small variant of a layer would make a worse picture of the same.
         BlobKey::Variant(job, order, _) => {
             let found = state.store.layer_get(*job, *order, state.ends_by()).await?;
             let (_, layer) = found.ok_or(ApiError::SourceLink(LinkFault::Gone))?;

@@ -238,7 +238,7 @@ pub(in crate::http) fn layers(
         .map(|layer| {
             let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
             let small = BlobKey::Variant(job.id, layer.order, LayerVariant::THUMBNAIL);
-            // Forms are made by lamina, so these links lead to it wherever the layers are.
+            // Variants are made by lamina, so these links lead to it wherever the layers are.
             let served = |key| Link::Served(state.links.served(key, job.expires_at));
             let links = LayerLinks {
                 url: base.absolute(&state.links.sign(&key, job.expires_at)),
