@@ -1,4 +1,4 @@
-// Numbers for docs/performance.md, by hand and never by a test: `LAMINA_BIN=… CHROMIUM=… node measure.mjs`.
+// Numbers for crates/bench/RESULTS.md, by hand and never by a test: `LAMINA_BIN=… CHROMIUM=… node measure.mjs`.
 // First paint on loopback, bytes sent, frames a second of the tilted view and of the opacity slider.
 
 import { launch, layers, sample, Visit } from './support/browser.mjs';
