@@ -1,4 +1,4 @@
-//! Pictures of as many pixels as are taken, three at once, by the real binary: they cost what docs/images.md
+//! Pictures of as many pixels as are taken, three at once, by the real binary: they cost what crates/image-intake/NOTES.md
 //! says, and none more than the whole service may have. Kinds that hold more for a pixel are taken up to fewer.
 
 use std::io::{Read as _, Write as _};
