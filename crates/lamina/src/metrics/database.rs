@@ -12,11 +12,11 @@ use super::declare::metrics;
 metrics! {
     /// Reads and writes of one service.
     pub struct DatabaseMetrics {
-        /// Time from asking for a read to its end, the wait for a reader included; a job that was read a moment ago is answered from memory and not counted
+        /// Time of a read, the wait for a reader included; jobs that are answered from memory are not counted
         reads: Histogram = histogram "lamina_database_read_duration_seconds"[], durations();
         /// Reads that run or wait; there are 3 readers
         reading: Gauge = gauge "lamina_database_reads"[];
-        /// Time from asking for a write to its being on disk, the wait for its turn included
+        /// Time of a write until it is on disk, the wait for its turn included
         writes: Histogram = histogram "lamina_database_write_duration_seconds"[], durations();
         /// Time of a transaction, from its begin to its commit on disk
         commits: Histogram = histogram "lamina_database_commit_duration_seconds"[], durations();

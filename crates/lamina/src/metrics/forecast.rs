@@ -38,7 +38,7 @@ fn shares() -> Histogram {
 metrics! {
     /// How good the estimates of one service were.
     pub struct ForecastMetrics {
-        /// By what share of the real time the estimate of a completed job's end was off, made when the job was created or when its run began
+        /// Error of the estimated end of completed jobs, as a share of the real time; estimated at the create or when the run began
         errors: Family<Label<2>, Histogram, fn() -> Histogram> = histogram "lamina_eta_error_ratio"["engine", "at"], Family::new_with_constructor(shares);
     }
 }

@@ -109,11 +109,11 @@ metrics! {
         ended: Family<Label<3>, Counter> = counter "lamina_jobs_ended_total"["engine", "outcome", "code"];
         /// Time of a completed job from its create to layers that can be fetched
         whole: Durations<1> = histogram "lamina_job_duration_seconds"["engine"], Family::new_with_constructor(long);
-        /// Time from the engine's accepting a picture to lamina's learning that it is done, its queue included
+        /// Time from the engine's accepting a picture until lamina learns of the end, the engine's queue included
         engine_run: Durations<1> = histogram "lamina_engine_run_duration_seconds"["engine"], Family::new_with_constructor(long);
-        /// What lamina adds after the engine's done: from the webhook, or the due time of the look that found it done, to layers that can be fetched
+        /// What lamina adds after the engine's end: from the webhook, or from when the check that saw the end was due, to layers that can be fetched
         added: Durations<1> = histogram "lamina_job_added_seconds"["engine"], Family::new_with_constructor(short);
-        /// Submissions of this process of which it will not be known whether the engine took them, and whether they were paid
+        /// Submissions that this process gave up: it is not known whether the engine took them, and whether they were paid
         unknown: Family<Label<1>, Counter> = counter "lamina_submissions_given_up_total"["engine"];
         /// Steps of the machine's clock that were noticed, forward or back
         clock_steps: Family<Label<1>, Counter> = counter "lamina_clock_steps_total"["direction"];
@@ -121,13 +121,13 @@ metrics! {
         expiry_held: Gauge = gauge "lamina_expiry_held"[];
         /// Time of a step: prepare, submit, wait or collect; outcomes are done, retry, give_up, snooze, interrupted and lost_lease
         steps: Durations<2> = histogram "lamina_step_duration_seconds"["step", "outcome"], Family::new_with_constructor(short);
-        /// Steps at work
+        /// Steps that run
         running: Family<Label<1>, Gauge> = gauge "lamina_steps_running"["step"];
-        /// Time from a job's being due to its claim
+        /// Time from when a job was due until its claim
         claim_delay: Durations<1> = histogram "lamina_claim_delay_seconds"["step"], Family::new_with_constructor(short);
         /// Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)
         leases_lost: Family<Label<1>, Counter> = counter "lamina_leases_lost_total"["reason"];
-        /// Attempts to tell a receiver of a job's end by a webhook: delivered, not_taken (tried again) or given_up
+        /// Attempts to deliver a webhook: delivered, not_taken (tried again) or given_up
         webhooks: Family<Label<1>, Counter> = counter "lamina_webhook_attempts_total"["outcome"];
         /// Jobs taken over at start from a process that ended without releasing them
         rescues: Counter = counter "lamina_rescues_total"[];

@@ -42,9 +42,9 @@ metrics! {
     struct Series {
         /// Requests that were answered, by the route's template and the status
         answered: Family<Answer, Counter> = counter "lamina_http_requests_total"["route", "method", "status"];
-        /// Time from a request's header to the beginning of its answer; neither what is streamed after that is in it, nor a wait that was asked for
+        /// Time from a request's header to the beginning of its answer, without waits that were asked for
         durations: Family<Target, Histogram, fn() -> Histogram> = histogram "lamina_http_request_duration_seconds"["route", "method"], Family::new_with_constructor(durations);
-        /// Requests answered with a problem, by its code: those of docs/errors.md
+        /// Requests answered with a problem, by its code (docs/errors.md)
         problems: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_http_problems_total"["code"];
         /// Requests whose client went away before the answer
         abandoned: Counter = counter "lamina_http_requests_abandoned_total"[];
@@ -54,9 +54,9 @@ metrics! {
         connections: Gauge = gauge "lamina_http_connections"[];
         /// Bodies on their way: in (creates and uploads being received) or out (files being sent)
         streams: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_streams"["direction"];
-        /// Clients that wait for news of jobs: event streams, and reads that are answered once something changed; at most MAX_EVENT_STREAMS
+        /// Event streams and waiting reads; at most MAX_EVENT_STREAMS
         waits: Family<[(&'static str, &'static str); 1], Gauge> = gauge "lamina_http_event_streams"["kind"];
-        /// Variants of layers that links asked for (thumbnails, trimmed, smaller, as WebP): found as they were made before, made, or made and not_kept for want of room
+        /// Variants of layers that links asked for: found as made before, made, or made and not_kept for want of room
         variants: Family<[(&'static str, &'static str); 1], Counter> = counter "lamina_layer_variants_total"["outcome"];
     }
 }

@@ -48,19 +48,19 @@ pub struct Sample {
 metrics! {
     /// Gauges, and counters of what is counted elsewhere.
     pub struct SampledMetrics {
-        /// Jobs that have not ended: due (those at work included) or later; counted up to 100000
+        /// Jobs that have not ended: due (running steps included) or later; counted up to 100000
         queue: Family<Label<2>, Gauge> = gauge "lamina_queue_jobs"["phase", "state"];
-        /// How long the oldest job that is due and not at work has been waiting for its step; 0 when none is
+        /// How long the oldest due job without a running step has waited for it; 0 when there is none
         oldest: Family<Label<1>, Fraction> = gauge "lamina_queue_oldest_due_seconds"["phase"];
         /// Jobs that are deleted or expired and whose pictures are not erased yet; counted up to 100000
         erasable: Gauge = gauge "lamina_jobs_erasable"[];
-        /// Webhooks that are to be delivered, those that wait for their next attempt included; counted up to 100000
+        /// Webhooks to be delivered, those that wait for their next attempt included; counted up to 100000
         hooks_waiting: Gauge = gauge "lamina_webhooks_waiting"[];
-        /// How long the oldest webhook that is to be delivered has been so; 0 when none is
+        /// Age of the oldest webhook to be delivered; 0 when there is none
         hooks_oldest: Fraction = gauge "lamina_webhooks_oldest_seconds"[];
         /// Calls that handed a picture to an engine, over all time: open, accepted, failed (accepted, and the run failed), refused or unknown
         submissions: Family<Label<2>, Gauge> = gauge "lamina_submissions"["engine", "state"];
-        /// US dollars owed for submissions that the engine took, by the configured price, over all time: from the database, so a restart does not set it back
+        /// US dollars owed for submissions that the engine took, over all time; a restart does not set it back
         spend: Family<Label<1>, Counter<f64, AtomicU64>> = counter "lamina_spend_usd_total"["engine"];
         /// US dollars of submissions that are open or unknown, and may have been paid
         at_risk: Family<Label<1>, Fraction> = gauge "lamina_spend_at_risk_usd"["engine"];
@@ -70,7 +70,7 @@ metrics! {
         spend_limit: Fraction = gauge "lamina_spend_limit_usd"[];
         /// Whether the database could be asked for this scrape: 1 or 0
         looked: Gauge = gauge "lamina_database_up"[];
-        /// Whether work can be taken, as /readyz says: database, storage, worker, space, and accepting (0 while it stops); ownership keeps no work out; 1 or 0
+        /// Whether work can be taken, by the part of /readyz; accepting is 0 while it stops, ownership alone keeps no work out; 1 or 0
         ready: Family<Label<1>, Gauge> = gauge "lamina_ready"["part"];
         /// Pieces of image work that run or wait
         pool: Family<Label<1>, Gauge> = gauge "lamina_image_pool_tasks"["state"];
@@ -86,7 +86,7 @@ metrics! {
         kept_limit: Gauge = gauge "lamina_stored_limit_bytes"[];
         /// Bytes of the fullest disk below which no picture is taken (MIN_FREE_DISK_BYTES)
         disk_floor: Gauge = gauge "lamina_disk_floor_bytes"[];
-        /// Log lines dropped because nobody read them as fast as they came
+        /// Log lines dropped because no one read them as fast as they came
         log_dropped: Counter = counter "lamina_log_lines_dropped_total"[];
         /// Spans dropped because the collector did not take them as fast as they came, or not at all
         spans_dropped: Counter = counter "lamina_trace_spans_dropped_total"[];
