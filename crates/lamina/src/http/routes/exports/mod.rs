@@ -29,7 +29,7 @@ use crate::store::{JobRecord, Lookup};
 /// Letters of a name that is given for the file.
 const MOST_NAME: usize = 1000;
 
-/// The layers as one file: PSD, OpenRaster, PowerPoint, SVG, or a ZIP. HEAD answers the same without the file and its length.
+/// The layers as one file: PSD, OpenRaster, PowerPoint, SVG, TIFF, GIF or a ZIP. HEAD answers the same without the file and its length.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/export/{format}",
