@@ -196,7 +196,7 @@ fn parts() -> (Parts, OpenApi) {
         ))
         .routes(routes!(
             routes::jobs::read::get_job,
-            routes::jobs::read::delete_job
+            routes::jobs::delete::delete_job
         ))
         .routes(routes!(routes::jobs::read::get_layers))
         .routes(routes!(

@@ -3,6 +3,7 @@
 pub(in crate::http) mod admission;
 pub(in crate::http) mod create;
 mod created;
+pub(in crate::http) mod delete;
 pub(in crate::http) mod found;
 mod long_poll;
 pub(in crate::http) mod own_link;

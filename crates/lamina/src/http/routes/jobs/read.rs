@@ -1,17 +1,16 @@
-//! `/api/jobs`: reading, listing and deleting. Creating is in `create`, because it takes a picture
-//! in. Every answer is about the caller's own jobs; another owner's job does not exist here.
+//! `/api/jobs`: reading one job, its layers and the list. It changes nothing. Every answer is about the
+//! caller's own jobs; another owner's job does not exist here.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::found::{is_running, job_id, living, shown};
 use super::long_poll::changed_within;
-use super::record_deleted::{DeletedBy, record_deleted};
 use super::response_cache::{Part, ResponseCache};
 use super::time_left::retry_after;
 use super::view::{JobPage, JobSummary, JobView, LayerList, exports, layers};
@@ -25,8 +24,7 @@ use crate::http::extract::wait::wait_of_query;
 use crate::http::layers::observe::Waited;
 use crate::http::state::ApiState;
 use crate::http::state::event_places::EventPlaces;
-use crate::jobs::{JobId, OwnerId, Status, UnixMs};
-use crate::store::{Deletion, StoreError};
+use crate::jobs::Status;
 
 /// One job.
 #[utoipa::path(
@@ -158,61 +156,4 @@ pub(in crate::http) async fn list_jobs(
         .filter_map(|job| Some(JobSummary::of(&state, job, job.status()?)))
         .collect();
     Ok(Tagged::of(&JobPage { jobs, next_cursor })?.answer(&headers))
-}
-
-/// Deletes a job: it is cancelled at its engine if it runs, and its files are erased.
-#[utoipa::path(
-    delete,
-    path = "/api/jobs/{id}",
-    tag = "jobs",
-    operation_id = "delete_job",
-    params(("id" = uuid::Uuid, Path, description = "The job's id")),
-    responses(
-        (status = 204, description = "Deleted"),
-        (status = 401, description = "`unauthorized`"),
-        (status = 403, description = "`origin_not_allowed`"),
-        (status = 404, description = "`job_not_found`"),
-        (status = 410, description = "`job_deleted` or `job_expired`: it was gone already"),
-        (status = 421, description = "`host_not_allowed`"),
-        (status = 429, description = "`rate_limited`, with `Retry-After`"),
-    )
-)]
-pub(in crate::http) async fn delete_job(
-    State(state): State<Arc<ApiState>>,
-    Caller(owner): Caller,
-    Segments(id): Segments<String>,
-) -> Result<StatusCode, ApiError> {
-    let now = state.clock.wall();
-    match delete(&state, &owner, job_id(&id)?, now).await? {
-        Deletion::Done(job) => {
-            state.forecast.forget(job.id);
-            record_deleted(
-                &job,
-                DeletedBy::Owner,
-                now,
-                &state.metrics.jobs,
-                &state.tracer,
-            );
-            Ok(StatusCode::NO_CONTENT)
-        }
-        Deletion::Gone(why) => Err(ApiError::JobGone(why)),
-        Deletion::Missing => Err(ApiError::JobNotFound),
-    }
-}
-
-/// Deletes, also where the disk is too full to write that down: then the bytes go first, which makes
-/// the room.
-async fn delete(
-    state: &ApiState,
-    owner: &OwnerId,
-    id: JobId,
-    now: UnixMs,
-) -> Result<Deletion, ApiError> {
-    match state.store.job_delete(owner, id, now).await {
-        Err(StoreError::Full(_)) => {}
-        deleted => return Ok(deleted?),
-    }
-    living(state.store.job_get(owner, id).await?, state.ends_by())?;
-    state.blobs.erase_job(id).await?;
-    Ok(state.store.job_delete(owner, id, now).await?)
 }
