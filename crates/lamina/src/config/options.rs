@@ -122,7 +122,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "ALLOWED_HOSTS",
         "",
-        "Names under which a service without API_KEYS may be asked, besides addresses, localhost and the host of PUBLIC_URL: * or names separated by commas.",
+        "Names under which a service without keys may be asked, besides addresses, localhost and the host of PUBLIC_URL: * or names separated by commas.",
     ),
     option(
         "RATE_LIMIT",
@@ -132,7 +132,7 @@ pub const OPTIONS: &[OptionDoc] = &[
     option(
         "MAX_JOBS_PER_KEY",
         "auto",
-        "Jobs at work at once for each owner of keys: a number, off, or auto (100 for callers with a key).",
+        "Jobs of each owner that are neither completed nor failed: a number, off, or auto (100 for callers with a key).",
     ),
     option(
         "SPEND_LIMIT_USD_PER_DAY",
