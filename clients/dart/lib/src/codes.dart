@@ -20,7 +20,7 @@ extension type const ProblemCode(String value) implements String {
   /// No link can be made from this `Host`. `host` or `host:port`. Operators: `PUBLIC_URL`.
   static const invalidHost = ProblemCode('invalid_host');
 
-  /// A header came twice that decides whose the request is or how it is read. Send it once; a proxy may add one of its own.
+  /// A header that may come only once came twice. Send it once; a proxy may add one of its own.
   static const headerRepeated = ProblemCode('header_repeated');
 
   /// A header of a resumable upload is missing or wrong. `detail` says which.
@@ -440,7 +440,7 @@ extension type const FailureCode(String value) implements String {
   /// fal said eight times that it does not know the request. It may have been paid, so it is not made again. Create the job again if you still need it.
   static const engineLostRequest = FailureCode('engine_lost_request');
 
-  /// fal does not know the request, and it was made with another key than the present one: it may be running in the account of that key, and paid. Only that key can stop or read it. Create the job again if you still need it. Operators: [the fal key](operations.md#changing-keys-and-secrets).
+  /// fal does not know the request, which was made with another key than the present one: it may be running, and paid, in that key's account, and only that key can stop or read it. Create the job again if you still need it. Operators: [the fal key](operations.md#changing-keys-and-secrets).
   static const engineAccountChanged = FailureCode('engine_account_changed');
 
   /// fal said eight times that the layers are gone. Create the job again. Operators: was lamina stopped for long?
