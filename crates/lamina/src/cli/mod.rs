@@ -68,7 +68,7 @@ enum Command {
     Backup(backup::Args),
     /// Put a backup, or a replicated database, in place; the service must be stopped
     Restore(restore::Args),
-    /// Move pictures between folder and bucket
+    /// Say that a storage is this database's, after it was taken for another's
     Blobs(blobs::Args),
     /// Print the licences of everything inside this program
     Notices,
