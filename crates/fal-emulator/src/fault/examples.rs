@@ -70,6 +70,8 @@ impl Fault {
             Self::FewerImages { by: 1 },
             Self::MoreImages { by: 2 },
             Self::SourceFrameFirst,
+            Self::WrongPicture,
+            Self::LayerEmpty,
             Self::MissingFileFields,
             Self::DataUris,
             Self::Nsfw,

@@ -154,6 +154,10 @@ pub enum Fault {
     },
     /// An extra first image that shows the whole source.
     SourceFrameFirst,
+    /// Layers that do not show the source.
+    WrongPicture,
+    /// The second layer from below is transparent.
+    LayerEmpty,
     /// `images` objects hold `url` and nothing else.
     MissingFileFields,
     /// Layers come as `data:` URIs although `sync_mode` was not set.

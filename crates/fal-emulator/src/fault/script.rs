@@ -4,7 +4,7 @@
 //! It only answers "which faults?"; it never acts. Invariant: a place in the sequence is used by
 //! one submission and never again; a rule stays until reset unless it was made for one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::Fault;
 
@@ -30,7 +30,8 @@ impl Script {
         self.sequence.push_back(faults);
     }
 
-    /// Submissions whose prompt contains `marker` meet `faults`: all of them, or only the first.
+    /// Submissions whose prompt contains `marker` meet `faults`: all of them, or only the first. Of several rules for one submission with
+    /// the same marker each is used up by a submission of its own, in their order.
     pub(crate) fn push_rule(&mut self, marker: String, faults: Vec<Fault>, once: bool) {
         self.rules.push(Rule {
             marker,
@@ -42,10 +43,15 @@ impl Script {
     /// The faults for a submission with this prompt; uses up the head of the sequence.
     pub(crate) fn take_for(&mut self, prompt: &str) -> Vec<Fault> {
         let mut faults = self.sequence.pop_front().unwrap_or_default();
+        let mut used = BTreeSet::new();
         self.rules.retain(|rule| {
-            let meant = prompt.contains(&rule.marker);
+            let is_next = !rule.once || !used.contains(&rule.marker);
+            let meant = prompt.contains(&rule.marker) && is_next;
             if meant {
                 faults.extend(rule.faults.iter().cloned());
+            }
+            if meant && rule.once {
+                used.insert(rule.marker.clone());
             }
             !(meant && rule.once)
         });
@@ -89,6 +95,18 @@ fn markers(prompt: &str) -> Vec<Fault> {
 mod tests {
     use super::*;
     use crate::fault::ModelError;
+
+    #[test]
+    fn rules_for_one_submission_are_used_up_one_by_one() {
+        let mut script = Script::default();
+        for fault in [Fault::Nothing, Fault::EmptyImages] {
+            script.push_rule("red".into(), vec![fault], true);
+        }
+        script.push_rule("ball".into(), vec![Fault::Nsfw], false);
+        assert_eq!(script.take_for("a red ball"), [Fault::Nothing, Fault::Nsfw]);
+        assert_eq!(script.take_for("red"), [Fault::EmptyImages]);
+        assert!(script.take_for("red").is_empty());
+    }
 
     #[test]
     fn a_prompt_names_its_own_faults() {

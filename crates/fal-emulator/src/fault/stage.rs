@@ -66,6 +66,8 @@ impl Fault {
             | Self::FewerImages { .. }
             | Self::MoreImages { .. }
             | Self::SourceFrameFirst
+            | Self::WrongPicture
+            | Self::LayerEmpty
             | Self::MissingFileFields
             | Self::DataUris
             | Self::Nsfw

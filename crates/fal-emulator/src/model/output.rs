@@ -41,6 +41,11 @@ pub(crate) async fn draw(
     let size = bucket::canvas(source.width, source.height);
     let count = count(ticket, input);
     let mut bodies = bodies(shared, ticket, input, source, size, count).await?;
+    if ticket.meets(&Fault::LayerEmpty)
+        && let Some(second) = bodies.get_mut(1)
+    {
+        *second = encode(&RgbaImage::new(size.0, size.1), input.webp);
+    }
     if ticket.meets(&Fault::SourceFrameFirst)
         && let Some(pixels) = &source.pixels
     {
@@ -111,8 +116,9 @@ async fn bodies(
         let black = RgbaImage::from_pixel(size.0, size.1, Rgba([0, 0, 0, 255]));
         return Ok(vec![encode(&black, webp); usize::from(count)]);
     }
+    let shows_source = !ticket.meets(&Fault::WrongPicture);
     let pixels = match (&source.pixels, shared.config.layers) {
-        (Some(pixels), LayerSource::Layerize) if count > 0 => pixels.clone(),
+        (Some(pixels), LayerSource::Layerize) if count > 0 && shows_source => pixels.clone(),
         _ => {
             let least = shared.config.layer_bytes;
             let drawing = move || synthetic::files(size, count, webp, least).to_vec();
