@@ -264,6 +264,7 @@ void main() {
       numInferenceSteps: 2,
       guidanceScale: 3,
       engine: Engine.auto,
+      resolution: Resolution.source,
       webhookUrl: Uri.parse('https://x/hooks'),
     );
     final set = {

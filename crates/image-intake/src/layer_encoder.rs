@@ -51,7 +51,14 @@ pub struct LayerEncoder {
 
 /// The file, which the stream writer does not give back.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    pub(super) fn take(&self) -> Vec<u8> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *file)
+    }
+}
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -148,8 +155,7 @@ impl LayerEncoder {
         self.seen.skip((self.canvas.1 - ends) as u32);
         let measures = self.seen.measures(MediaType::Png);
         let measures = measures.ok_or(ImageError::Internal)?;
-        let mut file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((std::mem::take(&mut *file), measures))
+        Ok((self.file.take(), measures))
     }
 
     /// How many rows of the canvas there were so far.

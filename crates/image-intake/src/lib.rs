@@ -50,6 +50,7 @@ mod layer_encoder;
 mod layer_rows;
 mod light;
 mod limits;
+mod mask_encoder;
 mod media_type;
 mod normalise;
 mod profile;
@@ -73,6 +74,7 @@ pub use layer::{BoundingBox, LayerMeasures, decode_layer, fit_layer, inspect_lay
 pub use layer_encoder::LayerEncoder;
 pub use layer_rows::LayerRows;
 pub use limits::Limits;
+pub use mask_encoder::MaskEncoder;
 pub use media_type::MediaType;
 pub use normalise::{Normalised, normalise};
 pub use proof::{BetterOrder, Duplicate, LayerProof, Proof, StackProof, Tile};

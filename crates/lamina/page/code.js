@@ -24,10 +24,11 @@ export function curl(name, options) {
   ].join('\n');
 }
 
-const FIELDS = { num_layers: 'numLayers', prompt: 'prompt', negative_prompt: 'negativePrompt', seed: 'seed', num_inference_steps: 'numInferenceSteps', guidance_scale: 'guidanceScale', engine: 'engine' };
+const FIELDS = { num_layers: 'numLayers', prompt: 'prompt', negative_prompt: 'negativePrompt', seed: 'seed', num_inference_steps: 'numInferenceSteps', guidance_scale: 'guidanceScale', engine: 'engine', resolution: 'resolution' };
 
 function dartValue(field, value) {
   if (field === 'engine') return `Engine.${value}`;
+  if (field === 'resolution') return `Resolution.${value}`;
   if (field === 'num_layers' && value === 'auto') return 'SplitOptions.autoLayers';
   if (typeof value === 'string') return `'${value.replace(/[\\'$]/g, '\\$&').replaceAll('\n', '\\n')}'`;
   return String(value);

@@ -37,6 +37,15 @@ extension type const Engine(String name) implements String {
   static const fal = Engine('fal');
 }
 
+/// How large layers are. Others than these constants are possible.
+extension type const Resolution(String name) implements String {
+  /// As the engine gives them.
+  static const engine = Resolution('engine');
+
+  /// As large as the picture, and its own colours where they are seen.
+  static const source = Resolution('source');
+}
+
 /// A job as the list of jobs shows it: without its layers.
 base class JobSummary {
   /// Reads the server's [json].
@@ -50,6 +59,7 @@ base class JobSummary {
         final code => FailureCode(code),
       },
       engine = Engine(json.opt('engine') ?? ''),
+      resolution = Resolution(json.opt('resolution') ?? 'engine'),
       queuePosition = json.opt('queue_position'),
       eta = switch (json.opt<int>('eta_seconds')) {
         null => null,
@@ -78,6 +88,9 @@ base class JobSummary {
 
   /// The engine it runs on.
   final Engine engine;
+
+  /// How large its layers are.
+  final Resolution resolution;
 
   /// Requests ahead of it at the engine, while it queues there.
   final int? queuePosition;

@@ -63,7 +63,8 @@ final class Layer {
       textConfidence = json.opt('text_confidence'),
       thumbnailUrl = json.optUri('thumbnail_url'),
       variantsUrl = json.optUri('variants_url'),
-      thumbhash = json.opt('thumbhash');
+      thumbhash = json.opt('thumbhash'),
+      fidelityUrl = json.optUri('fidelity_url');
 
   /// Everything the server said, fields of newer servers included. It holds the signed links.
   final Map<String, Object?> json;
@@ -142,6 +143,10 @@ final class Layer {
       },
     );
   }
+
+  /// A link to a grey PNG: white where the picture shows this layer, black where it was invented; of layers that were raised
+  /// to the picture's size.
+  final Uri? fidelityUrl;
 
   @override
   String toString() => 'Layer $id${name == null ? '' : ' "$name"'} ($width×$height)';

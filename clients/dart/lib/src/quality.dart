@@ -1,7 +1,7 @@
 import 'layer.dart';
 import 'reading.dart';
 
-/// How well a job's layers give the picture back that the engine was given, and what is odd about them. The server changes nothing for it. Errors
+/// How well a job's layers give the picture back that the engine was given, and what is odd about them. Errors
 /// are of 0 to 255, of a pixel the largest of its channels', alpha included.
 final class StackQuality {
   /// Reads the server's [json].
@@ -21,7 +21,11 @@ final class StackQuality {
       ]),
       layers = List.unmodifiable([
         for (final layer in json.need<List<Object?>>('layers')) LayerQuality.fromJson(asObject(layer)),
-      ]);
+      ]),
+      secondTry = switch (json.opt<String>('second_try')) {
+        null => null,
+        final word => SecondTry(word),
+      };
 
   /// Mean error of the layers, drawn over each other.
   final double meanError;
@@ -50,6 +54,18 @@ final class StackQuality {
 
   /// Every layer, bottom first.
   final List<LayerQuality> layers;
+
+  /// What a second run with another seed came to; null where none was made.
+  final SecondTry? secondTry;
+}
+
+/// What a second run came to. Others than these constants are possible.
+extension type const SecondTry(String name) implements String {
+  /// These are the layers of the first run.
+  static const keptFirst = SecondTry('kept_first');
+
+  /// These are the layers of the second run.
+  static const tookSecond = SecondTry('took_second');
 }
 
 /// A square of 64 pixels, smaller at the picture's edge.

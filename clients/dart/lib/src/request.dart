@@ -15,6 +15,7 @@ final class SplitOptions {
     this.numInferenceSteps,
     this.guidanceScale,
     this.engine,
+    this.resolution,
     this.webhookUrl,
     this.extra = const {},
   });
@@ -44,6 +45,9 @@ final class SplitOptions {
   /// The engine; default [Engine.auto].
   final Engine? engine;
 
+  /// How large the layers are; default [Resolution.engine].
+  final Resolution? resolution;
+
   /// Told of the job's end by a signed POST; see `verifyWebhook`.
   final Uri? webhookUrl;
 
@@ -59,6 +63,7 @@ final class SplitOptions {
     if (numInferenceSteps != null) 'num_inference_steps': numInferenceSteps,
     if (guidanceScale != null) 'guidance_scale': guidanceScale,
     if (engine != null) 'engine': engine,
+    if (resolution != null) 'resolution': resolution,
     if (webhookUrl != null) 'webhook_url': '$webhookUrl',
     ...extra,
   };

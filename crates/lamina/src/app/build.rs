@@ -315,6 +315,7 @@ impl<'a> Base<'a> {
         let settings = WorkerSettings {
             unknown_grace: config.submit_unknown_grace,
             unknown_policy: config.submit_unknown,
+            stacks: config.stacks,
             spend: config.spend,
             engine_timeout: config.engine_timeout,
             stop_grace: config.stop_grace,

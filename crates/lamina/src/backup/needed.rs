@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::blobs::BlobKey;
-use crate::jobs::{JobId, Phase, UploadId};
+use crate::jobs::{JobId, UploadId};
 use crate::store::sqlite::{Living, LivingJob};
 
 /// What a database says is alive, by id.
@@ -20,11 +20,16 @@ impl Needed {
         }
     }
 
-    /// Whether somebody alive owns the picture. Layers of a run that is not over are made again.
+    /// Whether somebody alive owns the picture. Layers that no row names yet are made again.
     pub(super) fn owns(&self, key: &BlobKey) -> bool {
         match key {
             BlobKey::Source(job, _) | BlobKey::EngineInput(job, _) => self.jobs.contains_key(job),
             BlobKey::Layer(..) => self.digest(key).is_some(),
+            // Goes with its layer, and is not counted as missing: the layer is whole without it.
+            BlobKey::Fidelity(job, file) => {
+                let job = self.jobs.get(job);
+                job.is_some_and(|job| job.layers.iter().any(|layer| layer.0 == *file))
+            }
             BlobKey::Upload(upload, _) => self.uploads.contains(upload),
             // Made again when it is asked for.
             BlobKey::Variant(..) => false,
@@ -35,13 +40,13 @@ impl Needed {
 
     /// The digest that the database has of a layer, in lower-case hex.
     pub(super) fn digest(&self, key: &BlobKey) -> Option<&str> {
-        let BlobKey::Layer(job, order, media) = key else {
+        let BlobKey::Layer(job, file, media) = key else {
             return None;
         };
         let layers = &self.jobs.get(job)?.layers;
         let layer = layers
             .iter()
-            .find(|layer| (layer.0, layer.1) == (*order, *media));
+            .find(|layer| (layer.0, layer.1) == (*file, *media));
         layer.map(|(_, _, sha256)| sha256.as_str())
     }
 
@@ -75,7 +80,7 @@ fn must_have(job: &LivingJob) -> impl Iterator<Item = BlobKey> {
         .source
         .filter(|_| !job.phase.is_terminal())
         .map(|media| BlobKey::Source(job.id, media));
-    let layers = job.layers.iter().filter(|_| job.phase == Phase::Completed);
-    let layers = layers.map(|(order, media, _)| BlobKey::Layer(job.id, *order, *media));
+    let layers = job.layers.iter();
+    let layers = layers.map(|(file, media, _)| BlobKey::Layer(job.id, *file, *media));
     source.into_iter().chain(layers)
 }

@@ -12,10 +12,12 @@ pub enum BlobKey {
     Source(JobId, MediaType),
     /// The source scaled down to what its engine can use, where that is smaller.
     EngineInput(JobId, MediaType),
-    /// Layer number `order` of a job.
+    /// The layer of a job with that number.
     Layer(JobId, u32, MediaType),
-    /// Another variant of layer number `order`, made when it was first asked for. It can always be made again.
+    /// Another variant of the layer with that number, made when it was first asked for. It can always be made again.
     Variant(JobId, u32, LayerVariant),
+    /// What the source shows of the layer with that number: grey, white where it is seen.
+    Fidelity(JobId, u32),
     /// An uploaded image.
     Upload(UploadId, MediaType),
     /// What a client put into the bucket for an upload, unchecked. No link reads it.
@@ -31,7 +33,8 @@ impl BlobKey {
             Self::Source(job, _)
             | Self::EngineInput(job, _)
             | Self::Layer(job, ..)
-            | Self::Variant(job, ..) => format!("jobs/{job}/{file}"),
+            | Self::Variant(job, ..)
+            | Self::Fidelity(job, _) => format!("jobs/{job}/{file}"),
             Self::Upload(upload, _) | Self::Incoming(upload) => format!("uploads/{upload}/{file}"),
         }
     }
@@ -42,8 +45,9 @@ impl BlobKey {
         match self {
             Self::Source(_, media) => format!("source.{}", media.extension()),
             Self::EngineInput(_, media) => format!("input.{}", media.extension()),
-            Self::Layer(_, order, media) => format!("layer_{order}.{}", media.extension()),
-            Self::Variant(_, order, variant) => format!("layer_{order}.{}", variant.name()),
+            Self::Layer(_, file, media) => format!("layer_{file}.{}", media.extension()),
+            Self::Variant(_, file, variant) => format!("layer_{file}.{}", variant.name()),
+            Self::Fidelity(_, file) => format!("fidelity_{file}.png"),
             Self::Upload(_, media) => format!("image.{}", media.extension()),
             Self::Incoming(_) => "incoming.bin".to_owned(),
         }
@@ -59,17 +63,21 @@ impl BlobKey {
             return (key.path() == path).then_some(key);
         }
         let (stem, extension) = file.split_once('.')?;
-        let order = || stem.strip_prefix("layer_")?.parse().ok();
+        let file = || stem.strip_prefix("layer_")?.parse().ok();
         if kind == "jobs" && extension.contains('.') {
             let variant = LayerVariant::parse(extension)?;
-            let key = Self::Variant(id.parse().ok()?, order()?, variant);
+            let key = Self::Variant(id.parse().ok()?, file()?, variant);
             return (key.path() == path).then_some(key);
         }
         let media = MediaType::from_extension(extension)?;
         let key = match (kind, stem) {
             ("jobs", "source") => Self::Source(id.parse().ok()?, media),
             ("jobs", "input") => Self::EngineInput(id.parse().ok()?, media),
-            ("jobs", _) => Self::Layer(id.parse().ok()?, order()?, media),
+            ("jobs", _) if stem.starts_with("fidelity_") => Self::Fidelity(
+                id.parse().ok()?,
+                stem.strip_prefix("fidelity_")?.parse().ok()?,
+            ),
+            ("jobs", _) => Self::Layer(id.parse().ok()?, file()?, media),
             ("uploads", "image") => Self::Upload(id.parse().ok()?, media),
             _ => return None,
         };
@@ -86,6 +94,7 @@ impl BlobKey {
             | Self::Layer(_, _, media)
             | Self::Upload(_, media) => media.mime(),
             Self::Variant(_, _, variant) => variant.format.mime(),
+            Self::Fidelity(..) => MediaType::Png.mime(),
             Self::Incoming(_) => "application/octet-stream",
         }
     }
@@ -101,7 +110,9 @@ impl BlobKey {
     #[must_use]
     pub const fn cache_control(&self) -> &'static str {
         match self {
-            Self::Layer(..) | Self::Variant(..) => "private, max-age=86400, immutable",
+            Self::Layer(..) | Self::Variant(..) | Self::Fidelity(..) => {
+                "private, max-age=86400, immutable"
+            }
             Self::Source(..) | Self::EngineInput(..) | Self::Upload(..) => "private, max-age=3600",
             Self::Incoming(_) => "no-store",
         }
@@ -136,6 +147,7 @@ mod tests {
                     format: MediaType::Png,
                 },
             ),
+            BlobKey::Fidelity(job, 10),
             BlobKey::Upload(UploadId::new(UnixMs(7)), MediaType::Gif),
             BlobKey::Incoming(UploadId::new(UnixMs(7))),
         ] {
@@ -153,6 +165,8 @@ mod tests {
             "jobs/../layer_0.png",
             &format!("jobs/{job}/layer_00.png"),
             &format!("jobs/{job}/layer_-1.png"),
+            &format!("jobs/{job}/fidelity_01.png"),
+            &format!("jobs/{job}/fidelity_1.webp"),
             &format!("jobs/{job}/layer_0.svg"),
             &format!("jobs/{job}/layer_0.png/x"),
             &format!("jobs/{job}/layer_0.trim.png"),

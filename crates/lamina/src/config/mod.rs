@@ -32,7 +32,7 @@ use crate::access::{LimitRules, SpendCaps, StorageRules};
 use crate::disk::Floor;
 use crate::engines::{ImageWay, NetworkFiles};
 use crate::http::{CorsOrigins, HostNames};
-use crate::jobs::EngineKind;
+use crate::jobs::{EngineKind, StackRules};
 use crate::trace::TraceSettings;
 use crate::worker::UnknownPolicy;
 use reader::Reader;
@@ -84,6 +84,8 @@ pub struct Config {
     pub submit_unknown_grace: Duration,
     /// How long an engine may take.
     pub engine_timeout: Duration,
+    /// What is done about poor stacks and empty layers.
+    pub stacks: StackRules,
     /// How long jobs and uploads are kept.
     pub job_ttl: Duration,
     /// How long a clock that leapt ahead must run on before anything expires because of that.
@@ -261,6 +263,7 @@ impl Config {
             submit_unknown: reader.unknown_policy(),
             submit_unknown_grace: reader.duration("SUBMIT_UNKNOWN_GRACE"),
             engine_timeout: reader.duration("ENGINE_TIMEOUT"),
+            stacks: reader.stacks(),
             job_ttl: reader.job_ttl(),
             clock_step_hold: reader.duration("CLOCK_STEP_HOLD"),
             stop_grace: reader.duration("STOP_GRACE"),

@@ -254,6 +254,16 @@ pub const OPTIONS: &[OptionDoc] = &[
         "How long an engine may take from accepting a picture to its layers.",
     ),
     option(
+        "QUALITY_RETRY",
+        "off",
+        "A picture is run a second time with another seed, once and for its full price, where the first layers give it back with less than so many decibels (25 is poor, 40 good). The better layers are kept.",
+    ),
+    option(
+        "EMPTY_LAYERS",
+        "keep",
+        "Layers with nothing on them: keep, as the engine made them, or drop.",
+    ),
+    option(
         "JOB_TTL",
         "24h",
         "How long a job and its pictures are kept, from create; uploads too. At most 168h.",

@@ -13,7 +13,7 @@ use super::values::{ConfigError, Values};
 use super::{FetchConfig, LocalConfig, LogConfig};
 use crate::disk::Floor;
 use crate::engines::NetworkFiles;
-use crate::jobs::EngineKind;
+use crate::jobs::{EngineKind, StackRules};
 use crate::worker::UnknownPolicy;
 
 pub(super) struct Reader<'a> {
@@ -250,6 +250,28 @@ impl<'a> Reader<'a> {
                 ("retry", UnknownPolicy::Retry),
             ],
         )
+    }
+
+    pub(super) fn stacks(&mut self) -> StackRules {
+        StackRules {
+            retry_below_db: self.decibels_or_off("QUALITY_RETRY"),
+            drop_empty: self.word("EMPTY_LAYERS", &[("keep", false), ("drop", true)]),
+        }
+    }
+
+    fn decibels_or_off(&mut self, name: &'static str) -> Option<f32> {
+        let text = self.text(name);
+        if text == "off" {
+            return None;
+        }
+        let found = text.parse().ok().filter(|db| (1.0..=100.0).contains(db));
+        if found.is_none() {
+            self.wrong(
+                name,
+                format!("expected off or a number of decibels from 1 to 100, got {text:?}"),
+            );
+        }
+        found
     }
 
     pub(super) fn fetch(&mut self) -> FetchConfig {

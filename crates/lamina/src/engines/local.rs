@@ -151,6 +151,7 @@ impl Engine for Local {
             price_microusd: 0,
             repeatable: REPEATABLE,
             in_process: true,
+            seeded: false,
             may_return_source: false,
             calls_back: true,
             max_side: None,

@@ -45,6 +45,8 @@ pub struct EngineFacts {
     pub in_process: bool,
     /// Whether the first layer may be the source again, which is then left out.
     pub may_return_source: bool,
+    /// Whether another seed gives other layers.
+    pub seeded: bool,
     /// Whether it calls back when it is done, so that asking is a safety net only.
     pub calls_back: bool,
     /// The longest side it can use, in pixels; larger sources are scaled down for it.

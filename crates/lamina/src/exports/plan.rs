@@ -228,6 +228,7 @@ mod tests {
     fn layer(order: u32) -> Layer {
         Layer {
             order,
+            file: order,
             labels: LayerLabels::default(),
             media_type: MediaType::Png,
             width: 40,
@@ -242,6 +243,7 @@ mod tests {
             }),
             coverage: 0.5,
             thumbhash: None,
+            fidelity_bytes: None,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct LayerLabels {
 pub struct Layer {
     /// Place in the stack; 0 is the bottom.
     pub order: u32,
+    /// Which of its job's files it is; its place, unless the job had other layers as well.
+    pub file: u32,
     /// What the engine says about it.
     pub labels: LayerLabels,
     /// Format of the stored bytes.
@@ -42,4 +44,6 @@ pub struct Layer {
     /// A likeness of some 25 bytes, [ThumbHash](https://evanw.github.io/thumbhash/) in base64; none of layers that were stored by a
     /// version that made none.
     pub thumbhash: Option<String>,
+    /// Size of the mask of what the source shows of it, for a layer that was raised to the source's size.
+    pub fidelity_bytes: Option<u64>,
 }

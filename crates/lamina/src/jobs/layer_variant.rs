@@ -155,6 +155,7 @@ mod tests {
     fn layer(bbox: Option<(u32, u32, u32, u32)>) -> Layer {
         Layer {
             order: 0,
+            file: 0,
             labels: LayerLabels::default(),
             media_type: MediaType::Png,
             width: 1000,
@@ -169,6 +170,7 @@ mod tests {
             }),
             coverage: 0.5,
             thumbhash: None,
+            fidelity_bytes: None,
         }
     }
 

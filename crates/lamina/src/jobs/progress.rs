@@ -22,6 +22,9 @@ pub struct Estimate {
 /// Shares of the whole: what is done when the engine accepts, and when it has finished.
 const ACCEPTED: f32 = 0.05;
 const ENGINE_DONE: f32 = 0.92;
+/// What is shown while layers are collected, and when all that takes long of it is done.
+const COLLECT: f32 = 0.95;
+const COLLECTED: f32 = 0.99;
 /// Of the engine's share, what is shown when it has taken as long as expected.
 const ON_TIME: f32 = 0.9;
 
@@ -45,11 +48,17 @@ pub fn progress(phase: Phase, estimate: &Estimate, now: UnixMs) -> f32 {
             };
             ACCEPTED + (ENGINE_DONE - ACCEPTED) * by_time.max(estimate.reported.clamp(0.0, 1.0))
         }
-        Phase::Collect => 0.95,
+        Phase::Collect => COLLECT,
         Phase::Completed => 1.0,
         Phase::Failed | Phase::Deleted | Phase::Expired => 0.0,
     };
     shown.max(estimate.floor)
+}
+
+/// Progress of a job that collects, when this share of what takes long is done.
+#[must_use]
+pub fn collecting(share: f32) -> f32 {
+    COLLECT + (COLLECTED - COLLECT) * share.clamp(0.0, 1.0)
 }
 
 impl Estimate {
@@ -102,6 +111,14 @@ mod tests {
         for phase in [Phase::Submit, Phase::Wait, Phase::Failed] {
             assert!(progress(phase, &again, UnixMs(0)) >= 0.5);
         }
+    }
+
+    #[test]
+    fn what_takes_long_of_collecting_moves_the_bar_and_does_not_end_it() {
+        let begun = progress(Phase::Collect, &estimate(1.0), UnixMs(0));
+        assert_eq!(collecting(0.0), begun);
+        assert!(collecting(0.5) > begun && collecting(1.0) > collecting(0.5));
+        assert!(collecting(7.0) < 1.0);
     }
 
     #[test]

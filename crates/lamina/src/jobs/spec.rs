@@ -13,7 +13,7 @@ const MAX_PROMPT_CHARS: usize = 4_000;
 const MAX_URL_BYTES: usize = 8_192;
 
 /// Every field, for whoever sends another.
-const KNOWN: &str = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url";
+const KNOWN: &str = "image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine, resolution and webhook_url";
 
 /// Where the picture comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,17 @@ pub enum NumLayers {
     Count(u8),
 }
 
+/// How large the layers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// As the engine gives them.
+    #[default]
+    Engine,
+    /// As large as the source: smaller ones are raised, and show it.
+    Source,
+}
+
 /// Parameters of the split; `None` means the engine's default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Params {
@@ -51,6 +62,9 @@ pub struct Params {
     pub num_inference_steps: Option<u8>,
     /// 1.0 to 20.0.
     pub guidance_scale: Option<f32>,
+    /// The engine's where it is not given.
+    #[serde(default)]
+    pub resolution: Resolution,
 }
 
 /// The validated body of a create.
@@ -167,6 +181,22 @@ impl Fields<'_> {
             ),
             num_inference_steps: self.take_whole_in("num_inference_steps", 1, 50),
             guidance_scale: self.take_in("guidance_scale", 1.0, 20.0),
+            resolution: self.resolution(),
+        }
+    }
+
+    fn resolution(&mut self) -> Resolution {
+        let expected = r#""engine" or "source""#;
+        match self.take::<String>("resolution", expected).as_deref() {
+            None | Some("engine") => Resolution::Engine,
+            Some("source") => Resolution::Source,
+            Some(other) => {
+                self.wrong(
+                    "resolution",
+                    format!("Expected {expected}, got {}.", shorten(other)),
+                );
+                Resolution::Engine
+            }
         }
     }
 
@@ -244,12 +274,13 @@ mod tests {
     fn a_body_with_every_field_is_taken() {
         let spec = JobSpec::parse(
             br#"{"image_url":"https://example.com/a.png","num_layers":"auto","prompt":"a","negative_prompt":"b",
-                "seed":18446744073709551615,"num_inference_steps":50,"guidance_scale":1,"engine":"fal"}"#,
+                "seed":18446744073709551615,"num_inference_steps":50,"guidance_scale":1,"engine":"fal","resolution":"source"}"#,
         )
         .unwrap();
         assert_eq!(spec.params.seed, Some(u64::MAX));
         assert_eq!(spec.params.num_layers, Some(NumLayers::Auto));
         assert_eq!(spec.engine, EngineChoice::Only(EngineKind::Fal));
+        assert_eq!(spec.params.resolution, Resolution::Source);
     }
 
     #[test]
@@ -275,7 +306,7 @@ mod tests {
     fn every_field_that_may_be_left_out_may_be_null() {
         let spec = JobSpec::parse(
             br#"{"image_url":null,"upload_id":null,"image_base64":"AA==","num_layers":null,"prompt":null,
-                "negative_prompt":null,"seed":null,"num_inference_steps":null,"guidance_scale":null,"engine":null}"#,
+                "negative_prompt":null,"seed":null,"num_inference_steps":null,"guidance_scale":null,"engine":null,"resolution":null}"#,
         )
         .unwrap();
         assert_eq!(
@@ -294,7 +325,7 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named_with_its_pointer() {
         let found = errors(
-            r#"{"image_url":"ftp://x/y","num_layers":11,"seed":-1,"num_inference_steps":"9","guidance_scale":0.5,"engine":"gpu","a/b":1}"#,
+            r#"{"image_url":"ftp://x/y","num_layers":11,"seed":-1,"num_inference_steps":"9","guidance_scale":0.5,"engine":"gpu","resolution":"4k","a/b":1}"#,
         );
         insta::assert_snapshot!(found.join("\n"), @r#"
         /image_url Expected an absolute http or https URL, such as https://example.com/photo.jpg.
@@ -302,8 +333,9 @@ mod tests {
         /seed Expected a whole number from 0 to 18446744073709551615 in all its digits, got -1.
         /num_inference_steps Expected a whole number from 1 to 50, got "9".
         /guidance_scale Expected a number from 1 to 20, got 0.5.
+        /resolution Expected "engine" or "source", got 4k.
         /engine Expected "auto", "local" or "fal", got gpu.
-        /a~1b Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url.
+        /a~1b Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine, resolution and webhook_url.
         "#);
     }
 

@@ -53,6 +53,10 @@ pub enum Event {
     Resubmit,
     /// Every layer is stored.
     Collected,
+    /// Every layer is stored, and a second run is tried for better ones.
+    SecondTry,
+    /// The second run is over, and the layers of the first stay.
+    FirstKept,
     /// It cannot succeed.
     Failed,
     /// An operator lets it begin anew.
@@ -80,10 +84,14 @@ pub struct InvalidTransition {
 pub fn transition(phase: Phase, event: Event) -> Result<Phase, InvalidTransition> {
     use Phase as P;
     match (phase, event) {
-        (P::Prepare, Event::Prepared) | (P::Wait | P::Collect, Event::Resubmit) => Ok(P::Submit),
+        (P::Prepare, Event::Prepared)
+        | (P::Wait | P::Collect, Event::Resubmit)
+        | (P::Collect, Event::SecondTry) => Ok(P::Submit),
         (P::Submit, Event::Accepted) => Ok(P::Wait),
         (P::Wait, Event::Ready) => Ok(P::Collect),
-        (P::Collect, Event::Collected) => Ok(P::Completed),
+        (P::Collect, Event::Collected) | (P::Submit | P::Wait | P::Collect, Event::FirstKept) => {
+            Ok(P::Completed)
+        }
         (P::Prepare | P::Submit | P::Wait | P::Collect, Event::Failed) => Ok(P::Failed),
         (P::Failed, Event::Retried) => Ok(P::Prepare),
         (
@@ -169,12 +177,14 @@ impl fmt::Display for Phase {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 11] = [
         Event::Prepared,
         Event::Accepted,
         Event::Ready,
         Event::Resubmit,
         Event::Collected,
+        Event::SecondTry,
+        Event::FirstKept,
         Event::Failed,
         Event::Retried,
         Event::Deleted,
@@ -202,16 +212,20 @@ mod tests {
         prepare --Deleted--> deleted
         prepare --Expired--> expired
         submit --Accepted--> wait
+        submit --FirstKept--> completed
         submit --Failed--> failed
         submit --Deleted--> deleted
         submit --Expired--> expired
         wait --Ready--> collect
         wait --Resubmit--> submit
+        wait --FirstKept--> completed
         wait --Failed--> failed
         wait --Deleted--> deleted
         wait --Expired--> expired
         collect --Resubmit--> submit
         collect --Collected--> completed
+        collect --SecondTry--> submit
+        collect --FirstKept--> completed
         collect --Failed--> failed
         collect --Deleted--> deleted
         collect --Expired--> expired
@@ -248,7 +262,7 @@ mod tests {
                     continue;
                 };
                 for before in [false, true] {
-                    let after = before || event == Event::Resubmit;
+                    let after = before || matches!(event, Event::Resubmit | Event::SecondTry);
                     let (from, to) = (phase.status(before), next.status(after));
                     assert!(rank(to) >= rank(from), "{phase} {event:?}");
                 }

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::declare::metrics;
-use crate::jobs::{EngineKind, FailureCode, Phase};
+use crate::jobs::{EngineKind, FailureCode, Phase, Quality};
 
 type Label<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type Durations<const N: usize> = Family<Label<N>, Histogram, fn() -> Histogram>;
@@ -76,6 +76,29 @@ impl HookEnd {
     }
 }
 
+/// What a second run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondTryEnd {
+    /// Better layers.
+    TookSecond,
+    /// No better ones.
+    KeptFirst,
+    /// None.
+    Failed,
+}
+
+impl SecondTryEnd {
+    const ALL: [Self; 3] = [Self::TookSecond, Self::KeptFirst, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TookSecond => "took_second",
+            Self::KeptFirst => "kept_first",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Times that are measured once in a job's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -92,6 +115,11 @@ fn short() -> Histogram {
     Histogram::new([
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
     ])
+}
+
+/// From what is no likeness to what no eye tells apart.
+fn decibels() -> Histogram {
+    Histogram::new([10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 50.0, 60.0, 80.0])
 }
 
 fn long() -> Histogram {
@@ -127,6 +155,12 @@ metrics! {
         claim_delay: Durations<1> = histogram "lamina_claim_delay_seconds"["step"], Family::new_with_constructor(short);
         /// Steps whose job was taken from them: gone (deleted or expired, which is ordinary) or taken (a step or the database hung)
         leases_lost: Family<Label<1>, Counter> = counter "lamina_leases_lost_total"["reason"];
+        /// Layers put over each other against their picture, peak signal-to-noise ratio in decibels; the very same counts as 100
+        stack_psnr: Durations<1> = histogram "lamina_stack_psnr_decibels"["engine"], Family::new_with_constructor(decibels);
+        /// Completed jobs whose layers were not compared with their picture, because it is too large or it took too long
+        unmeasured: Family<Label<1>, Counter> = counter "lamina_stacks_unmeasured_total"["engine"];
+        /// Second runs of QUALITY_RETRY: took_second (better layers), kept_first (no better ones) or failed
+        second_tries: Family<Label<1>, Counter> = counter "lamina_second_tries_total"["outcome"];
         /// Attempts to deliver a webhook: delivered, not_taken (tried again) or given_up
         webhooks: Family<Label<1>, Counter> = counter "lamina_webhook_attempts_total"["outcome"];
         /// Jobs taken over at start from a process that ended without releasing them
@@ -142,6 +176,7 @@ impl Default for JobMetrics {
             let engine = [("engine", engine.as_str().into())];
             let _ = metrics.created.get_or_create(&engine);
             let _ = metrics.unknown.get_or_create(&engine);
+            let _ = metrics.unmeasured.get_or_create(&engine);
         }
         for engine in EngineKind::ALL {
             for phase in [Phase::Completed, Phase::Deleted, Phase::Expired] {
@@ -159,6 +194,11 @@ impl Default for JobMetrics {
         for end in [HookEnd::Delivered, HookEnd::NotTaken, HookEnd::GivenUp] {
             let _ = metrics
                 .webhooks
+                .get_or_create(&[("outcome", end.as_str().into())]);
+        }
+        for end in SecondTryEnd::ALL {
+            let _ = metrics
+                .second_tries
                 .get_or_create(&[("outcome", end.as_str().into())]);
         }
         for direction in ["forward", "back"] {
@@ -227,6 +267,25 @@ impl JobMetrics {
         };
         let engine = [("engine", engine.as_str().into())];
         times.get_or_create(&engine).observe(duration.as_secs_f64());
+    }
+
+    /// A stack of layers was collected; `quality` is none where it was not measured.
+    pub fn stack(&self, engine: EngineKind, quality: Option<&Quality>) {
+        /// In the place of a ratio without noise.
+        const VERY_SAME: f32 = 100.0;
+        let engine = [("engine", engine.as_str().into())];
+        let Some(quality) = quality else {
+            self.unmeasured.get_or_create(&engine).inc();
+            return;
+        };
+        let decibels = f64::from(quality.psnr_db.unwrap_or(VERY_SAME));
+        self.stack_psnr.get_or_create(&engine).observe(decibels);
+    }
+
+    /// A second run is over.
+    pub fn second_try(&self, end: SecondTryEnd) {
+        let outcome = [("outcome", end.as_str().into())];
+        self.second_tries.get_or_create(&outcome).inc();
     }
 
     /// A step of `phase` begins.

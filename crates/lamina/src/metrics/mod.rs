@@ -27,7 +27,7 @@ pub use catalog::{Entry, Kind};
 pub use database::{DatabaseMetrics, OpenRead};
 pub use engines::{EngineCall, EngineMetrics};
 pub use forecast::{EstimateAt, ForecastMetrics};
-pub use jobs::{HookEnd, JobMetrics, LeaseLoss, StepEnd, Timing};
+pub use jobs::{HookEnd, JobMetrics, LeaseLoss, SecondTryEnd, StepEnd, Timing};
 pub use requests::{
     AnsweredSeries, Direction, InFlight, OpenStream, OpenWait, RequestMetrics, VariantOutcome,
     WaitKind,

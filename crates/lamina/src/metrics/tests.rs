@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::jobs::{EngineKind, FailureCode, Phase};
+use crate::jobs::{EngineKind, FailureCode, Phase, Quality};
 
 fn everything() -> Metrics {
     let metrics = Metrics::new();
@@ -20,6 +20,7 @@ fn everything() -> Metrics {
     }
     jobs.step_ended(Phase::Wait, StepEnd::Snooze, second);
     jobs.claimed(Phase::Submit, second);
+    jobs.stack(EngineKind::Fal, Some(&Quality::example(None)));
     let engines = &metrics.engines;
     engines.called(EngineKind::Fal, EngineCall::Submit, second);
     engines.failed(EngineKind::Fal, EngineCall::Submit, FailureCode::EngineAuth);

@@ -56,8 +56,8 @@ pub(super) use queue::{
     a_released_job_is_due_again_with_its_attempt_unchanged, a_renewed_lease_is_not_taken_over,
     a_wake_up_during_a_step_is_not_lost, an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
     leases_of_a_dead_process_end_at_once, no_owner_and_no_host_takes_more_than_its_share,
-    racing_workers_never_share_a_job, the_queue_tells_what_is_due_and_for_how_long,
-    the_queues_times_can_be_moved_to_another_clock,
+    progress_of_a_job_rises_under_its_lease_alone, racing_workers_never_share_a_job,
+    the_queue_tells_what_is_due_and_for_how_long, the_queues_times_can_be_moved_to_another_clock,
     turns_go_round_where_every_owner_holds_the_same, whoever_holds_fewest_places_comes_first,
 };
 pub(super) use submissions::{
@@ -250,6 +250,7 @@ macro_rules! for_each_case {
             racing_workers_never_share_a_job,
             a_late_answer_from_a_lost_worker_changes_nothing,
             a_renewed_lease_is_not_taken_over,
+            progress_of_a_job_rises_under_its_lease_alone,
             a_released_job_is_due_again_with_its_attempt_unchanged,
             a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
             a_job_that_got_through_is_no_suspect_any_more,

@@ -9,8 +9,8 @@ use crate::jobs::{JobId, Layer, LayerVariant, OwnerId, UnixMs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VariantOf {
     pub job: JobId,
-    /// The layer's place in its stack.
-    pub order: u32,
+    /// The number of the layer's file.
+    pub file: u32,
     pub variant: LayerVariant,
 }
 
@@ -21,7 +21,7 @@ pub trait LayerVariantStore: std::fmt::Debug + Send + Sync {
     async fn layer_get(
         &self,
         job: JobId,
-        order: u32,
+        file: u32,
         now: UnixMs,
     ) -> Result<Option<(OwnerId, Layer)>, StoreError>;
     /// Counts so many bytes as kept for a variant, before they are stored; instead of those that were counted for it. False, and nothing is

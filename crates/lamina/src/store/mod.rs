@@ -42,8 +42,8 @@ pub use owners::{KeyRecord, OwnerStore, OwnerUsage};
 pub use queue::QueueStore;
 pub use records::{
     Abandoned, Arrival, Call, Cancellable, Claimed, ClockSeen, Created, Deletion, Ended,
-    FencedWrite, Gone, IdempotencyKey, Incoming, JobRecord, JobVersion, KeptInput, KeptKind,
-    LAYERS_BYTES, Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PastRun,
+    FencedWrite, FirstStack, Gone, IdempotencyKey, Incoming, JobRecord, JobVersion, KeptInput,
+    KeptKind, LAYERS_BYTES, Lease, Ledger, LedgerLine, Lookup, NewJob, NewUpload, Opening, PastRun,
     PhaseStats, QueueStats, QuotaExceeded, SourceInfo, StepOutput, StorageBound, StorageUsage,
     StoredSource, Submission, SubmissionState, UploadRecord, WaitCounts, Want,
 };

@@ -27,6 +27,8 @@ pub trait QueueStore: std::fmt::Debug + Send + Sync {
     async fn job_next_due(&self, now: UnixMs) -> Result<Option<UnixMs>, StoreError>;
     /// Extends a lease. [`FencedWrite::LostLease`] tells the step to stop.
     async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<FencedWrite, StoreError>;
+    /// Of a job that is worked on, shows at least so much progress from now on, 0 to 1.
+    async fn job_progress(&self, lease: &Lease, least: f32) -> Result<FencedWrite, StoreError>;
     /// Gives a lease back untouched: the attempt is not counted, the job is due as before.
     async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError>;
     /// Ends leases of workers that cannot be alive, because this process owns the store alone, and

@@ -3,7 +3,7 @@
 
 /// Where a process may be told to die, in the order of a job's life. `before_write_*` and
 /// `after_write_*` stand around the commit that enters the phase they name.
-pub const POINTS: [&str; 16] = [
+pub const POINTS: [&str; 17] = [
     "before_write_submit",
     "after_write_submit",
     "before_input_noted",
@@ -17,6 +17,7 @@ pub const POINTS: [&str; 16] = [
     "before_write_collect",
     "after_write_collect",
     "before_blobs",
+    "amid_raised",
     "after_blobs",
     "before_write_completed",
     "after_write_completed",

@@ -28,7 +28,7 @@ use crate::clock::{Clock, Expiry};
 use crate::compute_log::ComputeLog;
 use crate::engines::Engines;
 use crate::forecast::Forecast;
-use crate::jobs::{Backoff, JobId, Nonce, Stage, UnixMs};
+use crate::jobs::{Backoff, JobId, Nonce, StackRules, Stage, UnixMs};
 use crate::metrics::JobMetrics;
 use crate::pool::Pool;
 use crate::store::Store;
@@ -66,6 +66,8 @@ pub struct WorkerSettings {
     pub unknown_policy: UnknownPolicy,
     /// Caps on what engines may cost in a day.
     pub spend: SpendCaps,
+    /// What is done about poor stacks and empty layers.
+    pub stacks: StackRules,
     /// How long an engine may take.
     pub engine_timeout: Duration,
     /// Steps of each stage at once, in the order of [`Stage::ALL`].
@@ -90,6 +92,7 @@ impl Default for WorkerSettings {
             unknown_pause: Duration::from_secs(1),
             unknown_policy: UnknownPolicy::Fail,
             spend: SpendCaps::default(),
+            stacks: StackRules::default(),
             engine_timeout: Duration::from_secs(30 * 60),
             // A fetch holds a stranger's picture in memory while it comes, 20 MiB at the most.
             concurrency: [8, 6, 16, 64, 16],

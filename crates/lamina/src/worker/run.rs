@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::slots::Slot;
 use super::steps::report::{self, Report, StepError};
-use super::steps::{collect, prepare, submit, wait};
+use super::steps::{collect, prepare, second, submit, wait};
 use super::{Worker, failpoints};
 use crate::engines::LayerSource;
 use crate::jobs::{Change, FailureCode, Outcome, Phase, Stage, Step, change_after};
@@ -57,7 +57,7 @@ impl Worker {
                     self.record_change(&job, &change, claimed_in, took);
                     match next {
                         Some(free) => drop(std::mem::replace(&mut slot, free)),
-                        None => return self.after_written(&job, &change),
+                        None => return self.after_written(&job, &change, &report.output),
                     }
                 }
                 (Some(FencedWrite::LostLease), _) => {
@@ -153,23 +153,26 @@ impl Worker {
         }
     }
 
-    fn decide(&self, job: &Claimed, mut outcome: Outcome, took: Duration) -> Option<Change> {
+    fn decide(&self, job: &Claimed, outcome: Outcome, took: Duration) -> Option<Change> {
         let step = Step {
             phase: job.phase,
             attempt: job.attempt,
             took,
         };
         let (now, backoff) = (self.parts.clock.now(), &self.settings.backoff);
+        let mut outcome = second::not_insisted(job, outcome);
         if let Outcome::Retry { failure, after, .. } = &mut outcome {
             *after = after.map(|after| after.min(self.longest_wait(job)));
             let (id, attempt) = (job.lease.job, job.attempt + 1);
             tracing::warn!(job = %id, phase = %job.phase, attempt, code = %failure.code, "a step failed and is tried again");
         }
-        change_after(step, outcome, backoff, now, fastrand::f64()).unwrap_or_else(|defect| {
+        let change = change_after(step, outcome, backoff, now, fastrand::f64());
+        let change = change.unwrap_or_else(|defect| {
             tracing::error!(job = %job.lease.job, %defect, "a step reported an event of another phase");
             let give_up = Outcome::GiveUp(FailureCode::Internal.into());
             change_after(step, give_up, backoff, now, 0.0).ok().flatten()
-        })
+        })?;
+        Some(second::first_kept(self, job, change))
     }
 
     /// However long another side asks to be left alone, a job waits no longer than it may take at
@@ -244,9 +247,15 @@ impl Worker {
         }
     }
 
-    fn after_written(self: &Arc<Self>, job: &Claimed, change: &Change) {
-        if !change.phase.is_terminal() {
+    fn after_written(self: &Arc<Self>, job: &Claimed, change: &Change, output: &StepOutput) {
+        let is_first = matches!(output, StepOutput::FirstStack { .. });
+        if !change.phase.is_terminal() && !is_first {
             return;
+        }
+        if let (StepOutput::Layers(..), Some(first)) = (output, &job.first) {
+            let (worker, id, layers) = (Arc::clone(self), job.lease.job, first.layers.clone());
+            self.steps
+                .spawn(async move { collect::remove(&worker, id, &layers).await });
         }
         let request = job
             .submission
@@ -256,7 +265,7 @@ impl Worker {
             return;
         };
         engine.release(&request);
-        if change.phase == Phase::Completed {
+        if change.phase == Phase::Completed || is_first {
             // The layers are safe here; nobody needs the engine's copies any more.
             let (worker, job) = (Arc::clone(self), job.lease.job);
             let engine = Arc::clone(engine);

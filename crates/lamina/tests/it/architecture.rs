@@ -117,6 +117,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fal-queue", &["engines", "http", "config", "cli"]),
     ("layerize", &["engines"]),
     ("layer-formats", &["exports"]),
+    ("layer-upsample", &["worker"]),
 ];
 
 /// Where only these names of a crate may stand: files that begin so, the crate, and the names. The first that fits

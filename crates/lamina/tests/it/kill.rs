@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::routing::get;
 use fal_emulator::Emulator;
+use image::RgbaImage;
 use lamina::worker::failpoints;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -22,17 +23,27 @@ use crate::support::{
 /// that proves nothing where nothing else is listed.
 const INTENT_ONLY: [&str; 2] = ["after_intent", "before_call"];
 
-/// The points that every way passes: only an upload is noted.
-fn without_upload() -> Vec<&'static str> {
+/// Points that only some ways pass: where a copy of the picture is noted, and where layers are raised.
+const NOT_ALWAYS: [&str; 3] = ["before_input_noted", "after_input_noted", "amid_raised"];
+
+/// The points that every way passes.
+fn always_passed() -> Vec<&'static str> {
     let points = failpoints::POINTS.into_iter();
-    points
-        .filter(|point| !point.ends_with("input_noted"))
-        .collect()
+    points.filter(|point| !NOT_ALWAYS.contains(point)).collect()
+}
+
+/// Wider than what the emulator gives, where layers are raised to it.
+fn source(way: Way) -> RgbaImage {
+    if way == Way::FalPolling {
+        picture(800, 600)
+    } else {
+        picture(64, 48)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_anywhere_costs_time_only_when_fal_calls_back() {
-    for points in without_upload().chunks(4) {
+    for points in always_passed().chunks(4) {
         let lives: Vec<_> = points
             .iter()
             .map(|point| tokio::spawn(killed_at(point, Way::FalWebhooks)))
@@ -79,7 +90,7 @@ async fn a_kill_anywhere_is_paid_once_where_lamina_asks_fal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_engine_starts_over_after_a_kill() {
-    for points in without_upload().chunks(4) {
+    for points in always_passed().chunks(4) {
         let lives: Vec<_> = points
             .iter()
             .map(|point| tokio::spawn(killed_at(point, Way::Local)))
@@ -127,12 +138,15 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
     let first = start(&options).await;
     // A picture that is checked at its create leaves nothing to prepare.
     let fetched = point.ends_with("_write_submit");
-    let (address, pictures) = serve_picture().await;
+    let (address, pictures) = serve_picture(way).await;
     let mut body = json!({ "num_layers": 2 });
+    if way == Way::FalPolling {
+        body["resolution"] = json!("source");
+    }
     if fetched {
         body["image_url"] = json!(format!("http://{address}/picture.png"));
     } else {
-        body["image_base64"] = json!(png_base64(&picture(64, 48)));
+        body["image_base64"] = json!(png_base64(&source(way)));
     }
     // A worker that is quick may end the process before the answer is on its way.
     let answered = create(&first.base, &body).await;
@@ -157,6 +171,8 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
     })
     .await;
     stored_once(&job, &folder, &id).await;
+    let raised = &job["layers"][0]["fidelity_url"];
+    assert_eq!(raised.is_string(), way == Way::FalPolling, "{point}: {job}");
     let (status, said) = second.terminate().await;
     assert!(status.success(), "{point}: {said}");
     pictures.abort();
@@ -173,10 +189,10 @@ async fn killed_at(point: &'static str, way: Way) -> Life {
 }
 
 /// A server of a picture.
-async fn serve_picture() -> (SocketAddr, JoinHandle<()>) {
+async fn serve_picture(way: Way) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let bytes = png_bytes(&picture(64, 48));
+    let bytes = png_bytes(&source(way));
     let routes = Router::new().route("/picture.png", get(move || async move { bytes }));
     let served = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     (address, served)
@@ -196,13 +212,18 @@ async fn stored_once(job: &Value, folder: &TempDir, id: &str) {
             layer["bytes"].as_u64().unwrap()
         );
     }
-    let files = std::fs::read_dir(folder.path().join("blobs/jobs").join(id))
-        .unwrap()
-        .flatten();
-    let stored = files
-        .filter(|file| file.file_name().to_string_lossy().starts_with("layer_"))
-        .count();
-    assert_eq!(stored, layers.len());
+    let stored = |kind: &str| {
+        let files = std::fs::read_dir(folder.path().join("blobs/jobs").join(id)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(kind)).count()
+    };
+    let masks = layers
+        .iter()
+        .filter(|layer| layer["fidelity_url"].is_string());
+    assert_eq!(
+        (stored("layer_"), stored("fidelity_")),
+        (layers.len(), masks.count())
+    );
 }
 
 async fn options(folder: &TempDir, emulator: &Emulator, way: Way) -> BTreeMap<String, String> {

@@ -105,6 +105,7 @@ fn free(kind: EngineKind) -> EngineFacts {
         price_microusd: 0,
         repeatable: true,
         in_process: true,
+        seeded: false,
         may_return_source: false,
         calls_back: false,
         max_side: None,
@@ -119,6 +120,7 @@ fn paid(kind: EngineKind) -> EngineFacts {
         price_microusd: 50_000,
         repeatable: false,
         in_process: false,
+        seeded: false,
         may_return_source: true,
         ..free(kind)
     }

@@ -190,6 +190,7 @@ impl Engine for Fal {
             price_microusd: self.settings.price_microusd,
             repeatable: REPEATABLE,
             in_process: false,
+            seeded: true,
             // The model makes one frame more than it is asked for, the whole picture again, which its
             // usual pipeline removes.
             may_return_source: true,

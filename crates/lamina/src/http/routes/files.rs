@@ -143,7 +143,8 @@ pub(in crate::http) async fn is_live(
         BlobKey::Source(job, _)
         | BlobKey::EngineInput(job, _)
         | BlobKey::Layer(job, ..)
-        | BlobKey::Variant(job, ..) => state.store.job_is_live(*job, now).await,
+        | BlobKey::Variant(job, ..)
+        | BlobKey::Fidelity(job, _) => state.store.job_is_live(*job, now).await,
         BlobKey::Upload(upload, _) => {
             // What `lamina check` stores to prove the way has no row.
             let made = upload.made_at();

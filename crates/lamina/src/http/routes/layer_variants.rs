@@ -92,10 +92,10 @@ pub(super) async fn find(
     key: BlobKey,
     asked: AskedVariant,
 ) -> Result<Found, ApiError> {
-    let (BlobKey::Layer(job, order, _) | BlobKey::Variant(job, order, _)) = key else {
+    let (BlobKey::Layer(job, file, _) | BlobKey::Variant(job, file, _)) = key else {
         return Ok(Found::Stored(key));
     };
-    let found = state.store.layer_get(job, order, state.ends_by()).await?;
+    let found = state.store.layer_get(job, file, state.ends_by()).await?;
     let (owner, layer) = found.ok_or(ApiError::FileGone)?;
     let variant = match key {
         BlobKey::Variant(_, _, variant) => variant,
@@ -104,11 +104,7 @@ pub(super) async fn find(
             None => return Ok(Found::Stored(key)),
         },
     };
-    let of = VariantOf {
-        job,
-        order,
-        variant,
-    };
+    let of = VariantOf { job, file, variant };
     let making = Making {
         state,
         owner: &owner,
@@ -143,7 +139,7 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn key(&self) -> BlobKey {
-        BlobKey::Variant(self.of.job, self.of.order, self.of.variant)
+        BlobKey::Variant(self.of.job, self.of.file, self.of.variant)
     }
 
     async fn is_there(&self) -> Result<bool, ApiError> {
@@ -159,7 +155,7 @@ impl Making<'_> {
         let plan = VariantPlan::of(self.layer, self.of.variant);
         let plan = plan.ok_or(ApiError::LayerVariantTooLarge(format))?;
         let place = under_way.place(self.owner, self.layer.bytes).await;
-        let stored = BlobKey::Layer(self.of.job, self.of.order, self.layer.media_type);
+        let stored = BlobKey::Layer(self.of.job, self.of.file, self.layer.media_type);
         let file = self.state.blobs.get(&stored).await?;
         let pool = self.state.pool.of(self.owner);
         // As many as have a place wait for the pool.
@@ -172,7 +168,7 @@ impl Making<'_> {
         made.map(Bytes::from).map_err(|error| {
             ApiError::Internal(format!(
                 "a variant of layer {} of job {}: {error}",
-                self.of.order, self.of.job
+                self.layer.order, self.of.job
             ))
         })
     }

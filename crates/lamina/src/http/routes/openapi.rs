@@ -54,6 +54,10 @@ pub(in crate::http) struct CreateJob {
     guidance_scale: Option<f32>,
     #[schema(schema_with = engine_wish, required = false)]
     engine: (),
+    /// `source`: layers as large as the picture. What an engine gives smaller is raised, shows the picture where it is seen, and put
+    /// over each other the layers give it back.
+    #[schema(default = "engine")]
+    resolution: Option<crate::jobs::Resolution>,
     /// Told when the job has ended, by a signed POST (Standard Webhooks). Without it the `url` of `PUT /api/webhooks` is.
     #[schema(
         format = "uri",

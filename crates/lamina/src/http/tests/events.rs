@@ -68,6 +68,7 @@ async fn complete(app: &TestServer, layers: u32) {
     let lease = app.lease(Phase::Collect).await;
     let layers = (0..layers).map(|order| Layer {
         order,
+        file: order,
         labels: LayerLabels::default(),
         media_type: MediaType::Png,
         width: 640,
@@ -77,6 +78,7 @@ async fn complete(app: &TestServer, layers: u32) {
         bbox: None,
         coverage: 0.25,
         thumbhash: None,
+        fidelity_bytes: None,
     });
     let layers = StepOutput::Layers(layers.collect(), None);
     app.apply(&lease, Phase::Completed, layers, None).await;

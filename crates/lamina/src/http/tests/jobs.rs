@@ -43,6 +43,7 @@ async fn a_new_job_is_shown_as_pending() {
       "progress": 0.0,
       "quality": null,
       "queue_position": null,
+      "resolution": "engine",
       "status": "pending"
     }
     "#);
@@ -93,6 +94,7 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "bytes": 20,
           "content_type": "image/png",
           "coverage": 0.25,
+          "fidelity_url": null,
           "height": 480,
           "id": "layer_0",
           "kind": null,
@@ -119,6 +121,7 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
           "bytes": 20,
           "content_type": "image/png",
           "coverage": 0.25,
+          "fidelity_url": null,
           "height": 480,
           "id": "layer_1",
           "kind": "text",
@@ -138,6 +141,7 @@ async fn a_completed_job_has_its_layers_with_absolute_links() {
       "progress": 1.0,
       "quality": null,
       "queue_position": null,
+      "resolution": "engine",
       "status": "completed"
     }
     "#);
@@ -199,6 +203,7 @@ async fn a_failed_job_is_an_answer_and_its_layers_are_a_conflict() {
       "progress": 0.0,
       "quality": null,
       "queue_position": null,
+      "resolution": "engine",
       "status": "failed"
     }
     "#);
@@ -453,7 +458,7 @@ async fn every_wrong_field_of_a_create_is_named() {
           "pointer": "/num_layers"
         },
         {
-          "detail": "Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine and webhook_url.",
+          "detail": "Unknown field; known are image_url, image_base64, upload_id, num_layers, prompt, negative_prompt, seed, num_inference_steps, guidance_scale, engine, resolution and webhook_url.",
           "pointer": "/colour"
         }
       ],

@@ -332,6 +332,7 @@ impl TestServer {
             self.blobs.put(&key, file.clone()).await.unwrap();
             let mut layer = Layer {
                 order,
+                file: order,
                 labels: LayerLabels {
                     name: (order == 1).then(|| "text".to_owned()),
                     kind: (order == 1).then(|| "text".to_owned()),
@@ -351,6 +352,7 @@ impl TestServer {
                 }),
                 coverage: 0.25,
                 thumbhash: None,
+                fidelity_bytes: None,
             };
             change(&mut layer);
             layers.push(layer);

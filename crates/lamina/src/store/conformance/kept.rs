@@ -15,6 +15,7 @@ async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
 fn layer(order: u32) -> Layer {
     Layer {
         order,
+        file: order,
         labels: LayerLabels::default(),
         media_type: MediaType::Png,
         width: 3,
@@ -24,6 +25,7 @@ fn layer(order: u32) -> Layer {
         bbox: None,
         coverage: 1.0,
         thumbhash: None,
+        fidelity_bytes: None,
     }
 }
 
@@ -41,8 +43,10 @@ pub(in crate::store) async fn a_job_s_bytes_are_counted_until_they_are_erased(
     );
     let keep = store.job_apply(&job.lease, collect, StepOutput::None, true, moment(1));
     assert_eq!(keep.await.unwrap(), FencedWrite::Applied);
-    let layers: Vec<Layer> = (0..3).map(layer).collect();
-    let whole = layers.iter().map(|layer| layer.bytes).sum();
+    let mut layers: Vec<Layer> = (0..3).map(layer).collect();
+    // The mask of a layer that was raised is kept with it.
+    layers[1].fidelity_bytes = Some(1_000);
+    let whole = 1_000 + layers.iter().map(|layer| layer.bytes).sum::<u64>();
     let applied = store.job_apply(
         &job.lease,
         done,
@@ -89,7 +93,7 @@ pub(in crate::store) async fn variants_of_a_layer_are_counted_within_the_bounds_
     let job = with_layer(store).await;
     let of = |variant| VariantOf {
         job,
-        order: 0,
+        file: 0,
         variant,
     };
     let thumbnail = of(LayerVariant::THUMBNAIL);
@@ -128,10 +132,7 @@ pub(in crate::store) async fn variants_of_a_layer_are_counted_within_the_bounds_
     store.layer_variant_forget(trimmed).await.unwrap();
     store.layer_variant_forget(trimmed).await.unwrap();
     assert_eq!(kept(store).await, [source, layers(12)]);
-    let absent = VariantOf {
-        order: 9,
-        ..trimmed
-    };
+    let absent = VariantOf { file: 9, ..trimmed };
     assert!(!store.layer_variant_keep(absent, 5, at(2)).await.unwrap());
     let limit = SOURCE_INFO.bytes + 70 + 12 + 4;
     store.bound_storage(StorageCaps {

@@ -133,6 +133,23 @@ pub(in crate::store) async fn a_renewed_lease_is_not_taken_over(store: Arc<dyn S
     );
 }
 
+pub(in crate::store) async fn progress_of_a_job_rises_under_its_lease_alone(store: Arc<dyn Store>) {
+    let id = create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    for (least, shown) in [(0.5, 0.5), (0.25, 0.5), (0.75, 0.75)] {
+        let written = store.job_progress(&job.lease, least).await.unwrap();
+        assert_eq!(written, FencedWrite::Applied);
+        assert!((found(&*store, id).await.estimate.floor - shown).abs() < 1e-6);
+    }
+    assert_eq!(
+        store.lease_release(&job.lease).await.unwrap(),
+        FencedWrite::Applied
+    );
+    let late = store.job_progress(&job.lease, 0.9).await.unwrap();
+    assert_eq!(late, FencedWrite::LostLease);
+    assert!((found(&*store, id).await.estimate.floor - 0.75).abs() < 1e-6);
+}
+
 pub(in crate::store) async fn a_released_job_is_due_again_with_its_attempt_unchanged(
     store: Arc<dyn Store>,
 ) {

@@ -52,6 +52,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
     assert_eq!(keep, FencedWrite::Applied);
     let layer = Layer {
         order: 0,
+        file: 0,
         labels: LayerLabels {
             name: Some("Grand Opening".into()),
             kind: Some("text".into()),
@@ -66,6 +67,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         bbox: None,
         coverage: 1.0,
         thumbhash: None,
+        fidelity_bytes: None,
     };
     let quality = Quality {
         mean_error: 0.25,
@@ -81,6 +83,7 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         uncovered: 0.125,
         order_confidence: 0.5,
         better_order: Some(vec![1, 0]),
+        second_try: None,
         duplicates: vec![DuplicateLayers {
             lower: 0,
             upper: 1,

@@ -84,6 +84,8 @@ pub struct Claimed {
     pub submission: Option<Submission>,
     /// How many submissions the engine took.
     pub runs: u32,
+    /// The stack of its first run, while a second is tried for a better one.
+    pub first: Option<FirstStack>,
 }
 
 impl Claimed {
@@ -101,6 +103,13 @@ impl Claimed {
             StoredSource::Stored(_) => None,
         }
     }
+}
+
+/// A stack that is stored, and stays unless a second one is better.
+#[derive(Clone, Debug)]
+pub struct FirstStack {
+    pub layers: Vec<Layer>,
+    pub quality: Quality,
 }
 
 /// A copy of a source at an engine. Who has the address sees the picture, so `Debug` hides it.
@@ -150,6 +159,13 @@ pub enum StepOutput {
     },
     /// The run of this submission failed, and the job is submitted anew.
     RunFailed(Nonce),
+    /// Every layer is stored, bottom first; they give the picture back poorly, and a second run is to be tried.
+    FirstStack {
+        /// The submission whose run they are of.
+        nonce: Nonce,
+        layers: Vec<Layer>,
+        quality: Box<Quality>,
+    },
     /// Every layer is stored, bottom first; and how well they give the picture back, where that was measured.
     Layers(Vec<Layer>, Option<Box<Quality>>),
 }

@@ -13,7 +13,7 @@ pub use jobs::{
     NewJob, SourceInfo, StoredSource,
 };
 pub use kept::{KeptKind, LAYERS_BYTES, QuotaExceeded, StorageBound, StorageUsage};
-pub use leases::{Claimed, ClockSeen, FencedWrite, KeptInput, Lease, StepOutput, Want};
+pub use leases::{Claimed, ClockSeen, FencedWrite, FirstStack, KeptInput, Lease, StepOutput, Want};
 pub use stats::{Ledger, LedgerLine, PhaseStats, QueueStats, WaitCounts};
 pub use submissions::{Abandoned, Call, Opening, PastRun, Submission, SubmissionState};
 pub use uploads::{Arrival, Incoming, NewUpload, UploadRecord};

@@ -85,6 +85,8 @@ pub struct Submission {
     pub found: Option<RequestId>,
     /// Where the call went, as the engine names it; `None` where that was not written down.
     pub place: Option<String>,
+    /// Whether the layers of its run are stored.
+    pub collected: bool,
 }
 
 /// A submission that nobody will close any more.

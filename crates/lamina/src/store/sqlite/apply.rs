@@ -29,7 +29,11 @@ pub(super) fn apply(
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
     let seen_until = now.plus(Duration::from_secs(2));
-    let falls_back = change.failure.is_some() || matches!(output, StepOutput::RunFailed(_));
+    let falls_back = change.failure.is_some()
+        || matches!(
+            output,
+            StepOutput::RunFailed(_) | StepOutput::FirstStack { .. }
+        );
     let floor = if falls_back {
         shown(connection, lease, seen_until)?
     } else {
@@ -52,6 +56,7 @@ pub(super) fn apply(
                  reported = case when :accepted then 0 else max(reported, coalesce(:fraction, 0)) end,
                  expected_ms = coalesce(:expected, expected_ms),
                  progress_floor = max(progress_floor, coalesce(:floor, 0)),
+                 first_stack = max(first_stack, :first_stack),
                  queue_position = :position,
                  suspect = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else suspect end,
                  rescues = case when :phase = 'completed' or (phase = 'prepare' and :phase = 'submit') then 0 else rescues end,
@@ -72,6 +77,7 @@ pub(super) fn apply(
             ":accepted": matches!(output, StepOutput::Accepted { .. }),
             ":fraction": fraction(output), ":run": run(output), ":expected": expected(output), ":position": position(output),
             ":floor": floor,
+            ":first_stack": matches!(output, StepOutput::FirstStack { .. }),
             // A run that failed may have failed for its input.
             ":keeps_input": !matches!(output, StepOutput::RunFailed(_)),
         })?;
@@ -98,6 +104,15 @@ pub(super) fn apply(
         StepOutput::Layers(layers, quality) => {
             insert_layers(connection, lease.job, layers)?;
             set_quality(connection, lease.job, quality.as_deref())?;
+        }
+        StepOutput::FirstStack {
+            nonce,
+            layers,
+            quality,
+        } => {
+            insert_layers(connection, lease.job, layers)?;
+            set_quality(connection, lease.job, Some(quality))?;
+            submissions::collected(connection, nonce)?;
         }
         StepOutput::RunFailed(nonce) => submissions::run_failed(connection, nonce)?,
         StepOutput::None
@@ -180,6 +195,7 @@ fn position(output: &StepOutput) -> Option<u32> {
         | StepOutput::Source(_)
         | StepOutput::Ready { .. }
         | StepOutput::RunFailed(_)
+        | StepOutput::FirstStack { .. }
         | StepOutput::Layers(..) => None,
     }
 }
@@ -197,12 +213,16 @@ fn set_quality(
     Ok(())
 }
 
+/// In the place of those of a first stack, if there is one.
 fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("delete from layers where job_id = ?1")?
+        .execute([text(job)])?;
     let mut statement = connection.prepare_cached(
         "insert into layers (job_id, ord, name, media, width, height, bytes, sha256,
                              bbox_x, bbox_y, bbox_width, bbox_height, coverage,
-                             kind, words, words_sure, thumbhash)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                             kind, words, words_sure, thumbhash, fidelity_bytes, file)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?;
     for layer in layers {
         let bbox = layer.bbox;
@@ -224,6 +244,8 @@ fn insert_layers(connection: &Connection, job: JobId, layers: &[Layer]) -> rusql
             layer.labels.text,
             layer.labels.text_confidence.map(f64::from),
             layer.thumbhash,
+            layer.fidelity_bytes,
+            layer.file,
         ])?;
     }
     Ok(())

@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use url::Url;
 
-use super::rows::{self, id_list, time};
-use super::submissions;
-use crate::jobs::{OwnerId, Stage, UnixMs};
-use crate::store::{Claimed, KeptInput, Lease, StoredSource, Want};
+use super::rows::{self, id_list, text, time};
+use super::{jobs, submissions};
+use crate::jobs::{JobId, OwnerId, Stage, UnixMs};
+use crate::store::{Claimed, FirstStack, KeptInput, Lease, StoredSource, Want};
 
 /// Due jobs of a stage that are read whole. More than any stage has slots.
 const WINDOW: usize = 256;
@@ -53,10 +53,24 @@ pub(super) fn claim(
             claimed.append(&mut take(connection, worker, &ids, now.plus(lease))?);
         }
     }
-    for job in &mut claimed {
-        (job.submission, job.runs) = submissions::latest(connection, job.lease.job)?;
+    for (job, has_first) in &mut claimed {
+        let id = job.lease.job;
+        (job.submission, job.runs) = submissions::latest(connection, id)?;
+        if *has_first {
+            job.first = Some(first_stack(connection, id)?);
+        }
     }
-    Ok(claimed)
+    Ok(claimed.into_iter().map(|(job, _)| job).collect())
+}
+
+fn first_stack(connection: &Connection, id: JobId) -> rusqlite::Result<FirstStack> {
+    let quality = connection
+        .prepare_cached("select quality from jobs where id = ?1")?
+        .query_row([text(id)], |row| rows::json(row, "quality"))?;
+    Ok(FirstStack {
+        layers: jobs::layers(connection, id)?,
+        quality,
+    })
 }
 
 /// A worker whose lease ran out died or hangs, or cannot reach the store. It has no effect on the
@@ -165,23 +179,26 @@ fn choose(found: Vec<Candidate>, mut want: Want, turn: &mut String) -> Vec<Strin
     chosen
 }
 
+/// Each with whether it has a first stack.
 fn take(
     connection: &Connection,
     worker: &str,
     ids: &[String],
     until: UnixMs,
-) -> rusqlite::Result<Vec<Claimed>> {
+) -> rusqlite::Result<Vec<(Claimed, bool)>> {
     let mut statement = connection.prepare_cached(
         "update jobs set lease_owner = :worker, lease_token = lease_token + 1, lease_until = :until, woken = 0
          where id in (select value from json_each(:ids)) and lease_owner is null
          returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
-                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, expected_ms, run_at, suspect, input_address, input_until",
+                   source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, expected_ms, run_at, suspect, input_address, input_until, first_stack",
     )?;
     let bound = named_params! { ":worker": worker, ":until": until.0, ":ids": id_list(ids) };
     let mut batch = statement
-        .query_map(bound, claimed_job)?
+        .query_map(bound, |row| {
+            Ok((claimed_job(row)?, row.get("first_stack")?))
+        })?
         .collect::<Result<Vec<_>, _>>()?;
-    batch.sort_by_key(|job| job.due_at);
+    batch.sort_by_key(|(job, _)| job.due_at);
     Ok(batch)
 }
 
@@ -210,6 +227,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         input: kept_input(row)?,
         submission: None,
         runs: 0,
+        first: None,
     })
 }
 

@@ -11,7 +11,7 @@ use super::kept::{self, Bounded};
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
 use super::{SqliteStore, ended, sources};
 use crate::access::StorageCaps;
-use crate::jobs::{JobId, OwnerId, Phase, UnixMs};
+use crate::jobs::{JobId, Layer, OwnerId, Phase, UnixMs};
 use crate::store::{
     Created, Deletion, Gone, IdempotencyKey, JobRecord, JobStore, KeptBytes as _, KeptKind, Lookup,
     NewJob, StoreError, StoredSource,
@@ -21,9 +21,9 @@ use crate::store::{
 pub(super) const FORGET_WORDS: &str = "params = '{}', source_url = null, error_code = null, error = null, input_address = null, input_until = null, \
      webhook_url = null, quality = null, lease_owner = null, lease_until = null, lease_token = lease_token + 1";
 
-/// A job with its layers was ended at its engine then; one without a submission that was taken, or may
+/// A job that completed was ended at its engine then; one without a submission that was taken, or may
 /// be, never began there.
-pub(super) const NOTHING_TO_CANCEL: &str = "exists (select 1 from layers where job_id = jobs.id) or not exists
+pub(super) const NOTHING_TO_CANCEL: &str = "phase = 'completed' or not exists
      (select 1 from submissions s where s.job_id = jobs.id and s.state in ('open', 'accepted', 'unknown'))";
 
 pub(super) fn create(
@@ -168,13 +168,17 @@ fn get(connection: &Connection, owner: &OwnerId, id: JobId) -> rusqlite::Result<
         return Ok(Lookup::Gone(gone));
     }
     if job.phase == Phase::Completed {
-        let mut statement =
-            connection.prepare_cached("select * from layers where job_id = ?1 order by ord")?;
-        job.layers = statement
-            .query_map([text(id)], rows::layer)?
-            .collect::<Result<_, _>>()?;
+        job.layers = layers(connection, id)?;
     }
     Ok(Lookup::Found(Arc::new(job)))
+}
+
+/// Bottom first.
+pub(super) fn layers(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Layer>> {
+    connection
+        .prepare_cached("select * from layers where job_id = ?1 order by ord")?
+        .query_map([text(id)], rows::layer)?
+        .collect()
 }
 
 fn const_format(columns: &str) -> String {

@@ -13,15 +13,15 @@ use crate::store::{KeptBytes as _, KeptKind, LayerVariantStore, StoreError, Vari
 fn get(
     connection: &Connection,
     job: JobId,
-    order: u32,
+    file: u32,
     now: UnixMs,
 ) -> rusqlite::Result<Option<(OwnerId, Layer)>> {
     connection
         .prepare_cached(
             "select layers.*, jobs.owner from layers join jobs on jobs.id = layers.job_id
-             where job_id = ?1 and ord = ?2 and gone_at is null and expires_at > ?3",
+             where job_id = ?1 and file = ?2 and phase = 'completed' and gone_at is null and expires_at > ?3",
         )?
-        .query_row(params![text(job), order, now.0], |row| {
+        .query_row(params![text(job), file, now.0], |row| {
             let owner = OwnerId::named(row.get_ref("owner")?.as_str()?);
             Ok((owner, rows::layer(row)?))
         })
@@ -35,7 +35,7 @@ fn keep(
     now: UnixMs,
     caps: StorageCaps,
 ) -> Bounded<bool> {
-    let Some((owner, _)) = get(connection, of.job, of.order, now)? else {
+    let Some((owner, layer)) = get(connection, of.job, of.file, now)? else {
         return Ok(Ok(false));
     };
     // One that was counted and is not there was lost with its storage; it is made again, at most as large.
@@ -47,14 +47,17 @@ fn keep(
         .prepare_cached(
             "insert into layer_variants (job_id, ord, name, bytes) values (?1, ?2, ?3, ?4)",
         )?
-        .execute(params![text(of.job), of.order, of.variant.name(), bytes])?;
+        .execute(params![text(of.job), layer.order, of.variant.name(), bytes])?;
     Ok(Ok(true))
 }
 
 fn forget(connection: &Connection, of: VariantOf) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("delete from layer_variants where job_id = ?1 and ord = ?2 and name = ?3")?
-        .execute(params![text(of.job), of.order, of.variant.name()])?;
+        .prepare_cached(
+            "delete from layer_variants where job_id = ?1 and name = ?3
+                 and ord = (select ord from layers where job_id = ?1 and file = ?2)",
+        )?
+        .execute(params![text(of.job), of.file, of.variant.name()])?;
     Ok(())
 }
 
@@ -63,10 +66,10 @@ impl LayerVariantStore for SqliteStore {
     async fn layer_get(
         &self,
         job: JobId,
-        order: u32,
+        file: u32,
         now: UnixMs,
     ) -> Result<Option<(OwnerId, Layer)>, StoreError> {
-        self.read(move |db| get(db, job, order, now)).await
+        self.read(move |db| get(db, job, file, now)).await
     }
 
     async fn layer_variant_keep(

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0017_steps.sql"),
     include_str!("../../../migrations/0018_layer_variants.sql"),
     include_str!("../../../migrations/0019_quality.sql"),
+    include_str!("../../../migrations/0020_resolution.sql"),
 ];
 
 /// The number of the newest schema this binary knows.

@@ -49,6 +49,22 @@ pub(super) fn renew(
     ])?))
 }
 
+fn raise_progress(
+    connection: &Connection,
+    lease: &Lease,
+    least: f32,
+) -> rusqlite::Result<FencedWrite> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set progress_floor = max(progress_floor, ?3)
+         where id = ?1 and lease_token = ?2 and lease_owner is not null",
+    )?;
+    Ok(fenced(statement.execute(params![
+        text(lease.job),
+        lease.token,
+        least
+    ])?))
+}
+
 pub(super) fn release(connection: &Connection, lease: &Lease) -> rusqlite::Result<FencedWrite> {
     let mut statement = connection.prepare_cached(
         "update jobs set lease_owner = null, lease_until = null
@@ -97,10 +113,17 @@ pub(super) fn fail_poisoned(
         "select id from jobs where stage is not null and lease_owner is null and rescues >= ?1 limit 100",
         [max_rescues],
     )?;
+    // Layers that are stored and paid for are no failure.
+    connection
+        .prepare_cached(
+            "update jobs set phase = 'completed', finished_at = ?2, lease_token = lease_token + 1
+             where id in (select value from json_each(?1)) and first_stack = 1",
+        )?
+        .execute(params![id_list(&ids), wall.0])?;
     let mut statement = connection.prepare_cached(
         "update jobs set phase = 'failed', error_code = ?2, error = ?3, finished_at = ?4,
                          lease_token = lease_token + 1
-         where id in (select value from json_each(?1))
+         where id in (select value from json_each(?1)) and first_stack = 0
          returning id, owner, engine, created_at, false as was_finished",
     )?;
     let ended = statement.query_map(
@@ -217,6 +240,12 @@ impl QueueStore for SqliteStore {
     async fn lease_renew(&self, lease: &Lease, until: UnixMs) -> Result<FencedWrite, StoreError> {
         let lease = lease.clone();
         self.write(move |db| renew(db, &lease, until)).await
+    }
+
+    async fn job_progress(&self, lease: &Lease, least: f32) -> Result<FencedWrite, StoreError> {
+        let lease = lease.clone();
+        self.write(move |db| raise_progress(db, &lease, least))
+            .await
     }
 
     async fn lease_release(&self, lease: &Lease) -> Result<FencedWrite, StoreError> {

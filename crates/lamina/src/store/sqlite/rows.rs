@@ -96,6 +96,7 @@ pub(super) fn layer(row: &Row<'_>) -> rusqlite::Result<Layer> {
     };
     Ok(Layer {
         order: row.get("ord")?,
+        file: row.get("file")?,
         labels: LayerLabels {
             name: row.get("name")?,
             kind: row.get("kind")?,
@@ -110,6 +111,7 @@ pub(super) fn layer(row: &Row<'_>) -> rusqlite::Result<Layer> {
         bbox,
         coverage: row.get("coverage")?,
         thumbhash: row.get("thumbhash")?,
+        fidelity_bytes: row.get("fidelity_bytes")?,
     })
 }
 

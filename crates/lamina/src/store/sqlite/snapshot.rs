@@ -163,9 +163,14 @@ pub fn living(database: &Path, now: UnixMs) -> Result<Living, OpenError> {
 /// The first schema that keeps small sources beside their jobs' rows.
 const WITH_SOURCES: usize = 12;
 
+/// The first schema that numbers layers' files.
+const WITH_FILES: usize = 20;
+
 fn all_living(connection: &Connection, schema: usize, now: UnixMs) -> Result<Living, OpenError> {
-    let mut layers = connection
-        .prepare("select ord, media, sha256 from layers where job_id = ?1 order by ord")?;
+    let file = if schema >= WITH_FILES { "file" } else { "ord" };
+    let mut layers = connection.prepare(&format!(
+        "select {file}, media, sha256 from layers where job_id = ?1 order by ord"
+    ))?;
     let in_the_row = if schema >= WITH_SOURCES {
         "exists (select 1 from sources where job_id = jobs.id)"
     } else {

@@ -49,6 +49,7 @@ async fn finished() -> (tempfile::TempDir, Connection, [String; 2]) {
     assert_eq!(collecting.unwrap(), FencedWrite::Applied);
     let layer = Layer {
         order: 0,
+        file: 0,
         labels: LayerLabels::default(),
         media_type: MediaType::Png,
         width: 3,
@@ -58,6 +59,7 @@ async fn finished() -> (tempfile::TempDir, Connection, [String; 2]) {
         bbox: None,
         coverage: 1.0,
         thumbhash: None,
+        fidelity_bytes: None,
     };
     let completed = settle(
         Phase::Completed,

@@ -42,6 +42,14 @@ pub(super) fn run_failed(connection: &Connection, nonce: &Nonce) -> rusqlite::Re
     Ok(())
 }
 
+/// The layers of its run are stored.
+pub(super) fn collected(connection: &Connection, nonce: &Nonce) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("update submissions set collected = 1 where nonce = ?1")?;
+    statement.execute([nonce.as_str()])?;
+    Ok(())
+}
+
 /// Only the newest submission of a job that still waits for an answer can be adopted; a callback
 /// for an older one, or for a job that is gone, is recorded as accepted (it was paid) and no more.
 pub(super) fn adopt(
@@ -170,7 +178,7 @@ pub(super) fn latest(
 ) -> rusqlite::Result<(Option<Submission>, u32)> {
     let newest = connection
         .prepare_cached(
-            "select nonce, state, request_id, coalesce(waits_since, opened_at) as waits_since, opened_at, asked, found, place, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
+            "select nonce, state, request_id, coalesce(waits_since, opened_at) as waits_since, opened_at, asked, found, place, collected, count(*) filter (where state in ('accepted', 'failed')) over () as count from submissions
              where job_id = ?1 order by rowid desc limit 1",
         )?
         .query_row([text(job)], |row| {
@@ -187,6 +195,7 @@ pub(super) fn latest(
                 asked: row.get("asked")?,
                 found: row.get::<_, Option<String>>("found")?.map(RequestId),
                 place: row.get("place")?,
+                collected: row.get("collected")?,
             };
             Ok((submission, row.get("count")?))
         })

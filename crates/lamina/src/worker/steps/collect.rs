@@ -17,12 +17,12 @@ use image_intake::{ImageError, LayerMeasures, Limits};
 use super::layers::{Bounds, Stored};
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
-use super::{proof, resize, wait};
+use super::{empty, proof, raise, resize, second, wait};
 use crate::blobs::BlobKey;
 use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
-use crate::jobs::{Event, FailureCode, JobId, Layer, LayerLabels, NumLayers, Quality};
+use crate::jobs::{FailureCode, JobId, Layer, LayerLabels, NumLayers, Quality};
 use crate::pool::PictureError;
-use crate::store::{Claimed, StepOutput, StoredSource};
+use crate::store::{Claimed, StoredSource};
 use crate::worker::{Worker, failpoints};
 
 /// Layers fetched, decoded and stored at once for one job.
@@ -55,8 +55,7 @@ pub(in crate::worker) async fn run(
     let gathered = gather(worker, job, facts, sources, &bounds).await;
     failpoints::point("after_blobs");
     let (layers, quality) = gathered?;
-    Ok(Report::done(Event::Collected, worker.parts.clock.now())
-        .with(StepOutput::Layers(layers, quality.map(Box::new))))
+    second::weigh(worker, job, engine, layers, quality).await
 }
 
 /// The layers, checked and stored, bottom first, and what they come to.
@@ -87,6 +86,7 @@ async fn gather(
     let stored = Stored::holding(most_held);
     let checked = first.into_iter().map(Fetched::Checked);
     let all = checked.chain(sources.map(Fetched::Not)).zip(0..);
+    let first_file = second::first_file(job);
     let layers = stream::iter(all)
         .map(|(layer, order)| {
             let stored = &stored;
@@ -95,22 +95,28 @@ async fn gather(
                     Fetched::Checked(layer) => layer,
                     Fetched::Not(source) => check(worker, job, source, bounds).await?,
                 };
-                store(worker, job.lease.job, order, layer, stored).await
+                let number = Number {
+                    order,
+                    file: first_file + order,
+                };
+                store(worker, job.lease.job, number, layer, stored).await
             }
         })
         .buffered(AT_ONCE)
         .try_collect();
-    let fitted = async { resize::fit(worker, job, layers.await?, &stored).await };
-    match fitted.await {
-        Ok(layers) => {
-            let quality = proof::of(worker, job, &layers, stored.take_files()).await;
-            Ok((layers, quality))
-        }
-        Err(error) => {
-            stored.take_back(worker, job.lease.job).await;
-            Err(error)
-        }
+    let collected = async {
+        let fitted = resize::fit(worker, job, layers.await?, &stored).await?;
+        // Of what the engine answered; what is raised gives the picture back exactly.
+        let quality = proof::of(worker, job, &fitted, stored.take_files()).await;
+        let (layers, quality) = empty::left_out(worker, job, fitted, quality).await?;
+        let raised = raise::raise(worker, job, layers, &stored).await?;
+        Ok((raised, quality))
+    };
+    let collected = collected.await;
+    if collected.is_err() {
+        stored.take_back(worker, job.lease.job).await;
     }
+    collected
 }
 
 /// A layer on its way into the store.
@@ -238,17 +244,53 @@ async fn shows_the_source_first(
     same.map_err(StepError::Layer)
 }
 
+/// A layer's place in its stack, and its file's number.
+#[derive(Clone, Copy)]
+pub(in crate::worker) struct Number {
+    pub(in crate::worker) order: u32,
+    pub(in crate::worker) file: u32,
+}
+
+impl Number {
+    pub(in crate::worker) fn of(layer: &Layer) -> Self {
+        Self {
+            order: layer.order,
+            file: layer.file,
+        }
+    }
+}
+
+pub(in crate::worker) fn blob_key(job: JobId, layer: &Layer) -> BlobKey {
+    BlobKey::Layer(job, layer.file, layer.media_type)
+}
+
+/// Layers that no row names any more; what cannot be removed goes with its job.
+pub(in crate::worker) async fn remove(worker: &Worker, job: JobId, layers: &[Layer]) {
+    for layer in layers {
+        let mask = layer
+            .fidelity_bytes
+            .map(|_| BlobKey::Fidelity(job, layer.file));
+        for key in mask.into_iter().chain([blob_key(job, layer)]) {
+            if let Err(error) = worker.parts.blobs.remove(&key).await {
+                tracing::warn!(%job, %error, "a layer that is not needed could not be removed; it goes with its job");
+            }
+        }
+    }
+}
+
 pub(in crate::worker) async fn store(
     worker: &Worker,
     job: JobId,
-    order: u32,
+    number: Number,
     layer: Checked,
     stored: &Stored,
 ) -> Result<Layer, StepError> {
     let measures = layer.measures;
     let media_type = measures.format;
+    let Number { order, file } = number;
     let row = Layer {
         order,
+        file,
         labels: layer.labels,
         media_type,
         width: measures.width,
@@ -258,9 +300,11 @@ pub(in crate::worker) async fn store(
         bbox: measures.bbox,
         coverage: measures.coverage,
         thumbhash: Some(STANDARD.encode(measures.thumbhash.as_bytes())),
+        fidelity_bytes: None,
     };
-    let key = BlobKey::Layer(job, order, media_type);
-    stored.note(key, order, &layer.bytes);
+    let key = blob_key(job, &row);
+    stored.note(key);
+    stored.hold(order, &layer.bytes);
     worker.parts.blobs.put(&key, layer.bytes).await?;
     Ok(row)
 }

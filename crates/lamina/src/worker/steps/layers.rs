@@ -93,9 +93,13 @@ impl Stored {
         }
     }
 
-    /// The file of a layer, by its order, goes under this key.
-    pub(in crate::worker) fn note(&self, key: BlobKey, order: u32, file: &Bytes) {
+    /// Something of the stack goes under this key.
+    pub(in crate::worker) fn note(&self, key: BlobKey) {
         self.keys.lock().push(key);
+    }
+
+    /// This is the file of a layer, by its order.
+    pub(in crate::worker) fn hold(&self, order: u32, file: &Bytes) {
         let mut files = self.files.lock();
         let Some(held) = &mut *files else { return };
         held.insert(order, file.clone());
@@ -125,20 +129,16 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{MediaType, UnixMs};
 
     #[test]
     fn files_are_held_whole_or_not_at_all() {
-        let job = JobId::new(UnixMs(7));
         let held = |most_bytes| {
             let stored = Stored::holding(most_bytes);
             for order in [1, 0, 2] {
-                let key = BlobKey::Layer(job, order, MediaType::Png);
-                stored.note(key, order, &Bytes::from(vec![order as u8; 10]));
+                stored.hold(order, &Bytes::from(vec![order as u8; 10]));
             }
             // A later write of the same layer is no second file.
-            let again = BlobKey::Layer(job, 2, MediaType::Png);
-            stored.note(again, 2, &Bytes::from(vec![9; 10]));
+            stored.hold(2, &Bytes::from(vec![9; 10]));
             let firsts = stored.take_files().into_iter().map(|file| file[0]);
             firsts.collect::<Vec<_>>()
         };

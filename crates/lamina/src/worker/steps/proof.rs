@@ -158,5 +158,6 @@ fn quality(proof: &Proof, layers: &[Layer]) -> Quality {
                 fringe: found.fringe,
             })
             .collect(),
+        second_try: None,
     }
 }

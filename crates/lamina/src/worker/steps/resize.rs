@@ -3,10 +3,9 @@
 //! A layer that came smaller or larger is scaled, since the run is paid for and the layer is good.
 //! One of other proportions has no place on the canvas; no guess is made, and the job fails.
 
-use super::collect::{Checked, on_pool, store};
+use super::collect::{Checked, Number, blob_key, on_pool, store};
 use super::layers::Stored;
 use super::report::{Report, StepError};
-use crate::blobs::BlobKey;
 use crate::jobs::{FailureCode, Layer};
 use crate::store::Claimed;
 use crate::worker::Worker;
@@ -35,7 +34,7 @@ pub(in crate::worker) async fn fit(
         if !alike(size(layer), canvas) {
             return Err(Report::give_up(FailureCode::EngineBadLayer).into());
         }
-        let key = BlobKey::Layer(id, layer.order, layer.media_type);
+        let key = blob_key(id, layer);
         let bytes = worker.parts.blobs.get(&key).await?;
         let limits = worker.parts.layer_limits;
         let scale = move |bytes: &[u8], limits: &image_intake::Limits| {
@@ -48,8 +47,8 @@ pub(in crate::worker) async fn fit(
             bytes: png.into(),
             measures,
         };
-        *layer = store(worker, id, layer.order, scaled, stored).await?;
-        if BlobKey::Layer(id, layer.order, layer.media_type) != key {
+        *layer = store(worker, id, Number::of(layer), scaled, stored).await?;
+        if blob_key(id, layer) != key {
             worker.parts.blobs.remove(&key).await?;
         }
     }

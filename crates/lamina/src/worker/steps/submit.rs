@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
 use super::resolve::{self, Resolved};
+use super::second;
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
-use crate::jobs::{Event, FailureCode, Nonce, Outcome, UnixMs, poll_at};
+use crate::jobs::{Event, FailureCode, Nonce, Outcome, Params, UnixMs, poll_at};
 use crate::store::{
     Call, Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource,
     Submission, SubmissionState,
@@ -50,7 +51,10 @@ pub(in crate::worker) async fn run(
             address: kept.address,
             kept_until: Some(kept.until),
         }),
-        params: job.params.clone(),
+        params: Params {
+            seed: second::other_seed(job),
+            ..job.params.clone()
+        },
         expires_at: job.expires_at,
     };
     make_input(worker, job, engine, &mut order).await?;
@@ -89,7 +93,7 @@ async fn earlier(
 ) -> Result<Option<Accepted>, StepError> {
     let request = match (submission.state, &submission.request) {
         // A callback proved it while the answer to the call was lost.
-        (SubmissionState::Accepted, Some(request)) => request.clone(),
+        (SubmissionState::Accepted, Some(request)) if !submission.collected => request.clone(),
         (SubmissionState::Open, _) => match resolve::run(worker, job, engine, submission).await? {
             Resolved::Taken(request) => request,
             Resolved::Over => return Ok(None),

@@ -106,7 +106,8 @@ fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError
         })
         .with(StepOutput::RunFailed(nonce.clone()));
     }
-    if !error.retryable || job.runs >= worker.settings.max_runs {
+    // A second try is one.
+    if !error.retryable || job.runs >= worker.settings.max_runs || job.first.is_some() {
         return Report::give_up(error.failure());
     }
     let failure = error.failure();

@@ -117,6 +117,7 @@ pub(super) fn end(fault: &Fault, course: Course) -> End {
         Fault::Nsfw => failed("content_refused", "accepted", 1),
         Fault::FewerImages { by } => layers(ASKED - usize::from(*by)),
         Fault::MoreImages { by } => layers(ASKED + usize::from(*by)),
+        Fault::WrongPicture | Fault::LayerEmpty => completed(),
         // Scaled to the others' size: it is paid for.
         Fault::LayerWrongSize => completed(),
 

@@ -48,7 +48,7 @@ async fn fetched(state: &ApiState, job: &JobRecord, stop: &Stop) -> Result<Store
     let (mut layers, mut end) = (Vec::with_capacity(job.layers.len()), 0);
     for layer in &job.layers {
         let begin = end;
-        let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
+        let key = BlobKey::Layer(job.id, layer.file, layer.media_type);
         let mut opened = state.blobs.open(&key, None).await?;
         while let Some(chunk) = opened.stream.next().await {
             let chunk = chunk?;

@@ -130,10 +130,10 @@ pub(super) async fn read(
     }
     let key = &match key {
         // A small variant of a layer would make a worse picture of the same.
-        BlobKey::Variant(job, order, _) => {
-            let found = state.store.layer_get(*job, *order, state.ends_by()).await?;
+        BlobKey::Variant(job, file, _) => {
+            let found = state.store.layer_get(*job, *file, state.ends_by()).await?;
             let (_, layer) = found.ok_or(ApiError::SourceLink(LinkFault::Gone))?;
-            BlobKey::Layer(*job, *order, layer.media_type)
+            BlobKey::Layer(*job, *file, layer.media_type)
         }
         key => *key,
     };

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::view::{BoxView, box_view};
-use crate::jobs::{BoundingBox, DuplicateLayers, LayerQuality, Quality};
+use crate::jobs::{BoundingBox, DuplicateLayers, LayerQuality, Quality, SecondTry};
 
-/// How well the layers give the picture back that the engine was given, and what is odd about them. Nothing is done about it. Errors are of 0 to
+/// How well the layers give the picture back that the engine was given, and what is odd about them. By default nothing is done about it. Errors are of 0 to
 /// 255, of a pixel the largest of its channels', alpha included.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Quality)]
@@ -31,6 +31,10 @@ pub(in crate::http) struct QualityView {
     duplicates: Vec<DuplicateView>,
     /// Every layer, bottom first.
     layers: Vec<LayerQualityView>,
+    /// What came of a second run with another seed (`QUALITY_RETRY`): `took_second`, these are its layers, or `kept_first`; null where none was
+    /// tried.
+    #[schema(required = true)]
+    second_try: Option<SecondTry>,
 }
 
 /// A square of 64 pixels, smaller at the picture's edge.
@@ -97,6 +101,7 @@ impl QualityView {
             better_order: quality.better_order.clone(),
             duplicates: quality.duplicates.iter().map(DuplicateView::of).collect(),
             layers: quality.layers.iter().map(LayerQualityView::of).collect(),
+            second_try: quality.second_try,
         }
     }
 }

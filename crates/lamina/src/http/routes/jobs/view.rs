@@ -11,7 +11,9 @@ use crate::blobs::{BlobKey, Link};
 use crate::exports::{Format, Plan};
 use crate::http::extract::public_base::PublicBase;
 use crate::http::state::ApiState;
-use crate::jobs::{BoundingBox, EngineKind, JobId, Layer, LayerVariant, Status, UnixMs, progress};
+use crate::jobs::{
+    BoundingBox, EngineKind, JobId, Layer, LayerVariant, Resolution, Status, UnixMs, progress,
+};
 use crate::store::JobRecord;
 
 /// The answer to a create.
@@ -57,6 +59,8 @@ pub(in crate::http) struct JobSummary {
     error_code: Option<String>,
     /// The engine it runs on.
     engine: EngineKind,
+    /// How large its layers are: `engine`, as the engine gives them, or `source`, as its picture.
+    resolution: Resolution,
     /// Requests ahead of it at the engine, while it queues there.
     #[schema(required = true)]
     queue_position: Option<u32>,
@@ -132,6 +136,10 @@ pub(in crate::http) struct LayerView {
     /// job that an older version completed.
     #[schema(required = true, example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
     thumbhash: Option<String>,
+    /// A signed link to a grey PNG of its size: white where its colours are the picture's, black where they were invented, or
+    /// where the layer is not. Of layers that were raised to the picture's size; null otherwise.
+    #[schema(required = true, format = "uri")]
+    fidelity_url: Option<String>,
     /// Width in pixels.
     width: u32,
     /// Height in pixels.
@@ -218,6 +226,7 @@ impl JobSummary {
             error: failure.map(|why| why.sentence.to_string()),
             error_code: failure.map(|why| why.code.to_string()),
             engine: job.engine,
+            resolution: job.params.resolution,
             queue_position: job.queue_position,
             eta_seconds: left.map(whole_seconds),
             created_at: job.created_at,
@@ -236,14 +245,17 @@ pub(in crate::http) fn layers(
     job.layers
         .iter()
         .map(|layer| {
-            let key = BlobKey::Layer(job.id, layer.order, layer.media_type);
-            let small = BlobKey::Variant(job.id, layer.order, LayerVariant::THUMBNAIL);
+            let key = BlobKey::Layer(job.id, layer.file, layer.media_type);
+            let small = BlobKey::Variant(job.id, layer.file, LayerVariant::THUMBNAIL);
+            let link = |key| base.absolute(&state.links.sign(&key, job.expires_at));
             // Variants are made by lamina, so these links lead to it wherever the layers are.
             let served = |key| Link::Served(state.links.served(key, job.expires_at));
+            let fidelity = layer.fidelity_bytes;
             let links = LayerLinks {
-                url: base.absolute(&state.links.sign(&key, job.expires_at)),
                 thumbnail_url: base.absolute(&served(&small)),
                 variants_url: base.absolute(&served(&key)),
+                url: link(key),
+                fidelity_url: fidelity.map(|_| link(BlobKey::Fidelity(job.id, layer.file))),
             };
             layer_view(layer, links)
         })
@@ -275,6 +287,7 @@ struct LayerLinks {
     url: String,
     thumbnail_url: String,
     variants_url: String,
+    fidelity_url: Option<String>,
 }
 
 fn layer_view(layer: &Layer, links: LayerLinks) -> LayerView {
@@ -284,6 +297,7 @@ fn layer_view(layer: &Layer, links: LayerLinks) -> LayerView {
         thumbnail_url: links.thumbnail_url,
         variants_url: links.variants_url,
         thumbhash: layer.thumbhash.clone(),
+        fidelity_url: links.fidelity_url,
         width: layer.width,
         height: layer.height,
         order: layer.order,

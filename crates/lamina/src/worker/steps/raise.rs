@@ -1,0 +1,241 @@
+//! Layers at the source's own size, for jobs that ask for it: what the engine gave smaller is raised (`layer-upsample`), with the source
+//! as its guide, and stored in its place, each with a mask of what the source shows of it.
+//!
+//! Nothing is done where the engine's layers are as large already. Repeatable like the rest of collect, which begins again with the
+//! engine's layers. A job that is taken away stops it at the next band.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image_intake::{
+    BoundingBox, ImageError, LayerEncoder, LayerMeasures, Limits, MaskEncoder, RgbaImage,
+    decode_rgba,
+};
+use layer_upsample::{Band, Sink, SmallLayer, Source};
+use tokio::sync::watch;
+
+use super::collect::{Checked, Number, blob_key, store};
+use super::layers::Stored;
+use super::report::StepError;
+use crate::blobs::BlobKey;
+use crate::jobs::{Layer, Resolution, collecting};
+use crate::pool::PictureError;
+use crate::store::{Claimed, FencedWrite, SourceInfo, StoredSource};
+use crate::worker::{Worker, failpoints};
+
+/// Bytes held for a pixel of a small layer, in pixels of four.
+const SMALL_COST: u64 = 18;
+/// Share of the work after which its progress is written again.
+const SHOWN_EVERY: f32 = 0.1;
+
+/// The layers as large as the source, if the job asks for that. They are stored, and written again.
+pub(in crate::worker) async fn raise(
+    worker: &Worker,
+    job: &Claimed,
+    layers: Vec<Layer>,
+    stored: &Stored,
+) -> Result<Vec<Layer>, StepError> {
+    let StoredSource::Stored(info) = &job.source else {
+        return Ok(layers);
+    };
+    if job.params.resolution == Resolution::Engine || !are_smaller(&layers, info) {
+        return Ok(layers);
+    }
+    let id = job.lease.job;
+    let blobs = &worker.parts.blobs;
+    let source = blobs.get(&BlobKey::Source(id, info.media_type)).await?;
+    let mut small = Vec::with_capacity(layers.len());
+    for layer in &layers {
+        let key = blob_key(id, layer);
+        small.push(blobs.get(&key).await?);
+    }
+    let limits = Limits {
+        max_bytes: u64::MAX,
+        ..worker.parts.source_limits
+    };
+    let layer_limits = worker.parts.layer_limits;
+    let cost = cost_megapixels(&layers, info);
+    let (turn, stop) = (worker.turn(job).await, StopOnDrop::default());
+    let stopped = Arc::clone(&stop.0);
+    let (tell, told) = watch::channel(0.0);
+    let work = move || {
+        let _computing = turn.begin();
+        let picture = decode_rgba(&source, &limits)?;
+        let small = small.iter().map(|file| decode_rgba(file, &layer_limits));
+        let small = small.collect::<Result<Vec<_>, _>>()?;
+        raised(&picture, &small, &tell, &stopped)
+    };
+    let pool = worker.parts.pool.of(&job.owner);
+    let done = shown(worker, job, told, pool.run_in_turn(cost, work)).await?;
+    let raised = done.map_err(|error| StepError::Layer(error.into()))?;
+    let raised = raised.map_err(|error| StepError::Layer(PictureError::Image(error)))?;
+    put(worker, job, layers, raised, stored).await
+}
+
+/// Waits for the work and shows its progress with the job.
+async fn shown<T>(
+    worker: &Worker,
+    job: &Claimed,
+    mut told: watch::Receiver<f32>,
+    work: impl Future<Output = T>,
+) -> Result<T, StepError> {
+    tokio::pin!(work);
+    let mut next = SHOWN_EVERY;
+    loop {
+        let share = tokio::select! {
+            biased;
+            share = told.wait_for(|share| *share >= next) => share.map(|share| *share),
+            done = &mut work => return Ok(done),
+        };
+        let Ok(share) = share else {
+            return Ok(work.await);
+        };
+        next = share + SHOWN_EVERY;
+        let store = &worker.parts.store;
+        if store.job_progress(&job.lease, collecting(share)).await? == FencedWrite::LostLease {
+            return Err(StepError::LostLease);
+        }
+    }
+}
+
+fn are_smaller(layers: &[Layer], info: &SourceInfo) -> bool {
+    let of = |layer: &Layer| {
+        (layer.width, layer.height) != (info.width, info.height)
+            && layer.width <= info.width
+            && layer.height <= info.height
+    };
+    !layers.is_empty() && layers.iter().all(of)
+}
+
+/// The picture; the small layers with what is computed of them; and the files, which all together show each pixel about once.
+fn cost_megapixels(layers: &[Layer], info: &SourceInfo) -> u32 {
+    let pixels = |width: u32, height: u32| u64::from(width) * u64::from(height);
+    let small: u64 = layers
+        .iter()
+        .map(|layer| pixels(layer.width, layer.height))
+        .sum();
+    let all = 2 * pixels(info.width, info.height) + SMALL_COST * small;
+    u32::try_from(all.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// Stores what was raised in the place of what it was raised from.
+async fn put(
+    worker: &Worker,
+    job: &Claimed,
+    layers: Vec<Layer>,
+    raised: Vec<Raised>,
+    stored: &Stored,
+) -> Result<Vec<Layer>, StepError> {
+    let (id, blobs) = (job.lease.job, &worker.parts.blobs);
+    let mut done = Vec::with_capacity(layers.len());
+    for (layer, raised) in layers.into_iter().zip(raised) {
+        let mask = BlobKey::Fidelity(id, layer.file);
+        stored.note(mask);
+        let fidelity_bytes = raised.mask.len() as u64;
+        blobs.put(&mask, raised.mask.into()).await?;
+        failpoints::point("amid_raised");
+        let (before, number) = (blob_key(id, &layer), Number::of(&layer));
+        let checked = Checked {
+            labels: layer.labels,
+            bytes: raised.file.into(),
+            measures: raised.measures,
+        };
+        let row = store(worker, id, number, checked, stored).await?;
+        if blob_key(id, &row) != before {
+            blobs.remove(&before).await?;
+        }
+        done.push(Layer {
+            fidelity_bytes: Some(fidelity_bytes),
+            ..row
+        });
+    }
+    Ok(done)
+}
+
+/// A raised layer's file, what is known of it, and its mask.
+struct Raised {
+    file: Vec<u8>,
+    measures: LayerMeasures,
+    mask: Vec<u8>,
+}
+
+fn raised(
+    picture: &RgbaImage,
+    small: &[RgbaImage],
+    tell: &watch::Sender<f32>,
+    stop: &AtomicBool,
+) -> Result<Vec<Raised>, ImageError> {
+    let refused = |error: layer_upsample::Error| {
+        if !matches!(error, layer_upsample::Error::Cancelled) {
+            tracing::error!(%error, "layers could not be raised; this is a fault in lamina: report it");
+        }
+        ImageError::Internal
+    };
+    let (width, height) = (picture.width(), picture.height());
+    let source = Source::new(width, height, picture.pixels()).map_err(refused)?;
+    let of = |layer: &'_ RgbaImage| (layer.width(), layer.height());
+    let layers = small
+        .iter()
+        .map(|layer| SmallLayer::new(of(layer).0, of(layer).1, layer.pixels()));
+    let layers = layers.collect::<Result<Vec<_>, _>>().map_err(refused)?;
+    let mut files = Files::of(layers.len(), width, height)?;
+    let cancelled = || stop.load(Ordering::Relaxed);
+    let mut progress = |share| _ = tell.send_replace(share);
+    layer_upsample::raise(&source, &layers, &mut progress, &cancelled, &mut files)
+        .map_err(refused)?;
+    files.finish()
+}
+
+/// The files of all layers and of their masks, as their rows come.
+struct Files(Vec<(LayerEncoder, MaskEncoder)>);
+
+impl Files {
+    fn of(count: usize, width: u32, height: u32) -> Result<Self, ImageError> {
+        let whole = BoundingBox {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        };
+        let each = |_| {
+            let layer = LayerEncoder::new(width, height, whole)?;
+            Ok((layer, MaskEncoder::new(width, height)?))
+        };
+        (0..count).map(each).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn finish(self) -> Result<Vec<Raised>, ImageError> {
+        let each = |(layer, mask): (LayerEncoder, MaskEncoder)| {
+            let (file, measures) = layer.finish()?;
+            let mask = mask.finish()?;
+            Ok(Raised {
+                file,
+                measures,
+                mask,
+            })
+        };
+        self.0.into_iter().map(each).collect()
+    }
+}
+
+impl Sink for Files {
+    fn band(&mut self, band: Band<'_>) -> io::Result<()> {
+        for (index, (layer, mask)) in self.0.iter_mut().enumerate() {
+            let written = layer.rows(band.layer(index));
+            let written = written.and_then(|()| mask.rows(band.seen(index)));
+            written.map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+}
+
+/// Raised when nobody waits for the work any more.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
