@@ -11,7 +11,7 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use reqwest::Client;
 use serde_json::json;
 
-use crate::support::{Process, files, json_of, left_out, until};
+use crate::support::{Process, emulator, fal_options, files, json_of, left_out, until};
 
 /// The square of it is what is taken: 50 megapixels.
 const SIDE: u32 = 7_070;
@@ -367,6 +367,66 @@ async fn the_embedded_engine_splits_the_largest_picture_beside_the_largest_uploa
         &mut std::io::stderr(),
         format_args!(
             "a job of the largest picture, and three uploads as heavy: peak {megabytes} MB beside the binary\n"
+        ),
+    );
+    assert!(peak < MOST_BESIDE_BINARY_KIB, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn layers_are_raised_to_the_largest_pictures_in_a_stated_amount_of_memory() {
+    let emulator = emulator().await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("lamina.db").display().to_string();
+    let fal = fal_options(&emulator);
+    let mut options = vec![
+        ("DATABASE_PATH", &*database),
+        ("PORT", "0"),
+        ("FETCH_ALLOW_HTTP", "true"),
+        ("FETCH_ALLOW_NETS", "127.0.0.0/8"),
+    ];
+    options.extend(fal.iter().map(|(name, value)| (*name, value.as_str())));
+    let service = Process::start(&options).await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let file = Bytes::from(jpeg());
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let upload = client.post(format!("{}/api/upload", service.base));
+        let upload = upload
+            .header("content-type", "image/jpeg")
+            .body(file.clone());
+        let upload = json_of(upload.send().await.unwrap()).await;
+        let body = json!({
+            "upload_id": upload["upload_id"], "engine": "fal", "resolution": "source", "num_layers": 3,
+        });
+        let created = client
+            .post(format!("{}/api/jobs", service.base))
+            .json(&body);
+        let created = json_of(created.send().await.unwrap()).await;
+        jobs.push(created["job_id"].as_str().unwrap().to_owned());
+    }
+    for id in jobs {
+        let url = format!("{}/api/jobs/{id}", service.base);
+        let job = until("a raised job", || async {
+            let job = json_of(client.get(&url).send().await.unwrap()).await;
+            (job["status"] == "completed" || job["status"] == "failed").then_some(job)
+        })
+        .await;
+        assert_eq!(job["status"], "completed", "{job}");
+        assert_eq!(job["layers"][0]["width"], SIDE, "{job}");
+    }
+    let (peak, file) = (service.peak_memory_kib(), service.file_memory_kib());
+    let (status, said) = service.terminate().await;
+    assert!(status.success(), "{said}");
+    emulator.stop().await;
+    let (Some(peak), Some(file)) = (peak, file) else {
+        return left_out("memory of raising layers; only Linux says it");
+    };
+    let peak = peak - file;
+    let megabytes = peak * 1024 / 1_000_000;
+    let _ = std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!(
+            "layers of two of the largest pictures raised at once: peak {megabytes} MB beside the binary\n"
         ),
     );
     assert!(peak < MOST_BESIDE_BINARY_KIB, "{peak} KiB");

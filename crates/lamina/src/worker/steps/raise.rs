@@ -2,7 +2,8 @@
 //! as its guide, and stored in its place, each with a mask of what the source shows of it.
 //!
 //! Nothing is done where the engine's layers are as large already. Repeatable like the rest of collect, which begins again with the
-//! engine's layers. A job that is taken away stops it at the next band.
+//! engine's layers. A job that is taken away stops it at the next band. The pool holds back as much memory as it takes until its files are
+//! stored, but none of the pool's threads is kept for so long.
 
 use std::io;
 use std::sync::Arc;
@@ -43,33 +44,34 @@ pub(in crate::worker) async fn raise(
         return Ok(layers);
     }
     let id = job.lease.job;
+    let pool = worker.parts.pool.of(&job.owner);
+    let mut reserved = pool.reserve(cost_megapixels(&layers, info)).await;
     let blobs = &worker.parts.blobs;
     let source = blobs.get(&BlobKey::Source(id, info.media_type)).await?;
     let mut small = Vec::with_capacity(layers.len());
     for layer in &layers {
-        let key = blob_key(id, layer);
-        small.push(blobs.get(&key).await?);
+        small.push(blobs.get(&blob_key(id, layer)).await?);
     }
     let limits = Limits {
         max_bytes: u64::MAX,
         ..worker.parts.source_limits
     };
     let layer_limits = worker.parts.layer_limits;
-    let cost = cost_megapixels(&layers, info);
     let (turn, stop) = (worker.turn(job).await, StopOnDrop::default());
     let stopped = Arc::clone(&stop.0);
     let (tell, told) = watch::channel(0.0);
-    let work = move || {
+    let work = tokio::task::spawn_blocking(move || {
         let _computing = turn.begin();
         let picture = decode_rgba(&source, &limits)?;
+        drop(source);
         let small = small.iter().map(|file| decode_rgba(file, &layer_limits));
         let small = small.collect::<Result<Vec<_>, _>>()?;
         raised(&picture, &small, &tell, &stopped)
-    };
-    let pool = worker.parts.pool.of(&job.owner);
-    let done = shown(worker, job, told, pool.run_in_turn(cost, work)).await?;
-    let raised = done.map_err(|error| StepError::Layer(error.into()))?;
+    });
+    let done = shown(worker, job, told, work).await?;
+    let raised = done.unwrap_or(Err(ImageError::Internal));
     let raised = raised.map_err(|error| StepError::Layer(PictureError::Image(error)))?;
+    reserved.lower(files_megapixels(&raised));
     put(worker, job, layers, raised, stored).await
 }
 
@@ -117,6 +119,13 @@ fn cost_megapixels(layers: &[Layer], info: &SourceInfo) -> u32 {
         .sum();
     let all = 2 * pixels(info.width, info.height) + SMALL_COST * small;
     u32::try_from(all.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// What the files hold, in megapixels of four bytes.
+fn files_megapixels(raised: &[Raised]) -> u32 {
+    let bytes = raised.iter().map(|one| one.file.len() + one.mask.len());
+    let megapixels = bytes.sum::<usize>().div_ceil(4_000_000);
+    u32::try_from(megapixels).unwrap_or(u32::MAX)
 }
 
 /// Stores what was raised in the place of what it was raised from.
