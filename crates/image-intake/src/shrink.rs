@@ -9,6 +9,8 @@ use super::scale::resized_part;
 const PIXEL: usize = 4;
 /// Up to this side Lanczos has the last factor of two to four; above, memory counts more.
 const FINE_SIDE: u32 = 512;
+/// Alpha of a pixel that nothing shines through.
+const OPAQUE: u32 = 255;
 /// Sums of a square of this many pixels fit in 32 bits.
 const MOST_FACTOR: u32 = 256;
 
@@ -73,7 +75,7 @@ impl Shrink {
                 .resize(begins + self.size.0 as usize * PIXEL, 0);
             let row = self.squares[begins..].as_chunks_mut::<PIXEL>().0;
             row[left..left + pixels.len()].copy_from_slice(pixels);
-        } else {
+        } else if !is_transparent(pixels) {
             self.add(left, pixels);
         }
         self.ends_row();
@@ -132,16 +134,34 @@ impl Shrink {
             let columns = columns_left.min(self.factor);
             columns_left -= columns;
             let count = columns * rows;
-            let [red, green, blue, alpha] = std::mem::take(sum);
-            let colour = |sum: u32| {
-                // Less than 2^32 for every square that there may be, so the half does not fit beside it.
-                ((u64::from(sum) + u64::from(alpha / 2)) / u64::from(alpha.max(1))) as u8
-            };
-            let alpha = ((alpha + count / 2) / count) as u8;
-            self.squares
-                .extend_from_slice(&[colour(red), colour(green), colour(blue), alpha]);
+            let mean = mean(std::mem::take(sum), count);
+            self.squares.extend_from_slice(&mean);
         }
     }
+}
+
+fn is_transparent(pixels: &[[u8; PIXEL]]) -> bool {
+    let words = pixels.iter().map(|pixel| u32::from_le_bytes(*pixel));
+    words.fold(0, |any, word| any | word) >> 24 == 0
+}
+
+/// Of the sums of so many pixels, to the nearest.
+fn mean([red, green, blue, alpha]: [u32; PIXEL], count: u32) -> [u8; PIXEL] {
+    if alpha == 0 {
+        return [0; PIXEL];
+    }
+    // Divisions take most of the time here, and most squares of most layers are opaque.
+    if alpha == OPAQUE * count && count.is_power_of_two() {
+        let (half, places) = (count / 2, count.trailing_zeros());
+        let colour = |sum: u32| ((sum / OPAQUE + half) >> places) as u8;
+        return [colour(red), colour(green), colour(blue), u8::MAX];
+    }
+    let colour = |sum: u32| {
+        // Less than 2^32 for every square that there may be, so the half does not fit beside it.
+        ((u64::from(sum) + u64::from(alpha / 2)) / u64::from(alpha)) as u8
+    };
+    let alpha = ((alpha + count / 2) / count) as u8;
+    [colour(red), colour(green), colour(blue), alpha]
 }
 
 fn factor(size: (u32, u32), target: (u32, u32)) -> u32 {
@@ -260,6 +280,22 @@ mod tests {
             placed.skip(below);
             whole.skip(below);
             assert!(placed.finish() == whole.finish());
+        }
+    }
+
+    #[test]
+    fn an_opaque_square_has_the_mean_that_any_other_way_to_it_gives() {
+        let plain = |sum: u32, count: u32| {
+            let alpha = u64::from(OPAQUE * count);
+            ((u64::from(sum) + alpha / 2) / alpha) as u8
+        };
+        for count in [1, 2, 4, 16, 256] {
+            for sum in 0..=u32::from(u8::MAX) * count {
+                let weighted = sum * OPAQUE;
+                let found = mean([weighted, 0, weighted, OPAQUE * count], count);
+                let wanted = plain(weighted, count);
+                assert_eq!(found, [wanted, 0, wanted, u8::MAX], "{sum} of {count}");
+            }
         }
     }
 
