@@ -100,6 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         height: u32::try_from(value["height"].as_u64().unwrap_or(0))?,
         pixels_per_inch: value["pixels_per_inch"].as_f64().unwrap_or(72.0),
         title: value["title"].as_str().unwrap_or_default().to_owned(),
+        recipe: value.get("recipe").cloned(),
         nodes: nodes(listed, folder, &mut files),
     };
     let out = Path::new(&out);

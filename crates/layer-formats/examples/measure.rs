@@ -72,6 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         height: side,
         pixels_per_inch: 72.0,
         title: "Measured".into(),
+        recipe: None,
         nodes: (0..layers)
             .map(|place| Node::Layer(Layer::new(place, format!("Layer {place}"), bounds)))
             .collect(),

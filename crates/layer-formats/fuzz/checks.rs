@@ -21,6 +21,7 @@ pub fn stack(data: &[u8]) {
         height,
         pixels_per_inch: 1.0 + f64::from(input.byte()),
         title: input.text(),
+        recipe: None,
         nodes,
     };
     for format in Format::ALL {

@@ -22,6 +22,8 @@ struct Manifest {
     width: u32,
     height: u32,
     pixels_per_inch: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<serde_json::Value>,
     nodes: Vec<Entry>,
 }
 
@@ -76,6 +78,7 @@ pub fn write(
         width: stack.width,
         height: stack.height,
         pixels_per_inch: stack.pixels_per_inch,
+        recipe: stack.recipe.clone(),
         nodes,
     };
     let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from)?;

@@ -18,6 +18,7 @@
 //!     height: 2,
 //!     pixels_per_inch: 72.0,
 //!     title: "A dot".into(),
+//!     recipe: None,
 //!     nodes: vec![
 //!         Node::Layer(Layer::new(0, "Sheet", Bounds::new(0, 0, 4, 2))),
 //!         Node::Layer(Layer::new(1, "Dot", Bounds::new(1, 0, 1, 1))),

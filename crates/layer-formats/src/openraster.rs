@@ -25,6 +25,7 @@ const CLEAR_PIXEL: &[u8] = include_bytes!("clear.png");
 ///     height: 2,
 ///     pixels_per_inch: 72.0,
 ///     title: "A dot".into(),
+///     recipe: None,
 ///     nodes: vec![Node::Layer(Layer::new(0, "Dot", Bounds::new(1, 0, 1, 1)))],
 /// };
 /// let mut file = Vec::new();

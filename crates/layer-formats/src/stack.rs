@@ -23,6 +23,8 @@ pub struct Stack {
     pub pixels_per_inch: f64,
     /// What the picture is called; any text.
     pub title: String,
+    /// How it was arranged, in whatever form the program that wrote it takes again; the manifest alone keeps it.
+    pub recipe: Option<serde_json::Value>,
     /// Bottom first.
     pub nodes: Vec<Node>,
 }

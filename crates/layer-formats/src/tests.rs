@@ -19,6 +19,7 @@ fn stack(layers: usize, (width, height): (u32, u32)) -> Stack {
         height,
         pixels_per_inch: 72.0,
         title: "Test".into(),
+        recipe: None,
         nodes: (0..layers).map(layer).collect(),
     }
 }

@@ -36,6 +36,7 @@ const RATIONAL: u16 = 5;
 ///     height: 2,
 ///     pixels_per_inch: 72.0,
 ///     title: "A dot".into(),
+///     recipe: None,
 ///     nodes: vec![Node::Layer(Layer::new(0, "Dot", Bounds::new(1, 0, 1, 1)))],
 /// };
 /// let mut file = Vec::new();

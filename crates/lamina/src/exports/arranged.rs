@@ -34,6 +34,7 @@ pub(super) fn stack_of(layers: &[Layer], title: Option<&str>) -> Stack {
         height: layers.iter().map(|layer| layer.height).max().unwrap_or(1),
         pixels_per_inch: PIXELS_PER_INCH,
         title: name::shown(title.unwrap_or_default(), UNNAMED),
+        recipe: None,
         nodes: nodes
             .map(|(place, layer)| Node::Layer(of_layer(place, layer)))
             .collect(),
@@ -66,6 +67,7 @@ pub(super) fn arranged(
     arrangement: &Arrangement,
 ) -> Result<(Stack, Vec<Scaled>), Vec<FieldError>> {
     let mut stack = stack_of(layers, title);
+    stack.recipe = (*arrangement != Arrangement::default()).then(|| arrangement.to_json());
     let (mut errors, mut scaled) = (Vec::new(), Vec::new());
     if let Some(placed) = &arrangement.layers {
         stack.nodes.clear();

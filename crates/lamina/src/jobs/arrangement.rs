@@ -3,6 +3,7 @@
 //! [`Arrangement::parse`]. It does not know the job: whether its layers exist is asked where it is used.
 
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 use super::fields::{FieldError, Fields, ParseError, shorten};
 
@@ -118,6 +119,33 @@ impl Arrangement {
             format: as_format,
             max_side,
         })
+    }
+}
+
+impl Arrangement {
+    /// The body that it is parsed from, but for what a picture without layers has.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut body = Map::new();
+        if let Some(layers) = &self.layers {
+            let layers = layers.iter().map(|layer| {
+                json!({
+                    "id": format!("layer_{}", layer.order), "dx": layer.offset.0, "dy": layer.offset.1,
+                    "scale": layer.scale, "opacity": layer.opacity, "visible": layer.visible,
+                })
+            });
+            body.insert("layers".into(), layers.collect());
+        }
+        if let Some(colour) = self.background {
+            let colour = format!("#{}", const_hex::encode(colour));
+            body.insert("background".into(), colour.into());
+        }
+        if let Some(crop) = self.crop {
+            let (width, height) = (crop.width, crop.height);
+            let crop = json!({ "x": crop.x, "y": crop.y, "width": width, "height": height });
+            body.insert("crop".into(), crop);
+        }
+        Value::Object(body)
     }
 }
 
@@ -321,6 +349,17 @@ mod tests {
         };
         assert_eq!(Arrangement::parse(body, true).unwrap(), expected);
         assert!(Arrangement::parse(body, false).is_err());
+    }
+
+    #[test]
+    fn what_it_is_written_as_is_read_as_the_same() {
+        let body = br##"{"layers":[{"id":"layer_7","dx":-3,"scale":0.3,"opacity":0.1,"visible":false}],"background":"#0aFF10","crop":{"x":1,"width":3,"height":4}}"##;
+        for body in [&body[..], b"{}", br#"{"layers":[]}"#] {
+            let arrangement = Arrangement::parse(body, false).unwrap();
+            let written = arrangement.to_json().to_string();
+            let again = Arrangement::parse(written.as_bytes(), false).unwrap();
+            assert_eq!(again, arrangement, "{written}");
+        }
     }
 
     #[test]

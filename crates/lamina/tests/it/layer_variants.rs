@@ -5,7 +5,7 @@ use image::RgbaImage;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, TestApp, Way, files};
+use crate::support::{Setup, TestApp, Way, files, left_out};
 
 async fn opened(app: &TestApp, url: &str) -> (Vec<u8>, RgbaImage) {
     let answer = app.client.get(url).send().await.unwrap();
@@ -13,6 +13,36 @@ async fn opened(app: &TestApp, url: &str) -> (Vec<u8>, RgbaImage) {
     let bytes = answer.bytes().await.unwrap().to_vec();
     let image = image::load_from_memory(&bytes).unwrap().to_rgba8();
     (bytes, image)
+}
+
+/// The same to the library that defines the format, by its program; pixels that nothing is seen of are free.
+fn by_libwebp(file: &[u8], image: &RgbaImage) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("layer.webp"), file).unwrap();
+    let decoded = std::process::Command::new("dwebp")
+        .args(["-quiet", "-pam", "layer.webp", "-o", "layer.pam"])
+        .current_dir(folder.path())
+        .status();
+    let Ok(status) = decoded else {
+        return left_out("WebP by dwebp, which is not installed");
+    };
+    assert!(status.success());
+    let pam = std::fs::read(path("layer.pam")).unwrap();
+    let end = b"ENDHDR\n";
+    let header = pam
+        .windows(end.len())
+        .position(|window| window == end)
+        .unwrap();
+    let found = pam[header + end.len()..].as_chunks::<4>().0;
+    let wanted = image.as_raw().as_chunks::<4>().0;
+    assert_eq!(found.len(), wanted.len());
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!(
+            found == wanted || (found[3], wanted[3]) == (0, 0),
+            "{found:?} {wanted:?}"
+        );
+    }
 }
 
 /// Every layer of a job in each of its variants, against `layers` as they are stored. Lamina serves them, wherever the layers are.
@@ -29,8 +59,9 @@ pub(crate) async fn are_those_of(app: &TestApp, job: &Value, layers: &[RgbaImage
             thumbnail.dimensions(),
             (scaled(image.width()), scaled(image.height()))
         );
-        let (_, whole) = opened(app, &link("&format=webp")).await;
+        let (file, whole) = opened(app, &link("&format=webp")).await;
         assert!(whole == *image, "without loss");
+        by_libwebp(&file, image);
         let (_, trimmed) = opened(app, &link("&trim=1")).await;
         let side = |name: &str| u32::try_from(layer["bbox"][name].as_u64().unwrap_or(0)).unwrap();
         let (x, y, width, height) = (side("x"), side("y"), side("width"), side("height"));

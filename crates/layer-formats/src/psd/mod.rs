@@ -62,6 +62,7 @@ pub fn is_large(stack: &Stack) -> bool {
 ///     height: 2,
 ///     pixels_per_inch: 72.0,
 ///     title: "A dot".into(),
+///     recipe: None,
 ///     nodes: vec![Node::Layer(Layer::new(0, "Dot", Bounds::new(1, 0, 1, 1)))],
 /// };
 /// let pictures = vec![vec![200, 0, 0, 255]];

@@ -148,6 +148,12 @@ async fn every_export_takes_the_same_arrangement() {
     assert_eq!((&nodes[1]["x"], &nodes[1]["y"]), (&3.into(), &4.into()));
     let file = layer_file();
     assert!(answer.body.windows(file.len()).any(|part| part == file));
+    // What a person arranged comes back in the manifest, and makes the same again.
+    let recipe = manifest["recipe"].to_string();
+    let again = post(&server, &format!("/api/jobs/{id}/export/zip"), &recipe).await;
+    assert!(again.body == answer.body, "{recipe}");
+    let plain = server.get(&format!("/api/jobs/{id}/export/zip")).await;
+    assert!(!String::from_utf8_lossy(&plain.body).contains("\"recipe\""));
     for format in formats::words() {
         let answer = post(&server, &format!("/api/jobs/{id}/export/{format}"), body).await;
         assert_eq!(answer.status, StatusCode::OK, "{format}");
