@@ -5,6 +5,7 @@ import { $, el } from './dom.js';
 const FIELDS = [
   { name: 'num_layers', label: 'How many layers', kind: 'choice', hint: 'With fewer than there are, neighbours become one.', values: [['auto', 'As many as there are'], ...[2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => [n, `At most ${n}`])] },
   { name: 'engine', label: 'Who does it', kind: 'choice', values: [['', 'As the server is set up'], ['local', 'The embedded engine: free, exact, invents nothing'], ['fal', 'fal.ai: generative, costs the operator money']] },
+  { name: 'resolution', label: 'How large the layers are', kind: 'choice', hint: 'fal.ai works on a small copy; the embedded engine gives the picture\'s size anyway.', values: [['', 'As they come'], ['source', 'As large as the picture']] },
   { name: 'prompt', label: 'What is in the picture', kind: 'text', hint: 'For fal.ai; the embedded engine finds its way without.' },
   { name: 'negative_prompt', label: 'What should not appear', kind: 'text' },
   { name: 'num_inference_steps', label: 'Care', kind: 'range', min: 1, max: 50, value: 28, hint: 'More takes longer and may look better.' },

@@ -47,6 +47,18 @@ test('layers of an engine that gives no names are numbered, and a difference is 
   await visit.close();
 });
 
+test('layers that were made as large as the picture are the picture again, whatever the engine gave', async () => {
+  const visit = await Visit.open(browser, `${service.base}/`, { reducedMotion: 'reduce' });
+  const { page } = visit;
+  await page.getByRole('button', { name: 'Options', exact: true }).click();
+  await page.getByLabel('How large the layers are').selectOption('As large as the picture');
+  await page.getByRole('button', { name: 'Keep these' }).click();
+  await sample(page, 'Coffee');
+  await layers(page);
+  await page.waitForFunction(() => /not one of/.test(document.querySelector('#proof').textContent), undefined, { timeout: JOB_MS });
+  await visit.close();
+});
+
 test('a run that fails is told with its reason, and can be tried again', async () => {
   const visit = await Visit.open(browser, `${service.base}/`, { reducedMotion: 'reduce' });
   const { page } = visit;

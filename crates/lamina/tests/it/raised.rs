@@ -137,6 +137,22 @@ async fn a_delete_ends_the_raising_and_nothing_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_smaller_than_what_a_model_works_on_has_layers_of_its_size_too() {
+    let emulator = emulator_with(EmulatorConfig::default()).await;
+    let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;
+    // Narrower than the model's canvas, and as high as it is wide elsewhere.
+    for (width, height) in [(64, 48), (90, 900)] {
+        let source = picture(width, height);
+        let fields = json!({ "image_base64": png_base64(&source), "resolution": "source" });
+        let job = app.split(fields).await;
+        let layers = pictures(&app, &job, "url").await;
+        assert_eq!(layers[0].dimensions(), (width, height), "{job}");
+        assert_eq!(largest_difference(&composite(&layers), &source), 0);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_engines_layers_are_as_large_already_and_without_the_wish_nothing_changes() {
     let emulator = emulator_with(EmulatorConfig::default()).await;
     let app = TestApp::start(Way::FalPolling, Some(&emulator)).await;

@@ -1,7 +1,7 @@
-//! Layers at the source's own size, for jobs that ask for it: what the engine gave smaller is raised (`layer-upsample`), with the source
-//! as its guide, and stored in its place, each with a mask of what the source shows of it.
+//! Layers at the source's own size, for jobs that ask for it: what the engine gave in another size is raised (`layer-upsample`), with the
+//! source as its guide, and stored in its place, each with a mask of what the source shows of it.
 //!
-//! Nothing is done where the engine's layers are as large already. Repeatable like the rest of collect, which begins again with the
+//! Nothing is done where the engine's layers have that size already. Repeatable like the rest of collect, which begins again with the
 //! engine's layers. A job that is taken away stops it at the next band. The pool holds back as much memory as it takes until its files are
 //! stored, but none of the pool's threads is kept for so long.
 
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use image_intake::{
     BoundingBox, ImageError, LayerEncoder, LayerMeasures, Limits, MaskEncoder, RgbaImage,
-    decode_rgba,
+    decode_rgba, scale_to,
 };
 use layer_upsample::{Band, Sink, SmallLayer, Source};
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ pub(in crate::worker) async fn raise(
     let StoredSource::Stored(info) = &job.source else {
         return Ok(layers);
     };
-    if job.params.resolution == Resolution::Engine || !are_smaller(&layers, info) {
+    if job.params.resolution == Resolution::Engine || have_size_of(&layers, info) {
         return Ok(layers);
     }
     let id = job.lease.job;
@@ -64,7 +64,10 @@ pub(in crate::worker) async fn raise(
         let _computing = turn.begin();
         let picture = decode_rgba(&source, &limits)?;
         drop(source);
-        let small = small.iter().map(|file| decode_rgba(file, &layer_limits));
+        let small = small.iter().map(|file| {
+            let layer = decode_rgba(file, &layer_limits)?;
+            Ok(no_larger(layer, &picture))
+        });
         let small = small.collect::<Result<Vec<_>, _>>()?;
         raised(&picture, &small, &tell, &stopped)
     });
@@ -101,13 +104,19 @@ async fn shown<T>(
     }
 }
 
-fn are_smaller(layers: &[Layer], info: &SourceInfo) -> bool {
-    let of = |layer: &Layer| {
-        (layer.width, layer.height) != (info.width, info.height)
-            && layer.width <= info.width
-            && layer.height <= info.height
-    };
-    !layers.is_empty() && layers.iter().all(of)
+fn have_size_of(layers: &[Layer], info: &SourceInfo) -> bool {
+    let size = (info.width, info.height);
+    layers
+        .iter()
+        .all(|layer| (layer.width, layer.height) == size)
+}
+
+/// A model draws a picture that is smaller than what it works on larger.
+fn no_larger(layer: RgbaImage, picture: &RgbaImage) -> RgbaImage {
+    if layer.width() <= picture.width() && layer.height() <= picture.height() {
+        return layer;
+    }
+    scale_to(&layer, picture.width(), picture.height())
 }
 
 /// The picture; the small layers with what is computed of them; and the files, which all together show each pixel about once.
