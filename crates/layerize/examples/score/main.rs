@@ -1,7 +1,7 @@
 //! Scores the engine on designs whose layers are known, and shows what it does with photos.
 //!
 //! `score [--tune] [--designs N] [--first SEED] [--qualities Q,Q] [--threads N] [--sheet PREFIX]
-//! [--only photos|designs|large] [--about KIND] [--pictures FOLDER] [--layers N] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
+//! [--only photos|designs|large] [--about KIND] [--pictures FOLDER] [--layers N] [--lines] [--library PATH] [--verbose]`. Seeds from 1000 are for tuning
 //! (`--tune`), those from 9000 for reporting: thresholds are never chosen on the latter. In the
 //! main row every third design goes through JPEG at 85; then the same designs follow at each of
 //! `--qualities`. Times are processor time, so that a busy machine disturbs them least; a stretch
@@ -57,10 +57,14 @@ fn main() {
         begun.elapsed().as_secs_f32() * 1000.0
     ));
     if let Some(folder) = &wishes.pictures {
-        let options = Options {
-            text: TextLayers::default(),
-            max_layers: wishes.layers,
-            ..options
+        let options = if wishes.lines {
+            options
+        } else {
+            Options {
+                text: TextLayers::default(),
+                max_layers: wishes.layers,
+                ..options
+            }
         };
         pictures::run(folder, &wishes, &options);
         return;

@@ -35,7 +35,7 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         let small = shares.iter().filter(|share| **share < CRUMB).count();
         let iou = mask(path).map(|mask| agreement(&mask, &image, &run.layers));
         let (all, right) = lettering(path, &run.layers);
-        let (true_layers, hits) = layered(path, &image, &run.layers);
+        let (true_layers, hits, missed) = layered(path, &image, &run.layers);
         if true_layers > 0 {
             truths += true_layers;
             matched += hits;
@@ -55,6 +55,9 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
                 String::new()
             },
         ));
+        if wishes.verbose {
+            missed.iter().for_each(|miss| report(miss));
+        }
         sheet.add(&image, &run.layers);
         if index % SHOWN == SHOWN - 1 || index + 1 == pictures.len() {
             let sheet = std::mem::take(&mut sheet);
@@ -155,23 +158,31 @@ fn agreement(mask: &[f64], image: &RgbaImage, layers: &[Layer]) -> f64 {
 }
 
 /// How many layers a picture truly has above its ground, and how many were found: coverage that agrees by
-/// at least half, each layer once.
-fn layered(path: &Path, image: &RgbaImage, layers: &[Layer]) -> (u32, u32) {
+/// at least half, each layer once. With a line about each that was not, and each layer that is none.
+fn layered(path: &Path, image: &RgbaImage, layers: &[Layer]) -> (u32, u32, Vec<String>) {
     let folder = path.with_file_name("truth");
     let name = path.file_stem().unwrap_or_default();
     let Ok(entries) = fs::read_dir(folder.join(name)) else {
-        return (0, 0);
+        return (0, 0, Vec::new());
     };
-    let truths: Vec<Vec<f64>> = entries
-        .filter_map(|entry| image::open(entry.ok()?.path()).ok())
-        .map(|mask| coverage(mask.to_luma8().into_raw().into_iter()))
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    let truths: Vec<Vec<f64>> = files
+        .iter()
+        .map(|file| image::open(file).expect("a mask").to_luma8().into_raw())
+        .map(|mask| coverage(mask.into_iter()))
+        .collect();
+    let found: Vec<Vec<f64>> = layers[1..]
+        .iter()
+        .map(|layer| layer.to_canvas(image.width, image.height))
+        .map(|canvas| coverage(canvas.pixels.iter().skip(3).step_by(4).copied()))
         .collect();
     let mut pairs = Vec::new();
-    for (l, layer) in layers[1..].iter().enumerate() {
-        let canvas = layer.to_canvas(image.width, image.height);
-        let own = coverage(canvas.pixels.iter().skip(3).step_by(4).copied());
+    for (l, own) in found.iter().enumerate() {
         for (t, truth) in truths.iter().enumerate() {
-            pairs.push((overlap(truth, &own), t, l));
+            pairs.push((overlap(truth, own), t, l));
         }
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -182,7 +193,40 @@ fn layered(path: &Path, image: &RgbaImage, layers: &[Layer]) -> (u32, u32) {
             hits += 1;
         }
     }
-    (truths.len() as u32, hits)
+    let missed = (0..truths.len()).filter(|&t| !used[t]);
+    let missed = missed.map(|t| {
+        let name = files[t].file_stem().unwrap_or_default().to_string_lossy();
+        format!("   missed {name}: {}", why(&truths[t], &found, layers))
+    });
+    let spare = (0..found.len()).filter(|&l| !taken[l]);
+    let spare = spare.map(|l| {
+        let share = 100.0 * found[l].iter().sum::<f64>() / found[l].len() as f64;
+        format!("   spare {}: {share:.2} %", layers[l + 1].name)
+    });
+    (truths.len() as u32, hits, missed.chain(spare).collect())
+}
+
+/// Where a true layer that was not found is: in the background, or in layers that hold too little of it or too much else.
+fn why(truth: &[f64], found: &[Vec<f64>], layers: &[Layer]) -> String {
+    let size: f64 = truth.iter().sum();
+    let mut parts: Vec<(f64, f64, usize)> = Vec::new();
+    for (l, own) in found.iter().enumerate() {
+        let both: f64 = truth.iter().zip(own).map(|(a, b)| a.min(*b)).sum();
+        let all: f64 = own.iter().sum();
+        parts.push((both / size.max(1.0), both / all.max(1.0), l));
+    }
+    parts.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let parts = parts.iter().filter(|(held, _, _)| *held > 0.2).take(3);
+    let parts: Vec<String> = parts
+        .map(|(held, pure, l)| format!("{} holds {held:.2}, {pure:.2} of it", layers[l + 1].name))
+        .collect();
+    let share = 100.0 * size / truth.len() as f64;
+    let place = if parts.is_empty() {
+        "background".into()
+    } else {
+        parts.join("; ")
+    };
+    format!("{share:.2} % {place}")
 }
 
 fn coverage(values: impl Iterator<Item = u8>) -> Vec<f64> {

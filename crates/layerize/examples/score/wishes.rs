@@ -11,6 +11,7 @@ const OPTIONS: &str = "\
 --about KIND       designs of one kind, such as \"photo with text\"
 --pictures FOLDER  no designs, but every picture of a folder, or those whose names begin as --about says
 --layers N         at most so many layers of each picture of a folder (12)
+--lines            of each picture of a folder every line and as many layers as there are
 --threads N        for networks and filters (every core)
 --sheet PATH       beginning of the names of the contact sheets (target/score)
 --library FILE     run the networks by ONNX Runtime (feature onnxruntime)
@@ -34,6 +35,8 @@ pub(crate) struct Wishes {
     pub(crate) pictures: Option<std::path::PathBuf>,
     /// The most layers of each of these.
     pub(crate) layers: Option<u8>,
+    /// Lines and no limit for these.
+    pub(crate) lines: bool,
     /// A shared library of ONNX Runtime to run the networks.
     pub(crate) library: Option<String>,
 }
@@ -52,6 +55,7 @@ impl Wishes {
             about: None,
             pictures: None,
             layers: None,
+            lines: false,
             library: None,
         };
         let mut words = std::env::args().skip(1);
@@ -59,6 +63,7 @@ impl Wishes {
             let mut value = || words.next().expect("the option has a value");
             match word.as_str() {
                 "--tune" => wishes.tune = true,
+                "--lines" => wishes.lines = true,
                 "--verbose" => wishes.verbose = true,
                 "--only" => wishes.only = Some(value()),
                 "--about" => wishes.about = Some(value()),
