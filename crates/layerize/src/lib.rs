@@ -46,6 +46,7 @@ mod sink;
 mod strays;
 mod votes;
 mod washed;
+mod waves;
 
 use std::borrow::Cow;
 

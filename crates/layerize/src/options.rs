@@ -54,6 +54,12 @@ fn passing() -> Duration {
 }
 
 impl Options {
+    /// Whether every thing is wanted by itself, as every line is, and not the list that a person reads.
+    pub(crate) fn each_thing(&self) -> bool {
+        let many = self.max_layers.is_some_and(|most| most > USUAL_LAYERS);
+        self.text == TextLayers::Lines && many
+    }
+
     /// Refuses the name of a pass that does not exist.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let known = crate::passes();
@@ -70,7 +76,8 @@ impl Options {
 /// How lines of text become layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TextLayers {
-    /// One layer a line.
+    /// One layer a line; with a limit above [`USUAL_LAYERS`] the rules of a list and small icons are layers of their own
+    /// too.
     Lines,
     /// Lines that stand under each other in one style share a layer.
     #[default]

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 
+use super::photo::PHOTO;
 use super::{DEEPEST, DETAILS, Finder};
 use crate::blob::Blob;
 use crate::context::Context;
@@ -52,7 +53,11 @@ impl Finder<'_> {
             for other in &above {
                 whole = outline::completed(&whole, other, ctx)?;
             }
-            self.lay_shape(&whole, Some(siblings[k].0), &above, depth, ctx)?;
+            if siblings[k].0 == PHOTO {
+                self.lay_photo(&whole, &siblings[k].1, ctx)?;
+            } else {
+                self.lay_shape(&whole, Some(siblings[k].0), &above, depth, ctx)?;
+            }
         }
         Ok(())
     }
@@ -131,13 +136,6 @@ impl Finder<'_> {
             .map_or([0.0; 3], |&(_, colour)| colour)
     }
 
-    /// A piece of many colours, kept as it is.
-    pub(super) fn lay_picture(&mut self, blob: &Blob, ctx: &Context<'_>) -> Result<(), Error> {
-        let cut = picture(self.picture, &shape_edge::squared(&blob.filled()), ctx)?;
-        self.lay(cut);
-        Ok(())
-    }
-
     /// Small things that lie on one ground, as one layer, if they are enough to be seen.
     pub(super) fn lay_details(&mut self, blobs: &[Blob], ctx: &Context<'_>) -> Result<(), Error> {
         let canvas = self.picture.data.len() as f32;
@@ -162,7 +160,7 @@ impl Finder<'_> {
                 all.bits[(y - rect.y) * rect.w + x - rect.x] = true;
             }
         }
-        let cut = picture(self.picture, &all, ctx)?;
+        let cut = picture(self.picture, &all, &all, ctx)?;
         self.lay(cut);
         Ok(())
     }
@@ -188,12 +186,17 @@ fn magnitude(area: usize) -> i32 {
     (area as f32).log(1.2) as i32
 }
 
-/// What a set of pixels shows, as it is, with an edge that is soft by geometry.
-pub(crate) fn picture(picture: &Rgb, solid: &Blob, ctx: &Context<'_>) -> Result<Cut, Error> {
+/// What a set of pixels shows, as it is where it is `seen`, with an edge that is soft by geometry.
+pub(crate) fn picture(
+    picture: &Rgb,
+    solid: &Blob,
+    seen: &Blob,
+    ctx: &Context<'_>,
+) -> Result<Cut, Error> {
     let rect = solid.rect.grow(2, picture.w, picture.h);
     let alpha: Gray = shape_edge::soft(solid, rect);
     ctx.check()?;
-    let paint = matte::pure_paint(&picture.crop(rect), &solid.mask(rect), ctx)?;
+    let paint = matte::pure_paint(&picture.crop(rect), &seen.mask(rect), ctx)?;
     Ok(Cut {
         kind: LayerKind::Object,
         confidence: 0.85,

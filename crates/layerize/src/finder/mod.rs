@@ -5,7 +5,9 @@
 //! are left where they are. Invariant: `below` always shows what was found so far.
 
 pub(crate) mod lay;
+mod photo;
 mod pieces;
+mod standing;
 mod texture;
 
 use std::cmp::Reverse;
@@ -15,10 +17,11 @@ use crate::blob::Blob;
 use crate::components::{self, Components};
 use crate::context::Context;
 use crate::flatness::Flatness;
-use crate::plane::{Plane, Rect, Rgb, max_difference};
+use crate::plane::{Rect, Rgb};
 use crate::reading_order::reading_order;
 use crate::scene::Cut;
-use crate::{Error, ground, matte, shadow, shape_edge};
+use crate::{Error, ground, shadow, shape_edge};
+use photo::PHOTO;
 
 /// How deep panels may nest.
 const DEEPEST: usize = 4;
@@ -30,22 +33,47 @@ const MOST: usize = 48;
 /// How many times the canvas the rectangles of all things together may be; what is found beyond that
 /// stays on what it lies on.
 const ROOM: usize = 8;
-/// How many times the ringing what lies beside strong edges must stand off, how strong these are in levels, and how far
-/// beside is: a block of JPEG.
+/// How many times the ringing what lies beside strong edges must stand off.
 const RINGS: f32 = 3.0;
-const STRONG: f32 = 60.0;
-const BLOCK: usize = 8;
 /// Least share of the canvas that crumbs and details on one ground cover to be a layer.
 const DETAILS: f32 = 0.003;
+
+/// What differs from a ground by less is taken for it, in levels, beside the noise.
+const ALIKE: f32 = 6.0;
+/// Least share of the canvas of a thing, and where more layers are asked for than a list usually has.
+const LEAST: f32 = 2.5e-4;
+const FINE: f32 = 1e-4;
+
+/// What a difference of colours must exceed, in levels.
+#[derive(Clone, Copy)]
+pub(crate) struct Levels {
+    /// To stand off from a ground.
+    alike: f32,
+    /// The same beside what stands off strongly, where compression left its traces.
+    beside: f32,
+    /// Typical noise of a pixel.
+    noise: f32,
+}
+
+impl Levels {
+    pub(crate) fn of(noise: f32, ringing: f32) -> Self {
+        let alike = ALIKE + 2.0 * noise;
+        Self {
+            alike,
+            beside: alike + RINGS * ringing,
+            noise,
+        }
+    }
+}
 
 /// The search and what it has found so far.
 pub(crate) struct Finder<'a> {
     picture: &'a Rgb,
     smooth: &'a Rgb,
     regions: &'a Components,
-    alike: f32,
-    /// The same beside what stands off strongly, where compression left its traces.
-    beside: f32,
+    levels: Levels,
+    /// Whether small things are wanted, if one ink draws them.
+    fine: bool,
     least: usize,
     /// What the cuts found so far look like together, over the canvas ground.
     pub(crate) below: Rgb,
@@ -66,22 +94,23 @@ pub(crate) struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
-    /// A search over the whole canvas; `alike` is the difference, in levels, up to which a pixel is
-    /// taken for the ground, `ringing` what compression left beside strong edges.
+    /// A search over the whole canvas.
     pub(crate) fn new(
         picture: &'a Rgb,
         smooth: &'a Rgb,
         regions: &'a Components,
         flat: &'a Flatness,
-        (alike, ringing): (f32, f32),
+        levels: Levels,
+        fine: bool,
     ) -> Self {
+        let least = if fine { FINE } else { LEAST };
         Self {
             picture,
             smooth,
             regions,
-            alike,
-            beside: alike + RINGS * ringing,
-            least: (picture.data.len() as f32 * 2.5e-4).max(24.0) as usize,
+            levels,
+            fine,
+            least: (picture.data.len() as f32 * least).max(24.0) as usize,
             below: picture.clone(),
             found: Vec::new(),
             flat,
@@ -140,7 +169,7 @@ impl<'a> Finder<'a> {
             self.smooth,
             &self.below,
             |x, y| self.label(x, y) == base,
-            self.alike,
+            self.levels.alike,
         );
         ctx.check()?;
         let standing = self.standing(area, base, ctx)?;
@@ -169,32 +198,6 @@ impl<'a> Finder<'a> {
             }
         }
         self.lay_details(&details, ctx)
-    }
-
-    /// What stands off from the ground: pixels of other regions, and where compression left traces beside strong edges
-    /// only what stands off more than these.
-    fn standing(&self, area: &Blob, base: u32, ctx: &Context<'_>) -> Result<Blob, Error> {
-        let rect = area.rect;
-        let off = |x, y| max_difference(self.smooth.at(x, y), self.below.at(x, y));
-        ctx.check()?;
-        let rings = self.beside > self.alike;
-        let near = if rings {
-            let strong = |x, y| area.has(x, y) && off(x, y) > STRONG;
-            matte::dilate(&Blob::from_fn(rect, strong).mask(rect), BLOCK)
-        } else {
-            Plane::filled(1, 1, 0.0)
-        };
-        ctx.check()?;
-        let least = |x: usize, y: usize| {
-            if rings && near.at(x - rect.x, y - rect.y) > 0.0 {
-                self.beside
-            } else {
-                self.alike
-            }
-        };
-        Ok(Blob::from_fn(rect, |x, y| {
-            area.has(x, y) && self.label(x, y) != base && off(x, y) > least(x, y)
-        }))
     }
 
     /// Things in the order they are read.
@@ -265,16 +268,18 @@ impl<'a> Finder<'a> {
         major.sort_by_key(|&(label, size)| (Reverse(size), label));
         let smooth: usize = major.iter().map(|&(_, size)| size).sum();
         let thin = area < 6 * self.least || self.is_thin(blob) || self.is_frame(blob, area);
-        let picture = (smooth as f32) < SMOOTH * area as f32 || self.is_textured(blob, area);
-        if picture && !thin {
-            self.lay_picture(blob, ctx)?;
+        let rough = (smooth as f32) < SMOOTH * area as f32 && !self.is_carried(blob, area);
+        if (rough || self.is_textured(blob, area)) && !thin {
+            self.lay_picture(blob, depth, ctx)?;
             return Ok(true);
         }
         ctx.check()?;
         let siblings = self.siblings(blob, &major, ctx)?;
-        match siblings.len() {
-            0 => self.lay_shape(blob, None, &[], depth, ctx),
-            1 => self.lay_shape(blob, Some(siblings[0].0), &[], depth, ctx),
+        let siblings = self.photo_apart(siblings, ctx)?;
+        match &siblings[..] {
+            [] => self.lay_shape(blob, None, &[], depth, ctx),
+            [(PHOTO, photo)] => self.lay_photo(photo, photo, ctx),
+            [(label, _)] => self.lay_shape(blob, Some(*label), &[], depth, ctx),
             _ => self.lay_overlapping(&siblings, depth, ctx),
         }?;
         Ok(true)

@@ -15,8 +15,14 @@ use crate::shape_edge;
 const STROKE: f32 = 0.001;
 const INKED: f32 = 0.8;
 const CLEAR: f32 = 48.0;
+/// Least part of the canvas's longer side that a rule is long, thinner than which a bar may be, and how
+/// far it stands off at least, in levels.
+const RULE: f32 = 0.08;
+const FAINT: f32 = 16.0;
+/// How many times more than a trace the edge stands off that it lies along.
+const STRONGER: f32 = 1.3;
 /// Largest part of a piece that gaps in it may be to be things, and the least share of the canvas of such a thing.
-const GAPS: f32 = 0.3;
+const GAPS: f32 = 0.55;
 const THING: f32 = 0.001;
 /// Difference of two regions of one piece, in levels, up to which noise may have parted them.
 const ONE: f32 = 8.0;
@@ -39,8 +45,13 @@ impl Finder<'_> {
             |x, y| blob.has(x, y),
         )));
         // A rule is all edge, and a curved stroke all outline, but one ink draws them.
-        if bar && long >= 8 * short && short >= 3 {
-            return !self.is_inked(blob);
+        let rule = long as f32 >= RULE * self.picture.w.max(self.picture.h) as f32;
+        if bar && long >= 8 * short && (short >= 3 || rule) {
+            let stands = || self.standing_off(blob) >= self.levels.beside.max(FAINT);
+            return !(rule && stands() || self.is_inked(blob)) || self.is_trace(blob);
+        }
+        if self.fine && self.is_inked(blob) && !self.is_trace(blob) {
+            return shape_edge::eroded(blob).area() * 4 < area;
         }
         let ragged = !bar
             && ragged > if share < 0.003 { 5.0 } else { 9.0 }
@@ -50,9 +61,35 @@ impl Finder<'_> {
 
     /// Whether one colour that stands off clearly explains a piece: it was drawn.
     fn is_inked(&self, blob: &Blob) -> bool {
-        let ink = self.extreme(blob);
-        let (x, y) = (blob.rect.x, blob.rect.y);
-        max_difference(ink, self.below.at(x, y)) >= CLEAR && self.of_one_ink(blob) >= INKED
+        self.standing_off(blob) >= CLEAR && self.of_one_ink(blob) >= INKED
+    }
+
+    /// Whether a piece is what compression left along an edge that is stronger than it.
+    fn is_trace(&self, blob: &Blob) -> bool {
+        if self.levels.beside <= self.levels.alike {
+            return false;
+        }
+        let (w, h) = (self.picture.w as i64, self.picture.h as i64);
+        let strong = STRONGER * self.standing_off(blob);
+        let (mut beside, mut all) = (0_usize, 0_usize);
+        for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
+            let x = (blob.rect.x + at % blob.rect.w) as i64;
+            let y = (blob.rect.y + at / blob.rect.w) as i64;
+            let far = (3..=6).flat_map(|by| [(x + by, y), (x - by, y), (x, y + by), (x, y - by)]);
+            all += 1;
+            beside += usize::from(far.into_iter().any(|(x, y)| {
+                (0..w).contains(&x) && (0..h).contains(&y) && !blob.holds(x, y) && {
+                    let (x, y) = (x as usize, y as usize);
+                    max_difference(self.smooth.at(x, y), self.below.at(x, y)) > strong
+                }
+            }));
+        }
+        beside * 2 > all
+    }
+
+    /// How far the ink of a piece is off what lies below it, in levels.
+    fn standing_off(&self, blob: &Blob) -> f32 {
+        max_difference(self.extreme(blob), self.below.at(blob.rect.x, blob.rect.y))
     }
 
     /// A piece with those of its gaps closed that are things of the ground's colour which lie on it, such as a white sign
@@ -93,7 +130,7 @@ impl Finder<'_> {
     }
 
     /// The mean colour of a region within a piece.
-    fn mean(&self, blob: &Blob, label: u32) -> [f32; 3] {
+    pub(super) fn mean(&self, blob: &Blob, label: u32) -> [f32; 3] {
         let (mut sum, mut count) = ([0.0_f32; 3], 0.0_f32);
         for at in (0..blob.bits.len()).filter(|&at| blob.bits[at]) {
             let (x, y) = (
@@ -126,6 +163,10 @@ impl Finder<'_> {
             if contact * contact * 12 >= size {
                 outer.push(label);
             }
+        }
+        if outer.is_empty() {
+            // A card with a border of its own colour.
+            outer.extend(self.carrier(blob, blob.area()));
         }
         if outer.len() < 2 {
             let only = outer.first().map(|&label| (label, blob.clone()));

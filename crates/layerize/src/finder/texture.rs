@@ -95,19 +95,22 @@ impl Finder<'_> {
 
     /// Whether one flat region is a good part of a piece and reaches to all its sides: a card with a photo
     /// on it.
-    fn is_carried(&self, blob: &Blob, area: usize) -> bool {
+    pub(super) fn is_carried(&self, blob: &Blob, area: usize) -> bool {
+        self.carrier(blob, area).is_some()
+    }
+
+    /// That region.
+    pub(super) fn carrier(&self, blob: &Blob, area: usize) -> Option<u32> {
         let sizes = self.sizes(blob);
-        let Some((&carrier, &size)) = sizes.iter().max_by_key(|&(&label, &size)| (size, label))
-        else {
-            return false;
-        };
+        let (&carrier, &size) = sizes.iter().max_by_key(|&(&label, &size)| (size, label))?;
         if (size as f32) < CARRIES * area as f32 {
-            return false;
+            return None;
         }
         let own = |x: usize, y: usize| blob.has(x, y) && self.label(x, y) == carrier;
         let own = Blob::from_fn(blob.rect, own);
         let reach = components::bounds(&own.mask(blob.rect)).map_or(0, Rect::area);
-        reach as f32 >= REACHES * blob.rect.area() as f32 && self.flat.share(&own) >= FLAT
+        let reaches = reach as f32 >= REACHES * blob.rect.area() as f32;
+        (reaches && self.flat.share(&own) >= FLAT).then_some(carrier)
     }
 
     /// The pieces of the canvas that are drawn. The others are noted; if they are most of it, all

@@ -1,8 +1,9 @@
 //! What is no layer to a person: shadows that nobody sees, and crumbs.
 //!
 //! Small pieces that stand together (an icon, scattered dots) become one; what is still a crumb
-//! then stays on what it lies on. Lettering is never a crumb. Invariant: the picture is the same,
-//! for a cut that is left out is not peeled off.
+//! then stays on what it lies on. Lettering is never a crumb. A caller that asks for lines and for more
+//! layers than a list usually has gets repeated things (the rules of a list, a row of dots) apart, and icons whole. Invariant: the
+//! picture is the same, for a cut that is left out is not peeled off.
 
 use super::order::meet;
 use crate::context::Context;
@@ -17,6 +18,13 @@ const CRUMB: f32 = 0.001;
 /// How near is near: a part of the canvas's longer side, or of the larger piece's own.
 const NEAR: f32 = 0.025;
 const OWN: f32 = 0.6;
+/// The side of an icon at most, as a part of the canvas's longer side, how many times longer than high it may be, and
+/// the share of the canvas below which it is a crumb, where many layers are asked for.
+const ICON: f32 = 0.12;
+const SQUARE: usize = 2;
+const SPECK: f32 = 0.0001;
+/// Gap between the bars of one row, such as a bar code, as a part of their length.
+const BARS: f32 = 0.1;
 /// Coverage a shadow must reach, and the share of the canvas all of it must amount to.
 const SEEN: f32 = 0.06;
 const SHADE: f32 = 0.0008;
@@ -30,8 +38,12 @@ pub(super) fn sweep(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
         cut.kind != LayerKind::Shadow || (most >= SEEN && share(cut, canvas) >= SHADE)
     });
     ctx.check()?;
+    let many = ctx.options.each_thing();
+    let near = |a: Rect, b: Rect| {
+        together(a, b, longest) && (!many || is_icon(a.union(b), longest) || is_row(a, b))
+    };
     let mut small: Vec<bool> = scene.cuts.iter().map(|cut| is_small(cut, canvas)).collect();
-    while let Some((low, high)) = pair(&scene.cuts, &small, longest) {
+    while let Some((low, high)) = pair(&scene.cuts, &small, near) {
         ctx.check()?;
         let top = scene.cuts.remove(high);
         small.remove(high);
@@ -42,7 +54,7 @@ pub(super) fn sweep(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
             cut.kind,
             LayerKind::Text | LayerKind::Subject | LayerKind::Shadow
         );
-        thing || share(cut, canvas) >= CRUMB
+        thing || share(cut, canvas) >= if many { SPECK } else { CRUMB }
     });
     Ok(())
 }
@@ -60,13 +72,13 @@ fn is_small(cut: &Cut, canvas: f32) -> bool {
 }
 
 /// Two small pieces that stand together and between which nothing lies in the stack.
-fn pair(cuts: &[Cut], small: &[bool], longest: f32) -> Option<(usize, usize)> {
+fn pair(cuts: &[Cut], small: &[bool], near: impl Fn(Rect, Rect) -> bool) -> Option<(usize, usize)> {
     for low in 0..cuts.len() {
         if !small[low] {
             continue;
         }
         for high in low + 1..cuts.len() {
-            if small[high] && together(cuts[low].rect, cuts[high].rect, longest) {
+            if small[high] && near(cuts[low].rect, cuts[high].rect) {
                 return Some((low, high));
             }
             if cuts[low + 1..=high]
@@ -80,12 +92,29 @@ fn pair(cuts: &[Cut], small: &[bool], longest: f32) -> Option<(usize, usize)> {
     None
 }
 
-fn together(a: Rect, b: Rect, longest: f32) -> bool {
+/// Whether two stand much closer than they are long.
+fn is_row(a: Rect, b: Rect) -> bool {
+    let long = a.w.max(a.h).min(b.w.max(b.h));
+    apart(a, b) <= BARS * long as f32
+}
+
+/// The gap between two rectangles, the larger of both directions.
+fn apart(a: Rect, b: Rect) -> f32 {
     let gap =
         |a: usize, al: usize, b: usize, bl: usize| a.max(b).saturating_sub((a + al).min(b + bl));
-    let apart = gap(a.x, a.w, b.x, b.w).max(gap(a.y, a.h, b.y, b.h)) as f32;
+    gap(a.x, a.w, b.x, b.w).max(gap(a.y, a.h, b.y, b.h)) as f32
+}
+
+fn together(a: Rect, b: Rect, longest: f32) -> bool {
+    let apart = apart(a, b);
     let own = a.w.min(a.h).max(b.w.min(b.h)) as f32;
     apart <= (OWN * own).min(2.0 * NEAR * longest).max(NEAR * longest)
+}
+
+/// Whether a rectangle is as small and about as long as high as an icon.
+fn is_icon(rect: Rect, longest: f32) -> bool {
+    let (long, short) = (rect.w.max(rect.h), rect.w.min(rect.h));
+    long as f32 <= ICON * longest && long <= SQUARE * short
 }
 
 #[cfg(test)]
@@ -111,6 +140,47 @@ mod tests {
             paint: Plane::filled(side, side, [10.0; 3]),
             edge: Edge::Unmix,
         }
+    }
+
+    #[test]
+    fn rules_of_a_list_stay_apart_where_every_thing_is_asked_for_and_icons_and_bar_codes_do_not() {
+        let image = RgbaImage {
+            width: 400,
+            height: 400,
+            pixels: vec![255; 400 * 400 * 4],
+        };
+        let options = Options {
+            text: crate::TextLayers::Lines,
+            max_layers: Some(100),
+            ..Options::default()
+        };
+        let cancel = Cancel::default();
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        let bar = |x: usize, y: usize, w: usize, h: usize| Cut {
+            rect: Rect { x, y, w, h },
+            alpha: Plane::filled(w, h, 1.0),
+            paint: Plane::filled(w, h, [10.0; 3]),
+            ..cut(LayerKind::Shape, 0, 0, 1, 1.0)
+        };
+        scene.cuts = vec![
+            bar(20, 20, 60, 2),
+            bar(20, 30, 60, 2),
+            bar(200, 20, 16, 4),
+            bar(200, 28, 16, 4),
+            bar(300, 20, 3, 50),
+            bar(307, 20, 2, 50),
+            bar(20, 300, 5, 5),
+        ];
+        sweep(&mut scene, &ctx).expect("not cancelled");
+        assert_eq!(scene.cuts.len(), 5, "two rules, an icon, a bar code, a dot");
+        let mut usual = Scene::new(&image, &ctx).expect("not cancelled");
+        usual.cuts = vec![bar(20, 20, 60, 2), bar(20, 30, 60, 2), bar(20, 300, 5, 5)];
+        let (options, mut heard) = (Options::default(), |_| {});
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        sweep(&mut usual, &ctx).expect("not cancelled");
+        assert_eq!(usual.cuts.len(), 1, "one thing of two rules, and no dot");
     }
 
     #[test]

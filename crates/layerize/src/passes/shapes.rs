@@ -8,16 +8,15 @@
 use crate::blob::Blob;
 use crate::components::{self, Components};
 use crate::context::Context;
-use crate::finder::Finder;
+use crate::finder::{Finder, Levels};
 use crate::flatness::Flatness;
 use crate::plane::{Rect, Rgb, max_difference};
 use crate::scene::{Cut, Photographed, Scene};
+use crate::waves::{WAVE, WAVY, waves};
 use crate::{Error, LayerKind, denoise, matte, push_pull, washed};
 
 /// Neighbours that differ by no more belong together, in levels after denoising.
 const JOINED: f32 = 3.0;
-/// What differs from a ground by less is taken for it, in levels, beside the noise.
-const ALIKE: f32 = 6.0;
 /// Least share of the base region that the fitted ground must explain; else it is a photo.
 const PLAIN: f32 = 0.6;
 /// The same for a ground that holds less than `MUCH` of the border, which must hold at least
@@ -25,12 +24,6 @@ const PLAIN: f32 = 0.6;
 const PLAINER: f32 = 0.9;
 const MUCH: f32 = 0.4;
 const LITTLE: f32 = 0.15;
-
-/// How far a ground may bend within a fortieth of the canvas, in levels beside the noise, and in what share of it: a drawn
-/// one is flat or a gradient, a sky, a wall and a blurred garden are not.
-const WAVE: f32 = 1.5;
-const WAVY: f32 = 0.25;
-const SPAN: usize = 40;
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
@@ -53,16 +46,17 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         return panels(scene, &smooth, &regions, &flat, noise, ctx);
     };
     ctx.check()?;
-    if waves(&regions, base, &smooth, WAVE + noise) > WAVY {
+    let whole = Rect { x: 0, y: 0, w, h };
+    if waves(&regions, base, whole, &smooth, WAVE + noise).is_some_and(|share| share > WAVY) {
         return panels(scene, &smooth, &regions, &flat, noise, ctx);
     }
-    let whole = Rect { x: 0, y: 0, w, h };
     let mut finder = Finder::new(
         &scene.rest,
         &smooth,
         &regions,
         &flat,
-        (ALIKE + 2.0 * noise, scene.ringing),
+        Levels::of(noise, scene.ringing),
+        ctx.options.each_thing(),
     );
     ctx.check()?;
     let canvas = Blob {
@@ -136,27 +130,6 @@ fn plain_share(regions: &Components, base: u32, smooth: &Rgb, plain: &Rgb, withi
     good as f32 / own.max(1) as f32
 }
 
-/// Share of a region that differs by more than `within` levels from the mean of four places a span away, all of the region.
-fn waves(regions: &Components, base: u32, smooth: &Rgb, within: f32) -> f32 {
-    let (w, h) = (smooth.w, smooth.h);
-    let span = (w.max(h) / SPAN).max(2);
-    let (mut wavy, mut all) = (0_usize, 0_usize);
-    for y in (span..h.saturating_sub(span)).step_by(2) {
-        for x in (span..w.saturating_sub(span)).step_by(2) {
-            let around = [(x - span, y), (x + span, y), (x, y - span), (x, y + span)];
-            let own = |&(x, y): &(usize, usize)| regions.labels.at(x, y) == base;
-            if !own(&(x, y)) || !around.iter().all(own) {
-                continue;
-            }
-            let mean = [0, 1, 2]
-                .map(|c| around.map(|(x, y)| smooth.at(x, y)[c]).iter().sum::<f32>() / 4.0);
-            all += 1;
-            wavy += usize::from(max_difference(smooth.at(x, y), mean) > within);
-        }
-    }
-    wavy as f32 / all.max(1) as f32
-}
-
 /// Flat rectangles (corners may be round) that lie on a photo, with what lies on them. Strict, so
 /// that a wall or a sky is never taken for one: they fill their frame, hardly touch the border and
 /// are flat to the noise.
@@ -174,7 +147,8 @@ fn panels(
         smooth,
         regions,
         flat,
-        (ALIKE + 2.0 * noise, scene.ringing),
+        Levels::of(noise, scene.ringing),
+        ctx.options.each_thing(),
     );
     let mut plain = scene.rest.clone();
     for (index, piece) in regions.pieces.iter().enumerate() {
@@ -253,30 +227,4 @@ fn hand_over(
     }
     scene.cuts.splice(..0, found);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plane::Plane;
-
-    #[test]
-    fn flat_grounds_and_gradients_do_not_wave_and_a_cloudy_sky_does() {
-        let (w, h) = (400, 300);
-        let share = |level: &dyn Fn(f32, f32) -> f32| {
-            let data = (0..w * h).map(|at| [level((at % w) as f32, (at / w) as f32); 3]);
-            let smooth = Plane {
-                w,
-                h,
-                data: data.collect(),
-            };
-            let regions = components::label(w, h, |_| true);
-            waves(&regions, 1, &smooth, WAVE)
-        };
-        assert_eq!(share(&|_, _| 90.0), 0.0);
-        assert_eq!(share(&|x, y| 20.0 + 0.3 * x + 0.2 * y), 0.0);
-        let disc = |x: f32, y: f32| (x - 200.0).hypot(y - 150.0);
-        assert!(share(&|x, y| 220.0 - 0.5 * disc(x, y)) < 0.1);
-        assert!(share(&|x, y| 120.0 + 20.0 * (x / 9.0).sin() * (y / 12.0).cos()) > 0.5);
-    }
 }

@@ -120,7 +120,8 @@ fn whole_pieces(
         if shown || !apart || blob.area() * 2 > w * h {
             continue;
         }
-        let cut = lay::picture(&scene.rest, &blob.filled(), ctx)?;
+        let solid = blob.filled();
+        let cut = lay::picture(&scene.rest, &solid, &solid, ctx)?;
         let under = plain.crop(cut.rect);
         scene.take(cut, &under);
     }
