@@ -190,7 +190,12 @@ fn strokes(found: &Components, keep: Vec<bool>, short: usize) -> Vec<bool> {
 }
 
 /// Solid letters with soft edges, their colours, and what lies under them.
-fn edged(part: &Rgb, rect: Rect, solid: &Gray, ctx: &Context<'_>) -> Result<Inks, Error> {
+pub(crate) fn edged(
+    part: &Rgb,
+    rect: Rect,
+    solid: &Gray,
+    ctx: &Context<'_>,
+) -> Result<Inks, Error> {
     let core = matte::erode(solid, 1);
     let known = if core.data.iter().any(|&c| c > 0.0) {
         &core

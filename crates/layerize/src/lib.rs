@@ -28,6 +28,7 @@ mod matte;
 mod net;
 mod options;
 mod outline;
+mod outlined;
 mod passes;
 mod patch_match;
 mod peel;
