@@ -364,3 +364,56 @@ fn a_thin_rule_is_a_thing_of_its_own() {
         assert!(covers(&layers, [60, 300, 420, 4]));
     }
 }
+
+#[test]
+fn a_bordered_card_on_a_pale_page_and_what_lies_on_it_come_off_a_jpeg() {
+    let (x, y) = (120, 60);
+    let mut marks = vec![
+        ([x, y, 360, 480], [255, 112, 67]),
+        ([x + 2, y + 2, 356, 476], [255; 3]),
+        ([x + 40, y + 400, 280, 50], [67, 160, 71]),
+    ];
+    let signs = [[x + 40, y + 60, 44, 44], [x + 40, y + 140, 44, 44]];
+    marks.extend(signs.map(|sign| (sign, [67, 160, 71])));
+    let image = page(600, [232, 245, 233], &marks);
+    for picture in [jpeg(&image, 85), image] {
+        let layers = layers_of(&picture, &line_by_line());
+        assert!(covers(&layers, [x, y, 360, 480]), "the card");
+        assert!(covers(&layers, [x + 40, y + 400, 280, 50]), "the button");
+        for sign in signs {
+            assert!(covers(&layers, sign), "{sign:?}");
+        }
+    }
+}
+
+#[test]
+fn a_photo_out_of_focus_is_one_layer_though_a_card_lies_on_it() {
+    let mut image = page(600, [232, 238, 246], &[]);
+    for y in 40..320_u32 {
+        for x in 40..560_u32 {
+            let (a, b) = (f64::from(x), f64::from(y));
+            let colour = [
+                150.0 + 80.0 * (a / 30.0).sin() * (b / 36.0).cos(),
+                90.0 + 60.0 * ((a + b) / 40.0).sin(),
+                60.0 + 45.0 * (b / 24.0).cos(),
+            ];
+            let at = ((y * 600 + x) * 4) as usize;
+            for (value, level) in image.pixels[at..at + 3].iter_mut().zip(colour) {
+                *value = level as u8;
+            }
+        }
+    }
+    for y in 240..560_u32 {
+        for x in 120..480_u32 {
+            let at = ((y * 600 + x) * 4) as usize;
+            image.pixels[at..at + 3].fill(252);
+        }
+    }
+    for picture in [jpeg(&image, 85), image] {
+        let layers = layers_of(&picture, &line_by_line());
+        assert!(covers(&layers, [120, 240, 360, 320]), "the card");
+        assert!(covers(&layers, [40, 40, 520, 280]), "the photo");
+        assert_eq!(count(&layers, LayerKind::Object), 1);
+        assert_eq!(layers.len(), 3);
+    }
+}

@@ -53,8 +53,8 @@ impl Finder<'_> {
         }
         let (photos, drawn): (Vec<_>, Vec<_>) =
             siblings.iter().zip(&photo).partition(|(_, photo)| **photo);
-        let rects = photos.iter().map(|((_, blob), _)| blob.rect);
-        let Some(rect) = rects.reduce(Rect::union) else {
+        let trimmed = photos.iter().filter_map(|((_, blob), _)| trimmed(blob));
+        let Some(rect) = trimmed.map(|blob| blob.rect).reduce(Rect::union) else {
             return Ok(siblings);
         };
         let among = |parts: &[(&(u32, Blob), &bool)], x, y| {
@@ -77,13 +77,7 @@ impl Finder<'_> {
 
     /// Whether a region of one colour makes up a rectangle or an ellipse.
     fn is_plain(&self, label: u32, blob: &Blob) -> bool {
-        let filled = blob.filled();
-        let frame = components::bounds(&filled.mask(filled.rect)).map(|own| Rect {
-            x: own.x + filled.rect.x,
-            y: own.y + filled.rect.y,
-            ..own
-        });
-        let figure = frame.map(|frame| Blob::from_fn(frame, |x, y| filled.has(x, y)));
+        let figure = trimmed(&blob.filled());
         figure.is_some_and(|figure| is_figure(&figure, SQUARE, ROUND)) && self.is_even(label, blob)
     }
 
@@ -160,6 +154,17 @@ impl Finder<'_> {
         }
         Ok(signs)
     }
+}
+
+/// The same set in the least rectangle that holds it.
+fn trimmed(blob: &Blob) -> Option<Blob> {
+    let own = components::bounds(&blob.mask(blob.rect))?;
+    let rect = Rect {
+        x: own.x + blob.rect.x,
+        y: own.y + blob.rect.y,
+        ..own
+    };
+    Some(Blob::from_fn(rect, |x, y| blob.has(x, y)))
 }
 
 /// Whether a set is a rectangle, whose corners may be round, or an ellipse.

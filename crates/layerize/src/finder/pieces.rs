@@ -156,13 +156,21 @@ impl Finder<'_> {
     ) -> Result<Vec<(u32, Blob)>, Error> {
         let filled = blob.filled();
         let rect = blob.rect;
-        let mut outer: Vec<u32> = Vec::new();
+        let (mut outer, mut rims): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         for &(label, size) in major {
             ctx.check()?;
             let contact = self.outer_contact(&filled, label);
             if contact * contact * 12 >= size {
-                outer.push(label);
+                (if self.is_rim(blob, label, size) {
+                    &mut rims
+                } else {
+                    &mut outer
+                })
+                .push(label);
             }
+        }
+        if outer.is_empty() {
+            outer = rims;
         }
         if outer.is_empty() {
             // A card with a border of its own colour.
@@ -191,6 +199,12 @@ impl Finder<'_> {
             siblings.push((label, own));
         }
         Ok(siblings)
+    }
+
+    /// Whether a region of a piece is no wider than a soft edge.
+    fn is_rim(&self, blob: &Blob, label: u32, size: usize) -> bool {
+        let own = |x: usize, y: usize| blob.has(x, y) && self.label(x, y) == label;
+        shape_edge::eroded(&Blob::from_fn(blob.rect, own)).area() * 10 < size
     }
 
     /// How many pixels of the region lie within three pixels of the outside of `filled`.
