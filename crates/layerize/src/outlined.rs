@@ -46,7 +46,7 @@ pub(crate) fn outlined(
         .map(|at| part.data[at])
         .collect();
     ctx.check()?;
-    let Some((outline, letter)) = median(ring(&begin, &near)).zip(median(letters)) else {
+    let Some((outline, letter)) = median(&ring(&begin, &near)).zip(median(&letters)) else {
         return Ok(None);
     };
     let far = matte::dilate(&solid, most + 2);
@@ -93,7 +93,7 @@ fn share(colours: &[[f32; 3]], of: [f32; 3], within: f32) -> f32 {
 }
 
 /// The median of each channel.
-fn median(colours: Vec<[f32; 3]>) -> Option<[f32; 3]> {
+fn median(colours: &[[f32; 3]]) -> Option<[f32; 3]> {
     let middle = colours.len() / 2;
     (!colours.is_empty()).then(|| {
         [0, 1, 2].map(|c| {
