@@ -20,6 +20,47 @@ pub(super) fn room(
     bytes: u64,
     caps: StorageCaps,
 ) -> Bounded<()> {
+    Ok(of_owner(connection, owner)?.room(kind, bytes, caps))
+}
+
+/// What is kept, as far as one owner's bounds go by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    of_owner: u64,
+    /// Of those, what nobody has looked at.
+    incoming: u64,
+    total: u64,
+    /// The owner's own bound.
+    limit: Option<u64>,
+}
+
+impl Kept {
+    /// Whether so many bytes more of this kind are within all bounds.
+    pub(super) fn room(
+        self,
+        kind: KeptKind,
+        bytes: u64,
+        caps: StorageCaps,
+    ) -> Result<(), QuotaExceeded> {
+        let incoming = (kind == KeptKind::Incoming).then_some(self.incoming);
+        let of_owner = self.limit.or(caps.owner_bytes);
+        let bounds = [
+            (StorageBound::Total, Some(self.total), caps.total_bytes),
+            (StorageBound::Owner, Some(self.of_owner), of_owner),
+            (StorageBound::Incoming, incoming, caps.incoming_bytes),
+        ];
+        for (bound, kept, limit) in bounds {
+            if let (Some(kept), Some(limit)) = (kept, limit)
+                && kept.saturating_add(bytes) > limit
+            {
+                return Err(QuotaExceeded { bound, limit });
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn of_owner(connection: &Connection, owner: &OwnerId) -> rusqlite::Result<Kept> {
     let (of_owner, incoming): (u64, u64) = connection
         .prepare_cached(
             "select coalesce(sum(bytes), 0), coalesce(sum(bytes) filter (where kind = 'incoming'), 0)
@@ -29,29 +70,17 @@ pub(super) fn room(
     let total: u64 = connection
         .prepare_cached("select coalesce(sum(bytes), 0) from kept_total")?
         .query_row([], |row| row.get(0))?;
-    let own: Option<u64> = connection
+    let limit: Option<u64> = connection
         .prepare_cached("select storage_bytes from owners where name = ?1")?
         .query_row([owner.as_str()], |row| row.get(0))
         .optional()?
         .flatten();
-    let incoming = (kind == KeptKind::Incoming).then_some(incoming);
-    let bounds = [
-        (StorageBound::Total, Some(total), caps.total_bytes),
-        (
-            StorageBound::Owner,
-            Some(of_owner),
-            own.or(caps.owner_bytes),
-        ),
-        (StorageBound::Incoming, incoming, caps.incoming_bytes),
-    ];
-    for (bound, kept, limit) in bounds {
-        if let (Some(kept), Some(limit)) = (kept, limit)
-            && kept.saturating_add(bytes) > limit
-        {
-            return Ok(Err(QuotaExceeded { bound, limit }));
-        }
-    }
-    Ok(Ok(()))
+    Ok(Kept {
+        of_owner,
+        incoming,
+        total,
+        limit,
+    })
 }
 
 /// Of an upload that is promised: what is reserved grows as far as there is room, and shrinks always.
@@ -120,9 +149,14 @@ impl KeptBytes for SqliteStore {
     }
 
     async fn storage_room(&self, owner: &OwnerId, bytes: u64) -> Result<(), StoreError> {
-        let (owner, caps) = (owner.clone(), self.storage_caps());
-        let found = self.read(move |db| room(db, &owner, KeptKind::Source, bytes, caps));
-        Ok(found.await??)
+        let (threads, caps) = (self.threads()?, self.storage_caps());
+        if threads.known_room.is_enough(owner, bytes, caps) {
+            return Ok(());
+        }
+        let (seen, asked) = (threads.known_room.now(), owner.clone());
+        let kept = threads.readers.read(move |db| of_owner(db, &asked)).await?;
+        threads.known_room.keep(owner, kept, seen);
+        Ok(kept.room(KeptKind::Source, bytes, caps)?)
     }
 
     async fn storage_usage(&self, owners: u32) -> Result<StorageUsage, StoreError> {

@@ -15,6 +15,7 @@ mod job_cache;
 mod jobs;
 mod kept;
 mod keys;
+mod known_room;
 mod layer_variants;
 mod lock;
 mod migrate;
@@ -64,6 +65,7 @@ use changed::ChangedPages;
 use damage::{Damage, Look};
 use file::{Owned, close_whole, connect, empty_journal, keep_private, own};
 use job_cache::JobCache;
+use known_room::KnownRoom;
 use lock::FileLock;
 use open_error::store_error;
 use readers::Readers;
@@ -98,6 +100,7 @@ struct Threads {
     writer: Writer,
     readers: std::sync::Arc<Readers>,
     job_cache: std::sync::Arc<JobCache>,
+    known_room: std::sync::Arc<KnownRoom>,
     damage: Damage,
     lock: std::sync::Arc<FileLock>,
     reserve: std::sync::Arc<Reserve>,
@@ -156,6 +159,9 @@ impl SqliteStore {
                 touched_too.touch(row);
             }
         }))?;
+        let known_room = std::sync::Arc::new(KnownRoom::default());
+        KnownRoom::watch(&known_room, &connection)?;
+        let room = std::sync::Arc::clone(&known_room);
         let changed = std::sync::Arc::new(Mutex::new(ChangedPages::of(&path)));
         file::checkpoint_by(&mut connection, std::sync::Arc::clone(&changed))?;
         let cache = std::sync::Arc::clone(&job_cache);
@@ -170,6 +176,7 @@ impl SqliteStore {
         let looks = std::sync::Arc::downgrade(&readers);
         let (writer, thread) = Writer::start(held, metrics, damage.clone(), move || {
             cache.end_transaction();
+            room.end_transaction();
             untold.end_transaction(&looks);
             if deliveries.swap(false, Ordering::AcqRel) {
                 deliver.notify_one();
@@ -182,6 +189,7 @@ impl SqliteStore {
                 writer,
                 readers,
                 job_cache,
+                known_room,
                 damage,
                 lock,
                 reserve,
