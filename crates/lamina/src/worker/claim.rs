@@ -14,6 +14,9 @@ use crate::store::{Claimed, StoreError};
 /// The longest time between two looks. Finds jobs whose lease ran out and signals that were lost,
 /// both of which are rare, and each look wakes two threads of an idle process.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// From a look that found nothing to the next, however often it is woken: under load, jobs that come within this are
+/// claimed together.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// After a look that failed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most jobs of one kind in one claim.
@@ -28,6 +31,7 @@ impl Worker {
             tokio::pin!(due, freed);
             due.as_mut().enable();
             freed.as_mut().enable();
+            let looked = Instant::now();
             let wait = match Arc::clone(&self).claim_once().await {
                 Ok(0) => self.until_next_due().await,
                 Ok(_) => continue,
@@ -40,6 +44,11 @@ impl Worker {
                 () = due => {}
                 () = freed => {}
                 () = tokio::time::sleep_until(Instant::now() + wait) => {}
+                () = stop.cancelled() => {}
+            }
+            // Over at once where nothing was looked for lately.
+            tokio::select! {
+                () = tokio::time::sleep_until(looked + LOOK_PAUSE) => {}
                 () = stop.cancelled() => {}
             }
         }
