@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     ImageError, Limits, MediaType, decode_base64, decode_layer, decode_rgba, foreign_format,
-    header, inspect_layer, normalise,
+    header, inspect_layer, normalise, normalised_already,
 };
 
 const LIMITS: Limits = Limits {
@@ -104,8 +104,11 @@ fn examined(file: &[u8]) {
     );
     let direct = decode_rgba(file, &LIMITS);
     let given = Bytes::copy_from_slice(file);
+    // What is told without pixels is what the decoders tell.
+    let already = normalised_already(&given, &LIMITS, u64::MAX);
     match normalise(&given, &LIMITS) {
         Ok(once) => {
+            assert!(already.is_none_or(|already| already == once));
             assert!(header.is_ok());
             assert_eq!(once.changed, once.bytes != given);
             assert_bare(once.format, &once.bytes);
@@ -116,14 +119,14 @@ fn examined(file: &[u8]) {
             assert_eq!(Ok(kept), direct);
         }
         Err(error) => {
-            assert!(layer.is_err() && direct.is_err());
+            assert!(layer.is_err() && direct.is_err() && already.is_none());
             assert!(!error.to_string().is_empty());
         }
     }
 }
 
 /// PNG's checksums would stop nearly every mutation at the door; a hostile file has right ones.
-pub(super) fn with_right_checksums(file: &mut [u8]) {
+pub(crate) fn with_right_checksums(file: &mut [u8]) {
     if !file.starts_with(SIGNATURE) {
         return;
     }

@@ -76,7 +76,7 @@ pub use layer_rows::LayerRows;
 pub use limits::Limits;
 pub use mask_encoder::MaskEncoder;
 pub use media_type::MediaType;
-pub use normalise::{Normalised, normalise};
+pub use normalise::{Normalised, normalise, normalised_already};
 pub use proof::{BetterOrder, Duplicate, LayerProof, Proof, StackProof, Tile};
 pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use image::metadata::Orientation;
 
-use super::container::Rows;
+use super::container::{Container, Rows};
 use super::decode;
 use super::encode;
 use super::error::ImageError;
@@ -33,6 +33,33 @@ pub struct Normalised {
     pub height: u32,
     /// Whether `bytes` differ from what was given.
     pub changed: bool,
+}
+
+/// [`normalise`] of a picture whose rows, inflated and not kept, show that its file decodes and may stay as it is: no more than
+/// `most_raw_bytes` of them, before they are compressed. `None` says nothing of the picture; [`normalise`] tells then.
+///
+/// Takes no longer than to inflate its file, to so many bytes, twice, and a fixed memory whatever the picture.
+#[must_use]
+pub fn normalised_already(
+    bytes: &Bytes,
+    limits: &Limits,
+    most_raw_bytes: u64,
+) -> Option<Normalised> {
+    let container = checked(bytes, limits).ok()?;
+    let is_small = container
+        .plain_raw_bytes()
+        .is_some_and(|raw| raw <= most_raw_bytes);
+    let stays = !container.must_encode
+        && container.orientation == Orientation::NoTransforms
+        && container.colour.conversion(container.samples).is_none();
+    if !is_small || !stays {
+        return None;
+    }
+    let clean = container.clean(bytes).ok()?;
+    if clean.loose || container.rows(bytes) != Rows::Proven {
+        return None;
+    }
+    Some(as_it_is(&container, clean.bytes, bytes))
 }
 
 /// Decodes the whole picture and brings it into its stored form.
@@ -63,13 +90,7 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
             MediaType::Jpeg | MediaType::WebP | MediaType::Gif => Some(clean.bytes.clone()),
         };
         if let Some(bytes_kept) = bare {
-            return Ok(Normalised {
-                changed: bytes_kept != *bytes,
-                bytes: bytes_kept,
-                format: container.format,
-                width: container.width,
-                height: container.height,
-            });
+            return Ok(as_it_is(&container, bytes_kept, bytes));
         }
     }
     let image = decode::as_stored(&container, &clean.bytes, conversion.as_ref())?;
@@ -82,6 +103,16 @@ pub fn normalise(bytes: &Bytes, limits: &Limits) -> Result<Normalised, ImageErro
         width,
         height,
     })
+}
+
+fn as_it_is(container: &Container, kept: Bytes, given: &Bytes) -> Normalised {
+    Normalised {
+        changed: kept != *given,
+        bytes: kept,
+        format: container.format,
+        width: container.width,
+        height: container.height,
+    }
 }
 
 impl std::fmt::Debug for Normalised {

@@ -142,6 +142,14 @@ impl Container {
         }
     }
 
+    /// What the rows of a PNG take before they are compressed, where those may show that it decodes.
+    pub(super) fn plain_raw_bytes(&self) -> Option<u64> {
+        match &self.clean {
+            Clean::Png { data, .. } => data.row_bytes.map(|_| data.raw_bytes),
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => None,
+        }
+    }
+
     /// Whether it is a PNG with 8-bit RGBA and nothing else to it.
     pub(super) fn has_plain_alpha(&self) -> bool {
         let rgba = u64::from(self.width) * 4 + 1;

@@ -1,7 +1,7 @@
 //! What is kept, what is dropped, and that the pixels stay.
 
 use super::samples::*;
-use crate::{Limits, MediaType, decode_rgba, normalise};
+use crate::{Limits, MediaType, decode_rgba, normalise, normalised_already};
 
 #[test]
 fn a_clean_file_is_kept_untouched_and_shares_its_buffer() {
@@ -12,6 +12,37 @@ fn a_clean_file_is_kept_untouched_and_shares_its_buffer() {
         assert!(!normal.changed);
         assert_eq!(normal.bytes.as_ptr(), given.as_ptr(), "{normal:?}");
         assert_eq!((normal.width, normal.height), (20, 12));
+    }
+}
+
+#[test]
+fn a_png_that_stays_is_known_by_its_rows_alone() {
+    let image = gradient(20, 12);
+    let plain = png(&image);
+    let raw_bytes = 12 * (20 * 4 + 1);
+    let already = |file: &[u8], most| {
+        normalised_already(
+            &bytes::Bytes::copy_from_slice(file),
+            &Limits::default(),
+            most,
+        )
+    };
+    for file in [plain.clone(), with_chunk(&plain, b"tEXt", b"a\0b")] {
+        let told = already(&file, raw_bytes).unwrap();
+        assert_eq!(told, normal(file.clone()));
+        assert_eq!(told.bytes, plain);
+        assert_eq!(already(&file, raw_bytes - 1), None, "too many bytes");
+    }
+    assert_eq!(already(&plain[..plain.len() - 20], raw_bytes), None);
+    let mut broken = plain.clone();
+    let at = broken.windows(4).position(|name| name == b"IDAT").unwrap();
+    broken[at + 10] ^= 0x55;
+    crate::fuzzing::with_right_checksums(&mut broken);
+    assert_eq!(already(&broken, raw_bytes), None);
+    // Only a decoder tells of these, or they are made anew.
+    let turned = with_chunk(&plain, b"eXIf", &exif(6, true));
+    for other in [jpeg(&image), webp(&image), turned] {
+        assert_eq!(already(&other, u64::MAX), None);
     }
 }
 

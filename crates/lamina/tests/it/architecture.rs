@@ -135,6 +135,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
             "decode_base64",
             "header",
             "normalise",
+            "normalised_already",
         ],
     ),
     (

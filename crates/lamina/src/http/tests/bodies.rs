@@ -85,7 +85,7 @@ async fn more_pictures_than_places_wait_and_then_are_told_to_come_back() {
         entered.send(()).unwrap();
         may_leave.recv().unwrap();
     });
-    let body = base64_body(&png(9, 9));
+    let body = base64_body(&large_png());
     let creates = async {
         has_entered.await.unwrap();
         // Either may find the place; the other is told while the pool is still held.

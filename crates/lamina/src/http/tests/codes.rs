@@ -317,7 +317,7 @@ async fn busy_answer() -> Answer {
     });
     let asked = async {
         has_entered.await.unwrap();
-        let answer = app.post_json(base64_body(&png(2, 2))).await;
+        let answer = app.post_json(base64_body(&large_png())).await;
         leave.send(()).unwrap();
         answer
     };

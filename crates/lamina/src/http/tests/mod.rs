@@ -450,6 +450,11 @@ fn request(method: &str, path: &str) -> axum::http::request::Builder {
         .header("host", "lamina.test")
 }
 
+/// One that is too large to be checked anywhere but on the pool.
+fn large_png() -> Vec<u8> {
+    png(1024, 768)
+}
+
 /// A picture that is not all of one colour.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let pixels = (0..width * height)
