@@ -12,9 +12,9 @@ use crate::http::state::ApiState;
 use crate::jobs::OwnerId;
 use crate::store::SourceInfo;
 
-/// Bytes of rows of a PNG that are inflated where a small body was received, in some 250 µs: the way to the pool and back
-/// costs a fifth of that. Places among the pictures in memory bound how many there are at once, and are fair by owner as
-/// the pool is.
+/// Bytes of rows of a PNG that are inflated where a small body was received: in some 250 µs, and in 2 ms where somebody
+/// made it to take long. The way to the pool and back costs 50 µs. Places among the pictures in memory bound how many
+/// there are at once, and are fair by owner as the pool is.
 const CHECKED_AT_ONCE: u64 = 2 << 20;
 
 /// A picture ready to be stored.
