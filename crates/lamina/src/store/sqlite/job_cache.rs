@@ -1,7 +1,8 @@
 //! Jobs that were read a moment ago, so that an app that polls costs no SQL and no thread hop.
 //! A hit is never older than the last acknowledged write: SQLite itself reports each row of `jobs`
-//! that a write touches. What was known before is true until that write's transaction is over, and what is read
-//! meanwhile until then as well: so that many who read a job at once, while it is written, cost one look.
+//! that a write touches. What was known before is true until that write's transaction begins to commit, and what is read
+//! meanwhile until then as well: so that many who read a job at once, while it is written, cost one look. From there on
+//! until it is over, one reader may see the new row already, so nobody is given the old one.
 //! Jobs that are gone are not kept, and nothing is: a process that starts knows nothing.
 
 use std::sync::Arc;
@@ -22,10 +23,10 @@ const VERSIONS: usize = 4096;
 #[derive(Debug)]
 pub(super) struct JobCache {
     jobs: Cache<JobId, CachedJob>,
-    /// Even: no write is going on, and entries of this version are true. Odd: a write has touched
-    /// such a row and is not over; entries of this version and of the one before are true.
+    /// Of three that follow each other: no write is going on, and entries of this version are true; a write has touched
+    /// such a row, and entries of this version and of the one before are true; it commits, and no entry is.
     versions: Box<[AtomicU64]>,
-    /// The versions made odd by the running transaction.
+    /// The versions that the running transaction has touched.
     touched: Mutex<Vec<usize>>,
 }
 
@@ -34,6 +35,24 @@ struct CachedJob {
     row: i64,
     version: u64,
     job: Arc<JobRecord>,
+}
+
+/// What a version says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Still,
+    Touched,
+    Commits,
+}
+
+impl State {
+    fn of(version: u64) -> Self {
+        match version % 3 {
+            0 => Self::Still,
+            1 => Self::Touched,
+            _ => Self::Commits,
+        }
+    }
 }
 
 /// The version of a row from before it was read.
@@ -66,9 +85,12 @@ impl JobCache {
 
     fn is_true(&self, cached: &CachedJob) -> bool {
         let current = self.version(cached.row).load(Ordering::Acquire);
-        // No write that has touched it since is acknowledged.
-        current == cached.version
-            || (cached.version.is_multiple_of(2) && current == cached.version + 1)
+        // No write that has touched it since can be seen by anybody.
+        match State::of(current) {
+            State::Still => current == cached.version,
+            State::Touched => current == cached.version || current == cached.version + 1,
+            State::Commits => false,
+        }
     }
 
     /// To be called before a row is read that may be kept.
@@ -79,7 +101,8 @@ impl JobCache {
 
     /// Keeps what was read after `seen`, unless a write has touched the row since, or has ended.
     pub(super) fn keep(&self, seen: Seen, job: &Arc<JobRecord>) {
-        if self.version(seen.row).load(Ordering::Acquire) == seen.version {
+        let current = self.version(seen.row).load(Ordering::Acquire);
+        if current == seen.version && State::of(current) != State::Commits {
             let cached = CachedJob {
                 row: seen.row,
                 version: seen.version,
@@ -92,15 +115,29 @@ impl JobCache {
     /// A write of the running transaction has touched this row of `jobs`. Only the writer calls.
     pub(super) fn touch(&self, row: i64) {
         let version = self.version(row);
-        if version.load(Ordering::Acquire).is_multiple_of(2) {
+        if State::of(version.load(Ordering::Acquire)) == State::Still {
             version.fetch_add(1, Ordering::AcqRel);
             self.lock().push(slot(row));
+        }
+    }
+
+    /// The transaction begins to commit: before anybody can see what it wrote. Only the writer calls.
+    pub(super) fn commits(&self) {
+        for slot in self.lock().iter() {
+            self.leave(*slot, State::Touched);
         }
     }
 
     /// The transaction is over, committed or not. Only the writer calls.
     pub(super) fn end_transaction(&self) {
         for slot in self.lock().drain(..) {
+            self.leave(slot, State::Touched);
+            self.leave(slot, State::Commits);
+        }
+    }
+
+    fn leave(&self, slot: usize, state: State) {
+        if State::of(self.versions[slot].load(Ordering::Acquire)) == state {
             self.versions[slot].fetch_add(1, Ordering::AcqRel);
         }
     }
@@ -186,5 +223,29 @@ mod tests {
         assert!(!known());
         cached.touch(7);
         assert!(!known());
+    }
+    #[test]
+    fn nothing_old_is_given_once_a_reader_may_have_seen_the_new() {
+        let (cached, job) = (JobCache::new(), job());
+        let known = || cached.get(&job.owner, job.id).is_some();
+        for read_while_touched in [false, true] {
+            cached.keep(cached.look(7), &job);
+            cached.touch(7);
+            if read_while_touched {
+                cached.keep(cached.look(7), &job);
+            }
+            assert!(known());
+            let before = cached.look(7);
+            cached.commits();
+            assert!(!known());
+            // Read before the commit, or by who knows when.
+            cached.keep(before, &job);
+            cached.keep(cached.look(7), &job);
+            assert!(!known());
+            cached.end_transaction();
+            assert!(!known());
+            cached.keep(cached.look(7), &job);
+            assert!(known());
+        }
     }
 }

@@ -159,6 +159,11 @@ impl SqliteStore {
                 touched_too.touch(row);
             }
         }))?;
+        let committing = std::sync::Arc::clone(&job_cache);
+        connection.commit_hook(Some(move || {
+            committing.commits();
+            false
+        }))?;
         let known_room = std::sync::Arc::new(KnownRoom::default());
         KnownRoom::watch(&known_room, &connection)?;
         let room = std::sync::Arc::clone(&known_room);
