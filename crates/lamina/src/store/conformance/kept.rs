@@ -12,7 +12,7 @@ async fn kept(store: &dyn Store) -> Vec<(KeptKind, u64)> {
     kinds
 }
 
-fn layer(order: u32) -> Layer {
+pub(super) fn layer(order: u32) -> Layer {
     Layer {
         order,
         file: order,

@@ -1,6 +1,7 @@
 //! Claims, leases and wake-ups: who works on a job, and when.
 
 use super::*;
+use crate::jobs::Quality;
 
 pub(in crate::store) async fn a_job_is_claimed_once_when_it_is_due(store: Arc<dyn Store>) {
     let (second, first) = (create(&*store, at(2)).await, create(&*store, at(1)).await);
@@ -198,6 +199,30 @@ pub(in crate::store) async fn a_job_that_is_alone_when_its_process_dies_is_set_a
     let why = found(&*store, poison).await.failure;
     assert_eq!(why, Some(FailureCode::CrashLoop.into()));
     assert_eq!(found(&*store, innocent).await.phase, Phase::Prepare);
+}
+
+pub(in crate::store) async fn a_job_with_a_first_stack_is_complete_with_it_and_not_set_aside(
+    store: Arc<dyn Store>,
+) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    let ready = change(Phase::Collect, at(1));
+    let applied = store.job_apply(&job.lease, ready, StepOutput::None, true, moment(1));
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    let first = StepOutput::FirstStack {
+        nonce,
+        layers: vec![super::kept::layer(0)],
+        quality: Box::new(Quality::example(Some(12.0))),
+    };
+    let again = change(Phase::Submit, at(1));
+    let applied = store.job_apply(&job.lease, again, first, false, moment(1));
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    for round in 0..3 {
+        assert_eq!(dies(&*store, round, &[id]).await, []);
+    }
+    let shown = found(&*store, id).await;
+    assert_eq!((shown.phase, shown.failure), (Phase::Completed, None));
+    assert_eq!(shown.layers, [super::kept::layer(0)]);
 }
 
 pub(in crate::store) async fn a_job_that_got_through_is_no_suspect_any_more(store: Arc<dyn Store>) {

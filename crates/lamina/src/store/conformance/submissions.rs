@@ -1,7 +1,8 @@
 //! What a step learns, and what is known of calls to engines.
 
 use super::*;
-use crate::jobs::{DuplicateLayers, LayerQuality, Quality, WorstTile};
+use crate::jobs::{DuplicateLayers, LayerQuality, Quality, Status, WorstTile};
+use crate::store::KeptKind;
 
 pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(store: Arc<dyn Store>) {
     let (id, nonce) = accepted(&*store, T0).await;
@@ -122,6 +123,51 @@ pub(in crate::store) async fn what_a_step_learns_is_written_with_its_change(stor
         }]
     );
     assert_eq!(store.job_counts().await.unwrap().leased, 0);
+}
+
+pub(in crate::store) async fn a_first_stack_is_kept_until_a_better_one_takes_its_place(
+    store: Arc<dyn Store>,
+) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let stack = |bytes| {
+        let mut layer = super::kept::layer(0);
+        layer.bytes = bytes;
+        vec![layer]
+    };
+    let kept_bytes = || async { store.storage_usage(0).await.unwrap().of(KeptKind::Layer) };
+    let job = claim(&*store, Phase::Wait, at(1)).await.unwrap();
+    assert!(job.first.is_none() && !job.submission.unwrap().collected);
+    let ready = change(Phase::Collect, at(1));
+    let applied = store.job_apply(&job.lease, ready, StepOutput::None, true, at(1).into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    let first = StepOutput::FirstStack {
+        nonce,
+        layers: stack(70),
+        quality: Box::new(Quality::example(Some(12.0))),
+    };
+    let again = change(Phase::Submit, at(1));
+    let applied = store.job_apply(&job.lease, again, first, false, at(1).into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    // Counted, nobody's yet, and no fall back.
+    assert_eq!(kept_bytes().await, 70);
+    let shown = found(&*store, id).await;
+    assert!(shown.layers.is_empty() && shown.status() == Some(Status::Processing));
+    assert_eq!(store.layer_get(id, 0, at(2)).await.unwrap(), None);
+    let job = claim(&*store, Phase::Submit, at(2)).await.unwrap();
+    assert!(job.submission.unwrap().collected);
+    let kept = job.first.unwrap();
+    assert_eq!(
+        (kept.layers, kept.quality),
+        (stack(70), Quality::example(Some(12.0)))
+    );
+    // The second is better.
+    let better = StepOutput::Layers(stack(90), Some(Box::new(Quality::example(None))));
+    let done = change(Phase::Completed, at(3));
+    let applied = store.job_apply(&job.lease, done, better, false, at(3).into());
+    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
+    let shown = found(&*store, id).await;
+    assert_eq!((shown.layers, kept_bytes().await), (stack(90), 90));
+    assert_eq!(shown.quality, Some(Quality::example(None)));
 }
 
 pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_taken(

@@ -109,6 +109,9 @@ async fn gather(
         // Of what the engine answered; what is raised gives the picture back exactly.
         let quality = proof::of(worker, job, &fitted, stored.take_files()).await;
         let (layers, quality) = empty::left_out(worker, job, fitted, quality).await?;
+        if second::is_lost(job, quality.as_ref()) {
+            return Ok((layers, quality));
+        }
         let raised = raise::raise(worker, job, layers, &stored).await?;
         Ok((raised, quality))
     };

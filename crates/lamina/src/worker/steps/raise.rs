@@ -3,7 +3,9 @@
 //!
 //! Nothing is done where the engine's layers have that size already. Repeatable like the rest of collect, which begins again with the
 //! engine's layers. A job that is taken away stops it at the next band. The pool holds back as much memory as it takes until its files are
-//! stored, but none of the pool's threads is kept for so long.
+//! stored, or the work has stopped, but none of the pool's threads is kept for so long.
+//!
+//! Raising is never worth a paid result: where it fails, the job has the layers as the engine gave them.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +23,6 @@ use super::layers::Stored;
 use super::report::StepError;
 use crate::blobs::BlobKey;
 use crate::jobs::{Layer, Resolution, collecting};
-use crate::pool::PictureError;
 use crate::store::{Claimed, FencedWrite, SourceInfo, StoredSource};
 use crate::worker::{Worker, failpoints};
 
@@ -45,7 +46,7 @@ pub(in crate::worker) async fn raise(
     }
     let id = job.lease.job;
     let pool = worker.parts.pool.of(&job.owner);
-    let mut reserved = pool.reserve(cost_megapixels(&layers, info)).await;
+    let reserved = pool.reserve(cost_megapixels(&layers, info)).await;
     let blobs = &worker.parts.blobs;
     let source = blobs.get(&BlobKey::Source(id, info.media_type)).await?;
     let mut small = Vec::with_capacity(layers.len());
@@ -68,14 +69,21 @@ pub(in crate::worker) async fn raise(
             let layer = decode_rgba(file, &layer_limits)?;
             Ok(no_larger(layer, &picture))
         });
-        let small = small.collect::<Result<Vec<_>, _>>()?;
-        raised(&picture, &small, &tell, &stopped)
+        let small = small.collect::<Result<Vec<_>, ImageError>>()?;
+        // What is reserved stays so as long as this works, whoever still waits for it.
+        Ok((raised(&picture, &small, &tell, &stopped)?, reserved))
     });
     let done = shown(worker, job, told, work).await?;
-    let raised = done.unwrap_or(Err(ImageError::Internal));
-    let raised = raised.map_err(|error| StepError::Layer(PictureError::Image(error)))?;
-    reserved.lower(files_megapixels(&raised));
-    put(worker, job, layers, raised, stored).await
+    match done.unwrap_or(Err(ImageError::Internal)) {
+        Ok((raised, mut reserved)) => {
+            reserved.lower(files_megapixels(&raised));
+            put(worker, job, layers, raised, stored).await
+        }
+        Err(error) => {
+            tracing::error!(job = %id, %error, "layers could not be raised to their picture's size and stay as the engine gave them; this is a fault in lamina: report it");
+            Ok(layers)
+        }
+    }
 }
 
 /// Waits for the work and shows its progress with the job.
@@ -98,7 +106,9 @@ async fn shown<T>(
         };
         next = share + SHOWN_EVERY;
         let store = &worker.parts.store;
-        if store.job_progress(&job.lease, collecting(share)).await? == FencedWrite::LostLease {
+        // Trouble with the database is no reason to begin anew.
+        let written = store.job_progress(&job.lease, collecting(share)).await;
+        if matches!(written, Ok(FencedWrite::LostLease)) {
             return Err(StepError::LostLease);
         }
     }
@@ -185,9 +195,7 @@ fn raised(
     stop: &AtomicBool,
 ) -> Result<Vec<Raised>, ImageError> {
     let refused = |error: layer_upsample::Error| {
-        if !matches!(error, layer_upsample::Error::Cancelled) {
-            tracing::error!(%error, "layers could not be raised; this is a fault in lamina: report it");
-        }
+        tracing::warn!(%error, "layers were not raised");
         ImageError::Internal
     };
     let (width, height) = (picture.width(), picture.height());
@@ -255,5 +263,45 @@ struct StopOnDrop(Arc<AtomicBool>);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u32, height: u32, pixel: [u8; 4]) -> RgbaImage {
+        let pixels = pixel.repeat((width * height) as usize);
+        RgbaImage::new(width, height, pixels).unwrap_or_else(|| panic!("{width} × {height}"))
+    }
+
+    fn tried(stopped: bool) -> (Result<Vec<Raised>, ImageError>, f32) {
+        let large = picture(300, 200, [9, 80, 200, 255]);
+        let small = [picture(30, 20, [9, 80, 200, 255])];
+        let (tell, told) = watch::channel(0.0);
+        let raised = raised(&large, &small, &tell, &AtomicBool::new(stopped));
+        let share = *told.borrow();
+        (raised, share)
+    }
+
+    #[test]
+    fn it_tells_how_far_it_is_and_gives_a_file_and_a_mask_of_the_pictures_size() {
+        let (raised, share) = tried(false);
+        let raised = raised.unwrap_or_else(|error| panic!("{error}"));
+        assert!((share - 1.0).abs() < 1e-6, "{share}");
+        for file in [&raised[0].file, &raised[0].mask] {
+            let image = decode_rgba(file, &Limits::default()).unwrap();
+            assert_eq!((image.width(), image.height()), (300, 200));
+        }
+    }
+
+    #[test]
+    fn it_ends_when_nobody_waits_any_more() {
+        let (raised, share) = tried(true);
+        assert!(raised.is_err() && share < 1.0);
+        let stop = StopOnDrop::default();
+        let seen = Arc::clone(&stop.0);
+        drop(stop);
+        assert!(seen.load(Ordering::Relaxed));
     }
 }

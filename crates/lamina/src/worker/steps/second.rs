@@ -27,6 +27,16 @@ pub(in crate::worker) fn other_seed(job: &Claimed) -> Option<u64> {
     Some(seed.wrapping_add(u64::from(job.first.is_some())))
 }
 
+/// Whether it is a second stack that the first one is kept instead of.
+pub(in crate::worker) fn is_lost(job: &Claimed, quality: Option<&Quality>) -> bool {
+    let first = job.first.as_ref();
+    first.is_some_and(|first| !quality.is_some_and(|second| is_better(first, second)))
+}
+
+fn is_better(first: &FirstStack, second: &Quality) -> bool {
+    second.is_better_than(&first.quality)
+}
+
 /// What follows from a stack that was collected: the job is complete with it, or with the first one, or another is tried.
 pub(in crate::worker) async fn weigh(
     worker: &Worker,
@@ -123,8 +133,7 @@ async fn chosen(
     quality: Option<Quality>,
 ) -> Result<Report, StepError> {
     let now = worker.parts.clock.now();
-    let better = quality.filter(|second| second.is_better_than(&first.quality));
-    let Some(mut quality) = better else {
+    let Some(mut quality) = quality.filter(|second| is_better(first, second)) else {
         remove(worker, job.lease.job, &layers).await;
         worker.parts.metrics.second_try(SecondTryEnd::KeptFirst);
         return Ok(Report::done(Event::FirstKept, now));
