@@ -1,5 +1,6 @@
 //! What the embedded engine holds is bounded, by number, by time and by bytes.
 
+use super::encoding::Encoding;
 use super::*;
 use crate::blobs::BlobKey;
 use crate::engines::LayerContent;
