@@ -5,6 +5,8 @@
 //! precedence as the standard says: cICP, iCCP, sRGB, then gAMA with cHRM, each if it tells anything. What may be ignored and
 //! has a wrong checksum is ignored. A file is whole when its rows are, however it ends.
 
+use std::ops::Range;
+
 use image::metadata::Orientation;
 
 use super::rows::Data;
@@ -49,125 +51,168 @@ struct ColourChunks<'a> {
 }
 
 pub(super) fn walk(bytes: &[u8]) -> Result<Container, ImageError> {
-    let mut kept = Kept::default();
-    kept.push(0..8);
+    let mut walk = Walk::default();
+    walk.kept.push(0..8);
     let mut at = 8;
-    let mut header = None;
-    let mut colour = ColourChunks::default();
-    let mut orientation = None;
-    let mut data = Vec::new();
-    // Nothing but a header, an sRGB mark, data and an end, all with right checksums.
-    let mut plain = true;
-    let (mut palette, mut has_key) = (None, false);
     let mut ended = true;
     loop {
         let chunk = match Chunk::read(bytes, at) {
             Some(chunk) => chunk,
             // The rows decide what the file is without its end; a cut piece of them is none.
-            None if !data.is_empty() && bytes.get(at + 4..at + 8) != Some(b"IDAT") => {
+            None if !walk.data.is_empty() && bytes.get(at + 4..at + 8) != Some(b"IDAT") => {
                 ended = false;
                 break;
             }
             None => return Err(TRUNCATED),
         };
-        let Chunk {
-            kind, body, end, ..
-        } = chunk;
-        if !chunk.is_named() && !data.is_empty() {
+        if !chunk.is_named() && !walk.data.is_empty() {
             ended = false;
             break;
         }
-        let length = body.len();
-        plain &= chunk.sound;
+        walk.take(&chunk, at)?;
+        if chunk.kind == b"IEND" {
+            break;
+        }
+        at = chunk.end;
+    }
+    walk.container(ended)
+}
+
+/// What the chunks so far have told.
+struct Walk<'a> {
+    header: Option<Header>,
+    colour: ColourChunks<'a>,
+    orientation: Option<Orientation>,
+    /// Places of compressed rows.
+    data: Vec<Range<usize>>,
+    /// How many colours the palette has.
+    palette: Option<usize>,
+    has_key: bool,
+    /// Nothing but a header, an sRGB mark, data and an end, all with right checksums.
+    plain: bool,
+    kept: Kept,
+}
+
+impl Default for Walk<'_> {
+    fn default() -> Self {
+        Self {
+            header: None,
+            colour: ColourChunks::default(),
+            orientation: None,
+            data: Vec::new(),
+            palette: None,
+            has_key: false,
+            plain: true,
+            kept: Kept::default(),
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn take(&mut self, chunk: &Chunk<'a>, at: usize) -> Result<(), ImageError> {
+        let &Chunk {
+            kind, body, end, ..
+        } = chunk;
+        self.plain &= chunk.sound;
         if kind == b"CgBI" {
             return Err(ImageError::VariantUnsupported {
                 format: MediaType::Png,
                 feature: "Apple's own variant of the format (CgBI), as Xcode packs into an app",
             });
         }
-        if header.is_none() && kind != b"IHDR" {
+        if self.header.is_none() && kind != b"IHDR" {
             return Err(corrupt("its first chunk is not IHDR"));
         }
         match kind {
             // Bit 5 of the first letter is the standard's mark of a chunk that may be ignored.
             _ if kind[0] & 0x20 != 0 && !chunk.sound => {}
-            b"IHDR" if header.is_none() => {
-                header = Some(read_header(body)?);
-                kept.push(at..end);
+            b"IHDR" if self.header.is_none() => {
+                self.header = Some(read_header(body)?);
+                self.kept.push(at..end);
             }
             b"IHDR" => return Err(corrupt("it has two IHDR chunks")),
             b"IDAT" => {
-                data.push(at + 8..at + 8 + length);
-                kept.push(at..end);
+                self.data.push(at + 8..at + 8 + body.len());
+                self.kept.push(at..end);
             }
-            // What is longer than it can be has room for more than the picture.
-            b"PLTE" if length > 768 => return Err(corrupt("its palette is too long")),
-            b"PLTE" if palette.is_none() && header.as_ref().is_some_and(Header::is_indexed) => {
-                palette = Some(length / 3);
-                kept.push(at..end);
-            }
-            // Where the samples are no indexes, a palette is a hint for old screens.
-            b"PLTE" => {}
-            b"tRNS" => {
-                let fits = header
-                    .as_ref()
-                    .is_some_and(|one| one.takes(length, palette));
-                if fits && !has_key {
-                    (has_key, plain) = (true, false);
-                    kept.push(at..end);
-                }
-            }
-            b"sRGB" => {
-                if length == 1 && !colour.srgb {
-                    plain &= data.is_empty();
-                    kept.push(at..end);
-                }
-                colour.srgb = true;
-            }
-            b"cICP" => colour.cicp = body.try_into().ok(),
-            b"iCCP" => colour.iccp = colour.iccp.or(Some(body)),
-            b"gAMA" => colour.gamma = u32_be(body, 0),
-            b"cHRM" => colour.chroma = read_chroma(body),
-            b"eXIf" => orientation = orientation.or_else(|| exif_orientation(body)),
-            b"IEND" if length > 0 => return Err(corrupt("its IEND chunk is not empty")),
-            b"IEND" => {
-                kept.push(at..end);
-                break;
-            }
+            b"PLTE" => self.take_palette(body.len(), at..end)?,
+            b"tRNS" => self.take_key(body.len(), at..end),
+            b"sRGB" => self.take_srgb(body.len(), at..end),
+            b"cICP" => self.colour.cicp = body.try_into().ok(),
+            b"iCCP" => self.colour.iccp = self.colour.iccp.or(Some(body)),
+            b"gAMA" => self.colour.gamma = u32_be(body, 0),
+            b"cHRM" => self.colour.chroma = read_chroma(body),
+            b"eXIf" => self.orientation = self.orientation.or_else(|| exif_orientation(body)),
+            b"IEND" if !body.is_empty() => return Err(corrupt("its IEND chunk is not empty")),
+            b"IEND" => self.kept.push(at..end),
             _ if kind[0] & 0x20 == 0 => return Err(corrupt("it has an unknown critical chunk")),
             _ => {}
         }
-        at = end;
+        Ok(())
     }
-    let header = header.ok_or_else(|| corrupt("it has no IHDR chunk"))?;
-    if data.is_empty() {
-        return Err(corrupt("it holds no picture data"));
+
+    fn take_palette(&mut self, length: usize, place: Range<usize>) -> Result<(), ImageError> {
+        // What is longer than it can be has room for more than the picture.
+        if length > 768 {
+            return Err(corrupt("its palette is too long"));
+        }
+        // Where the samples are no indexes, a palette is a hint for old screens.
+        if self.palette.is_none() && self.header.as_ref().is_some_and(Header::is_indexed) {
+            self.palette = Some(length / 3);
+            self.kept.push(place);
+        }
+        Ok(())
     }
-    let samples = if header.colour_type & 2 == 0 {
-        Samples::Grey
-    } else {
-        Samples::Colour
-    };
-    Ok(Container {
-        format: MediaType::Png,
-        width: header.width,
-        height: header.height,
-        samples,
-        orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        colour: colour.tag(samples),
-        must_encode: header.bits == 16,
-        pixel_bits: header.pixel_bits(),
-        unfit: None,
-        clean: Clean::Png {
-            kept: kept.into_ranges(),
-            data: Data {
-                chunks: data,
-                raw_bytes: header.raw_bytes(),
-                row_bytes: header.plain_row_bytes().filter(|_| plain),
+
+    fn take_key(&mut self, length: usize, place: Range<usize>) {
+        let header = self.header.as_ref();
+        let fits = header.is_some_and(|one| one.takes(length, self.palette));
+        if fits && !self.has_key {
+            (self.has_key, self.plain) = (true, false);
+            self.kept.push(place);
+        }
+    }
+
+    fn take_srgb(&mut self, length: usize, place: Range<usize>) {
+        if length == 1 && !self.colour.srgb {
+            self.plain &= self.data.is_empty();
+            self.kept.push(place);
+        }
+        self.colour.srgb = true;
+    }
+
+    fn container(self, ended: bool) -> Result<Container, ImageError> {
+        let header = self.header.ok_or_else(|| corrupt("it has no IHDR chunk"))?;
+        if self.data.is_empty() {
+            return Err(corrupt("it holds no picture data"));
+        }
+        let samples = if header.colour_type & 2 == 0 {
+            Samples::Grey
+        } else {
+            Samples::Colour
+        };
+        let plain = self.plain;
+        Ok(Container {
+            format: MediaType::Png,
+            width: header.width,
+            height: header.height,
+            samples,
+            orientation: self.orientation.unwrap_or(Orientation::NoTransforms),
+            colour: self.colour.tag(samples),
+            must_encode: header.bits == 16,
+            pixel_bits: header.pixel_bits(),
+            unfit: None,
+            clean: Clean::Png {
+                kept: self.kept.into_ranges(),
+                data: Data {
+                    chunks: self.data,
+                    raw_bytes: header.raw_bytes(),
+                    row_bytes: header.plain_row_bytes().filter(|_| plain),
+                },
+                ended,
             },
-            ended,
-        },
-    })
+        })
+    }
 }
 
 impl<'a> Chunk<'a> {

@@ -14,9 +14,9 @@ use url::Url;
 
 use super::backlog::Backlog;
 use crate::access::HookSecret;
-use crate::jobs::{OwnerId, Shares, next_attempt};
+use crate::jobs::{OwnerId, Shares, UnixMs, next_attempt};
 use crate::metrics::HookEnd;
-use crate::store::{Attempt, Delivery, DeliveryState, StoreError};
+use crate::store::{Attempt, Delivery, DeliveryState, HookSettings, StoreError};
 use crate::worker::{Worker, hook_signature};
 
 /// Attempts at once; each may hang for the fetcher's time-outs.
@@ -123,8 +123,7 @@ impl Deliverer {
 
 /// One attempt; false when it could not be made or written down, and is made again.
 async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
-    let (parts, id) = (&worker.parts, &delivery.id);
-    let job = delivery.job;
+    let (parts, id, job) = (&worker.parts, &delivery.id, delivery.job);
     // A receiver cannot have a secret that nobody has asked for; what is made here is as good as any.
     let settings = parts
         .store
@@ -137,32 +136,55 @@ async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
             return false;
         }
     };
-    let now = parts.clock.wall();
-    let answered = match delivery.url.parse::<Url>() {
-        Ok(url) => {
-            let headers = hook_signature::headers(delivery, &settings, now);
-            let body = delivery.body.clone().into();
-            let told = parts.receivers.deliver(&url, &headers, body).await;
-            told.map_err(|error| {
-                (
-                    error.code(),
-                    error.class() == safe_fetch::FetchClass::Refused,
-                )
-            })
+    let answer = send(worker, delivery, &settings).await;
+    let tried = outcome(delivery, answer, parts.clock.wall());
+    parts.metrics.webhook_tried(match tried.state {
+        DeliveryState::Delivered => HookEnd::Delivered,
+        DeliveryState::Due => HookEnd::NotTaken,
+        DeliveryState::GivenUp => HookEnd::GivenUp,
+    });
+    log(delivery, &tried);
+    match parts.store.delivery_tried(id, tried).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%job, delivery = %id, %error, "what became of a webhook could not be written");
+            false
         }
-        Err(_) => Err(("url_invalid", true)),
+    }
+}
+
+/// What a receiver answered, or why it was not reached.
+enum Answer {
+    Status(u16, Option<Duration>),
+    Failed { code: &'static str, is_final: bool },
+}
+
+async fn send(worker: &Worker, delivery: &Delivery, settings: &HookSettings) -> Answer {
+    let parts = &worker.parts;
+    let Ok(url) = delivery.url.parse::<Url>() else {
+        return Answer::Failed {
+            code: "url_invalid",
+            is_final: true,
+        };
     };
-    let (status, asked, error, is_final) = match answered {
-        Ok(answer) => (
-            Some(answer.status),
-            answer.retry_after,
-            None,
-            answer.status == GONE,
-        ),
-        Err((code, refused)) => (None, None, Some(code.to_owned()), refused),
+    let headers = hook_signature::headers(delivery, settings, parts.clock.wall());
+    let body = delivery.body.clone().into();
+    match parts.receivers.deliver(&url, &headers, body).await {
+        Ok(answer) => Answer::Status(answer.status, answer.retry_after),
+        Err(error) => Answer::Failed {
+            code: error.code(),
+            is_final: error.class() == safe_fetch::FetchClass::Refused,
+        },
+    }
+}
+
+/// Whether a delivery is over with this answer, or when it is tried again.
+fn outcome(delivery: &Delivery, answer: Answer, now: UnixMs) -> Attempt {
+    let (status, asked, error, is_final) = match answer {
+        Answer::Status(status, asked) => (Some(status), asked, None, status == GONE),
+        Answer::Failed { code, is_final } => (None, None, Some(code.to_owned()), is_final),
     };
     let is_taken = status.is_some_and(|status| (200..300).contains(&status));
-    let now = parts.clock.wall();
     let next = next_attempt(
         delivery.attempts + 1,
         now,
@@ -175,38 +197,29 @@ async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
         Some(next) if !is_final => (DeliveryState::Due, next),
         _ => (DeliveryState::GivenUp, now),
     };
-    let (event, attempts) = (&delivery.event, delivery.attempts + 1);
-    parts.metrics.webhook_tried(match state {
-        DeliveryState::Delivered => HookEnd::Delivered,
-        DeliveryState::Due => HookEnd::NotTaken,
-        DeliveryState::GivenUp => HookEnd::GivenUp,
-    });
-    match state {
-        DeliveryState::Delivered => {
-            tracing::info!(%job, delivery = %id, event, attempts, "webhook delivered");
-        }
-        DeliveryState::Due => {
-            let code = error.as_deref();
-            tracing::info!(%job, delivery = %id, event, attempts, status, code, "a webhook was not taken and is tried again");
-        }
-        DeliveryState::GivenUp => {
-            let code = error.as_deref();
-            tracing::warn!(%job, delivery = %id, event, attempts, status, code, "a webhook is given up");
-        }
-    }
-    let tried = Attempt {
+    Attempt {
         state,
         due_at,
         tried_at: now,
         status,
         error,
         unsubscribes: status == Some(GONE),
-    };
-    match parts.store.delivery_tried(id, tried).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(%job, delivery = %id, %error, "what became of a webhook could not be written");
-            false
+    }
+}
+
+fn log(delivery: &Delivery, tried: &Attempt) {
+    let Delivery { id, job, event, .. } = delivery;
+    let (attempts, status) = (delivery.attempts + 1, tried.status);
+    let code = tried.error.as_deref();
+    match tried.state {
+        DeliveryState::Delivered => {
+            tracing::info!(%job, delivery = %id, event, attempts, "webhook delivered");
+        }
+        DeliveryState::Due => {
+            tracing::info!(%job, delivery = %id, event, attempts, status, code, "a webhook was not taken and is tried again");
+        }
+        DeliveryState::GivenUp => {
+            tracing::warn!(%job, delivery = %id, event, attempts, status, code, "a webhook is given up");
         }
     }
 }
