@@ -9,6 +9,12 @@
 //! [`link`] and [`parent_header`] on whatever thread it is polled. Without an exporter all of this
 //! is a look at a `None`. Spans that cannot be delivered are dropped and counted; nothing waits for
 //! them.
+//!
+//! Spans are made by the OpenTelemetry SDK and not by `tracing-opentelemetry`. That exporter is a part
+//! of the process-wide subscriber, so that two services in one process would share it, and it has no
+//! span that begins in the past: a job's is written when the job ends, often by another process than
+//! the one that began it. Both kinds of spans would stand side by side, with the same ids, sampler,
+//! queue and sender as now.
 
 #[cfg(not(feature = "otlp"))]
 mod off;
