@@ -17,7 +17,9 @@ use fal_emulator::{
     Clock, Config, DEFAULT_ADMIN_KEY, DEFAULT_KEY, Emulator, LayerSource, SourceCheck,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A faithful fal queue on localhost: no key, no network, no bill.
 #[derive(Parser)]
@@ -94,10 +96,13 @@ struct Concurrency(Option<usize>);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = std::env::var("RUST_LOG").ok();
+    let filter = filter.and_then(|filter| filter.parse::<Targets>().ok());
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(io::stderr)
+        .finish()
+        .with(filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO)))
         .init();
     match serve(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogConfig;
 use crate::metrics::SampledMetrics;
@@ -44,10 +46,10 @@ pub fn start(config: &LogConfig) -> Log {
     let dropped = lines.error_counter();
     let on_terminal = std::io::stderr().is_terminal();
     let json = config.json.unwrap_or(!on_terminal);
+    let filter = config.filter.parse::<Targets>();
+    let filter = filter.unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info")),
-        )
+        .with_max_level(LevelFilter::TRACE)
         .with_span_events(FmtSpan::NONE)
         .with_writer(lines);
     // Somebody else's subscriber (a test's) stays.
@@ -57,6 +59,8 @@ pub fn start(config: &LogConfig) -> Log {
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
+            .finish()
+            .with(filter)
             .try_init()
     } else {
         let builder = builder.with_target(false);
@@ -65,7 +69,7 @@ pub fn start(config: &LogConfig) -> Log {
         } else {
             builder.with_ansi(false)
         };
-        builder.try_init()
+        builder.finish().with(filter).try_init()
     };
     log_panics();
     Log {

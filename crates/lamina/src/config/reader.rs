@@ -306,7 +306,7 @@ impl<'a> Reader<'a> {
     pub(super) fn log(&mut self) -> LogConfig {
         let filter = self.text("LOG").to_owned();
         if filter
-            .parse::<tracing_subscriber::filter::EnvFilter>()
+            .parse::<tracing_subscriber::filter::Targets>()
             .is_err()
             || is_silent(&filter)
         {

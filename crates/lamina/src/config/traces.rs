@@ -34,7 +34,7 @@ impl Reader<'_> {
         if cfg!(not(feature = "otlp")) {
             self.wrong(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "this lamina was built without the feature otlp and sends no traces; leave it out",
+                "this lamina was built without traces: build it with --features otlp, or leave this option out",
             );
         }
         Some(settings)

@@ -14,7 +14,7 @@ pub(super) enum Open {}
 
 impl Exporter {
     pub(super) fn start(_settings: &TraceSettings) -> Result<Self, String> {
-        Err("this lamina was built without the feature otlp".to_owned())
+        Err("this lamina was built without traces: build it with --features otlp".to_owned())
     }
 
     pub(super) fn request(&self, _method: &str, _route: &str, _caller: &CallerTrace<'_>) -> Open {
