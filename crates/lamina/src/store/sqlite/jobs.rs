@@ -62,7 +62,8 @@ pub(super) fn create(
     };
     connection
         .prepare_cached(
-            "insert into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
+            // A write that fails is undone by the writer; an insert that could undo itself would copy each page first.
+            "insert or fail into jobs (id, owner, phase, engine, params, source_url, source_media, source_width,
                                source_height, source_bytes, run_at, created_at, expires_at, webhook_url)
              values (:id, :owner, :phase, :engine, :params, :url, :media, :width, :height, :bytes, :due, :now, :expires,
                      coalesce(:webhook, (select url from webhooks where owner = :owner)))",

@@ -225,7 +225,7 @@ impl QueueStore for SqliteStore {
         lease: Duration,
     ) -> Result<Vec<Claimed>, StoreError> {
         let (worker, turns) = (worker.to_owned(), Arc::clone(&self.turns));
-        self.write(move |db| claim::claim(db, &worker, wants, now, lease, &turns))
+        self.write(move |db| claim::claim(db, &worker, wants.clone(), now, lease, &turns))
             .await
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{OpenError, SqliteStore};
-use crate::store::{DeploymentStore as _, JobStore as _, Store, StoreError, conformance};
+use crate::jobs::{JobId, UnixMs};
+use crate::store::{DeploymentStore as _, JobStore as _, NewJob, Store, StoreError, conformance};
 
 fn fresh() -> (tempfile::TempDir, Arc<SqliteStore>) {
     let folder = tempfile::tempdir().unwrap();
@@ -80,6 +81,118 @@ async fn one_failed_write_does_not_undo_its_neighbours() {
         .await
         .unwrap();
     assert_eq!(count, 2);
+}
+
+/// Begins a write that holds the writer up until the sender is used, so that what is asked for meanwhile is one group.
+fn held_up(store: &Arc<SqliteStore>) -> (std::sync::mpsc::Sender<()>, impl Future<Output = ()>) {
+    let (release, released) = std::sync::mpsc::channel();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (store, begun) = (Arc::clone(store), std::cell::Cell::new(Some(begun)));
+    tokio::spawn(async move {
+        let hold = store.write(move |_| {
+            if let Some(begun) = begun.take() {
+                begun.send(()).unwrap();
+            }
+            released.recv().unwrap();
+            Ok(())
+        });
+        hold.await.unwrap();
+    });
+    (release, async { has_begun.await.unwrap() })
+}
+
+#[tokio::test]
+async fn a_group_with_a_failed_write_is_written_once() {
+    let (_folder, store) = fresh();
+    store
+        .write(|db| db.execute_batch("create table t (n); insert into t values (0)"))
+        .await
+        .unwrap();
+    let add = |number: i64| {
+        let store = Arc::clone(&store);
+        let work = move |db: &rusqlite::Connection| {
+            db.query_row("update t set n = n + ?1 returning n", [number], |row| {
+                row.get::<_, i64>(0)
+            })
+        };
+        async move { store.write(work).await }
+    };
+    // What it did before it fails must go.
+    let fails = store.write(|db| {
+        db.execute("update t set n = n + 1000", [])?;
+        db.execute("insert into no_table values (1)", [])
+    });
+    let panics = store.write(|db| -> rusqlite::Result<()> {
+        db.execute("update t set n = n + 1000", [])?;
+        panic!("a write that panics")
+    });
+    let (release, held) = held_up(&store);
+    held.await;
+    let release = async { release.send(()).unwrap() };
+    let (first, failed, second, panicked, third, ()) =
+        tokio::join!(add(1), fails, add(10), panics, add(100), release);
+    let sums = [first, second, third].map(|sum| sum.unwrap());
+    assert_eq!(sums, [1, 11, 111]);
+    assert!(matches!(failed, Err(StoreError::Defect(_))), "{failed:?}");
+    assert!(
+        matches!(panicked, Err(StoreError::Defect(_))),
+        "{panicked:?}"
+    );
+    assert_eq!(add(0).await.unwrap(), 111);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_alone_leaves_nothing() {
+    let (_folder, store) = fresh();
+    store
+        .write(|db| db.execute_batch("create table t (n integer primary key)"))
+        .await
+        .unwrap();
+    let failed = store
+        .write(|db| {
+            db.execute("insert into t values (1)", [])?;
+            db.execute("insert into t values (1)", [])
+        })
+        .await;
+    assert!(matches!(failed, Err(StoreError::Defect(_))), "{failed:?}");
+    let count = |db: &rusqlite::Connection| {
+        db.query_row("select count(*) from t", [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(store.write(count).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_create_that_fails_counts_for_nothing() {
+    let (_folder, store) = fresh();
+    let job = |id| {
+        let source_bytes = Some(bytes::Bytes::from_static(b"a picture"));
+        let job = conformance::new_job(conformance::T0);
+        NewJob {
+            id,
+            source_bytes,
+            ..job
+        }
+    };
+    let ids = [1, 2].map(|at| JobId::new(UnixMs(at)));
+    store.job_create(job(ids[0]), None).await.unwrap();
+    let kept = |db: &rusqlite::Connection| {
+        db.query_row("select sum(bytes) from kept_total", [], |row| {
+            row.get::<_, i64>(0)
+        })
+    };
+    let of_one = store.read(kept).await.unwrap();
+    assert!(of_one > 0);
+    let (release, held) = held_up(&store);
+    held.await;
+    let release = async { release.send(()).unwrap() };
+    let (again, other, ()) = tokio::join!(
+        store.job_create(job(ids[0]), None),
+        store.job_create(job(ids[1]), None),
+        release
+    );
+    assert!(matches!(again, Err(StoreError::Defect(_))), "{again:?}");
+    other.unwrap();
+    assert_eq!(store.read(kept).await.unwrap(), 2 * of_one);
 }
 
 #[tokio::test]

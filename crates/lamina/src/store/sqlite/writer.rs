@@ -1,5 +1,6 @@
-//! The one writer: a thread that runs queued closures in groups. Each closure has a savepoint of
-//! its own, the group is committed once, and nobody is answered before that commit is durable.
+//! The one writer: a thread that runs queued closures in groups. A group is committed once, and nobody is answered
+//! before that commit is durable. Where one of its closures fails, the group is undone and run again, each closure in a
+//! savepoint of its own: savepoints copy every page that is written in them, and hardly any closure fails.
 //! It knows no SQL of the tables.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,14 +23,26 @@ use crate::store::StoreError;
 /// The most closures that share one commit.
 const GROUP: usize = 256;
 
-/// Called after the commit, with its error if it failed.
-type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Runs inside the transaction.
-type Write = Box<dyn FnOnce(&Connection, &Damage) -> Acknowledge + Send>;
+/// A queued closure, and whoever waits for what it comes to.
+trait Write: Send {
+    /// Runs inside the transaction, or again in another after that one was undone. False when it failed.
+    fn run(&mut self, connection: &Connection, damage: &Damage, way: Way) -> bool;
+    /// Called after the commit, with its error if it failed.
+    fn answer(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// How a closure that fails is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// With its whole group.
+    Together,
+    /// By its own savepoint.
+    Alone,
+}
 
 /// What the thread is asked for.
 enum Work {
-    Write(Write),
+    Write(Box<dyn Write>),
     /// Empty the journal, and say whether it is empty.
     EmptyJournal(oneshot::Sender<bool>),
 }
@@ -89,32 +102,66 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Closed)
     }
 
-    /// Runs `work` in a savepoint and answers after the group's commit. `on_commit` runs on the
-    /// writer's thread even when the caller has stopped waiting.
+    /// Runs `work` in a group and answers after the group's commit. It may run twice, the first time without effect.
+    /// `on_commit` runs on the writer's thread even when the caller has stopped waiting.
     pub(super) async fn write<T, F, C>(&self, work: F, on_commit: C) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
         C: FnOnce() + Send + 'static,
     {
         let asked = Instant::now();
         let (sender, receiver) = oneshot::channel();
-        let write: Write = Box::new(move |connection, damage| {
-            let result = in_savepoint(connection, damage, work);
-            Box::new(move |commit| {
-                let answer = commit.and(result);
-                if answer.is_ok() {
-                    on_commit();
-                }
-                // The caller may have stopped waiting; the write stands all the same.
-                let _ = sender.send(answer);
-            })
+        let write = Box::new(Queued {
+            work,
+            on_commit,
+            result: None,
+            sender,
         });
         let queued = self.queue.send(Work::Write(write));
         queued.map_err(|_| StoreError::Closed)?;
         let answer = receiver.await.map_err(|_| StoreError::Closed)?;
         self.metrics.wrote(asked.elapsed());
         answer
+    }
+}
+
+struct Queued<T, F, C> {
+    work: F,
+    on_commit: C,
+    /// What `work` came to when it was run last.
+    result: Option<Result<T, StoreError>>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F, C> Write for Queued<T, F, C>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+    C: FnOnce() + Send,
+{
+    fn run(&mut self, connection: &Connection, damage: &Damage, way: Way) -> bool {
+        let result = match way {
+            Way::Together => caught(connection, damage, &self.work),
+            Way::Alone => in_savepoint(connection, damage, &self.work),
+        };
+        self.result.insert(result).is_ok()
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), StoreError>) {
+        let Self {
+            on_commit,
+            result,
+            sender,
+            ..
+        } = *self;
+        let not_run = || Err(StoreError::Defect("a write was not run".into()));
+        let answer = commit.and_then(|()| result.unwrap_or_else(not_run));
+        if answer.is_ok() {
+            on_commit();
+        }
+        // The caller may have stopped waiting; the write stands all the same.
+        let _ = sender.send(answer);
     }
 }
 
@@ -164,77 +211,89 @@ fn run(held: Held, queue: &mpsc::Receiver<Work>, group: &Group, transaction_ende
 
 fn commit_group(
     connection: &Connection,
-    writes: impl Iterator<Item = Write>,
+    writes: impl Iterator<Item = Box<dyn Write>>,
     group: &Group,
     transaction_ended: &impl Fn(),
 ) {
-    let mut writes = writes.peekable();
-    if writes.peek().is_none() {
+    let mut writes: Vec<_> = writes.collect();
+    if writes.is_empty() {
         return;
     }
-    let (begin, damage) = (Instant::now(), &group.damage);
-    let mut acknowledge = Vec::new();
-    let mut begun = connection
-        .execute_batch("begin immediate")
-        .map_err(|error| damage.judge(&error));
-    for write in writes {
-        acknowledge.push(write(connection, damage));
-        // A full disk may roll the whole transaction back by itself. What ran before is lost then,
-        // and what runs after would commit one by one, so the rest of the group must fail too.
-        if begun.is_ok() && connection.is_autocommit() {
-            begun = Err(StoreError::Full("the transaction was rolled back".into()));
-        }
-    }
-    let committed = begun.and_then(|()| {
-        connection.execute_batch("commit").map_err(|error| {
-            // A commit that failed leaves the transaction open; the next group needs a clean start.
-            let _ = connection.execute_batch("rollback");
-            damage.judge(&error)
-        })
-    });
+    let begun = Instant::now();
+    let committed = commit(connection, &mut writes, &group.damage);
     group
         .metrics
-        .committed(acknowledge.len(), committed.is_err(), begin.elapsed());
+        .committed(writes.len(), committed.is_err(), begun.elapsed());
     transaction_ended();
-    for answer in acknowledge {
-        answer(committed.clone());
+    for write in writes {
+        write.answer(committed.clone());
     }
+}
+
+fn commit(
+    connection: &Connection,
+    writes: &mut [Box<dyn Write>],
+    damage: &Damage,
+) -> Result<(), StoreError> {
+    execute(connection, damage, "begin immediate")?;
+    let together = |write: &mut Box<dyn Write>| {
+        write.run(connection, damage, Way::Together) && !connection.is_autocommit()
+    };
+    if !writes.iter_mut().all(together) {
+        roll_back(connection);
+        execute(connection, damage, "begin immediate")?;
+        for write in writes {
+            write.run(connection, damage, Way::Alone);
+            // A full disk may roll the whole transaction back by itself. What ran before is lost then,
+            // and what runs after would commit one by one, so the whole group must fail.
+            if connection.is_autocommit() {
+                return Err(StoreError::Full("the transaction was rolled back".into()));
+            }
+        }
+    }
+    // A commit that failed leaves the transaction open; the next group needs a clean start.
+    execute(connection, damage, "commit").inspect_err(|_| roll_back(connection))
+}
+
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("rollback");
+    }
+}
+
+fn execute(connection: &Connection, damage: &Damage, sql: &str) -> Result<(), StoreError> {
+    let executed = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]));
+    executed.map(drop).map_err(|error| damage.judge(&error))
 }
 
 /// One failure, or one panic, must not undo its neighbours.
 fn in_savepoint<T>(
     connection: &Connection,
     damage: &Damage,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    work: impl Fn(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, StoreError> {
-    if connection.is_autocommit() {
-        return Err(StoreError::Unavailable(
-            "no transaction could be opened".into(),
-        ));
-    }
-    let run = |sql| {
-        connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]))
-    };
-    run("savepoint one").map_err(|error| damage.judge(&error))?;
-    let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
-    let undo = || {
-        if !connection.is_autocommit() {
-            let _ = run("rollback to one").and_then(|_| run("release one"));
-        }
-    };
-    match result {
-        Ok(Ok(value)) => run("release one")
-            .map(|_| value)
-            .map_err(|error| damage.judge(&error)),
-        Ok(Err(error)) => {
-            undo();
-            Err(damage.judge(&error))
-        }
+    execute(connection, damage, "savepoint one")?;
+    let result = caught(connection, damage, work);
+    match &result {
+        Ok(_) => execute(connection, damage, "release one")?,
+        Err(_) if connection.is_autocommit() => {}
         Err(_) => {
-            undo();
-            Err(StoreError::Defect("a write panicked".into()))
+            let undone = execute(connection, damage, "rollback to one");
+            let _ = undone.and_then(|()| execute(connection, damage, "release one"));
         }
+    }
+    result
+}
+
+fn caught<T>(
+    connection: &Connection,
+    damage: &Damage,
+    work: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(result) => result.map_err(|error| damage.judge(&error)),
+        Err(_) => Err(StoreError::Defect("a write panicked".into())),
     }
 }
