@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
@@ -169,6 +170,8 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenE
         // Overwrites what it deletes: a forgotten prompt or URL must not stay in free pages.
         connection.pragma_update(None, "secure_delete", "on")?;
     }
+    // Else a statement with `limit ?` is prepared anew for every value that it is run with.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

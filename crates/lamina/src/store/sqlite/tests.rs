@@ -223,6 +223,22 @@ async fn a_full_disk_is_said_and_passes_when_there_is_room() {
     fill(4).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_statement_is_prepared_once_whatever_it_is_run_with() {
+    let (_folder, store) = fresh();
+    let prepared = |db: &rusqlite::Connection| {
+        let mut due =
+            db.prepare("select id from jobs where stage = ?1 and run_at <= ?2 limit ?3")?;
+        for limit in 1..9 {
+            due.query_map(("submit", 7, limit), |_| Ok(()))?
+                .for_each(drop);
+        }
+        Ok(due.get_status(rusqlite::StatementStatus::RePrepare))
+    };
+    assert_eq!(store.read(prepared).await.unwrap(), 0);
+    assert_eq!(store.write(prepared).await.unwrap(), 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_database_file_is_its_owners_alone() {
