@@ -10,7 +10,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::lock::beside;
@@ -18,8 +19,13 @@ use super::lock::beside;
 /// The file's own header, and that of each frame.
 const HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
-/// Where the file's header has the size of a page.
+/// Where the file's header has the size of a page, and the mark that each frame has since the journal began anew.
 const PAGE_SIZE: usize = 8;
+const MARK: usize = 16;
+/// Where a frame has its page's number and the mark; no more of it is read.
+const NUMBER: usize = 0;
+const FRAME_MARK: usize = 8;
+const FRAME_READ: usize = 16;
 /// The most pages that are remembered, half a megabyte of numbers; after so much is written that the whole file may as
 /// well be looked at.
 const MOST: usize = 65_536;
@@ -30,7 +36,11 @@ pub(super) struct ChangedPages {
     journal: PathBuf,
     /// None when they were too many, or could not be read.
     pages: Option<BTreeSet<u32>>,
+    /// The journal's mark when it was read last, and how many frames need not be read again while it is the same.
+    read: (Mark, u64),
 }
+
+type Mark = [u32; 2];
 
 impl ChangedPages {
     /// Of the database at `path`; of a process that begins, what its journal holds.
@@ -38,12 +48,26 @@ impl ChangedPages {
         Self {
             journal: beside(path, "-wal"),
             pages: Some(BTreeSet::new()),
+            read: ([0; 2], 0),
         }
     }
 
     /// Reads what the journal holds now.
     pub(super) fn note(&mut self) {
-        match self.read() {
+        self.note_until(None);
+    }
+
+    /// Reads what was committed since: so many frames are there, and what stands behind them was undone.
+    pub(super) fn note_committed(&mut self, frames: u64) {
+        self.note_until(Some(frames));
+    }
+
+    fn note_until(&mut self, committed: Option<u64>) {
+        // The whole file is looked at then, whatever is written besides.
+        if self.pages.is_none() {
+            return;
+        }
+        match self.read(committed) {
             Ok(found) => {
                 if let Some(pages) = &mut self.pages {
                     pages.extend(found);
@@ -62,9 +86,9 @@ impl ChangedPages {
         self.pages.replace(BTreeSet::new())
     }
 
-    fn read(&self) -> io::Result<BTreeSet<u32>> {
+    fn read(&mut self, committed: Option<u64>) -> io::Result<BTreeSet<u32>> {
         let mut pages = BTreeSet::new();
-        let mut file = match File::open(&self.journal) {
+        let file = match File::open(&self.journal) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(pages),
             file => file?,
         };
@@ -73,23 +97,36 @@ impl ChangedPages {
             return Ok(pages);
         }
         let mut header = [0; HEADER as usize];
-        file.read_exact(&mut header)?;
-        let [.., a, b, c, d] = header[..PAGE_SIZE + 4] else {
-            return Ok(pages);
-        };
-        let frame = FRAME_HEADER + u64::from(u32::from_be_bytes([a, b, c, d]));
-        // Frames of before the journal began anew are told too: one page too many does no harm.
-        for at in (HEADER..length).step_by(usize::try_from(frame).unwrap_or(usize::MAX)) {
-            if at + frame > length {
+        file.read_exact_at(&mut header, 0)?;
+        let mark = mark_at(&header, MARK);
+        if self.read.0 != mark {
+            self.read = (mark, 0);
+        }
+        let size = FRAME_HEADER + u64::from(number_at(&header, PAGE_SIZE));
+        let there = (length - HEADER) / size;
+        for frame in self.read.1..committed.unwrap_or(there).min(there) {
+            let mut begins = [0; FRAME_READ];
+            file.read_exact_at(&mut begins, HEADER + frame * size)?;
+            // From here on it is of before the journal began anew, and was read then.
+            if mark_at(&begins, FRAME_MARK) != mark {
                 break;
             }
-            let mut number = [0; 4];
-            file.seek(SeekFrom::Start(at))?;
-            file.read_exact(&mut number)?;
-            pages.insert(u32::from_be_bytes(number));
+            pages.insert(number_at(&begins, NUMBER));
+        }
+        if let Some(committed) = committed {
+            self.read.1 = committed;
         }
         Ok(pages)
     }
+}
+
+fn mark_at(bytes: &[u8], at: usize) -> Mark {
+    [number_at(bytes, at), number_at(bytes, at + 4)]
+}
+
+fn number_at(bytes: &[u8], at: usize) -> u32 {
+    let number = bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+    number.copied().map_or(0, u32::from_be_bytes)
 }
 
 #[cfg(test)]
@@ -152,6 +189,47 @@ mod tests {
         );
         assert!(noted().len() >= ROWS as usize);
         assert!(noted().is_empty());
+    }
+
+    #[test]
+    fn what_is_written_over_what_was_undone_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut db = connect(&path, flags).unwrap();
+        // So small that a transaction writes its pages before it ends.
+        db.pragma_update(None, "cache_size", 10).unwrap();
+        let changed = Arc::new(Mutex::new(ChangedPages::of(&path)));
+        checkpoint_by(&mut db, Arc::clone(&changed)).unwrap();
+        db.execute_batch("create table t (k integer primary key, word)")
+            .unwrap();
+        let rows = |from: u32| {
+            for row in from..from + 2_000 {
+                db.execute(
+                    "insert or replace into t values (?1, zeroblob(3000))",
+                    [row],
+                )
+                .unwrap();
+            }
+        };
+        // Somebody who reads keeps the journal from beginning anew.
+        let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        db.execute_batch("begin").unwrap();
+        rows(0);
+        db.execute_batch("commit; begin").unwrap();
+        reader.execute_batch("begin").unwrap();
+        reader
+            .query_row("select count(*) from t", [], |_| Ok(()))
+            .unwrap();
+        changed.lock().take();
+        rows(10_000);
+        changed.lock().note();
+        changed.lock().take();
+        db.execute_batch("rollback; begin").unwrap();
+        rows(20_000);
+        db.execute_batch("commit").unwrap();
+        let told = changed.lock().take().unwrap();
+        assert!(told.len() > 1_900, "{}", told.len());
     }
 
     #[test]

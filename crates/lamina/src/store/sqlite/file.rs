@@ -128,7 +128,9 @@ pub(super) fn checkpoint_by(
     changed.lock().note();
     connection.wal_hook(Some(move |journal: &mut Wal, pages| {
         if pages >= JOURNAL_PAGES {
-            changed.lock().note();
+            changed
+                .lock()
+                .note_committed(u64::try_from(pages).unwrap_or(0));
             // As with SQLite's own: what was committed stands, and the next commit tries again.
             let _ = journal.checkpoint();
         }
