@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::job_cache::JobCache;
 use super::kept::{self, Bounded};
+use super::known_room::KnownRoom;
 use super::rows::{self, JOB_COLUMNS, text, unreadable};
 use super::{SqliteStore, ended, sources};
 use crate::access::StorageCaps;
@@ -31,6 +32,7 @@ pub(super) fn create(
     job: &NewJob,
     key: Option<&IdempotencyKey>,
     caps: StorageCaps,
+    known: &KnownRoom,
 ) -> Bounded<Created> {
     if let Some(key) = key
         && let Some(seen) = by_key(connection, &job.owner, key)?
@@ -46,7 +48,9 @@ pub(super) fn create(
         StoredSource::Stored(info) => info.bytes,
         StoredSource::Url(_) => 0,
     };
-    if let Err(full) = kept::room(connection, &job.owner, KeptKind::Source, bytes, caps)? {
+    if !known.is_enough_within(&job.owner, bytes, caps)
+        && let Err(full) = kept::room(connection, &job.owner, KeptKind::Source, bytes, caps)?
+    {
         return Ok(Err(full));
     }
     let params = serde_json::to_string(&job.params)
@@ -254,9 +258,9 @@ impl JobStore for SqliteStore {
         job: NewJob,
         key: Option<IdempotencyKey>,
     ) -> Result<Created, StoreError> {
-        let caps = self.storage_caps();
+        let (caps, known) = (self.storage_caps(), Arc::clone(&self.threads()?.known_room));
         let created = self.write_and_notify(&self.signal.due, move |db| {
-            create(db, &job, key.as_ref(), caps)
+            create(db, &job, key.as_ref(), caps, &known)
         });
         Ok(created.await??)
     }

@@ -105,7 +105,20 @@ impl KnownRoom {
 
     /// Whether `owner` surely may keep so many bytes more, as if all that was written since was its own.
     pub(super) fn is_enough(&self, owner: &OwnerId, bytes: u64, caps: StorageCaps) -> bool {
-        let now = self.now();
+        self.is_enough_at(self.now(), owner, bytes, caps)
+    }
+
+    /// The same inside the running transaction, of which nobody else knows yet. Only the writer calls.
+    pub(super) fn is_enough_within(&self, owner: &OwnerId, bytes: u64, caps: StorageCaps) -> bool {
+        let ended = self.now();
+        let now = Seen {
+            bytes: ended.bytes + self.writing.bytes.load(Ordering::Relaxed),
+            bounds: ended.bounds + self.writing.bounds.load(Ordering::Relaxed),
+        };
+        self.is_enough_at(now, owner, bytes, caps)
+    }
+
+    fn is_enough_at(&self, now: Seen, owner: &OwnerId, bytes: u64, caps: StorageCaps) -> bool {
         let found = self.owners.lock().get(owner).copied();
         found.is_some_and(|(kept, seen)| {
             let more = bytes.saturating_add(now.bytes - seen.bytes);
@@ -201,6 +214,25 @@ mod tests {
         it.read(it.room.now());
         it.room.end_transaction();
         assert_eq!(it.left(), Some(56));
+    }
+
+    #[test]
+    fn what_the_running_transaction_wrote_counts_within_it() {
+        let it = watched();
+        let is_enough = |bytes| it.room.is_enough_within(&it.owner, bytes, CAPS);
+        assert!(!is_enough(0), "nothing was read");
+        it.read(it.room.now());
+        assert!(is_enough(100) && !is_enough(101));
+        let write = |sql: &str| it.db.execute_batch(sql).unwrap();
+        write("begin; insert into kept (owner, kind, bytes) values ('a', 'source', 30)");
+        assert!(is_enough(70) && !is_enough(71));
+        assert_eq!(it.left(), Some(100), "nobody else can know of it yet");
+        write("insert into owners (name, storage_bytes) values ('b', 50)");
+        assert!(!is_enough(0));
+        write("rollback");
+        it.room.end_transaction();
+        it.read(it.room.now());
+        assert!(is_enough(100));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::file::prepare;
 use super::job_cache::JobCache;
+use super::known_room::KnownRoom;
 use super::{SqliteStore, claim, expiry, jobs, spending, stats, submissions};
 use crate::access::{SpendCaps, StorageCaps};
 use crate::jobs::{Change, Layer, LayerLabels, MediaType, Nonce, Phase, StepRecord};
@@ -156,6 +157,7 @@ fn measured(db: &mut Connection, round: u32) -> Vec<(&'static str, u64)> {
                 owner_bytes: Some(1 << 40),
                 ..StorageCaps::default()
             },
+            &KnownRoom::default(),
         );
         assert!(made.unwrap().is_ok());
     }
