@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0018_layer_variants.sql"),
     include_str!("../../../migrations/0019_quality.sql"),
     include_str!("../../../migrations/0020_resolution.sql"),
+    include_str!("../../../migrations/0021_sources_in_order.sql"),
 ];
 
 /// The number of the newest schema this binary knows.
@@ -50,4 +51,31 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<usize, OpenError> {
         transaction.commit()?;
     }
     Ok(NEWEST - found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_of_an_older_schema_are_kept_and_go_with_their_jobs() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", "on").unwrap();
+        for sql in &MIGRATIONS[..20] {
+            db.execute_batch(sql).unwrap();
+        }
+        db.pragma_update(None, "user_version", 20).unwrap();
+        db.execute_batch(
+            "insert into jobs (id, owner, phase, engine, params, source_media, run_at, created_at, expires_at)
+             values ('a', 'o', 'submit', 'fal', '{}', 'png', 1, 1, 1), ('b', 'o', 'submit', 'fal', '{}', 'png', 1, 1, 1);
+             insert into sources values ('a', x'0102'), ('b', x'03')",
+        )
+        .unwrap();
+        assert_eq!(migrate(&mut db).unwrap(), NEWEST - 20);
+        db.execute("delete from jobs where id = 'b'", []).unwrap();
+        let mut kept = db.prepare("select job_id, bytes from sources").unwrap();
+        let kept = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let kept: Vec<(String, Vec<u8>)> = kept.unwrap().map(|row| row.unwrap()).collect();
+        assert_eq!(kept, [("a".to_owned(), vec![1, 2])]);
+    }
 }
