@@ -22,6 +22,8 @@ use crate::metrics::SampledMetrics;
 
 /// Lines that may wait to be written, 3 MB or so: minutes of an ordinary day, seconds of a bad one.
 const BUFFERED_LINES: usize = 8192;
+/// Bytes of lines that are written with one call.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
 /// How often it is looked whether lines were dropped.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long the end of a process waits for its last lines to be written.
@@ -39,10 +41,12 @@ pub struct Log {
 
 /// Starts logging for this process. A second call is ignored.
 pub fn start(config: &LogConfig) -> Log {
+    // The thread flushes whenever no line waits, so nothing is held back; those that wait are written at once.
+    let whole = std::io::BufWriter::with_capacity(WRITTEN_AT_ONCE, std::io::stderr());
     let (lines, writer) = NonBlockingBuilder::default()
         .buffered_lines_limit(BUFFERED_LINES)
         .thread_name("log")
-        .finish(std::io::stderr());
+        .finish(whole);
     let dropped = lines.error_counter();
     let on_terminal = std::io::stderr().is_terminal();
     let json = config.json.unwrap_or(!on_terminal);
