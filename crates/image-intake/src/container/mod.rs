@@ -106,6 +106,17 @@ impl Container {
     /// PNG without an end that lacks a row.
     pub(super) fn clean(&self, given: &Bytes) -> Result<Cleaned, ImageError> {
         let mut loose = false;
+        // Nothing has to go, so no copy is made to find that out.
+        if let Clean::Png {
+            kept, ended: true, ..
+        } = &self.clean
+            && matches!(&**kept, [all] if all.len() == given.len())
+        {
+            return Ok(Cleaned {
+                bytes: given.clone(),
+                loose,
+            });
+        }
         let file = match &self.clean {
             Clean::Riff(chunks) => webp::rebuilt(given, chunks),
             Clean::Jpeg(jpeg) => {

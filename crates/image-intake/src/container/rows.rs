@@ -62,7 +62,8 @@ impl Data {
 
     fn inflate(&self, file: &[u8], mut seen: impl FnMut(&[u8])) -> Ending {
         let mut inflater = Inflate::new(true, WINDOW_BITS);
-        let mut room = vec![0; ROOM];
+        // Of the stack: what is taken from the allocator and given back for each picture is taken from the system again.
+        let mut room = [0; ROOM];
         for (index, range) in self.chunks.iter().enumerate() {
             let mut input = &file[range.clone()];
             loop {

@@ -32,14 +32,13 @@ pub(in crate::http) async fn from_base64(
     text: String,
 ) -> Result<Picture, ApiError> {
     let limits = state.images;
-    let small = text.len() <= state.limits.memory_bytes;
+    if text.len() <= state.limits.memory_bytes {
+        let bytes = decode_base64(&text, limits.max_bytes)?;
+        return from_bytes(state, owner, bytes.into(), None, limits).await;
+    }
     let read = move || read(decode_base64(&text, limits.max_bytes)?.into(), &limits);
-    let (bytes, header) = if small {
-        read()?
-    } else {
-        state.pool.of(owner).run(1, read).await??
-    };
-    from_bytes(state, owner, bytes, header, limits).await
+    let (bytes, header) = state.pool.of(owner).run(1, read).await??;
+    from_bytes(state, owner, bytes, Some(header), limits).await
 }
 
 /// A picture whose file was received as it is. What is not in memory is read twice, for its header
@@ -73,8 +72,7 @@ async fn within(
     limits: Limits,
 ) -> Result<Picture, ApiError> {
     if let Some(bytes) = body.in_memory() {
-        let (bytes, header) = read(bytes.clone(), &limits)?;
-        return from_bytes(state, owner, bytes, header, limits).await;
+        return from_bytes(state, owner, bytes.clone(), None, limits).await;
     }
     let look = move || {
         let (_, header) = read(body.load()?, &limits)?;
@@ -95,11 +93,12 @@ fn read(bytes: Bytes, limits: &Limits) -> Result<(Bytes, Header), ApiError> {
     Ok((bytes, header))
 }
 
+/// `known` is its header, where that was read already; one that may stay as it is needs no look at it first.
 async fn from_bytes(
     state: &ApiState,
     owner: &OwnerId,
     bytes: Bytes,
-    header: Header,
+    known: Option<Header>,
     limits: Limits,
 ) -> Result<Picture, ApiError> {
     let small = bytes.len() <= state.limits.memory_bytes;
@@ -107,6 +106,7 @@ async fn from_bytes(
     if let Some(normalised) = small.then(checked).flatten() {
         return Ok(normalised.into());
     }
+    let header = known.map_or_else(|| header(&bytes, &limits), Ok)?;
     let work = move || normalise(&bytes, &limits);
     let normalised = state
         .pool
