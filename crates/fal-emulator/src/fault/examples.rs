@@ -6,58 +6,9 @@ impl Fault {
     /// At least one example of every variant, and one per error kind.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![
-            Self::Nothing,
-            Self::Unauthorized,
-            Self::MalformedKey,
-            Self::Locked,
-            Self::ApplicationNotFound,
-            Self::RateLimited { retry_after: None },
-            Self::RateLimited {
-                retry_after: Some(1),
-            },
-            Self::RejectedAtSubmit,
-            Self::ServerError,
-        ];
-        for status in [502, 503, 504] {
-            for body in [GatewayBody::Json, GatewayBody::Nginx, GatewayBody::Bare] {
-                all.push(Self::Gateway { status, body });
-            }
-        }
-        all.extend([
-            Self::DropBeforeEnqueue,
-            Self::DropAfterEnqueue,
-            Self::SubmitHeld,
-            Self::SubmitGarbled,
-            Self::StatusErrors {
-                status: 500,
-                times: 2,
-            },
-            Self::ResultErrors {
-                status: 503,
-                times: 2,
-            },
-            Self::ResultLies {
-                kind: RequestError::InternalError,
-                times: 2,
-            },
-            Self::ResultCut,
-            Self::Forgotten,
-            Self::ResultExpired,
-            Self::CancelIgnored,
-            Self::CancelSuccess,
-            Self::HistoryLate { reads: 2 },
-            Self::HistoryMissing,
-            Self::HistoryErrors {
-                status: 503,
-                times: 2,
-            },
-            Self::HistoryTwo,
-            Self::StartTimeout,
-            Self::DetailString,
-            Self::PlainDetail,
-        ]);
         let shape = EchoShape::Items;
+        let mut all = at_submit();
+        all.extend(of_requests());
         all.extend(EchoAt::ALL.iter().map(|at| Self::Echo { at: *at, shape }));
         all.extend(ModelError::ALL.iter().map(|kind| Self::ModelError(*kind)));
         all.extend(
@@ -65,43 +16,8 @@ impl Fault {
                 .iter()
                 .map(|kind| Self::RequestError(*kind)),
         );
-        all.extend([
-            Self::EmptyImages,
-            Self::FewerImages { by: 1 },
-            Self::MoreImages { by: 2 },
-            Self::SourceFrameFirst,
-            Self::WrongPicture,
-            Self::LayerEmpty,
-            Self::MissingFileFields,
-            Self::DataUris,
-            Self::Nsfw,
-            Self::NullOutput,
-            Self::LayerNotAnImage,
-            Self::LayerWrongSize,
-            Self::LayerNotFound,
-            Self::LayerDrips,
-            Self::LayerErrors { times: 2 },
-            Self::LayerMissing { times: 2 },
-            Self::LayerGarbled { times: 2 },
-            Self::LayerHuge {
-                bytes: 1 << 30,
-                declared: true,
-            },
-            Self::LayerHuge {
-                bytes: 1 << 30,
-                declared: false,
-            },
-            Self::LayerCut,
-            Self::WebhookFirst,
-            Self::WebhookTwice,
-            Self::WebhookForged,
-            Self::WebhookStale,
-            Self::WebhookRotatedKey,
-            Self::WebhookUnsigned,
-            Self::WebhookNever,
-            Self::WebhookUnknownJob,
-            Self::WebhookNullPayload,
-        ]);
+        all.extend(of_layers());
+        all.extend(of_webhooks());
         all
     }
 
@@ -141,4 +57,107 @@ impl Fault {
     pub fn by_name(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|fault| fault.name() == name)
     }
+}
+
+fn at_submit() -> Vec<Fault> {
+    let mut all = vec![
+        Fault::Nothing,
+        Fault::Unauthorized,
+        Fault::MalformedKey,
+        Fault::Locked,
+        Fault::ApplicationNotFound,
+        Fault::RateLimited { retry_after: None },
+        Fault::RateLimited {
+            retry_after: Some(1),
+        },
+        Fault::RejectedAtSubmit,
+        Fault::ServerError,
+    ];
+    for status in [502, 503, 504] {
+        for body in [GatewayBody::Json, GatewayBody::Nginx, GatewayBody::Bare] {
+            all.push(Fault::Gateway { status, body });
+        }
+    }
+    all
+}
+
+fn of_requests() -> Vec<Fault> {
+    vec![
+        Fault::DropBeforeEnqueue,
+        Fault::DropAfterEnqueue,
+        Fault::SubmitHeld,
+        Fault::SubmitGarbled,
+        Fault::StatusErrors {
+            status: 500,
+            times: 2,
+        },
+        Fault::ResultErrors {
+            status: 503,
+            times: 2,
+        },
+        Fault::ResultLies {
+            kind: RequestError::InternalError,
+            times: 2,
+        },
+        Fault::ResultCut,
+        Fault::Forgotten,
+        Fault::ResultExpired,
+        Fault::CancelIgnored,
+        Fault::CancelSuccess,
+        Fault::HistoryLate { reads: 2 },
+        Fault::HistoryMissing,
+        Fault::HistoryErrors {
+            status: 503,
+            times: 2,
+        },
+        Fault::HistoryTwo,
+        Fault::StartTimeout,
+        Fault::DetailString,
+        Fault::PlainDetail,
+    ]
+}
+
+fn of_layers() -> Vec<Fault> {
+    vec![
+        Fault::EmptyImages,
+        Fault::FewerImages { by: 1 },
+        Fault::MoreImages { by: 2 },
+        Fault::SourceFrameFirst,
+        Fault::WrongPicture,
+        Fault::LayerEmpty,
+        Fault::MissingFileFields,
+        Fault::DataUris,
+        Fault::Nsfw,
+        Fault::NullOutput,
+        Fault::LayerNotAnImage,
+        Fault::LayerWrongSize,
+        Fault::LayerNotFound,
+        Fault::LayerDrips,
+        Fault::LayerErrors { times: 2 },
+        Fault::LayerMissing { times: 2 },
+        Fault::LayerGarbled { times: 2 },
+        Fault::LayerHuge {
+            bytes: 1 << 30,
+            declared: true,
+        },
+        Fault::LayerHuge {
+            bytes: 1 << 30,
+            declared: false,
+        },
+        Fault::LayerCut,
+    ]
+}
+
+fn of_webhooks() -> Vec<Fault> {
+    vec![
+        Fault::WebhookFirst,
+        Fault::WebhookTwice,
+        Fault::WebhookForged,
+        Fault::WebhookStale,
+        Fault::WebhookRotatedKey,
+        Fault::WebhookUnsigned,
+        Fault::WebhookNever,
+        Fault::WebhookUnknownJob,
+        Fault::WebhookNullPayload,
+    ]
 }

@@ -550,3 +550,56 @@ fn files_are_one_noun_each_and_open_with_what_they_are() {
         share(0.5)
     );
 }
+
+/// Whether a function begins in this line.
+fn begins_function(line: &str) -> bool {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ").map_or(rest, |(_, rest)| rest),
+        Some(rest) => rest.trim_start(),
+        None => line,
+    };
+    let words = ["const ", "async ", "fn "];
+    let mut line = line;
+    for word in words {
+        line = match line.strip_prefix(word) {
+            Some(_) if word == "fn " => return true,
+            Some(rest) => rest,
+            None => line,
+        };
+    }
+    false
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let (mut seen, mut long) = (0, Vec::new());
+    for krate in LEAVES.into_iter().chain(["lamina", "fal-emulator"]) {
+        for file in rust_files(&root().join("crates").join(krate).join("src")) {
+            if is_test(&file) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap();
+            let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+            let lines: Vec<&str> = text[..end].lines().collect();
+            for (at, line) in lines.iter().enumerate() {
+                // A declaration without a body, or a body in one line, is short.
+                let opens = lines[at..]
+                    .iter()
+                    .find(|line| line.ends_with(['{', ';', '}']));
+                if !begins_function(line) || !opens.is_some_and(|line| line.ends_with('{')) {
+                    continue;
+                }
+                let indent = &line[..line.len() - line.trim_start().len()];
+                let close = |line: &&str| line.strip_prefix(indent) == Some("}");
+                let length = 1 + lines[at..].iter().position(close).expect("its end");
+                seen += 1;
+                if length > 80 {
+                    long.push(format!("{}:{} has {length} lines", file.display(), at + 1));
+                }
+            }
+        }
+    }
+    assert!(seen > 2_000, "only {seen} functions seen");
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}

@@ -142,28 +142,12 @@ impl SqliteStore {
         let (job_cache, changes) = (std::sync::Arc::new(JobCache::new()), ChangeFeed::default());
         let untold = Untold::new(changes.clone(), std::sync::Arc::clone(&job_cache));
         let untold = std::sync::Arc::new(untold);
-        let touched = std::sync::Arc::clone(&job_cache);
-        let touched_too = std::sync::Arc::clone(&untold);
         let (signal, deliveries) = (
             Signal::default(),
             std::sync::Arc::new(AtomicBool::new(false)),
         );
-        let told_of = std::sync::Arc::clone(&deliveries);
         let deliver = std::sync::Arc::clone(&signal.deliver);
-        connection.update_hook(Some(move |_, _: &str, table: &str, row| {
-            if table == "deliveries" {
-                told_of.store(true, Ordering::Release);
-            }
-            if table == "jobs" {
-                touched.touch(row);
-                touched_too.touch(row);
-            }
-        }))?;
-        let committing = std::sync::Arc::clone(&job_cache);
-        connection.commit_hook(Some(move || {
-            committing.commits();
-            false
-        }))?;
+        watch_rows(&mut connection, &job_cache, &untold, &deliveries)?;
         let known_room = std::sync::Arc::new(KnownRoom::default());
         KnownRoom::watch(&known_room, &connection)?;
         let room = std::sync::Arc::clone(&known_room);
@@ -299,4 +283,33 @@ impl Drop for SqliteStore {
             let _ = writer.join();
         }
     }
+}
+
+/// Tells the cache, the feed and the deliveries of each row that is written.
+fn watch_rows(
+    connection: &mut Connection,
+    job_cache: &std::sync::Arc<JobCache>,
+    untold: &std::sync::Arc<Untold>,
+    deliveries: &std::sync::Arc<AtomicBool>,
+) -> rusqlite::Result<()> {
+    let (cache, untold, deliveries) = (
+        std::sync::Arc::clone(job_cache),
+        std::sync::Arc::clone(untold),
+        std::sync::Arc::clone(deliveries),
+    );
+    connection.update_hook(Some(move |_, _: &str, table: &str, row| {
+        if table == "deliveries" {
+            deliveries.store(true, Ordering::Release);
+        }
+        if table == "jobs" {
+            cache.touch(row);
+            untold.touch(row);
+        }
+    }))?;
+    let committing = std::sync::Arc::clone(job_cache);
+    connection.commit_hook(Some(move || {
+        committing.commits();
+        false
+    }))?;
+    Ok(())
 }
