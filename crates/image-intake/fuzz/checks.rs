@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::{
-    ImageError, Limits, MediaType, decode_base64, decode_layer, decode_rgba, foreign_format,
-    header, inspect_layer, normalise, normalised_already,
+    ImageError, LayerMeasures, Limits, MediaType, decode_base64, decode_layer, decode_rgba,
+    foreign_format, header, inspect_layer, inspect_stack, normalise, normalised_already,
 };
 
 const LIMITS: Limits = Limits {
@@ -102,6 +102,7 @@ fn examined(file: &[u8]) {
         layer,
         decode_layer(file, &LIMITS).map(|(measures, _)| measures)
     );
+    beside_others(file, &layer);
     let direct = decode_rgba(file, &LIMITS);
     let given = Bytes::copy_from_slice(file);
     // What is told without pixels is what the decoders tell.
@@ -122,6 +123,16 @@ fn examined(file: &[u8]) {
             assert!(layer.is_err() && direct.is_err() && already.is_none());
             assert!(!error.to_string().is_empty());
         }
+    }
+}
+
+/// What is told of a layer in a stack, twice here, is what is told of it alone.
+fn beside_others(file: &[u8], alone: &Result<LayerMeasures, ImageError>) {
+    let Ok(picture) = decode_rgba(file, &LIMITS) else {
+        return;
+    };
+    if let Some((measures, _)) = inspect_stack(&picture, &[file, file], &LIMITS, u64::MAX) {
+        assert!(measures.iter().all(|one| Ok(one) == alone.as_ref()));
     }
 }
 

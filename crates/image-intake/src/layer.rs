@@ -3,7 +3,7 @@
 //! Measures and does not change: an engine's own bytes are stored as they are. Only [`fit_layer`]
 //! makes new ones, for a layer that is not of its stack's size.
 
-mod streamed;
+pub(super) mod streamed;
 
 use fast_image_resize::FilterType;
 
@@ -11,6 +11,7 @@ use super::container::Container;
 use super::decode::decode_rgba;
 use super::encode::encode_layer;
 use super::error::ImageError;
+use super::glance::Glance;
 use super::limits::Limits;
 use super::media_type::MediaType;
 use super::rgba::RgbaImage;
@@ -145,30 +146,28 @@ impl Seen {
 
     /// The next row of the canvas: RGBA from the column `left` on; beside it nothing shows.
     pub(super) fn row(&mut self, left: u32, pixels: &[u8]) {
-        self.small.row(left as usize, pixels);
+        let glance = Glance::of(pixels.as_chunks::<4>().0);
+        self.row_of(left, pixels, &glance);
+    }
+
+    /// [`Self::row`], of which is known what shows.
+    pub(super) fn row_of(&mut self, left: u32, pixels: &[u8], glance: &Glance) {
+        self.small.row_of(left as usize, pixels, glance);
         let line = self.rows;
         self.rows += 1;
-        let alpha = pixels.as_chunks::<4>().0.iter().map(|pixel| pixel[3]);
-        let mut visible = |value: u8| value > 0;
-        let Some(first) = alpha.clone().position(&mut visible) else {
+        if glance.shown.is_empty() {
             return;
-        };
-        let end = alpha
-            .clone()
-            .rposition(&mut visible)
-            .map_or(0, |last| last + 1);
+        }
         // No side is longer than a u32.
-        let (first, end) = (left + first as u32, left + end as u32);
+        let (first, end) = (
+            left + glance.shown.start as u32,
+            left + glance.shown.end as u32,
+        );
         let (left, right) = self.columns.unwrap_or((first, end));
         self.columns = Some((left.min(first), right.max(end)));
         self.lines = Some((self.lines.map_or(line, |(top, _)| top), line));
-        let (mut sum, mut opaque) = (0_u64, 0_u64);
-        for value in alpha {
-            sum += u64::from(value);
-            opaque += u64::from(value == u8::MAX);
-        }
-        self.alpha += sum;
-        self.opaque += opaque;
+        self.alpha += glance.alpha;
+        self.opaque += glance.opaque as u64;
     }
 
     /// None unless all rows came.

@@ -42,6 +42,7 @@ mod error;
 #[doc(hidden)]
 #[path = "../fuzz/checks.rs"]
 pub mod fuzzing;
+mod glance;
 mod hdr;
 mod header;
 mod jpeg;
@@ -61,6 +62,7 @@ mod scale;
 mod shrink;
 mod sniff;
 mod spare;
+mod stack;
 mod thumb_hash;
 mod turned;
 mod variant;
@@ -82,6 +84,7 @@ pub use rgba::RgbaImage;
 pub use same::{Difference, difference, same_picture};
 pub use scale::{scale_to, scale_to_fit};
 pub use sniff::{foreign_format, sniff};
+pub use stack::inspect_stack;
 pub use thumb_hash::ThumbHash;
 pub use variant::LayerVariant;
 

@@ -3,6 +3,7 @@
 //! Squares of whole pixels are averaged first, weighted by alpha, to at most four times the sides that are wanted; Lanczos3 does
 //! the rest, as in [`scale_to_fit`](super::scale_to_fit). Never enlarges.
 
+use super::glance::Glance;
 use super::rgba::RgbaImage;
 use super::scale::resized_part;
 
@@ -68,15 +69,22 @@ impl Shrink {
 
     /// The next row: straight-alpha RGBA from the column `left` on. What is left and right of it is transparent.
     pub(super) fn row(&mut self, left: usize, pixels: &[u8]) {
-        let pixels = pixels.as_chunks::<PIXEL>().0;
+        let glance = Glance::of(pixels.as_chunks::<PIXEL>().0);
+        self.row_of(left, pixels, &glance);
+    }
+
+    /// [`Self::row`], of which is known what shows.
+    pub(super) fn row_of(&mut self, left: usize, pixels: &[u8], glance: &Glance) {
+        let shown = &pixels.as_chunks::<PIXEL>().0[glance.shown.clone()];
+        let left = left + glance.shown.start;
         if self.factor == 1 {
             let begins = self.squares.len();
             self.squares
                 .resize(begins + self.size.0 as usize * PIXEL, 0);
             let row = self.squares[begins..].as_chunks_mut::<PIXEL>().0;
-            row[left..left + pixels.len()].copy_from_slice(pixels);
-        } else if !is_transparent(pixels) {
-            self.add(left, pixels);
+            row[left..left + shown.len()].copy_from_slice(shown);
+        } else {
+            self.add(left, shown, glance.is_solid());
         }
         self.ends_row();
     }
@@ -102,7 +110,7 @@ impl Shrink {
         Some(resized_part(image, part, self.target))
     }
 
-    fn add(&mut self, left: usize, pixels: &[[u8; PIXEL]]) {
+    fn add(&mut self, left: usize, pixels: &[[u8; PIXEL]], solid: bool) {
         let factor = self.factor as usize;
         let first = (factor - left % factor) % factor;
         let (head, rest) = pixels.split_at(first.min(pixels.len()));
@@ -111,8 +119,18 @@ impl Shrink {
             add_to(&mut self.sums[square], head);
             square += 1;
         }
-        for (sum, pixels) in self.sums[square..].iter_mut().zip(rest.chunks(factor)) {
-            add_to(sum, pixels);
+        let sums = self.sums.get_mut(square..).unwrap_or_default();
+        // Of pictures of the usual sizes; to know how many pixels there are makes it quicker.
+        match factor {
+            2 => add_squares::<2>(sums, rest, solid),
+            4 => add_squares::<4>(sums, rest, solid),
+            5 => add_squares::<5>(sums, rest, solid),
+            8 => add_squares::<8>(sums, rest, solid),
+            _ => {
+                for (sum, pixels) in sums.iter_mut().zip(rest.chunks(factor)) {
+                    add_to(sum, pixels);
+                }
+            }
         }
     }
 
@@ -129,39 +147,55 @@ impl Shrink {
         if rows == 0 || self.factor == 1 {
             return;
         }
-        let mut columns_left = self.size.0;
-        for sum in &mut self.sums {
-            let columns = columns_left.min(self.factor);
-            columns_left -= columns;
-            let count = columns * rows;
-            let mean = mean(std::mem::take(sum), count);
-            self.squares.extend_from_slice(&mean);
+        let cut = self.size.0 % self.factor;
+        let whole = self.sums.len() - usize::from(cut > 0);
+        let (whole, last) = self.sums.split_at_mut(whole);
+        for (sums, columns) in [(whole, self.factor), (last, cut)] {
+            let mean = Mean::of(columns * rows);
+            for sum in sums {
+                let pixel = mean.pixel(std::mem::take(sum));
+                self.squares.extend_from_slice(&pixel);
+            }
         }
     }
 }
 
-fn is_transparent(pixels: &[[u8; PIXEL]]) -> bool {
-    let words = pixels.iter().map(|pixel| u32::from_le_bytes(*pixel));
-    words.fold(0, |any, word| any | word) >> 24 == 0
+/// The mean of squares of so many pixels.
+struct Mean {
+    count: u32,
+    /// A part of 2⁴⁰ by which multiplying is dividing by `count`, exactly: of less than 2²⁴ by no more than 2¹⁶.
+    reciprocal: u64,
 }
 
-/// Of the sums of so many pixels, to the nearest.
-fn mean([red, green, blue, alpha]: [u32; PIXEL], count: u32) -> [u8; PIXEL] {
-    if alpha == 0 {
-        return [0; PIXEL];
+impl Mean {
+    fn of(count: u32) -> Self {
+        Self {
+            count,
+            reciprocal: (1_u64 << 40).div_ceil(u64::from(count.max(1))),
+        }
     }
-    // Divisions take most of the time here, and most squares of most layers are opaque.
-    if alpha == OPAQUE * count && count.is_power_of_two() {
-        let (half, places) = (count / 2, count.trailing_zeros());
-        let colour = |sum: u32| ((sum / OPAQUE + half) >> places) as u8;
-        return [colour(red), colour(green), colour(blue), u8::MAX];
+
+    /// Of their sums, to the nearest.
+    fn pixel(&self, [red, green, blue, alpha]: [u32; PIXEL]) -> [u8; PIXEL] {
+        if alpha == 0 {
+            return [0; PIXEL];
+        }
+        // Divisions take most of the time here, and most squares of most layers are opaque.
+        if alpha == OPAQUE * self.count {
+            let colour = |sum: u32| self.divided(sum / OPAQUE);
+            return [colour(red), colour(green), colour(blue), u8::MAX];
+        }
+        let colour = |sum: u32| match sum.checked_add(alpha / 2) {
+            Some(sum) => (sum / alpha) as u8,
+            None => ((u64::from(sum) + u64::from(alpha / 2)) / u64::from(alpha)) as u8,
+        };
+        let alpha = self.divided(alpha);
+        [colour(red), colour(green), colour(blue), alpha]
     }
-    let colour = |sum: u32| {
-        // Less than 2^32 for every square that there may be, so the half does not fit beside it.
-        ((u64::from(sum) + u64::from(alpha / 2)) / u64::from(alpha)) as u8
-    };
-    let alpha = ((alpha + count / 2) / count) as u8;
-    [colour(red), colour(green), colour(blue), alpha]
+
+    fn divided(&self, sum: u32) -> u8 {
+        ((u64::from(sum + self.count / 2) * self.reciprocal) >> 40) as u8
+    }
 }
 
 fn factor(size: (u32, u32), target: (u32, u32)) -> u32 {
@@ -173,6 +207,36 @@ fn factor(size: (u32, u32), target: (u32, u32)) -> u32 {
     let across = size.0 / (target.0.max(1) * finer);
     let down = size.1 / (target.1.max(1) * finer);
     across.min(down).clamp(1, MOST_FACTOR)
+}
+
+fn add_squares<const SIDE: usize>(sums: &mut [[u32; PIXEL]], pixels: &[[u8; PIXEL]], solid: bool) {
+    let (squares, rest) = pixels.as_chunks::<SIDE>();
+    if solid {
+        for (sum, pixels) in sums.iter_mut().zip(squares) {
+            add_solid(sum, pixels);
+        }
+    } else {
+        for (sum, pixels) in sums.iter_mut().zip(squares) {
+            add_to(sum, pixels);
+        }
+    }
+    if let Some(sum) = sums.get_mut(squares.len()) {
+        add_to(sum, rest);
+    }
+}
+
+/// [`add_to`] of pixels that are opaque.
+fn add_solid<const COUNT: usize>(sum: &mut [u32; PIXEL], pixels: &[[u8; PIXEL]; COUNT]) {
+    let mut colours = [0_u32; 3];
+    for pixel in pixels {
+        for (colour, value) in colours.iter_mut().zip(pixel) {
+            *colour += u32::from(*value);
+        }
+    }
+    for (sum, colour) in sum.iter_mut().zip(colours) {
+        *sum += colour * OPAQUE;
+    }
+    sum[3] += COUNT as u32 * OPAQUE;
 }
 
 fn add_to(sum: &mut [u32; PIXEL], pixels: &[[u8; PIXEL]]) {
@@ -289,14 +353,28 @@ mod tests {
             let alpha = u64::from(OPAQUE * count);
             ((u64::from(sum) + alpha / 2) / alpha) as u8
         };
-        for count in [1, 2, 4, 16, 256] {
-            for sum in 0..=u32::from(u8::MAX) * count {
+        for count in [1, 2, 3, 4, 16, 25, 35, 255, 256, 40_000, 65_535, 65_536] {
+            for sum in (0..=u32::from(u8::MAX) * count).step_by(1 + count as usize / 300) {
                 let weighted = sum * OPAQUE;
-                let found = mean([weighted, 0, weighted, OPAQUE * count], count);
+                let found = Mean::of(count).pixel([weighted, 0, weighted, OPAQUE * count]);
                 let wanted = plain(weighted, count);
                 assert_eq!(found, [wanted, 0, wanted, u8::MAX], "{sum} of {count}");
             }
         }
+    }
+
+    #[test]
+    fn opaque_squares_are_summed_as_any_others() {
+        let image = waves(83, 9);
+        let mut pixels = image.pixels().as_chunks::<PIXEL>().0[..83].to_vec();
+        pixels.iter_mut().for_each(|pixel| pixel[3] = u8::MAX);
+        let summed = |solid| {
+            let mut sums = [[7; PIXEL]; 17];
+            add_squares::<5>(&mut sums, &pixels, solid);
+            sums
+        };
+        assert_eq!(summed(true), summed(false));
+        assert_eq!(summed(true)[16][3], 7 + 3 * OPAQUE);
     }
 
     #[test]

@@ -15,21 +15,17 @@ pub(super) struct Fringe {
 }
 
 impl Fringe {
+    /// A row, or the part of it that shows anything.
     pub(super) fn row(&mut self, pixels: &[[u8; 4]]) {
-        self.along(pixels.iter());
-        self.along(pixels.iter().rev());
-    }
-
-    /// Soft pixels that come after a whole one.
-    fn along<'a>(&mut self, pixels: impl Iterator<Item = &'a [u8; 4]>) {
-        let (mut whole, mut since) = ([0; 4], REACH + 1);
-        for pixel in pixels {
-            if pixel[3] >= WHOLE {
-                (whole, since) = (*pixel, 0);
+        for (at, pixel) in pixels.iter().enumerate() {
+            if !SOFT.contains(&pixel[3]) {
                 continue;
             }
-            since = since.saturating_add(1);
-            if since <= REACH && SOFT.contains(&pixel[3]) {
+            let whole = |other: &&[u8; 4]| other[3] >= WHOLE;
+            let before = pixels[at.saturating_sub(REACH)..at].iter().rev();
+            let behind = pixels[at + 1..].iter().take(REACH);
+            for whole in [before.clone().find(whole), behind.clone().find(whole)] {
+                let Some(whole) = whole else { continue };
                 let far = (0..3).map(|at| u64::from(pixel[at].abs_diff(whole[at])));
                 self.far += far.sum::<u64>();
                 self.pixels += 1;

@@ -6,14 +6,17 @@
 
 mod fringe;
 mod order;
+mod sampled;
+mod tally;
 
+use self::sampled::Sampled;
+use self::tally::Tally;
+use super::glance::Glance;
 use super::rgba::RgbaImage;
 use super::same::same_picture;
 use super::shrink::{Shrink, within};
 
 const PIXEL: usize = 4;
-/// Side of the squares of which the worst is told.
-const TILE: usize = 64;
 /// Longest side of the likenesses.
 const SMALL_SIDE: u32 = 128;
 /// A layer of which nothing is above this alpha shows nothing: models leave a haze of a few levels where they mean to leave nothing.
@@ -111,33 +114,19 @@ pub struct Proof {
 /// assert!(!proof.layers[1].is_empty && proof.better_order.is_none());
 /// ```
 pub struct StackProof {
-    size: (u32, u32),
     rows: u32,
     laid: Vec<[u8; PIXEL]>,
-    errors: [u64; 256],
-    squares: u64,
-    uncovered: u64,
-    tiles: Vec<u64>,
-    worst: Tile,
+    tally: Tally,
     picture: Shrink,
     layers: Vec<Seen>,
-    pairs: Vec<Pair>,
-    sampled: u64,
+    sampled: Sampled,
 }
 
 struct Seen {
     small: Shrink,
     most: u8,
     least: u8,
-    visible: u64,
     fringe: fringe::Fringe,
-}
-
-#[derive(Default, Clone)]
-struct Pair {
-    both: u64,
-    either: u64,
-    colour: u64,
 }
 
 impl StackProof {
@@ -150,145 +139,73 @@ impl StackProof {
             small: small(),
             most: 0,
             least: u8::MAX,
-            visible: 0,
             fringe: fringe::Fringe::default(),
         };
         Self {
-            size,
             rows: 0,
             laid: vec![[0; PIXEL]; width as usize],
-            errors: [0; 256],
-            squares: 0,
-            uncovered: 0,
-            tiles: vec![0; (width as usize).div_ceil(TILE)],
-            worst: Tile {
-                x: 0,
-                y: 0,
-                width: width.min(TILE as u32),
-                height: height.min(TILE as u32),
-                mean: -1.0,
-            },
+            tally: Tally::new(width, height),
             picture: small(),
             layers: (0..layers).map(seen).collect(),
-            pairs: vec![Pair::default(); layers * layers.saturating_sub(1) / 2],
-            sampled: 0,
+            sampled: Sampled::new(width, layers),
         }
     }
 
     /// The next row of the picture and of each layer, bottom first: straight-alpha RGBA, as wide as the canvas.
     pub fn row(&mut self, picture: &[u8], layers: &[&[u8]]) {
-        let picture_pixels = picture.as_chunks::<PIXEL>().0;
+        let glances: Vec<Glance> = layers
+            .iter()
+            .map(|layer| Glance::of(layer.as_chunks::<PIXEL>().0))
+            .collect();
+        self.row_of(picture, layers, &glances);
+    }
+
+    /// [`Self::row`], of whose layers is known what shows.
+    pub(super) fn row_of(&mut self, picture: &[u8], layers: &[&[u8]], glances: &[Glance]) {
         self.laid.fill([0; PIXEL]);
-        for (seen, layer) in self.layers.iter_mut().zip(layers) {
-            let pixels = layer.as_chunks::<PIXEL>().0;
-            let alpha = pixels.iter().map(|pixel| pixel[3]);
-            let (most, least) = alpha.fold((0, u8::MAX), |(most, least), alpha| {
-                (alpha.max(most), alpha.min(least))
-            });
-            seen.most = seen.most.max(most);
-            seen.least = seen.least.min(least);
-            seen.small.row(0, layer);
-            if most > 0 {
-                lay(&mut self.laid, pixels);
+        for ((seen, layer), glance) in self.layers.iter_mut().zip(layers).zip(glances) {
+            seen.most = seen.most.max(glance.most);
+            seen.least = seen.least.min(glance.least);
+            seen.small.row_of(0, layer, glance);
+            let shown = glance.shown.clone();
+            let pixels = &layer.as_chunks::<PIXEL>().0[shown.clone()];
+            if glance.is_solid() {
+                self.laid[shown].copy_from_slice(pixels);
+            } else {
+                lay(&mut self.laid[shown], pixels);
             }
         }
-        self.picture.row(0, picture);
-        self.compare(picture_pixels);
+        let picture_pixels = picture.as_chunks::<PIXEL>().0;
+        let glance = Glance::of(picture_pixels);
+        self.picture.row_of(0, picture, &glance);
+        self.tally
+            .row(picture_pixels, glance.least == u8::MAX, &self.laid);
         if self.rows.is_multiple_of(2) {
-            self.sample(layers);
+            self.sample(layers, glances);
         }
         self.rows += 1;
-        if (self.rows as usize).is_multiple_of(TILE) || self.rows == self.size.1 {
-            self.end_tiles();
-        }
     }
 
-    fn compare(&mut self, picture: &[[u8; PIXEL]]) {
-        let tiles = picture.chunks(TILE).zip(self.laid.chunks(TILE));
-        for ((picture, laid), tile) in tiles.zip(&mut self.tiles) {
-            let mut sum = 0_u64;
-            for (meant, found) in picture.iter().zip(laid) {
-                let meant = premultiplied(*meant);
-                let far: [u8; PIXEL] = std::array::from_fn(|at| meant[at].abs_diff(found[at]));
-                let error = far.into_iter().fold(0, u8::max);
-                self.errors[usize::from(error)] += 1;
-                sum += u64::from(error);
-                if error > 0 {
-                    let square = |at: usize| u64::from(far[at]) * u64::from(far[at]);
-                    self.squares += square(0) + square(1) + square(2);
-                    self.uncovered += u64::from(meant[3].saturating_sub(found[3]));
-                }
-            }
-            *tile += sum;
-        }
-    }
-
-    fn end_tiles(&mut self) {
-        let height = (self.rows - 1) % TILE as u32 + 1;
-        for (place, sum) in self.tiles.iter_mut().enumerate() {
-            let x = (place * TILE) as u32;
-            let width = (self.size.0 - x).min(TILE as u32);
-            let mean = std::mem::take(sum) as f32 / (width * height) as f32;
-            if mean > self.worst.mean {
-                let y = self.rows - height;
-                self.worst = Tile {
-                    x,
-                    y,
-                    width,
-                    height,
-                    mean,
-                };
+    fn sample(&mut self, layers: &[&[u8]], glances: &[Glance]) {
+        for ((seen, layer), glance) in self.layers.iter_mut().zip(layers).zip(glances) {
+            if !glance.is_solid() {
+                seen.fringe
+                    .row(&layer.as_chunks::<PIXEL>().0[glance.shown.clone()]);
             }
         }
-    }
-
-    fn sample(&mut self, layers: &[&[u8]]) {
-        for (seen, layer) in self.layers.iter_mut().zip(layers) {
-            seen.fringe.row(layer.as_chunks::<PIXEL>().0);
-        }
-        for x in (0..self.size.0 as usize).step_by(2) {
-            let pixel = |layer: &[u8]| {
-                <[u8; PIXEL]>::try_from(&layer[x * PIXEL..][..PIXEL]).unwrap_or_default()
-            };
-            let mut left = u64::from(u8::MAX);
-            for (seen, layer) in self.layers.iter_mut().zip(layers).rev() {
-                let alpha = u64::from(layer[x * PIXEL + 3]);
-                seen.visible += left * alpha;
-                left = left * (255 - alpha) / 255;
-            }
-            self.sampled += 1;
-            let mut pairs = self.pairs.iter_mut();
-            for (upper, above) in layers.iter().enumerate().skip(1) {
-                let above_is = above[x * PIXEL + 3] >= SOLID;
-                for (below, pair) in layers[..upper].iter().zip(&mut pairs) {
-                    let below_is = below[x * PIXEL + 3] >= SOLID;
-                    pair.either += u64::from(above_is || below_is);
-                    if above_is && below_is {
-                        pair.both += 1;
-                        let (one, other) = (pixel(above), pixel(below));
-                        let far = (0..3).map(|at| u64::from(one[at].abs_diff(other[at])));
-                        pair.colour += far.sum::<u64>();
-                    }
-                }
-            }
-        }
+        self.sampled.row(layers, glances);
     }
 
     /// What it comes to; none unless all rows came.
     #[must_use]
     pub fn finish(self) -> Option<Proof> {
-        let pixels = u64::from(self.size.0) * u64::from(self.size.1);
-        let errors = self.errors.iter().zip(0_u64..);
-        let sum: u64 = errors.map(|(count, error)| count * error).sum();
-        let share = |part: u64, whole: u64| (part as f64 / whole.max(1) as f64) as f32;
-        let mean_square = self.squares as f64 / (pixels * 3) as f64;
         let picture = self.picture.finish()?;
         let (mut layers, mut smalls) = (Vec::new(), Vec::new());
-        for seen in self.layers {
+        for (place, seen) in self.layers.into_iter().enumerate() {
             let small = seen.small.finish()?;
             let is_opaque = seen.least == u8::MAX;
             layers.push(LayerProof {
-                visible: share(seen.visible, self.sampled * 255 * 255),
+                visible: self.sampled.visible(place),
                 is_empty: seen.most < FAINT,
                 is_whole: is_opaque && same_picture(&small, &picture),
                 fringe: seen.fringe.mean(),
@@ -304,45 +221,33 @@ impl StackProof {
             .iter()
             .map(|layer| layer.is_whole || layer.is_empty)
             .collect();
+        let errors = self.tally.finish();
         Some(Proof {
-            mean: share(sum, pixels),
-            p99: percentile(&self.errors, pixels),
-            psnr: (self.squares > 0).then(|| (10.0 * (255.0 * 255.0 / mean_square).log10()) as f32),
-            worst: self.worst,
-            uncovered: share(self.uncovered, pixels * 255),
-            duplicates: duplicates(&self.pairs, &layers),
+            mean: errors.mean,
+            p99: errors.p99,
+            psnr: errors.psnr,
+            worst: errors.worst,
+            uncovered: errors.uncovered,
+            duplicates: duplicates(&self.sampled),
             better_order: order::better(&picture, &counted, &left_out),
             layers,
         })
     }
 }
 
-fn duplicates(pairs: &[Pair], layers: &[LayerProof]) -> Vec<Duplicate> {
-    let places = (1..layers.len()).flat_map(|upper| (0..upper).map(move |lower| (lower, upper)));
-    let found = places.zip(pairs).filter_map(|((lower, upper), pair)| {
+fn duplicates(sampled: &Sampled) -> Vec<Duplicate> {
+    let found = sampled.overlaps().filter_map(|pair| {
         let overlap = pair.both as f32 / pair.either.max(1) as f32;
         let colour = pair.colour as f32 / (pair.both * 3).max(1) as f32;
         let is_one = pair.both > 0 && overlap >= ONE_SHAPE && colour <= ONE_COLOUR;
         is_one.then_some(Duplicate {
-            lower,
-            upper,
+            lower: pair.lower,
+            upper: pair.upper,
             overlap,
             colour,
         })
     });
     found.collect()
-}
-
-/// No more than a hundredth of the pixels lies above it.
-fn percentile(errors: &[u64; 256], pixels: u64) -> u8 {
-    let mut above = 0;
-    for (error, count) in (0..=u8::MAX).zip(errors).rev() {
-        above += count;
-        if above > pixels / 100 {
-            return error;
-        }
-    }
-    0
 }
 
 /// Lays a row over what is laid, both premultiplied from here on; rounded after each.
@@ -365,19 +270,13 @@ fn lay(laid: &mut [[u8; PIXEL]], layer: &[[u8; PIXEL]]) {
     }
 }
 
-fn premultiplied([red, green, blue, alpha]: [u8; PIXEL]) -> [u8; PIXEL] {
-    if alpha == u8::MAX {
-        return [red, green, blue, alpha];
-    }
-    let with = |value: u8| rounded(u32::from(value) * u32::from(alpha));
-    [with(red), with(green), with(blue), alpha]
-}
-
 /// A 255th of it, to the nearest; of at most 255².
 fn rounded(value: u32) -> u8 {
     let value = value + 128;
     ((value + (value >> 8)) >> 8) as u8
 }
 
+#[cfg(test)]
+mod plain;
 #[cfg(test)]
 mod tests;

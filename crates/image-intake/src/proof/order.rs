@@ -9,6 +9,8 @@ const STEPS: usize = 4;
 /// Clearly better: by so many levels in the mean, and to no more than this share of the error.
 const LEVELS: f32 = 1.0;
 const SHARE: f32 = 0.7;
+/// Pixels that are laid at once.
+const BLOCK: usize = 64;
 
 /// A likeness with colours multiplied by alpha, 0 to 1.
 type Small = Vec<[f32; 4]>;
@@ -26,11 +28,14 @@ pub(super) fn better(
     if now.len() < 2 {
         return None;
     }
-    let error = |order: &[usize]| error(&picture, &smalls, order);
-    let mean_now = error(&now);
+    let error = |order: &[usize], most: f32| error(&picture, &smalls, order, most);
+    let mean_now = error(&now, f32::INFINITY);
+    if mean_now < LEVELS {
+        return None;
+    }
     let reversed: Vec<usize> = now.iter().rev().copied().collect();
     let mut best = (mean_now, now);
-    let of_reversed = error(&reversed);
+    let of_reversed = error(&reversed, best.0);
     if of_reversed < best.0 {
         best = (of_reversed, reversed);
     }
@@ -40,7 +45,7 @@ pub(super) fn better(
             for other in one + 1..best.1.len() {
                 let mut order = best.1.clone();
                 order.swap(one, other);
-                let mean = error(&order);
+                let mean = error(&order, step.0);
                 if mean < step.0 {
                     step = (mean, order);
                 }
@@ -65,25 +70,28 @@ pub(super) fn better(
     })
 }
 
-/// Mean of the largest errors of each pixel's channels, 0 to 255.
-fn error(picture: &Small, layers: &[Small], order: &[usize]) -> f32 {
+/// Mean of the largest errors of each pixel's channels, 0 to 255; some number that is not below `most` where it is not.
+fn error(picture: &Small, layers: &[Small], order: &[usize], most: f32) -> f32 {
+    let mean = |sum: f32| sum * 255.0 / picture.len().max(1) as f32;
     let mut sum = 0.0;
-    for (at, meant) in picture.iter().enumerate() {
-        let mut laid = [0.0_f32; 4];
+    for (block, meant) in picture.chunks(BLOCK).enumerate() {
+        let mut laid = [[0.0_f32; 4]; BLOCK];
         for place in order {
-            let above = layers[*place][at];
-            let through = 1.0 - above[3];
-            for (below, above) in laid.iter_mut().zip(above) {
-                *below = above + *below * through;
+            let above = layers[*place].iter().skip(block * BLOCK);
+            for (below, above) in laid[..meant.len()].iter_mut().zip(above) {
+                let through = 1.0 - above[3];
+                *below = std::array::from_fn(|at| above[at] + below[at] * through);
             }
         }
-        let far = meant
-            .iter()
-            .zip(laid)
-            .map(|(meant, found)| (meant - found).abs());
-        sum += far.fold(0.0, f32::max);
+        for (meant, found) in meant.iter().zip(laid) {
+            let far: [f32; 4] = std::array::from_fn(|at| (meant[at] - found[at]).abs());
+            sum += far.into_iter().fold(0.0, f32::max);
+        }
+        if mean(sum) >= most {
+            break;
+        }
     }
-    sum * 255.0 / picture.len().max(1) as f32
+    mean(sum)
 }
 
 /// Every second pixel of every second row: likenesses are smooth.

@@ -11,4 +11,5 @@ mod normalised;
 mod orientations;
 mod reports;
 mod samples;
+mod stacks;
 mod variants;
