@@ -1,6 +1,7 @@
 //! What a folder needs that an object store does not have: being made private, durable writes with as few syncs
 //! as that takes, names of subfolders, and removal of a subfolder with whatever unfinished write lies in it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,34 +17,69 @@ pub(super) fn make(root: &Path) -> io::Result<PathBuf> {
     root.canonicalize()
 }
 
-/// Writes `root/folder/file`; it survives power loss when this returns. It gets its name when it is whole: two
-/// requests may store the same upload at once, while a third reads it.
-pub(super) async fn write(root: &Path, name: &str, bytes: Bytes) -> io::Result<()> {
-    let file = root.join(name);
-    tokio::task::spawn_blocking(move || write_now(&file, &bytes))
+/// Writes files named `folder/file` below `root`; they survive power loss when this returns. Each gets its name when it is whole: two
+/// requests may store the same upload at once, while a third reads it. A folder is synced once for all of its files.
+pub(super) async fn write(root: &Path, files: Vec<(String, Bytes)>) -> io::Result<()> {
+    let files = files.into_iter();
+    let files: Vec<_> = files
+        .map(|(name, bytes)| (root.join(name), bytes))
+        .collect();
+    tokio::task::spawn_blocking(move || write_now(&files))
         .await
         .map_err(io::Error::other)?
 }
 
-fn write_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let (mut file, staged) = match stage(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_durable(folder)?;
-            stage(path)?
-        }
-        made => made?,
-    };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_data())
-        .and_then(|()| std::fs::rename(&staged, path));
-    if written.is_err() {
-        // A part of a file must not take room on a disk that may be full.
-        let _ = std::fs::remove_file(&staged);
+fn write_now(files: &[(PathBuf, Bytes)]) -> io::Result<()> {
+    let mut staged = Staged::default();
+    for (path, bytes) in files {
+        staged.write(path, bytes)?;
     }
-    written?;
-    File::open(folder)?.sync_all()
+    staged.name()
+}
+
+/// Files that have no name of theirs yet; those that never get one are removed, since a part of a file must not take room on a disk that may
+/// be full.
+#[derive(Default)]
+struct Staged(Vec<(File, PathBuf, PathBuf)>);
+
+impl Staged {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let (mut file, staged) = match stage(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make_durable(folder)?;
+                stage(path)?
+            }
+            made => made?,
+        };
+        let written = file.write_all(bytes);
+        self.0.push((file, staged, path.to_owned()));
+        written
+    }
+
+    fn name(mut self) -> io::Result<()> {
+        for (file, ..) in &self.0 {
+            file.sync_data()?;
+        }
+        let mut folders = BTreeSet::new();
+        while let Some((_, staged, path)) = self.0.last() {
+            std::fs::rename(staged, path)?;
+            folders.extend(path.parent().map(Path::to_owned));
+            self.0.pop();
+        }
+        for folder in folders {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for (_, staged, _) in &self.0 {
+            let _ = std::fs::remove_file(staged);
+        }
+    }
 }
 
 /// A new file beside `path`, named as those that `object_store` leaves out of its listings.

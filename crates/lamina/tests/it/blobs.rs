@@ -100,6 +100,35 @@ async fn a_bucket_keeps_the_contract() {
     keeps_the_contract(Blobs::bucket(&whole_bucket).unwrap()).await;
 }
 
+#[tokio::test]
+async fn files_of_a_job_are_written_together_and_what_fails_takes_no_room() {
+    let root = tempfile::tempdir().unwrap();
+    let blobs = Blobs::folder(root.path()).unwrap();
+    let job = JobId::new(UnixMs(1));
+    let key = |number| BlobKey::Layer(job, number, MediaType::Png);
+    let bytes = Bytes::from_static(b"a layer");
+    let all = |count| {
+        (0..count)
+            .map(|number| (key(number), bytes.clone()))
+            .collect()
+    };
+    blobs.put_all(all(3)).await.unwrap();
+    blobs.put_all(Vec::new()).await.unwrap();
+    let folder = root.path().join("jobs").join(job.to_string());
+    let names = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(names(), 3);
+    // A folder stands where the last one's name should.
+    let taken = root.path().join(key(4).path());
+    std::fs::create_dir(&taken).unwrap();
+    std::fs::write(taken.join("file"), "x").unwrap();
+    assert!(blobs.put_all(all(5)).await.is_err());
+    assert!(matches!(
+        blobs.get(&key(3)).await,
+        Err(BlobError::Missing(_))
+    ));
+    assert_eq!(names(), 4, "nothing is left but what was there");
+}
+
 async fn keeps_the_contract(blobs: Blobs) {
     blobs.probe().await.unwrap();
     blobs.probe().await.unwrap();
@@ -145,6 +174,14 @@ async fn keeps_the_contract(blobs: Blobs) {
     assert!(missing(blobs.get(&source).await.err()));
     assert!(missing(blobs.get(&layer).await.err()));
     assert_eq!(blobs.get(&other).await.unwrap(), large);
+    let stack = [(0, "bottom"), (1, "middle"), (2, "top")];
+    let named = |number| BlobKey::Layer(job, number, MediaType::Png);
+    let all = stack.map(|(number, text)| (named(number), Bytes::from(text)));
+    blobs.put_all(all.into()).await.unwrap();
+    for (number, text) in stack {
+        assert_eq!(blobs.get(&named(number)).await.unwrap(), text);
+    }
+    blobs.erase_job(job).await.unwrap();
     assert_eq!(blobs.owners().await.unwrap().jobs.len(), 1);
     blobs.erase_upload(upload).await.unwrap();
     assert!(blobs.owners().await.unwrap().uploads.is_empty());

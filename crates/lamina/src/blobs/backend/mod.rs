@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{
@@ -43,6 +43,9 @@ const BYTES_A_SECOND: u64 = 512 << 10;
 const WHOLE: Duration = Duration::from_secs(120);
 /// Between two chunks of a blob that is streamed.
 const SILENCE: Duration = Duration::from_secs(20);
+/// Blobs of one job that are sent to a bucket at once.
+const PUTS_AT_ONCE: usize = 2;
+
 /// A blob opened for reading.
 pub struct OpenBlob {
     /// Size of the whole blob in bytes.
@@ -159,16 +162,41 @@ impl Blobs {
         let written = self
             .bounded(BlobOperation::Put, &name, limit, false, async {
                 if let Place::Folder(root) = &self.place {
-                    let written = folder::write(root, &name, bytes).await;
-                    return written.map_err(|error| object_store::Error::Generic {
-                        store: "folder",
-                        source: Box::new(error),
-                    });
+                    return in_folder(folder::write(root, vec![(name.clone(), bytes)]).await);
                 }
                 let payload = PutPayload::from_bytes(bytes);
                 let put = self.store.put_opts(&path, payload, options).await;
                 put.map(drop)
             })
+            .await;
+        self.pulse.wrote(written.is_ok());
+        written
+    }
+
+    /// Writes blobs of one job, in a folder with one sync of it for all: all of them survive power loss when this
+    /// returns, and any of them may be there when it fails.
+    ///
+    /// # Errors
+    /// [`BlobError`], never [`BlobError::Missing`].
+    pub async fn put_all(&self, blobs: Vec<(BlobKey, Bytes)>) -> Result<(), BlobError> {
+        let Place::Folder(root) = &self.place else {
+            return stream::iter(blobs.into_iter().map(Ok))
+                .try_for_each_concurrent(PUTS_AT_ONCE, |(key, bytes)| async move {
+                    self.put(&key, bytes).await
+                })
+                .await;
+        };
+        let Some((first, _)) = blobs.first() else {
+            return Ok(());
+        };
+        let bytes = blobs.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let _room = self.space.room(bytes, Need::Accepted)?;
+        let what = first.path();
+        let files = blobs.into_iter().map(|(key, bytes)| (key.path(), bytes));
+        let write = folder::write(root, files.collect());
+        let write = async { in_folder(write.await) };
+        let written = self
+            .bounded(BlobOperation::Put, &what, WHOLE, false, write)
             .await;
         self.pulse.wrote(written.is_ok());
         written
@@ -333,6 +361,13 @@ fn never_silent(
         }
     })
     .boxed()
+}
+
+fn in_folder(written: std::io::Result<()>) -> object_store::Result<()> {
+    written.map_err(|error| object_store::Error::Generic {
+        store: "folder",
+        source: Box::new(error),
+    })
 }
 
 fn object_path(key: &BlobKey) -> ObjectPath {

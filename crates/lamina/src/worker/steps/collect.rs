@@ -3,9 +3,9 @@
 //! (`resize.rs`). A frame that shows the whole source again is recognised and dropped.
 //!
 //! How many layers there are and how large they are is the engine's choice; how many are taken is
-//! not (`layers.rs`). No more than [`AT_ONCE`] layers are decoded at once; their files are held, within a bound, until they were
-//! compared with the picture (`proof.rs`). Repeatable: it overwrites its own blobs, and takes back what it stored when it cannot
-//! store all.
+//! not (`layers.rs`). Within a bound their files are held, measured and compared with the picture together, row by row (`proof.rs`); beyond
+//! it, and where anything is odd, each is decoded alone, no more than [`AT_ONCE`] at once. Repeatable: it overwrites its own blobs, and takes
+//! back what it stored when it cannot store all.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -14,26 +14,20 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use image_intake::{ImageError, LayerMeasures, Limits};
 
+use super::fetch::{Arriving, Checked};
 use super::layers::{Bounds, Stored};
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
-use super::{empty, proof, raise, resize, second, wait};
+use super::{empty, fetch, proof, raise, resize, second, wait};
 use crate::blobs::BlobKey;
-use crate::engines::{Engine, EngineFacts, LayerContent, LayerSource};
+use crate::engines::{Engine, EngineFacts, LayerSource};
 use crate::jobs::{FailureCode, JobId, Layer, LayerLabels, NumLayers, Quality};
 use crate::pool::PictureError;
 use crate::store::{Claimed, StoredSource};
 use crate::worker::{Worker, failpoints};
 
-/// Layers fetched, decoded and stored at once for one job.
-const AT_ONCE: usize = 2;
-
-/// A layer that was fetched and found good.
-pub(in crate::worker) struct Checked {
-    pub(in crate::worker) labels: LayerLabels,
-    pub(in crate::worker) bytes: Bytes,
-    pub(in crate::worker) measures: LayerMeasures,
-}
+/// Layers fetched at once for one job; of those that are not held together, decoded and stored at once.
+pub(in crate::worker) const AT_ONCE: usize = 2;
 
 pub(in crate::worker) async fn run(
     worker: &Worker,
@@ -67,47 +61,36 @@ async fn gather(
     bounds: &Bounds,
 ) -> Result<(Vec<Layer>, Option<Quality>), StepError> {
     let count = sources.len();
-    let mut sources = sources.into_iter();
-    let mut first: Vec<Checked> = stream::iter(sources.by_ref().take(2))
-        .map(|source| check(worker, job, source, bounds))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    if facts.may_return_source && shows_the_source_first(worker, job, &first, count).await? {
-        first.remove(0);
-    }
-    failpoints::point("before_blobs");
     // An engine in this process holds its files until the job has them.
     let most_held = if facts.in_process {
         u64::MAX
     } else {
         proof::MOST_HELD_BYTES
     };
-    let stored = Stored::holding(most_held);
-    let checked = first.into_iter().map(Fetched::Checked);
-    let all = checked.chain(sources.map(Fetched::Not)).zip(0..);
-    let first_file = second::first_file(job);
-    let layers = stream::iter(all)
-        .map(|(layer, order)| {
-            let stored = &stored;
-            async move {
-                let layer = match layer {
-                    Fetched::Checked(layer) => layer,
-                    Fetched::Not(source) => check(worker, job, source, bounds).await?,
-                };
-                let number = Number {
-                    order,
-                    file: first_file + order,
-                };
-                store(worker, job.lease.job, number, layer, stored).await
-            }
-        })
+    let layers = fetch::all(worker, sources, bounds, most_held).await?;
+    let (layers, mut proof) = proof::together(worker, job, layers).await;
+    let mut layers = layers.into_iter();
+    let mut first: Vec<Checked> = stream::iter(layers.by_ref().take(2))
+        .map(|layer| layer.checked(worker, job, bounds))
         .buffered(AT_ONCE)
-        .try_collect();
+        .try_collect()
+        .await?;
+    if facts.may_return_source && shows_the_source_first(worker, job, &first, count).await? {
+        first.remove(0);
+        proof = None;
+    }
+    failpoints::point("before_blobs");
+    let stored = Stored::holding(most_held);
+    let layers = first.into_iter().map(Arriving::Checked).chain(layers);
     let collected = async {
-        let fitted = resize::fit(worker, job, layers.await?, &stored).await?;
+        let layers = put(worker, job, layers.collect(), bounds, &stored).await?;
+        let fitted = resize::fit(worker, job, layers, &stored).await?;
+        let files = stored.take_files();
         // Of what the engine answered; what is raised gives the picture back exactly.
-        let quality = proof::of(worker, job, &fitted, stored.take_files()).await;
+        let quality = match proof {
+            Some(proof) => Some(proof::quality(&proof, &fitted)),
+            None => proof::of(worker, job, &fitted, files).await,
+        };
         let (layers, quality) = empty::left_out(worker, job, fitted, quality).await?;
         if second::is_lost(job, quality.as_ref()) {
             return Ok((layers, quality));
@@ -122,10 +105,43 @@ async fn gather(
     collected
 }
 
-/// A layer on its way into the store.
-enum Fetched {
-    Checked(Checked),
-    Not(LayerSource),
+/// Stores layers: all together, which is one sync of their folder, or one after the other where not all are here.
+async fn put(
+    worker: &Worker,
+    job: &Claimed,
+    layers: Vec<Arriving>,
+    bounds: &Bounds,
+    stored: &Stored,
+) -> Result<Vec<Layer>, StepError> {
+    let id = job.lease.job;
+    let are_here = !layers.iter().any(|layer| matches!(layer, Arriving::Not(_)));
+    let first_file = second::first_file(job);
+    let numbered = layers.into_iter().zip(0..).map(|(layer, order)| {
+        let number = Number {
+            order,
+            file: first_file + order,
+        };
+        (number, layer)
+    });
+    if are_here {
+        let checked: Result<Vec<_>, StepError> = stream::iter(numbered)
+            .map(|(number, layer)| async move {
+                let layer = layer.checked(worker, job, bounds).await?;
+                Ok((number, layer))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await;
+        return store_all(worker, id, checked?, stored).await;
+    }
+    stream::iter(numbered)
+        .map(|(number, layer)| async move {
+            let layer = layer.checked(worker, job, bounds).await?;
+            store(worker, id, number, layer, stored).await
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// After a restart the layers' addresses are asked for again.
@@ -145,40 +161,6 @@ async fn ask_again(
     };
     let mut report = wait::handle_check(worker, job, engine, nonce, check).await?;
     Ok(report.layers.take().ok_or(report))
-}
-
-async fn check(
-    worker: &Worker,
-    job: &Claimed,
-    source: LayerSource,
-    bounds: &Bounds,
-) -> Result<Checked, StepError> {
-    let bytes = match source.content {
-        LayerContent::Measured(bytes, measures) => {
-            return Ok(Checked {
-                labels: source.labels,
-                bytes,
-                measures,
-            });
-        }
-        LayerContent::Bytes(bytes) => bytes,
-        LayerContent::Url(url, declared) => {
-            let policy = worker.parts.layers.policy();
-            bounds.declared(declared, policy.max_bytes, &worker.parts.layer_limits)?;
-            let fetched = worker.parts.layers.fetch(&url).await;
-            let bytes = fetched.map_err(StepError::LayerFetch)?.bytes;
-            bounds.fetched(bytes.len())?;
-            bytes
-        }
-    };
-    let limits = worker.parts.layer_limits;
-    let (inspected, bytes) = on_pool(worker, job, bytes, limits, image_intake::inspect_layer).await;
-    let measures = inspected.map_err(StepError::Layer)?;
-    Ok(Checked {
-        labels: source.labels,
-        bytes,
-        measures,
-    })
 }
 
 /// Runs a computation over a picture's bytes on the pool and gives the bytes back.
@@ -288,26 +270,43 @@ pub(in crate::worker) async fn store(
     layer: Checked,
     stored: &Stored,
 ) -> Result<Layer, StepError> {
-    let measures = layer.measures;
-    let media_type = measures.format;
-    let Number { order, file } = number;
-    let row = Layer {
-        order,
-        file,
-        labels: layer.labels,
-        media_type,
+    let mut rows = store_all(worker, job, vec![(number, layer)], stored).await?;
+    let row = rows.pop();
+    row.ok_or_else(|| Report::give_up(FailureCode::Internal).into())
+}
+
+async fn store_all(
+    worker: &Worker,
+    job: JobId,
+    layers: Vec<(Number, Checked)>,
+    stored: &Stored,
+) -> Result<Vec<Layer>, StepError> {
+    let (mut rows, mut blobs) = (Vec::new(), Vec::new());
+    for (number, layer) in layers {
+        let row = row(number, layer.labels, &layer.measures, &layer.bytes);
+        let key = blob_key(job, &row);
+        stored.note(key);
+        stored.hold(number.order, &layer.bytes);
+        blobs.push((key, layer.bytes));
+        rows.push(row);
+    }
+    worker.parts.blobs.put_all(blobs).await?;
+    Ok(rows)
+}
+
+fn row(number: Number, labels: LayerLabels, measures: &LayerMeasures, bytes: &[u8]) -> Layer {
+    Layer {
+        order: number.order,
+        file: number.file,
+        labels,
+        media_type: measures.format,
         width: measures.width,
         height: measures.height,
-        bytes: layer.bytes.len() as u64,
-        sha256: const_hex::encode(digest::digest(&digest::SHA256, &layer.bytes)),
+        bytes: bytes.len() as u64,
+        sha256: const_hex::encode(digest::digest(&digest::SHA256, bytes)),
         bbox: measures.bbox,
         coverage: measures.coverage,
         thumbhash: Some(STANDARD.encode(measures.thumbhash.as_bytes())),
         fidelity_bytes: None,
-    };
-    let key = blob_key(job, &row);
-    stored.note(key);
-    stored.hold(order, &layer.bytes);
-    worker.parts.blobs.put(&key, layer.bytes).await?;
-    Ok(row)
+    }
 }

@@ -18,7 +18,8 @@ use image_intake::{
 use layer_upsample::{Band, Sink, SmallLayer, Source};
 use tokio::sync::watch;
 
-use super::collect::{Checked, Number, blob_key, store};
+use super::collect::{Number, blob_key, store};
+use super::fetch::Checked;
 use super::layers::Stored;
 use super::report::StepError;
 use crate::blobs::BlobKey;

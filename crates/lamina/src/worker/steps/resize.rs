@@ -3,7 +3,8 @@
 //! A layer that came smaller or larger is scaled, since the run is paid for and the layer is good.
 //! One of other proportions has no place on the canvas; no guess is made, and the job fails.
 
-use super::collect::{Checked, Number, blob_key, on_pool, store};
+use super::collect::{Number, blob_key, on_pool, store};
+use super::fetch::Checked;
 use super::layers::Stored;
 use super::report::{Report, StepError};
 use crate::jobs::{FailureCode, Layer};
