@@ -2,6 +2,7 @@
 //! up behind them. It forms no HTTP answer and holds no SQL. Waiting for an engine holds nothing
 //! here: it is a row with `run_at` in the future.
 
+mod answers;
 mod claim;
 mod estimate;
 pub mod failpoints;
@@ -33,6 +34,7 @@ use crate::metrics::JobMetrics;
 use crate::pool::Pool;
 use crate::store::Store;
 use crate::trace::Tracer;
+use answers::Answers;
 use maintenance::clock_watch::SeenAt;
 use slots::Slots;
 
@@ -155,6 +157,7 @@ pub struct Worker {
     name: String,
     started_at: UnixMs,
     slots: Slots,
+    answers: Answers,
     clock_seen_at: SeenAt,
     steps: TaskTracker,
     /// Raised when steps must end at once.
@@ -169,6 +172,7 @@ impl Worker {
             name: Uuid::new_v4().to_string(),
             started_at: parts.clock.now(),
             slots: Slots::of(settings.concurrency),
+            answers: Answers::default(),
             clock_seen_at: SeenAt::default(),
             parts,
             settings,

@@ -25,7 +25,7 @@ const LOG_EVERY: u32 = 12;
 
 impl Worker {
     pub(super) async fn run_steps(self: &Arc<Self>, mut job: Claimed, mut slot: Slot) {
-        let (mut layers, claimed_in) = (None, job.phase);
+        let (mut layers, claimed_in) = (self.kept_answer(&job), job.phase);
         loop {
             let begun = Instant::now();
             let running = self.parts.metrics.step_begins(job.phase);
@@ -47,6 +47,9 @@ impl Worker {
                 return self.release(&job).await;
             };
             let next = self.next_slot(&job, &change);
+            if change.phase == Phase::Collect && next.is_none() {
+                self.keep_answer(&job, layers.take());
+            }
             failpoints::point(&format!("before_write_{}", change.phase));
             let written = self
                 .write_outcome(&job, &change, &report.output, next.is_some())
@@ -66,6 +69,25 @@ impl Worker {
                 (None, _) => return self.release(&job).await,
             }
             (job.phase, job.attempt) = (change.phase, change.attempt);
+        }
+    }
+
+    /// Where the layers are of a job that waited for its place to be collected.
+    fn kept_answer(&self, job: &Claimed) -> Option<Vec<LayerSource>> {
+        if job.phase != Phase::Collect {
+            return None;
+        }
+        let (_, request) = wait::accepted(job)?;
+        let now = self.parts.clock.now();
+        self.answers.take(job.lease.job, request, now)
+    }
+
+    /// Before the job can be claimed again.
+    fn keep_answer(&self, job: &Claimed, layers: Option<Vec<LayerSource>>) {
+        if let (Some(layers), Some((_, request))) = (layers, wait::accepted(job)) {
+            let now = self.parts.clock.now();
+            self.answers
+                .keep(job.lease.job, request.clone(), layers, now);
         }
     }
 

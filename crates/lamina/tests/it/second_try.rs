@@ -368,3 +368,22 @@ async fn empty_layers_are_told_or_left_out() {
     assert_eq!(shown[0], shown[1]);
     emulator.stop().await;
 }
+
+/// There is one place to collect, and a picture that nobody is asked for twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_is_not_asked_again_for_jobs_that_wait_to_be_collected() {
+    let emulator = able().await;
+    let mut setup = Setup::new(Way::FalPolling);
+    setup.tuning.worker.concurrency[4] = 1;
+    let app = TestApp::start_with(setup, Some(&emulator)).await;
+    let mut jobs = Vec::new();
+    for _ in 0..8 {
+        jobs.push(app.create(&body("many")).await);
+    }
+    for job in &jobs {
+        assert_eq!(app.finished(job).await["status"], "completed");
+    }
+    assert_eq!(emulator.counters().result_reads, jobs.len() as u64);
+    app.stop().await;
+    emulator.stop().await;
+}
