@@ -99,6 +99,12 @@ impl Forecast {
         self.known.lock().ways.engine(kind, at_once);
     }
 
+    /// How many jobs a worker has begun with that have not ended.
+    #[must_use]
+    pub fn on_their_way(&self) -> usize {
+        self.known.lock().ways.count()
+    }
+
     /// A run took this long, some time ago.
     pub fn learn(&self, engine: EngineKind, size: (u32, u32), layers: LayersAsked, took: Duration) {
         let size = SizeClass::of(size.0, size.1);

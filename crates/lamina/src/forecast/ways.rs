@@ -99,6 +99,10 @@ impl Ways {
         self.engines.entry(kind).or_default().at_once = at_once;
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.by_job.len()
+    }
+
     pub(super) fn get(&self, job: JobId) -> Option<&Way> {
         self.by_job.get(&job)
     }

@@ -40,7 +40,7 @@ pub use layer_variant::{AskedVariant, LayerVariant, VariantSize};
 pub use outcome::{Change, Outcome, Step, StepRecord, change_after};
 pub use progress::{Estimate, collecting, progress};
 pub use quality::{DuplicateLayers, LayerQuality, Quality, SecondTry, StackRules, WorstTile};
-pub use retry::{Backoff, poll_at};
+pub use retry::{AtEngine, Backoff, poll_at};
 pub use run_class::{LayersAsked, RunClass, SizeClass};
 pub use sentence::sentence;
 pub use share::Shares;

@@ -39,37 +39,52 @@ impl Backoff {
     }
 }
 
-/// How long to wait before asking the engine again, `waited` after it accepted.
+/// What is known of a job that an engine has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AtEngine {
+    /// Since it was accepted.
+    pub waited: Duration,
+    /// How long runs take that began to work; none of one that is still in the engine's queue, whose end nobody knows.
+    pub expected: Option<Duration>,
+    /// Whether the engine says by itself when it is done (a webhook, or the local engine in this process).
+    pub calls_back: bool,
+    /// How many jobs are on their way.
+    pub company: usize,
+}
+
+/// How long to wait before asking the engine again.
 ///
-/// An engine that calls back (a webhook, or the local engine in this process) needs a safety net
-/// only: every 15 s. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
+/// An engine that calls back needs a safety net only: half as long again as runs are expected to take, and then each time after as
+/// long as the job has waited, 15 s to 5 minutes. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
 /// runs are seen at once and long ones cost little; and a run that is `expected` to end about now is
-/// asked more often, down to each 0.25 s, so that its end is not seen a tenth of its length late.
-fn poll_delay(waited: Duration, expected: Option<Duration>, calls_back: bool) -> Duration {
-    if calls_back {
-        return Duration::from_secs(15);
+/// asked more often, down to each 0.25 s, so that its end is not seen a tenth of its length late. However many jobs there are, all of
+/// them together ask no more than a hundred times a second.
+fn poll_delay(job: AtEngine) -> Duration {
+    let waited = job.waited;
+    if job.calls_back {
+        let late = job.expected.unwrap_or_default().mul_f64(1.5);
+        let delay = late.saturating_sub(waited).max(waited);
+        return delay.clamp(Duration::from_secs(15), Duration::from_secs(300));
     }
     let patient = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3));
-    match expected {
+    let delay = match job.expected {
         Some(expected) => patient.min((expected.abs_diff(waited) / 8).max(TICK)),
         None => patient,
-    }
+    };
+    let company = u32::try_from(job.company).unwrap_or(u32::MAX);
+    delay.max(
+        Duration::from_millis(10)
+            .saturating_mul(company)
+            .min(MOST_DELAY),
+    )
 }
 
 /// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
 /// that delays them by an eighth at the most. A thousand jobs that wait are then claimed and
 /// written in a few transactions a second instead of one each.
-///
-/// `expected` is how long runs take that began to work; it is `None` of one that is still in the engine's queue, whose end
-/// nobody knows.
 #[must_use]
-pub fn poll_at(
-    now: UnixMs,
-    waited: Duration,
-    expected: Option<Duration>,
-    calls_back: bool,
-) -> UnixMs {
-    let delay = poll_delay(waited, expected, calls_back);
+pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
+    let delay = poll_delay(job);
     let at = now.plus(delay);
     if delay < 8 * TICK {
         return at;
@@ -80,15 +95,66 @@ pub fn poll_at(
 
 /// The moments of [`poll_at`].
 const TICK: Duration = Duration::from_millis(250);
+/// However many jobs there are, each is asked for as often.
+const MOST_DELAY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn polled(waited: Duration, expected: Option<Duration>) -> Duration {
+        poll_delay(AtEngine {
+            waited,
+            expected,
+            ..AtEngine::default()
+        })
+    }
+
+    fn called_back(waited: u64, expected: u64) -> u64 {
+        let job = AtEngine {
+            waited: Duration::from_secs(waited),
+            expected: Some(Duration::from_secs(expected)),
+            calls_back: true,
+            company: 10_000,
+        };
+        poll_delay(job).as_secs()
+    }
+
+    #[test]
+    fn who_calls_back_is_asked_when_that_is_late_and_then_ever_less_often() {
+        assert_eq!([called_back(0, 0), called_back(0, 22)], [15, 33]);
+        assert_eq!([called_back(30, 22), called_back(33, 22)], [30, 33]);
+        assert_eq!([called_back(66, 22), called_back(3_000, 22)], [66, 300]);
+        // Not longer for a run of which nobody believes that it ends soon.
+        assert_eq!(called_back(0, 10_000), 300);
+    }
+
+    #[test]
+    fn all_jobs_together_ask_a_hundred_times_a_second() {
+        let delay = |company, waited| {
+            poll_delay(AtEngine {
+                waited: Duration::from_secs(waited),
+                expected: Some(Duration::from_secs(20)),
+                calls_back: false,
+                company,
+            })
+        };
+        assert_eq!(delay(20, 20), Duration::from_millis(250));
+        assert_eq!(delay(100, 20), Duration::from_secs(1));
+        assert_eq!(delay(1_000, 20), Duration::from_secs(10));
+        assert_eq!(delay(100, 60), Duration::from_secs(3));
+        assert_eq!(delay(usize::MAX, 60), MOST_DELAY);
+    }
+
     #[test]
     fn long_waits_end_together_and_short_ones_in_time() {
         let at = |now, waited, calls_back| {
-            poll_at(UnixMs(now), Duration::from_secs(waited), None, calls_back)
+            let job = AtEngine {
+                waited: Duration::from_secs(waited),
+                calls_back,
+                ..AtEngine::default()
+            };
+            poll_at(UnixMs(now), job)
         };
         assert_eq!(at(1_001, 5, false), UnixMs(1_501));
         assert_eq!(at(1_001, 30, false), UnixMs(4_250));
@@ -110,15 +176,12 @@ mod tests {
 
     #[test]
     fn an_engine_is_asked_less_often_the_longer_it_works() {
-        let at = |secs| poll_delay(Duration::from_secs(secs), None, false).as_millis();
+        let at = |secs| polled(Duration::from_secs(secs), None).as_millis();
         assert_eq!(
             [at(0), at(5), at(10), at(20), at(30), at(600)],
             [500, 500, 1000, 2000, 3000, 3000]
         );
-        assert_eq!(
-            poll_delay(Duration::ZERO, None, true),
-            Duration::from_secs(15)
-        );
+        assert_eq!(called_back(0, 0), 15);
     }
 
     #[test]
@@ -127,7 +190,7 @@ mod tests {
         let mut waited = Duration::ZERO;
         let mut questions = Vec::new();
         while waited < Duration::from_secs(120) {
-            waited += poll_delay(waited, Some(expected), false);
+            waited += polled(waited, Some(expected));
             questions.push(waited);
         }
         let gaps = questions
@@ -145,15 +208,12 @@ mod tests {
         // One that is late by far costs half as much again as one of which nothing is known.
         assert!(questions.len() < 100, "{}", questions.len());
         // One that needs no time is asked at once, and nobody is asked later for being expected.
-        let soon = poll_delay(Duration::ZERO, Some(Duration::from_millis(100)), false);
+        let soon = polled(Duration::ZERO, Some(Duration::from_millis(100)));
         assert_eq!(soon, Duration::from_millis(250));
         for waited in [0, 1, 5, 19, 20, 21, 40, 600].map(Duration::from_secs) {
-            let patient = poll_delay(waited, None, false);
-            assert!(poll_delay(waited, Some(expected), false) <= patient);
+            let patient = polled(waited, None);
+            assert!(polled(waited, Some(expected)) <= patient);
         }
-        assert_eq!(
-            poll_delay(expected, Some(expected), true),
-            Duration::from_secs(15)
-        );
+        assert_eq!(called_back(20, 20), 20);
     }
 }

@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::rows::{self, text};
 use super::submissions;
-use crate::jobs::{Change, JobId, Layer, Moment, Quality, StepRecord, UnixMs, progress, whole_ms};
+use crate::jobs::{
+    Change, JobId, Layer, Moment, Phase, Quality, StepRecord, UnixMs, progress, whole_ms,
+};
 use crate::store::{FencedWrite, Lease, SourceInfo, StepOutput, SubmissionState};
 
 pub(super) fn fenced(rows: usize) -> FencedWrite {
@@ -25,6 +27,22 @@ pub(super) fn apply(
     keep: bool,
     moment: Moment,
 ) -> rusqlite::Result<FencedWrite> {
+    if let StepOutput::Waiting {
+        fraction,
+        queue_position,
+    } = output
+        && change.phase == Phase::Wait
+        && change.failure.is_none()
+        && !keep
+    {
+        return still_waits(
+            connection,
+            lease,
+            change,
+            (*fraction, *queue_position),
+            moment.now,
+        );
+    }
     let now = moment.now;
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
@@ -122,6 +140,29 @@ pub(super) fn apply(
         | StepOutput::Ready { .. } => {}
     }
     Ok(FencedWrite::Applied)
+}
+
+/// The end of a step that found its job as it was, which is most of what is written while jobs wait: nothing but the few columns
+/// that may be others, and so no index but those of the queue.
+fn still_waits(
+    connection: &Connection,
+    lease: &Lease,
+    change: &Change,
+    (fraction, position): (Option<f32>, Option<u32>),
+    now: UnixMs,
+) -> rusqlite::Result<FencedWrite> {
+    let mut statement = connection.prepare_cached(
+        "update jobs set attempt = :attempt, woken = 0, lease_owner = null, lease_until = null,
+             run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
+             reported = max(reported, coalesce(:fraction, 0)), queue_position = :position
+         where id = :id and lease_token = :token and lease_owner is not null",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":id": text(lease.job), ":token": lease.token, ":attempt": change.attempt,
+        ":run_at": change.run_at.0, ":now": now.0, ":wakeable": change.wakeable,
+        ":fraction": fraction, ":position": position,
+    })?;
+    Ok(fenced(changed))
 }
 
 /// Adds to the job's timeline, up to a number that only operators who retry it again and again reach.

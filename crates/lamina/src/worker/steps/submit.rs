@@ -9,7 +9,7 @@ use super::report::{Report, StepError, StepResult};
 use super::resolve::{self, Resolved};
 use super::second;
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
-use crate::jobs::{Event, FailureCode, Nonce, Outcome, Params, UnixMs, poll_at};
+use crate::jobs::{AtEngine, Event, FailureCode, Nonce, Outcome, Params, UnixMs, poll_at};
 use crate::store::{
     Call, Claimed, FencedWrite, KeptInput, LAYERS_BYTES, Opening, StepOutput, StoredSource,
     Submission, SubmissionState,
@@ -204,7 +204,13 @@ fn accepted(
         queue_position: taken.queue_position,
         expected,
     };
-    let run_at = poll_at(now, Duration::ZERO, Some(expected), engine.calls_back);
+    let stands = AtEngine {
+        waited: Duration::ZERO,
+        expected: Some(expected),
+        calls_back: engine.calls_back,
+        company: forecast.on_their_way(),
+    };
+    let run_at = poll_at(now, stands);
     Report::of(Outcome::Done {
         event: Event::Accepted,
         run_at,

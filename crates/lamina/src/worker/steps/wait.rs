@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::report::{Report, StepResult};
 use crate::engines::{Check, Engine, EngineError};
-use crate::jobs::{Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
+use crate::jobs::{AtEngine, Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, StepOutput, Submission, SubmissionState};
 use crate::worker::Worker;
 use crate::worker::estimate::subject;
@@ -85,8 +85,13 @@ pub(in crate::worker) async fn handle_check(
         }
         return Ok(Report::give_up(FailureCode::EngineTimeout));
     }
-    let expected = runs.then_some(job.expected);
-    let until = poll_at(now, waited, expected, engine.facts().calls_back);
+    let stands = AtEngine {
+        waited,
+        expected: runs.then_some(job.expected),
+        calls_back: engine.facts().calls_back,
+        company: forecast.on_their_way(),
+    };
+    let until = poll_at(now, stands);
     Ok(Report::snooze(until).with(StepOutput::Waiting {
         fraction,
         queue_position,
