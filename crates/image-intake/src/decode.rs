@@ -154,10 +154,11 @@ fn refused(format: MediaType, error: &image::ImageError) -> ImageError {
 
 fn widened<const N: usize>(samples: &[u8], rgb: impl Fn(&[u8; N]) -> [u8; 3]) -> Vec<u8> {
     let pixels = samples.as_chunks::<N>().0;
-    let mut rgba = Vec::with_capacity(pixels.len() * 4);
-    for pixel in pixels {
+    // Written in place: to append pixel by pixel takes several times as long.
+    let mut rgba = vec![u8::MAX; pixels.len() * 4];
+    for (wide, pixel) in rgba.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
         let [red, green, blue] = rgb(pixel);
-        rgba.extend_from_slice(&[red, green, blue, u8::MAX]);
+        *wide = [red, green, blue, u8::MAX];
     }
     rgba
 }

@@ -23,6 +23,8 @@ pub(super) struct Shrink {
     /// Colours weighted by alpha, and alpha, of the squares of the rows that came last.
     sums: Vec<[u32; PIXEL]>,
     rows_in_sums: u32,
+    /// Whether there is anything in them.
+    shows: bool,
     came: u32,
     squares: Vec<u8>,
 }
@@ -56,6 +58,7 @@ impl Shrink {
             factor,
             sums: vec![[0; PIXEL]; across],
             rows_in_sums: 0,
+            shows: false,
             came: 0,
             squares: Vec::with_capacity(across * down * PIXEL),
         }
@@ -83,8 +86,9 @@ impl Shrink {
                 .resize(begins + self.size.0 as usize * PIXEL, 0);
             let row = self.squares[begins..].as_chunks_mut::<PIXEL>().0;
             row[left..left + shown.len()].copy_from_slice(shown);
-        } else {
+        } else if !shown.is_empty() {
             self.add(left, shown, glance.is_solid());
+            self.shows = true;
         }
         self.ends_row();
     }
@@ -147,14 +151,20 @@ impl Shrink {
         if rows == 0 || self.factor == 1 {
             return;
         }
+        let begins = self.squares.len();
+        self.squares.resize(begins + self.sums.len() * PIXEL, 0);
+        if !std::mem::take(&mut self.shows) {
+            return;
+        }
+        let squares = self.squares[begins..].as_chunks_mut::<PIXEL>().0;
         let cut = self.size.0 % self.factor;
         let whole = self.sums.len() - usize::from(cut > 0);
-        let (whole, last) = self.sums.split_at_mut(whole);
-        for (sums, columns) in [(whole, self.factor), (last, cut)] {
-            let mean = Mean::of(columns * rows);
-            for sum in sums {
-                let pixel = mean.pixel(std::mem::take(sum));
-                self.squares.extend_from_slice(&pixel);
+        let (mean, mean_of_cut) = (Mean::of(self.factor * rows), Mean::of(cut * rows));
+        for (place, (square, sum)) in squares.iter_mut().zip(&mut self.sums).enumerate() {
+            // Of most squares of most layers nothing shows.
+            if sum[3] > 0 {
+                let mean = if place < whole { &mean } else { &mean_of_cut };
+                *square = mean.pixel(std::mem::take(sum));
             }
         }
     }
@@ -175,11 +185,8 @@ impl Mean {
         }
     }
 
-    /// Of their sums, to the nearest.
+    /// Of their sums, to the nearest; some alpha there is.
     fn pixel(&self, [red, green, blue, alpha]: [u32; PIXEL]) -> [u8; PIXEL] {
-        if alpha == 0 {
-            return [0; PIXEL];
-        }
         // Divisions take most of the time here, and most squares of most layers are opaque.
         if alpha == OPAQUE * self.count {
             let colour = |sum: u32| self.divided(sum / OPAQUE);

@@ -3,8 +3,8 @@
 use super::rgba::RgbaImage;
 use super::shrink::{Shrink, within};
 
-/// The format has no frequency that this many pixels would not show, and takes 100 at most.
-const SIDE: u32 = 64;
+/// The format has no more than seven waves along a side, which this many pixels show well, and takes 100 at most; it costs as the square of them.
+const SIDE: u32 = 32;
 /// Header, and 14 + 5 + 5 + 14 coefficients of 4 bits; without alpha 5 + (27 + 5 + 5) / 2.
 const MOST_BYTES: usize = 25;
 
