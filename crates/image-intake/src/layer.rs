@@ -12,6 +12,7 @@ use super::decode::decode_rgba;
 use super::encode::encode_layer;
 use super::error::ImageError;
 use super::glance::Glance;
+use super::header::checked;
 use super::limits::Limits;
 use super::media_type::MediaType;
 use super::rgba::RgbaImage;
@@ -47,8 +48,8 @@ pub struct LayerMeasures {
     pub coverage: f32,
     /// Whether every pixel is fully opaque.
     pub opaque: bool,
-    /// A small likeness.
-    pub thumbhash: ThumbHash,
+    /// A small likeness; none of a layer of which no pixel was decoded.
+    pub thumbhash: Option<ThumbHash>,
 }
 
 /// Decodes a layer completely and measures it.
@@ -62,6 +63,34 @@ pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, Ima
     decode_layer(bytes, limits).map(|(measures, _)| measures)
 }
 
+/// What a layer's file says of itself, of which no pixel is decoded: that it is whole, by the checksums that a PNG has, and its size. It may still
+/// not decode. What shows on it is not known: its box is the whole canvas, its coverage 1, and it has no likeness.
+///
+/// # Errors
+/// Those of [`header`](super::header), and [`ImageError::FormatUnsupported`] for a JPEG or GIF.
+pub fn declared_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, ImageError> {
+    let container = checked(bytes, limits)?;
+    let format = layer_format(&container)?;
+    if !container.is_sound() {
+        return Err(ImageError::corrupt(format, "its checksums are wrong"));
+    }
+    let (width, height) = (container.width, container.height);
+    Ok(LayerMeasures {
+        width,
+        height,
+        format,
+        bbox: Some(BoundingBox {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        }),
+        coverage: 1.0,
+        opaque: false,
+        thumbhash: None,
+    })
+}
+
 /// [`inspect_layer`] for whoever needs the pixels too.
 ///
 /// # Errors
@@ -72,11 +101,7 @@ pub fn decode_layer(
     limits: &Limits,
 ) -> Result<(LayerMeasures, RgbaImage), ImageError> {
     limits.check_bytes(bytes.len() as u64)?;
-    let format = match Container::read(bytes)?.format {
-        format @ (MediaType::Png | MediaType::WebP) => format,
-        MediaType::Jpeg => return Err(not_a_layer("a JPEG image")),
-        MediaType::Gif => return Err(not_a_layer("a GIF image")),
-    };
+    let format = layer_format(&Container::read(bytes)?)?;
     let image = decode_rgba(bytes, limits)?;
     Ok((measures(&image, format)?, image))
 }
@@ -93,6 +118,14 @@ pub fn fit_layer(
     let (_, image) = decode_layer(bytes, limits)?;
     let image = resized(&image, width, height, FilterType::Lanczos3).into_owned();
     Ok((measures(&image, MediaType::Png)?, encode_layer(image)))
+}
+
+fn layer_format(container: &Container) -> Result<MediaType, ImageError> {
+    match container.format {
+        format @ (MediaType::Png | MediaType::WebP) => Ok(format),
+        MediaType::Jpeg => Err(not_a_layer("a JPEG image")),
+        MediaType::Gif => Err(not_a_layer("a GIF image")),
+    }
 }
 
 fn not_a_layer(found: &'static str) -> ImageError {
@@ -187,7 +220,7 @@ impl Seen {
             }),
             coverage: (self.alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
             opaque: self.opaque == pixels,
-            thumbhash: ThumbHash::of_rows(self.small)?,
+            thumbhash: Some(ThumbHash::of_rows(self.small)?),
         })
     }
 }

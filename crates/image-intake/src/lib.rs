@@ -72,7 +72,9 @@ pub use decode::decode_rgba;
 pub use encode::{encode_layer, encode_png, encode_webp};
 pub use error::ImageError;
 pub use header::{Header, header};
-pub use layer::{BoundingBox, LayerMeasures, decode_layer, fit_layer, inspect_layer};
+pub use layer::{
+    BoundingBox, LayerMeasures, declared_layer, decode_layer, fit_layer, inspect_layer,
+};
 pub use layer_encoder::LayerEncoder;
 pub use layer_rows::LayerRows;
 pub use limits::Limits;

@@ -53,6 +53,8 @@ pub(super) enum Clean {
         data: Data,
         /// Its IEND is among the kept.
         ended: bool,
+        /// The checksums of all chunks that may not be ignored are right.
+        sound: bool,
     },
     /// What is left when every code was followed.
     Jpeg(Box<jpeg::Jpeg>),
@@ -167,6 +169,14 @@ impl Container {
         match &self.clean {
             Clean::Png { data, .. } => data.row_bytes.is_some_and(|row| row as u64 == rgba),
             Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => false,
+        }
+    }
+
+    /// Whether nothing of a PNG contradicts its checksums, up to its end. Other formats have none.
+    pub(super) fn is_sound(&self) -> bool {
+        match &self.clean {
+            Clean::Png { ended, sound, .. } => *ended && *sound,
+            Clean::Riff(_) | Clean::Jpeg(_) | Clean::Gif(_) => true,
         }
     }
 

@@ -90,6 +90,8 @@ struct Walk<'a> {
     has_key: bool,
     /// Nothing but a header, an sRGB mark, data and an end, all with right checksums.
     plain: bool,
+    /// The checksums of all chunks that may not be ignored are right.
+    sound: bool,
     kept: Kept,
 }
 
@@ -103,6 +105,7 @@ impl Default for Walk<'_> {
             palette: None,
             has_key: false,
             plain: true,
+            sound: true,
             kept: Kept::default(),
         }
     }
@@ -114,6 +117,7 @@ impl<'a> Walk<'a> {
             kind, body, end, ..
         } = chunk;
         self.plain &= chunk.sound;
+        self.sound &= chunk.sound || chunk.kind[0] & 0x20 != 0;
         if kind == b"CgBI" {
             return Err(ImageError::VariantUnsupported {
                 format: MediaType::Png,
@@ -210,6 +214,7 @@ impl<'a> Walk<'a> {
                     row_bytes: header.plain_row_bytes().filter(|_| plain),
                 },
                 ended,
+                sound: self.sound,
             },
         })
     }

@@ -2,8 +2,9 @@
 
 use super::samples::*;
 use crate::{
-    BoundingBox, Difference, ImageError, LayerEncoder, Limits, MediaType, RgbaImage, decode_layer,
-    decode_rgba, difference, encode_layer, encode_png, inspect_layer, same_picture, scale_to_fit,
+    BoundingBox, Difference, ImageError, LayerEncoder, Limits, MediaType, RgbaImage,
+    declared_layer, decode_layer, decode_rgba, difference, encode_layer, encode_png, inspect_layer,
+    same_picture, scale_to_fit,
 };
 
 fn with_rectangle(width: u32, height: u32, bbox: BoundingBox, alpha: u8) -> RgbaImage {
@@ -88,6 +89,52 @@ fn a_layer_that_is_cut_or_has_no_alpha_format_is_refused() {
         ..limits
     };
     let error = inspect_layer(&png(&gradient(11, 10)), &small).unwrap_err();
+    assert_eq!(error.code(), "image_too_large");
+}
+
+#[test]
+fn of_a_layer_that_is_not_decoded_its_file_tells_size_and_damage() {
+    let limits = Limits::default();
+    let layer = gradient(64, 40);
+    for (file, format) in [
+        (png(&layer), MediaType::Png),
+        (webp(&layer), MediaType::WebP),
+    ] {
+        let told = declared_layer(&file, &limits).unwrap();
+        assert_eq!((told.width, told.height, told.format), (64, 40, format));
+        let whole = told.bbox.unwrap();
+        assert_eq!(
+            (whole.x, whole.y, whole.width, whole.height),
+            (0, 0, 64, 40)
+        );
+        assert_eq!(
+            (told.coverage, told.opaque, told.thumbhash),
+            (1.0, false, None)
+        );
+        assert!(declared_layer(&file[..file.len() / 2], &limits).is_err());
+    }
+    let file = png(&layer);
+    assert!(declared_layer(&file[..file.len() - 1], &limits).is_err());
+    for at in (20..file.len() - 12).step_by(7) {
+        let mut damaged = file.clone();
+        damaged[at] ^= 1;
+        assert!(declared_layer(&damaged, &limits).is_err(), "{at}");
+    }
+    // An end that is missing is known when the rows are inflated, and not before.
+    let endless = &file[..file.len() - 12];
+    assert!(inspect_layer(endless, &limits).is_ok() && declared_layer(endless, &limits).is_err());
+    for other in [
+        jpeg(&layer),
+        gif(std::slice::from_ref(&layer)),
+        b"<html>".to_vec(),
+    ] {
+        assert!(declared_layer(&other, &limits).is_err());
+    }
+    let small = Limits {
+        max_pixels: 100,
+        ..limits
+    };
+    let error = declared_layer(&file, &small).unwrap_err();
     assert_eq!(error.code(), "image_too_large");
 }
 

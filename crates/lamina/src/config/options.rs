@@ -264,6 +264,11 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Layers with nothing on them: keep, as the engine made them, or drop.",
     ),
     option(
+        "LAYER_CHECK",
+        "full",
+        "What is looked at of layers that were fetched: full, or checksums, which decodes nothing and leaves the job without quality, boxes and likenesses.",
+    ),
+    option(
         "JOB_TTL",
         "24h",
         "How long a job and its pictures are kept, from create; uploads too. At most 168h.",

@@ -13,7 +13,7 @@ use super::values::{ConfigError, Values};
 use super::{FetchConfig, LocalConfig, LogConfig};
 use crate::disk::Floor;
 use crate::engines::NetworkFiles;
-use crate::jobs::{EngineKind, StackRules};
+use crate::jobs::{EngineKind, LayerCheck, StackRules};
 use crate::worker::UnknownPolicy;
 
 pub(super) struct Reader<'a> {
@@ -253,10 +253,26 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn stacks(&mut self) -> StackRules {
-        StackRules {
+        let rules = StackRules {
             retry_below_db: self.decibels_or_off("QUALITY_RETRY"),
             drop_empty: self.word("EMPTY_LAYERS", &[("keep", false), ("drop", true)]),
+            layer_check: self.word(
+                "LAYER_CHECK",
+                &[
+                    ("full", LayerCheck::Full),
+                    ("checksums", LayerCheck::Checksums),
+                ],
+            ),
+        };
+        if rules.layer_check == LayerCheck::Checksums
+            && (rules.retry_below_db.is_some() || rules.drop_empty)
+        {
+            self.wrong(
+                "LAYER_CHECK",
+                "checksums tell neither how good layers are nor whether one is empty; leave QUALITY_RETRY and EMPTY_LAYERS out, or check in full",
+            );
         }
+        rules
     }
 
     fn decibels_or_off(&mut self, name: &'static str) -> Option<f32> {

@@ -39,7 +39,9 @@ pub use layer::{Layer, LayerLabels};
 pub use layer_variant::{AskedVariant, LayerVariant, VariantSize};
 pub use outcome::{Change, Outcome, Step, StepRecord, change_after};
 pub use progress::{Estimate, collecting, progress};
-pub use quality::{DuplicateLayers, LayerQuality, Quality, SecondTry, StackRules, WorstTile};
+pub use quality::{
+    DuplicateLayers, LayerCheck, LayerQuality, Quality, SecondTry, StackRules, WorstTile,
+};
 pub use retry::{AtEngine, Backoff, poll_at};
 pub use run_class::{LayersAsked, RunClass, SizeClass};
 pub use sentence::sentence;

@@ -39,6 +39,16 @@ pub enum SecondTry {
     TookSecond,
 }
 
+/// What is looked at of a layer that was fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LayerCheck {
+    /// Every pixel: that the file decodes, what shows, a likeness, and how well the stack gives its picture back.
+    #[default]
+    Full,
+    /// That the file is whole, by its checksums, and its size.
+    Checksums,
+}
+
 /// What an operator wants done about stacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StackRules {
@@ -46,6 +56,8 @@ pub struct StackRules {
     pub retry_below_db: Option<f32>,
     /// Whether empty layers are left out.
     pub drop_empty: bool,
+    /// What is looked at before a layer is kept.
+    pub layer_check: LayerCheck,
 }
 
 impl Quality {

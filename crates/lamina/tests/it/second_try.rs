@@ -1,5 +1,5 @@
 //! QUALITY_RETRY: a stack that gives its picture back poorly has one second run, which is paid for within the caps; the better stack stays, and
-//! no end of the second run, and no kill, costs the first one. EMPTY_LAYERS beside it.
+//! no end of the second run, and no kill, costs the first one. EMPTY_LAYERS and LAYER_CHECK beside it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -366,6 +366,32 @@ async fn empty_layers_are_told_or_left_out() {
     }
     assert_eq!(counts[0], counts[1]);
     assert_eq!(shown[0], shown[1]);
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_only_checksums_are_looked_at_nothing_is_told_of_pixels() {
+    let emulator = able().await;
+    emulator.script_for_prompt("broken", Fault::LayerNotAnImage);
+    for check in ["full", "checksums"] {
+        let setup = Setup::new(Way::FalPolling).with("LAYER_CHECK", check);
+        let app = TestApp::start_with(setup, Some(&emulator)).await;
+        let job = app.finished(&app.create(&body("good")).await).await;
+        let is_full = check == "full";
+        assert_eq!(job["quality"].is_object(), is_full, "{job}");
+        for layer in job["layers"].as_array().unwrap() {
+            assert_eq!(layer["thumbhash"].is_string(), is_full);
+            if !is_full {
+                let whole = json!({
+                    "x": 0, "y": 0, "width": layer["width"], "height": layer["height"],
+                });
+                assert_eq!((&layer["bbox"], &layer["coverage"]), (&whole, &json!(1.0)));
+            }
+        }
+        let broken = app.finished(&app.create(&body("broken")).await).await;
+        assert_eq!(broken["error_code"], "engine_bad_layer", "{broken}");
+        app.stop().await;
+    }
     emulator.stop().await;
 }
 

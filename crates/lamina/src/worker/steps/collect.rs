@@ -306,7 +306,9 @@ fn row(number: Number, labels: LayerLabels, measures: &LayerMeasures, bytes: &[u
         sha256: const_hex::encode(digest::digest(&digest::SHA256, bytes)),
         bbox: measures.bbox,
         coverage: measures.coverage,
-        thumbhash: Some(STANDARD.encode(measures.thumbhash.as_bytes())),
+        thumbhash: measures
+            .thumbhash
+            .map(|thumbhash| STANDARD.encode(thumbhash.as_bytes())),
         fidelity_bytes: None,
     }
 }

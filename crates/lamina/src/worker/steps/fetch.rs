@@ -11,7 +11,8 @@ use super::collect::{AT_ONCE, on_pool};
 use super::layers::Bounds;
 use super::report::StepError;
 use crate::engines::{LayerContent, LayerSource};
-use crate::jobs::LayerLabels;
+use crate::jobs::{LayerCheck, LayerLabels};
+use crate::pool::PictureError;
 use crate::store::Claimed;
 use crate::worker::Worker;
 
@@ -102,8 +103,16 @@ impl Arriving {
             Self::Not(source) => unreachable!("it was fetched: {source:?}"),
         };
         let limits = worker.parts.layer_limits;
-        let (inspected, bytes) =
-            on_pool(worker, job, bytes, limits, image_intake::inspect_layer).await;
+        let (inspected, bytes) = match worker.settings.stacks.layer_check {
+            LayerCheck::Full => {
+                on_pool(worker, job, bytes, limits, image_intake::inspect_layer).await
+            }
+            // As quick as to hand it over to another thread.
+            LayerCheck::Checksums => {
+                let declared = image_intake::declared_layer(&bytes, &limits);
+                (declared.map_err(PictureError::from), bytes)
+            }
+        };
         let measures = inspected.map_err(StepError::Layer)?;
         Ok(Checked {
             labels,

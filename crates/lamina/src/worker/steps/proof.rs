@@ -15,7 +15,9 @@ use super::collect::on_pool;
 use super::fetch::Arriving;
 use super::prepare;
 use crate::blobs::BlobKey;
-use crate::jobs::{DuplicateLayers, Layer, LayerQuality, MediaType, Quality, WorstTile};
+use crate::jobs::{
+    DuplicateLayers, Layer, LayerCheck, LayerQuality, MediaType, Quality, WorstTile,
+};
 use crate::store::{Claimed, StoredSource};
 use crate::worker::Worker;
 
@@ -89,6 +91,9 @@ async fn beside_picture<T: Send + 'static>(
     let (id, StoredSource::Stored(info)) = (job.lease.job, &job.source) else {
         return None;
     };
+    if worker.settings.stacks.layer_check == LayerCheck::Checksums {
+        return None;
+    }
     let pixels = |width: u32, height: u32| u64::from(width) * u64::from(height);
     let key = prepare::engine_input(id, info, worker.max_side(job.engine));
     let is_whole = matches!(key, BlobKey::Source(..));
