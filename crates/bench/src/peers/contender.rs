@@ -15,6 +15,8 @@ use crate::service::Way;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
     Lamina,
+    /// With layers checked as the peer does: header and checksums.
+    LaminaChecksums,
     Node,
 }
 
@@ -33,7 +35,7 @@ impl Contender {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let url = engine.url()?;
         let mut command = match self {
-            Self::Lamina => {
+            Self::Lamina | Self::LaminaChecksums => {
                 let mut command = Command::new(program("lamina")?);
                 command
                     .env_clear()
@@ -46,6 +48,9 @@ impl Contender {
                     // Rounds keep more than one caller is meant to.
                     .env("MAX_STORED_BYTES_PER_KEY", "off")
                     .env("STOP_GRACE", "1s");
+                if self == Self::LaminaChecksums {
+                    command.env("LAYER_CHECK", "checksums");
+                }
                 command
             }
             Self::Node => {

@@ -1,5 +1,5 @@
 //! Whole jobs a second with an engine that needs no time: four layers of 375 kB, 64 clients that
-//! create, look every 100 ms and begin again. And the memory of it.
+//! create, look every 100 ms and begin again. And the memory of it. lamina as shipped, and with layers checked as the peer does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,18 @@ use tokio::time::{Instant, sleep_until};
 use super::{compare, fresh};
 use crate::client::post;
 use crate::peers::Arena;
-use crate::peers::contender::{BOTH, Contender};
+use crate::peers::contender::Contender;
 use crate::peers::engine::Engine;
 use crate::peers::load::{Load, Measured};
 use crate::picture;
 use crate::service::Way;
 
 const CLIENTS: usize = 64;
+const ALL: [Contender; 3] = [
+    Contender::Lamina,
+    Contender::LaminaChecksums,
+    Contender::Node,
+];
 /// From the first answer until what a start leaves to do is done.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
@@ -28,21 +33,23 @@ struct Round {
 
 pub(super) fn run(arena: &Arena) -> anyhow::Result<()> {
     for way in [Way::Polling, Way::Webhooks] {
-        let mut all: [Vec<Round>; 2] = Default::default();
+        let mut all: [Vec<Round>; 3] = Default::default();
         for _ in 0..arena.options.rounds {
-            for (rounds, contender) in all.iter_mut().zip(BOTH) {
+            for (rounds, contender) in all.iter_mut().zip(ALL) {
                 rounds.push(round(arena, contender, way)?);
             }
         }
         let line = |what: &str, decimals, value: fn(&Round) -> f64| {
-            let [lamina, node] = [0, 1].map(|one: usize| all[one].iter().map(value).collect());
-            let (lamina, node): (Vec<f64>, Vec<f64>) = (lamina, node);
-            compare(
-                &format!("{what}, {way:?}"),
-                &lamina,
-                ("Node", &node),
-                decimals,
-            );
+            let [full, checksums, node] =
+                [0, 1, 2].map(|one: usize| all[one].iter().map(value).collect::<Vec<f64>>());
+            for (check, lamina) in [("as shipped", &full), ("checksums", &checksums)] {
+                compare(
+                    &format!("{what}, {way:?}, {check}"),
+                    lamina,
+                    ("Node", &node),
+                    decimals,
+                );
+            }
         };
         line("whole jobs a second", 1, |round| round.measured.rate);
         line("CPU of a job, ms", 1, |round| {
