@@ -219,7 +219,9 @@ async fn what_has_ended_makes_nothing_slower() {
     measured(&mut db, 0);
     let few = measured(&mut db, 1);
     multiply(&db, &patterns, MANY);
-    let many = measured(&mut db, 2);
+    // What was prepared before is prepared anew, for its table has changed the schema.
+    measured(&mut db, 2);
+    let many = measured(&mut db, 3);
     for ((name, few), (_, many)) in few.iter().zip(&many) {
         // Nothing is asked for in this way, so no tenth of nothing is allowed either.
         assert!(
