@@ -26,11 +26,16 @@ pub(crate) fn label(w: usize, h: usize, inside: impl Fn(usize) -> bool) -> Compo
 
 /// The rectangle of everything above 0.
 pub(crate) fn bounds(mask: &Gray) -> Option<Rect> {
-    label(mask.w, mask.h, |at| mask.data[at] > 0.0)
-        .pieces
-        .iter()
-        .map(|piece| piece.rect)
-        .reduce(Rect::union)
+    let mut bounds = NONE;
+    for (y, row) in mask.data.chunks_exact(mask.w.max(1)).enumerate() {
+        let Some(first) = row.iter().position(|&value| value > 0.0) else {
+            continue;
+        };
+        let last = row.iter().rposition(|&value| value > 0.0);
+        bounds.add(first, y);
+        bounds.add(last.unwrap_or(first), y);
+    }
+    (bounds.area > 0).then(|| bounds.piece().rect)
 }
 
 /// Labels places where `inside` holds, connecting neighbours only where `joined` agrees, which must
@@ -106,14 +111,7 @@ fn gathered(mut labels: Plane<u32>, equal: &mut [u32]) -> Components {
             equal[equal[label] as usize]
         };
     }
-    let none = Bounds {
-        left: usize::MAX,
-        right: 0,
-        top: usize::MAX,
-        bottom: 0,
-        area: 0,
-    };
-    let mut bounds = vec![none; count as usize];
+    let mut bounds = vec![NONE; count as usize];
     for (y, row) in labels.data.chunks_exact_mut(labels.w).enumerate() {
         for (x, label) in row.iter_mut().enumerate().filter(|(_, label)| **label > 0) {
             *label = equal[*label as usize];
@@ -132,6 +130,14 @@ struct Bounds {
     bottom: usize,
     area: usize,
 }
+
+const NONE: Bounds = Bounds {
+    left: usize::MAX,
+    right: 0,
+    top: usize::MAX,
+    bottom: 0,
+    area: 0,
+};
 
 impl Bounds {
     fn add(&mut self, x: usize, y: usize) {
@@ -165,6 +171,19 @@ mod tests {
         assert_eq!(found.pieces.len(), 2);
         let sizes: Vec<usize> = found.pieces.iter().map(|piece| piece.area).collect();
         assert_eq!(sizes, [3, 1]);
+    }
+
+    #[test]
+    fn the_bounds_of_a_mask_are_those_of_all_its_pieces() {
+        let mut mask = Gray {
+            w: 5,
+            h: 4,
+            data: vec![0.0; 20],
+        };
+        assert!(bounds(&mask).is_none());
+        (mask.data[8], mask.data[11]) = (0.4, 1.0);
+        let rect = bounds(&mask).expect("two places");
+        assert_eq!((rect.x, rect.y, rect.w, rect.h), (1, 1, 3, 2));
     }
 
     #[test]
