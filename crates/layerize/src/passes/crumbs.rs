@@ -5,7 +5,7 @@
 //! layers than a list usually has gets repeated things (the rules of a list, a row of dots) apart, and icons whole. Invariant: the
 //! picture is the same, for a cut that is left out is not peeled off.
 
-use super::order::meet;
+use super::belong::meet;
 use crate::context::Context;
 use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
@@ -78,14 +78,13 @@ fn pair(cuts: &[Cut], small: &[bool], near: impl Fn(Rect, Rect) -> bool) -> Opti
             continue;
         }
         for high in low + 1..cuts.len() {
-            if small[high] && near(cuts[low].rect, cuts[high].rect) {
-                return Some((low, high));
-            }
-            if cuts[low + 1..=high]
-                .iter()
-                .any(|cut| meet(cut.rect, cuts[low].rect))
+            // The upper one goes down: what lies under it must stay so.
+            let mut between = cuts[low + 1..high].iter();
+            if small[high]
+                && near(cuts[low].rect, cuts[high].rect)
+                && !between.any(|cut| meet(cut.rect, cuts[high].rect))
             {
-                break;
+                return Some((low, high));
             }
         }
     }
@@ -181,6 +180,30 @@ mod tests {
         let ctx = Context::new(&options, &mut heard, &cancel);
         sweep(&mut usual, &ctx).expect("not cancelled");
         assert_eq!(usual.cuts.len(), 1, "one thing of two rules, and no dot");
+    }
+
+    #[test]
+    fn a_small_thing_on_a_panel_does_not_go_behind_it_to_another_beside_the_panel() {
+        let image = RgbaImage {
+            width: 400,
+            height: 400,
+            pixels: vec![255; 400 * 400 * 4],
+        };
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        scene.cuts = vec![
+            cut(LayerKind::Shape, 80, 120, 18, 1.0),
+            cut(LayerKind::Panel, 100, 100, 150, 1.0),
+            cut(LayerKind::Shape, 104, 120, 18, 1.0),
+        ];
+        sweep(&mut scene, &ctx).expect("not cancelled");
+        let kinds: Vec<LayerKind> = scene.cuts.iter().map(|cut| cut.kind).collect();
+        assert_eq!(
+            kinds,
+            [LayerKind::Shape, LayerKind::Panel, LayerKind::Shape]
+        );
     }
 
     #[test]
