@@ -14,6 +14,7 @@ mod measure;
 mod pictures;
 mod run;
 mod sheet;
+mod truth;
 mod wishes;
 
 use std::num::NonZero;

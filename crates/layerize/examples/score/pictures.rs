@@ -1,7 +1,7 @@
 //! A folder of pictures split one by one: what came out, and a contact sheet of every ten.
 //!
 //! Beside `NAME.jpg` or `NAME.png` there may lie `masks/NAME.png`, the coverage of its subject,
-//! `truth/NAME/*.png`, the coverage of each of its layers, and `NAME.words`, one line of lettering a line. Nothing here is part of the repository's own
+//! `truth/NAME/*.png`, the coverage of each of its layers (see `truth.rs`), and `NAME.words`, one line of lettering a line. Nothing here is part of the repository's own
 //! measurements: the folder is whatever the caller has.
 
 use std::fs;
@@ -12,6 +12,7 @@ use layerize::{Layer, LayerKind, Options, RgbaImage};
 use crate::measure;
 use crate::run::Run;
 use crate::sheet::Sheet;
+use crate::truth::{self, Truth, overlap};
 use crate::wishes::Wishes;
 use crate::{raw, report, save};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
     let mut sheet = Sheet::default();
     let (mut ious, mut seconds, mut layers, mut crumbs, mut worst) = (vec![], vec![], 0, 0, 0);
     let (mut words, mut read, mut peak) = (0, 0, 0.0_f32);
-    let (mut truths, mut matched, mut found) = (0, 0, 0);
+    let mut all_truths = Sum::default();
     let pictures = pictures(folder, wishes.about.as_deref());
     for (index, path) in pictures.iter().enumerate() {
         let image = raw(&image::open(path).expect("a picture"));
@@ -35,17 +36,17 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         let small = shares.iter().filter(|share| **share < CRUMB).count();
         let iou = mask(path).map(|mask| agreement(&mask, &image, &run.layers));
         let (all, right) = lettering(path, &run.layers);
-        let (true_layers, hits, missed) = layered(path, &image, &run.layers);
-        if true_layers > 0 {
-            truths += true_layers;
-            matched += hits;
-            found += run.layers.len() - 1;
-        }
+        let truth = truth::compare(path, &image, &run.layers, wishes.lines);
+        all_truths.add(&truth, run.layers.len() - 1);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         report(&format!(
-            "{index:>2} {name}: layers {} crumbs {small} error {error} iou {} true {hits}/{true_layers} words {right}/{all} cpu {:.2} s peak {:.0} MB [{}] {}",
+            "{index:>2} {name}: layers {} crumbs {small} error {error} iou {} true {}/{} things {:.1}/{} words {right}/{all} cpu {:.2} s peak {:.0} MB [{}] {}",
             run.layers.len(),
             iou.map_or("-".into(), |iou| format!("{iou:.3}")),
+            truth.hits,
+            truth.layers,
+            truth.kept,
+            truth.things,
             run.cpu,
             run.peak,
             told(&run.layers, &shares),
@@ -56,7 +57,7 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
             },
         ));
         if wishes.verbose {
-            missed.iter().for_each(|miss| report(miss));
+            truth.missed.iter().for_each(|miss| report(miss));
         }
         sheet.add(&image, &run.layers);
         if index % SHOWN == SHOWN - 1 || index + 1 == pictures.len() {
@@ -72,13 +73,7 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         read += right;
         peak = peak.max(run.peak);
     }
-    if truths > 0 {
-        report(&format!(
-            "layers of {truths} that are true: recall {:.3} precision {:.3}",
-            f64::from(matched) / f64::from(truths),
-            f64::from(matched) / found as f64,
-        ));
-    }
+    all_truths.tell();
     seconds.sort_by(f32::total_cmp);
     report(&format!(
         "pictures {} layers {layers} crumbs {:.1} % iou mean {:.3} of {} ({} under 0.5) words {read}/{words} error {worst} cpu median {:.2} s most {:.2} s peak {peak:.0} MB",
@@ -90,6 +85,45 @@ pub(crate) fn run(folder: &Path, wishes: &Wishes, options: &Options) {
         seconds.get(seconds.len() / 2).copied().unwrap_or(0.0),
         seconds.last().copied().unwrap_or(0.0),
     ));
+}
+
+/// What came out of all pictures whose layers are known.
+#[derive(Default)]
+struct Sum {
+    layers: usize,
+    hits: usize,
+    found: usize,
+    meant: usize,
+    things: usize,
+    kept: f64,
+}
+
+impl Sum {
+    fn add(&mut self, truth: &Truth, found: usize) {
+        if truth.layers > 0 {
+            self.layers += truth.layers;
+            self.hits += truth.hits;
+            self.found += found;
+            self.meant += truth.meant;
+            self.things += truth.things;
+            self.kept += truth.kept;
+        }
+    }
+
+    fn tell(&self) {
+        if self.layers == 0 {
+            return;
+        }
+        report(&format!(
+            "layers of {} that are true: recall {:.3} precision {:.3}; with groups: precision {:.3}, {:.3} of {} things",
+            self.layers,
+            self.hits as f64 / self.layers as f64,
+            self.hits as f64 / self.found as f64,
+            self.meant as f64 / self.found as f64,
+            self.kept / self.things as f64,
+            self.things,
+        ));
+    }
 }
 
 /// The pictures of a folder by name, those alone whose name begins with one of the comma separated
@@ -155,90 +189,6 @@ fn agreement(mask: &[f64], image: &RgbaImage, layers: &[Layer]) -> f64 {
         }
     }
     best.max(overlap(mask, &all))
-}
-
-/// How many layers a picture truly has above its ground, and how many were found: coverage that agrees by
-/// at least half, each layer once. With a line about each that was not, and each layer that is none.
-fn layered(path: &Path, image: &RgbaImage, layers: &[Layer]) -> (u32, u32, Vec<String>) {
-    let folder = path.with_file_name("truth");
-    let name = path.file_stem().unwrap_or_default();
-    let Ok(entries) = fs::read_dir(folder.join(name)) else {
-        return (0, 0, Vec::new());
-    };
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    files.sort();
-    let truths: Vec<Vec<f64>> = files
-        .iter()
-        .map(|file| image::open(file).expect("a mask").to_luma8().into_raw())
-        .map(|mask| coverage(mask.into_iter()))
-        .collect();
-    let found: Vec<Vec<f64>> = layers[1..]
-        .iter()
-        .map(|layer| layer.to_canvas(image.width, image.height))
-        .map(|canvas| coverage(canvas.pixels.iter().skip(3).step_by(4).copied()))
-        .collect();
-    let mut pairs = Vec::new();
-    for (l, own) in found.iter().enumerate() {
-        for (t, truth) in truths.iter().enumerate() {
-            pairs.push((overlap(truth, own), t, l));
-        }
-    }
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut used, mut taken, mut hits) = (vec![false; truths.len()], vec![false; layers.len()], 0);
-    for (agreement, t, l) in pairs {
-        if agreement >= 0.5 && !used[t] && !taken[l] {
-            (used[t], taken[l]) = (true, true);
-            hits += 1;
-        }
-    }
-    let missed = (0..truths.len()).filter(|&t| !used[t]);
-    let missed = missed.map(|t| {
-        let name = files[t].file_stem().unwrap_or_default().to_string_lossy();
-        format!("   missed {name}: {}", why(&truths[t], &found, layers))
-    });
-    let spare = (0..found.len()).filter(|&l| !taken[l]);
-    let spare = spare.map(|l| {
-        let share = 100.0 * found[l].iter().sum::<f64>() / found[l].len() as f64;
-        format!("   spare {}: {share:.2} %", layers[l + 1].name)
-    });
-    (truths.len() as u32, hits, missed.chain(spare).collect())
-}
-
-/// Where a true layer that was not found is: in the background, or in layers that hold too little of it or too much else.
-fn why(truth: &[f64], found: &[Vec<f64>], layers: &[Layer]) -> String {
-    let size: f64 = truth.iter().sum();
-    let mut parts: Vec<(f64, f64, usize)> = Vec::new();
-    for (l, own) in found.iter().enumerate() {
-        let both: f64 = truth.iter().zip(own).map(|(a, b)| a.min(*b)).sum();
-        let all: f64 = own.iter().sum();
-        parts.push((both / size.max(1.0), both / all.max(1.0), l));
-    }
-    parts.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let parts = parts.iter().filter(|(held, _, _)| *held > 0.2).take(3);
-    let parts: Vec<String> = parts
-        .map(|(held, pure, l)| format!("{} holds {held:.2}, {pure:.2} of it", layers[l + 1].name))
-        .collect();
-    let share = 100.0 * size / truth.len() as f64;
-    let place = if parts.is_empty() {
-        "background".into()
-    } else {
-        parts.join("; ")
-    };
-    format!("{share:.2} % {place}")
-}
-
-fn coverage(values: impl Iterator<Item = u8>) -> Vec<f64> {
-    values.map(|value| f64::from(value) / 255.0).collect()
-}
-
-fn overlap(one: &[f64], other: &[f64]) -> f64 {
-    let pairs = one.iter().zip(other);
-    let (both, either) = pairs.fold((0.0, 0.0), |(both, either), (a, b)| {
-        (both + a.min(*b), either + a.max(*b))
-    });
-    if either == 0.0 { 0.0 } else { both / either }
 }
 
 /// How many lines of lettering a picture has, and how many of them a layer is named by.

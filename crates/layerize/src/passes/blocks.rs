@@ -35,7 +35,7 @@ pub(super) fn blocks(cuts: &mut Vec<Cut>) {
 }
 
 /// Where the letters of a cut are, without the room around them.
-fn letters(cut: &Cut) -> Rect {
+pub(super) fn letters(cut: &Cut) -> Rect {
     bounds(&cut.alpha).map_or(cut.rect, |own| Rect {
         x: cut.rect.x + own.x,
         y: cut.rect.y + own.y,
@@ -44,7 +44,7 @@ fn letters(cut: &Cut) -> Rect {
 }
 
 /// The mean colour of what a cut covers.
-fn mean_colour(cut: &Cut) -> [f32; 3] {
+pub(super) fn mean_colour(cut: &Cut) -> [f32; 3] {
     let (mut sum, mut weight) = ([0.0_f32; 3], 1e-6);
     for (colour, &alpha) in cut.paint.data.iter().zip(&cut.alpha.data) {
         for c in 0..3 {
@@ -64,7 +64,7 @@ struct Line {
 }
 
 /// The size and the baseline of a line, in pixels.
-struct Set {
+pub(super) struct Set {
     size: f32,
     base: f32,
 }
@@ -77,6 +77,8 @@ const TAIL: f32 = 0.2;
 /// How far apart the baselines of a block's lines are at most, in sizes, and how alike their sizes are.
 const LEADING: f32 = 1.75;
 const SIZE: f32 = 0.8;
+/// How far apart they usually are.
+const USUAL_LEADING: f32 = 1.25;
 
 impl Set {
     /// From the rectangle of a level line's letters and what they say; `None` for scripts without capitals.
@@ -100,6 +102,17 @@ impl Set {
             size,
             base: (rect.y + rect.h) as f32 - below * size,
         })
+    }
+
+    /// The size of the lines of a block that were read, in pixels.
+    pub(super) fn of_block(rect: Rect, text: &str) -> Option<f32> {
+        let lines = text.lines().count().max(1);
+        let one = Rect {
+            w: rect.w.max(rect.h),
+            ..rect
+        };
+        let size = Self::of(one, text)?.size;
+        Some(rect.h as f32 / (rect.h as f32 / size + USUAL_LEADING * (lines - 1) as f32))
     }
 
     fn follows(&self, other: &Self) -> bool {

@@ -3,6 +3,7 @@
 //!
 //! Invariant: after every pass, background and cuts (bottom first) approximate the picture.
 
+mod belong;
 mod blocks;
 mod crumbs;
 mod fill;

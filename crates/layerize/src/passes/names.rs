@@ -69,6 +69,9 @@ fn title(cuts: &[Cut]) -> Option<usize> {
 
 fn base(cuts: &[Cut], index: usize, title: Option<usize>, canvas: (usize, usize)) -> String {
     let cut = &cuts[index];
+    if !cut.name.is_empty() {
+        return cut.name.clone();
+    }
     match cut.kind {
         LayerKind::Text => words(cut).unwrap_or_else(|| {
             let name = if title == Some(index) {
@@ -105,20 +108,29 @@ fn words(cut: &Cut) -> Option<String> {
     Some(format!("{}…", begin.trim_end()))
 }
 
-/// Whether a panel is small, wide and carries one text in its middle, and what that says.
+/// Whether a panel is a button, with one text alone on it, and what that says.
 fn button(cuts: &[Cut], index: usize, canvas: (usize, usize)) -> Option<Option<String>> {
     let rect = cuts[index].rect;
-    let small = rect.area() as f32 <= BUTTON * (canvas.0 * canvas.1) as f32;
-    if !small || rect.w * 2 < rect.h * 3 {
-        return None;
-    }
     let on_it = |cut: &&Cut| cut.rect.union(rect) == rect;
     let mut above = cuts[index + 1..].iter().filter(on_it);
     let (only, more) = (above.next()?, above.next());
+    (more.is_none() && is_button(&cuts[index], only, canvas)).then(|| words(only))
+}
+
+/// Whether a thing is small, wide and carries a text in its middle.
+fn is_button(face: &Cut, label: &Cut, canvas: (usize, usize)) -> bool {
+    let (own, text) = (face.rect, label.rect);
+    let small = own.area() as f32 <= BUTTON * (canvas.0 * canvas.1) as f32;
     let middle = |r: Rect| (r.x * 2 + r.w, r.y * 2 + r.h);
-    let ((x, y), (own_x, own_y)) = (middle(only.rect), middle(rect));
-    let centred = x.abs_diff(own_x) * 4 < rect.w && y.abs_diff(own_y) * 2 < rect.h;
-    (only.kind == LayerKind::Text && more.is_none() && centred).then(|| words(only))
+    let ((x, y), (own_x, own_y)) = (middle(text), middle(own));
+    let centred = x.abs_diff(own_x) * 4 < own.w && y.abs_diff(own_y) * 2 < own.h;
+    small && own.w * 2 >= own.h * 3 && label.kind == LayerKind::Text && centred
+}
+
+/// What a button is called whose label becomes one layer with it.
+pub(super) fn of_button(face: &Cut, label: &Cut, canvas: (usize, usize)) -> Option<String> {
+    let said = words(label).filter(|_| is_button(face, label, canvas))?;
+    Some(format!("button {said}"))
 }
 
 /// Whether a piece fills its rectangle and is no small thing.

@@ -1,16 +1,16 @@
-//! Leaves out what is no layer to a person, merges the least important neighbours when there are more
-//! cuts than asked for or than a list shows, and has what remains named, bottom first.
+//! Leaves out what is no layer to a person, merges what belongs together when there are more cuts than asked for or than a
+//! list shows, and has what remains named, bottom first.
 //!
 //! The same merging where layers that are kept would take too much memory together, which only large pictures reach.
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
 //! the picture stays the same. A cut that is left out stays on what lies below it, for it is not peeled
 //! off. Invariant: no cut is invented, and at most `max_layers - 1` remain.
 
+use super::belong::Member;
 use super::{crumbs, names};
 use crate::context::Context;
-use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
-use crate::{Error, LayerKind, USUAL_LAYERS};
+use crate::{Error, USUAL_LAYERS};
 
 /// Part of the cost of another pair that a pair must stay under to be joined in its place.
 const CHEAPER: f32 = 0.97;
@@ -51,60 +51,177 @@ fn merge(
     canvas: (usize, usize),
     ctx: &Context<'_>,
 ) -> Result<(), Error> {
-    let mut weights: Vec<f32> = cuts.iter().map(importance).collect();
+    if enough(cuts) {
+        return Ok(());
+    }
+    let mut members = Member::all(cuts, ctx)?;
+    let mut costs: Vec<Vec<f32>> = Vec::new();
+    for high in 0..members.len() {
+        ctx.check()?;
+        let lower = members[..high].iter();
+        costs.push(
+            lower
+                .map(|low| Member::cost(low, &members[high], canvas))
+                .collect(),
+        );
+    }
     while cuts.len() > 1 && !enough(cuts) {
         ctx.check()?;
-        let mut best = (f32::MAX, 0, 1);
-        for low in 0..cuts.len() {
-            for high in low + 1..cuts.len() {
-                let blocked = cuts[low + 1..high]
-                    .iter()
-                    .any(|cut| meet(cut.rect, cuts[high].rect));
-                if blocked {
-                    break;
-                }
-                let cost = weights[low].min(weights[high]) * apart(&cuts[low], &cuts[high], canvas);
-                // The first of those that cost about the same, whichever is cheaper by a trifle.
-                if cost < best.0 * CHEAPER {
-                    best = (cost, low, high);
-                }
+        let Some((low, high, down)) = cheapest(&members, &costs) else {
+            return Ok(());
+        };
+        let mut cut = join(&cuts[low], &cuts[high]);
+        if members[low].carries(&members[high]) {
+            cut.name = names::of_button(&cuts[low], &cuts[high], canvas).unwrap_or_default();
+        }
+        let (kept, gone) = if down { (low, high) } else { (high, low) };
+        let (top, bottom) = (members.remove(high), members.remove(low));
+        cuts.remove(gone);
+        costs.remove(gone);
+        for row in costs.iter_mut().skip(gone) {
+            row.remove(gone);
+        }
+        let at = if gone < kept { kept - 1 } else { kept };
+        members.insert(at, Member::join(bottom, top, &cut));
+        cuts[at] = cut;
+        for other in 0..members.len() {
+            let (low, high) = (other.min(at), other.max(at));
+            if low < high {
+                costs[high][low] = Member::cost(&members[low], &members[high], canvas);
             }
         }
-        let (_, low, high) = best;
-        let top = cuts.remove(high);
-        cuts[low] = join(&cuts[low], &top);
-        weights.remove(high);
-        weights[low] = importance(&cuts[low]);
     }
     Ok(())
 }
 
-/// How much a cut would be missed: its covered area, weighed by what it is.
-fn importance(cut: &Cut) -> f32 {
-    let weight = match cut.kind {
-        LayerKind::Text => 4.0,
-        LayerKind::Subject | LayerKind::Object => 3.0,
-        LayerKind::Panel | LayerKind::Shape | LayerKind::Background => 1.0,
-        LayerKind::Shadow => 0.5,
-    };
-    weight * cut.alpha.data.iter().sum::<f32>().sqrt()
+/// The two that cost least, and whether the upper one goes down to the lower, or that up: nothing in between may overlap
+/// the one that moves.
+fn cheapest(members: &[Member], costs: &[Vec<f32>]) -> Option<(usize, usize, bool)> {
+    let mut best = (f32::MAX, None);
+    for low in 0..members.len() {
+        for high in low + 1..members.len() {
+            // The first of those that cost about the same, whichever is cheaper by a trifle.
+            if costs[high][low] >= best.0 * CHEAPER {
+                continue;
+            }
+            let between = &members[low + 1..high];
+            let moves = |one: &Member| between.iter().all(|member| !member.meets(one));
+            let down = moves(&members[high]);
+            if down || moves(&members[low]) {
+                best = (costs[high][low], Some((low, high, down)));
+            }
+        }
+    }
+    best.1
 }
 
-/// How little two cuts belong together, from their kinds and the gap between them.
-fn apart(low: &Cut, high: &Cut, canvas: (usize, usize)) -> f32 {
-    let gap =
-        |a: usize, al: usize, b: usize, bl: usize| a.max(b).saturating_sub((a + al).min(b + bl));
-    let across = gap(low.rect.x, low.rect.w, high.rect.x, high.rect.w) as f32 / canvas.0 as f32;
-    let down = gap(low.rect.y, low.rect.h, high.rect.y, high.rect.h) as f32 / canvas.1 as f32;
-    let kinds = match (low.kind, high.kind) {
-        (LayerKind::Shadow, LayerKind::Panel | LayerKind::Shape | LayerKind::Object) => 0.3,
-        (a, b) if a == b => 0.5,
-        (LayerKind::Panel, _) => 0.8,
-        _ => 1.0,
-    };
-    kinds * (1.0 + 6.0 * (across + down))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::words::Words;
+    use crate::plane::{Plane, Rect};
+    use crate::scene::Edge;
+    use crate::{Cancel, LayerKind, Options, RgbaImage};
 
-pub(super) fn meet(a: Rect, b: Rect) -> bool {
-    a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
+    const INK: [f32; 3] = [30.0, 30.0, 40.0];
+
+    fn thing(kind: LayerKind, place: (usize, usize, usize, usize), colour: [f32; 3]) -> Cut {
+        let (x, y, w, h) = place;
+        Cut {
+            kind,
+            confidence: 0.9,
+            name: String::new(),
+            words: None,
+            rect: Rect { x, y, w, h },
+            alpha: Plane::filled(w, h, 1.0),
+            paint: Plane::filled(w, h, colour),
+            edge: Edge::Unmix,
+        }
+    }
+
+    fn text(place: (usize, usize, usize, usize), said: &str) -> Cut {
+        let words = Words {
+            text: said.into(),
+            sure: 0.9,
+        };
+        Cut {
+            words: Some(words),
+            alpha: Plane::filled(place.2, place.3, 0.5),
+            ..thing(LayerKind::Text, place, INK)
+        }
+    }
+
+    fn listed(cuts: Vec<Cut>, most: u8) -> Vec<String> {
+        let image = RgbaImage {
+            width: 600,
+            height: 900,
+            pixels: vec![255; 600 * 900 * 4],
+        };
+        let options = Options {
+            max_layers: Some(most),
+            ..Options::default()
+        };
+        let (cancel, mut heard) = (Cancel::default(), |_| {});
+        let mut ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        scene.cuts = cuts;
+        run(&mut scene, &mut ctx).expect("not cancelled");
+        scene.cuts.iter().map(|cut| cut.name.clone()).collect()
+    }
+
+    /// A page of settings: its bar, its list with switches, a button and what is written on all of them.
+    fn page() -> Vec<Cut> {
+        let (dark, red) = ([20.0, 40.0, 80.0], [210.0, 40.0, 50.0]);
+        let mut cuts = vec![
+            thing(LayerKind::Shape, (0, 0, 600, 90), dark),
+            thing(LayerKind::Panel, (30, 120, 540, 480), [240.0; 3]),
+            thing(LayerKind::Shape, (180, 690, 240, 66), red),
+        ];
+        cuts.extend((0..5).map(|row| {
+            let place = (480, 150 + 90 * row, 60, 36);
+            thing(LayerKind::Shape, place, red)
+        }));
+        cuts.push(text((220, 710, 160, 34), "Sign out"));
+        cuts.push(text((200, 20, 200, 46), "Settings"));
+        let rows = [
+            ("Sound", 60),
+            ("Network", 84),
+            ("Privacy", 76),
+            ("Language", 96),
+            ("Storage", 80),
+        ];
+        for (row, (said, wide)) in rows.into_iter().enumerate() {
+            let tail = if said.contains(['y', 'g']) { 5 } else { 0 };
+            cuts.push(text((60, 155 + 90 * row, wide, 18 + tail), said));
+        }
+        cuts.push(text((180, 840, 240, 14), "Version 4.2 of today"));
+        cuts
+    }
+
+    #[test]
+    fn rows_of_a_list_become_one_and_what_has_meaning_alone_stays_alone() {
+        let names = listed(page(), 9);
+        let wanted = [
+            "blue shape",
+            "white panel",
+            "red shape bottom",
+            "red shape right",
+            "Sign out",
+            "Settings",
+            "Sound Network Privacy Language Storage",
+            "Version 4.2 of today",
+        ];
+        assert_eq!(names, wanted);
+        let names = listed(page(), 8);
+        assert!(names.contains(&"button Sign out".to_owned()), "{names:?}");
+        assert!(names.contains(&"Settings".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn no_more_than_asked_for_remain_however_few_these_are() {
+        for most in 1..=17 {
+            let names = listed(page(), most);
+            assert_eq!(names.len(), usize::from(most) - 1, "{names:?}");
+        }
+    }
 }
