@@ -25,6 +25,11 @@ const PLAINER: f32 = 0.9;
 const MUCH: f32 = 0.4;
 const LITTLE: f32 = 0.15;
 
+/// Least share of the canvas of a panel on a photo, and least share of its rectangle that it fills: of one that carries
+/// lettering, such as a tag, and of one without.
+const LETTERED: (f32, f32) = (0.002, 0.85);
+const BARE: (f32, f32) = (1.0 / 66.0, 0.95);
+
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let (w, h) = (scene.rest.w, scene.rest.h);
     if w.min(h) < 8 {
@@ -151,6 +156,7 @@ fn panels(
         ctx.options.each_thing(),
     );
     let mut plain = scene.rest.clone();
+    let mut laid: Vec<Rect> = Vec::new();
     for (index, piece) in regions.pieces.iter().enumerate() {
         ctx.check()?;
         let (own, rect) = (index as u32 + 1, piece.rect);
@@ -158,12 +164,21 @@ fn panels(
             + usize::from(rect.y == 0)
             + usize::from(rect.x + rect.w == w)
             + usize::from(rect.y + rect.h == h);
-        if piece.area * 66 < w * h || piece.area * 2 < rect.area() || sides > 1 {
+        // What lies on a panel was found with it.
+        if laid.iter().any(|panel| panel.union(rect) == *panel) {
+            continue;
+        }
+        let lettered = scene.cuts.iter().any(|cut| {
+            cut.kind == LayerKind::Text && cut.rect.union(rect) == rect && cut.rect != rect
+        });
+        let (least, full) = if lettered { LETTERED } else { BARE };
+        let small = (piece.area as f32) < least * (w * h) as f32;
+        if small || piece.area * 2 < rect.area() || sides > 1 {
             continue;
         }
         let seen = Blob::from_fn(rect, |x, y| regions.labels.at(x, y) == own);
         let blob = seen.filled();
-        if blob.area() * 100 < rect.area() * 95 || spread(smooth, &seen) > 1.5 + noise {
+        if (blob.area() as f32) < full * rect.area() as f32 || spread(smooth, &seen) > 1.5 + noise {
             continue;
         }
         let room = rect.grow(24, w, h);
@@ -180,6 +195,7 @@ fn panels(
         let before = finder.found.len();
         finder.lay_shape(&blob, Some(own), &[], 0, ctx)?;
         finder.found[before].kind = LayerKind::Panel;
+        laid.push(rect);
     }
     let found = finder.found;
     hand_over(scene, found, &plain, ctx)
@@ -227,4 +243,94 @@ fn hand_over(
     }
     scene.cuts.splice(..0, found);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Plane;
+    use crate::scene::Edge;
+    use crate::{Cancel, Options, RgbaImage};
+
+    const SIDE: usize = 400;
+    const TAG: Rect = Rect {
+        x: 40,
+        y: 40,
+        w: 50,
+        h: 20,
+    };
+    const PANEL: Rect = Rect {
+        x: 60,
+        y: 250,
+        w: 240,
+        h: 120,
+    };
+    const BUTTON: Rect = Rect {
+        x: 100,
+        y: 310,
+        w: 80,
+        h: 30,
+    };
+
+    /// A rough photo with a tag on it, and a panel with a button.
+    fn photo() -> RgbaImage {
+        let (mut state, mut pixels) = (7_u32, Vec::new());
+        for at in 0..SIDE * SIDE {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (x, y) = (at % SIDE, at / SIDE);
+            let colour = if TAG.contains(x, y) || BUTTON.contains(x, y) {
+                [200, 40, 40]
+            } else if PANEL.contains(x, y) {
+                [245; 3]
+            } else {
+                [(state >> 24) as u8; 3]
+            };
+            pixels.extend([colour[0], colour[1], colour[2], 255]);
+        }
+        let side = SIDE as u32;
+        RgbaImage {
+            width: side,
+            height: side,
+            pixels,
+        }
+    }
+
+    /// Whether `wanted` and nothing else is found, bottom first, when there is lettering on `letters`.
+    fn are_found(wanted: &[Rect], letters: &[Rect]) -> bool {
+        let (options, cancel, mut heard) = (Options::default(), Cancel::default(), |_| {});
+        let mut ctx = Context::new(&options, &mut heard, &cancel);
+        let mut scene = Scene::new(&photo(), &ctx).expect("not cancelled");
+        for &place in letters {
+            let rect = Rect {
+                x: place.x + 10,
+                y: place.y + 6,
+                w: place.w - 20,
+                h: place.h - 12,
+            };
+            scene.cuts.push(Cut {
+                kind: LayerKind::Text,
+                confidence: 0.9,
+                name: String::new(),
+                words: None,
+                rect,
+                alpha: Plane::filled(rect.w, rect.h, 0.5),
+                paint: Plane::filled(rect.w, rect.h, [255.0; 3]),
+                edge: Edge::Unmix,
+            });
+        }
+        run(&mut scene, &mut ctx).expect("not cancelled");
+        let found = scene.cuts.iter().filter(|cut| cut.kind != LayerKind::Text);
+        let near = |one: usize, other: usize| one.abs_diff(other) <= 6;
+        let found: Vec<Rect> = found.map(|cut| cut.rect).collect();
+        found.len() == wanted.len()
+            && found.iter().zip(wanted).all(|(a, b)| {
+                near(a.x, b.x) && near(a.y, b.y) && near(a.w, b.w + 6) && near(a.h, b.h + 6)
+            })
+    }
+
+    #[test]
+    fn a_small_tag_on_a_photo_is_cut_if_it_carries_lettering_and_what_lies_on_a_panel_only_once() {
+        assert!(are_found(&[PANEL, BUTTON], &[]));
+        assert!(are_found(&[TAG, PANEL, BUTTON], &[TAG, BUTTON]));
+    }
 }
