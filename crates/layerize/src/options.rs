@@ -16,8 +16,8 @@ pub const USUAL_LAYERS: u8 = 12;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The most layers to return, background included; `None`, the default, lets the picture
-    /// decide up to [`USUAL_LAYERS`], and 0 counts as 1. A limit merges the least important
-    /// neighbours; it never adds.
+    /// decide up to [`USUAL_LAYERS`], and 0 counts as 1. A limit merges what belongs together; it
+    /// never adds.
     pub max_layers: Option<u8>,
     /// Threads for inference and filters; `None` uses as many as the machine has cores.
     pub threads: Option<usize>,
