@@ -27,6 +27,9 @@ const PLACED: f32 = 1.3;
 const SMALL: f32 = 0.03;
 const PLACE: f32 = 0.15;
 const BAR: f32 = 0.04;
+/// Share of the canvas below which a layer is a crumb, and what remains of its cost then, unless it repeats.
+const CRUMB: f32 = 0.001;
+const SLIGHT: f32 = 0.5;
 /// For two on one carrier, and on different ones; and what a gap adds that is as wide or high as the canvas.
 const BESIDE: f32 = 0.75;
 const APART: f32 = 1.4;
@@ -160,7 +163,8 @@ impl Member {
     /// How much would be lost if two, `low` under `high`, were one layer.
     pub(super) fn cost(low: &Self, high: &Self, (w, h): (usize, usize)) -> f32 {
         let canvas = (w * h) as f32;
-        let least = low.importance.min(high.importance);
+        let crumb = low.area.min(high.area) < CRUMB * canvas;
+        let least = low.importance.min(high.importance) * if crumb { SLIGHT } else { 1.0 };
         if low.carries(high) {
             let each = low.area / low.things.len() as f32;
             return least
