@@ -43,6 +43,39 @@ pub(super) fn apply(
             moment.now,
         );
     }
+    let changed = update_job(connection, lease, change, output, keep, moment)?;
+    // A submission that was accepted stays accepted, whoever holds the lease now.
+    if let StepOutput::Accepted { nonce, request, .. } = output {
+        submissions::close(
+            connection,
+            nonce,
+            SubmissionState::Accepted,
+            Some(request),
+            moment.wall,
+        )?;
+        if changed == 0 {
+            submissions::end_again(connection, lease.job)?;
+        }
+    }
+    if changed == 0 {
+        return Ok(FencedWrite::LostLease);
+    }
+    if let Some(step) = &change.step {
+        record(connection, lease.job, step, moment.wall)?;
+    }
+    keep_output(connection, lease, output)?;
+    Ok(FencedWrite::Applied)
+}
+
+/// The job's row; how many rows that were, none of which is a lost lease.
+fn update_job(
+    connection: &Connection,
+    lease: &Lease,
+    change: &Change,
+    output: &StepOutput,
+    keep: bool,
+    moment: Moment,
+) -> rusqlite::Result<usize> {
     let now = moment.now;
     let (id, terminal) = (text(lease.job), change.phase.is_terminal());
     // Readers go on while this is queued; what they may have seen by then counts too.
@@ -57,7 +90,7 @@ pub(super) fn apply(
     } else {
         None
     };
-    let changed = connection
+    connection
         .prepare_cached(
             "update jobs set phase = :phase, attempt = :attempt,
                  run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
@@ -98,26 +131,15 @@ pub(super) fn apply(
             ":first_stack": matches!(output, StepOutput::FirstStack { .. }),
             // A run that failed may have failed for its input.
             ":keeps_input": !matches!(output, StepOutput::RunFailed(_)),
-        })?;
-    // A submission that was accepted stays accepted, whoever holds the lease now.
-    if let StepOutput::Accepted { nonce, request, .. } = output {
-        submissions::close(
-            connection,
-            nonce,
-            SubmissionState::Accepted,
-            Some(request),
-            moment.wall,
-        )?;
-        if changed == 0 {
-            submissions::end_again(connection, lease.job)?;
-        }
-    }
-    if changed == 0 {
-        return Ok(FencedWrite::LostLease);
-    }
-    if let Some(step) = &change.step {
-        record(connection, lease.job, step, moment.wall)?;
-    }
+        })
+}
+
+/// What a step gave that has rows of its own.
+fn keep_output(
+    connection: &Connection,
+    lease: &Lease,
+    output: &StepOutput,
+) -> rusqlite::Result<()> {
     match output {
         StepOutput::Layers(layers, quality) => {
             insert_layers(connection, lease.job, layers)?;
@@ -139,7 +161,7 @@ pub(super) fn apply(
         | StepOutput::Waiting { .. }
         | StepOutput::Ready { .. } => {}
     }
-    Ok(FencedWrite::Applied)
+    Ok(())
 }
 
 /// The end of a step that found its job as it was, which is most of what is written while jobs wait: nothing but the few columns
