@@ -182,7 +182,7 @@ async fn pages_of_other_origins_go_by_the_routes() {
 
 #[tokio::test]
 async fn a_ready_answer_is_its_owners_and_counted() {
-    let server = with_rate("1000/m");
+    let server = with_rate("20/h");
     let path = finished(&server).await;
     let plain = asked("GET", &path, &[("authorization", "Bearer key-a")]);
     let left = |response: &Response| -> u32 {
