@@ -157,7 +157,7 @@ metrics! {
         leases_lost: Family<Label<1>, Counter> = counter "lamina_leases_lost_total"["reason"];
         /// Layers put over each other against their picture, peak signal-to-noise ratio in decibels; the very same counts as 100
         stack_psnr: Durations<1> = histogram "lamina_stack_psnr_decibels"["engine"], Family::new_with_constructor(decibels);
-        /// Completed jobs whose layers were not compared with their picture, because it is too large or it took too long
+        /// Completed jobs whose layers were not compared with their picture, because it is too large, it took too long, or LAYER_CHECK is checksums
         unmeasured: Family<Label<1>, Counter> = counter "lamina_stacks_unmeasured_total"["engine"];
         /// Second runs of QUALITY_RETRY: took_second (better layers), kept_first (no better ones) or failed
         second_tries: Family<Label<1>, Counter> = counter "lamina_second_tries_total"["outcome"];

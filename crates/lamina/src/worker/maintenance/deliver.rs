@@ -137,7 +137,7 @@ async fn attempt(worker: &Worker, delivery: &Delivery) -> bool {
         }
     };
     let answer = send(worker, delivery, &settings).await;
-    let tried = outcome(delivery, answer, parts.clock.wall());
+    let tried = outcome(delivery, &answer, parts.clock.wall());
     parts.metrics.webhook_tried(match tried.state {
         DeliveryState::Delivered => HookEnd::Delivered,
         DeliveryState::Due => HookEnd::NotTaken,
@@ -179,8 +179,8 @@ async fn send(worker: &Worker, delivery: &Delivery, settings: &HookSettings) -> 
 }
 
 /// Whether a delivery is over with this answer, or when it is tried again.
-fn outcome(delivery: &Delivery, answer: Answer, now: UnixMs) -> Attempt {
-    let (status, asked, error, is_final) = match answer {
+fn outcome(delivery: &Delivery, answer: &Answer, now: UnixMs) -> Attempt {
+    let (status, asked, error, is_final) = match *answer {
         Answer::Status(status, asked) => (Some(status), asked, None, status == GONE),
         Answer::Failed { code, is_final } => (None, None, Some(code.to_owned()), is_final),
     };
