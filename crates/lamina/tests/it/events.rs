@@ -427,16 +427,15 @@ async fn a_read_that_waits_for_a_job_that_is_deleted_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_wait_cost_the_database_nothing() {
     let (emulator, app, id) = waiting(polling()).await;
-    let count = async |name: &str| {
+    let reads = async || {
         let text = app.scrape().await;
-        let found = text.lines().find_map(|found| found.strip_prefix(name));
-        found.unwrap().trim().parse::<f64>().unwrap()
+        let line = "lamina_database_read_duration_seconds_count ";
+        let found = text.lines().find_map(|found| found.strip_prefix(line));
+        found.unwrap().parse::<f64>().unwrap()
     };
-    let reads = async || count("lamina_database_read_duration_seconds_count").await;
-    let questions = async || {
-        count("lamina_engine_call_duration_seconds_count{engine=\"fal\",call=\"check\"}").await
-    };
-    let (before, asked) = (reads().await, questions().await);
+    // A scrape reads as well: one at the start and one at the end.
+    let before = reads().await;
+    let asked = emulator.counters().status_reads;
     let mut waits = Vec::new();
     for _ in 0..50 {
         waits.push(opened(events(&app, &id)).await);
@@ -445,20 +444,19 @@ async fn those_who_wait_cost_the_database_nothing() {
         stream.until("status").await;
     }
     // fal is asked now and then meanwhile, which writes the job and reads a little, whoever waits.
-    until("a few steps", || async {
-        (reads().await > before + 3.0).then_some(())
-    })
-    .await;
+    emulator
+        .wait_until(|counters| counters.status_reads > asked)
+        .await;
     complete(&emulator).await;
     for stream in &mut waits {
         let told = stream.until("completed").await;
         assert_eq!(told.last().unwrap().data["progress"], 1.0);
     }
-    // Half as many as those who wait, and what the questions to fal read, however long all of it took.
-    let (after, asked) = (reads().await, questions().await - asked);
-    println!("{before} {after} {asked}");
+    // Less than one read each, and what the questions read, however long all of it took.
+    let (after, asked) = (reads().await, emulator.counters().status_reads - asked);
+    let most = 25.0 + 4.0 * asked as f64;
     assert!(
-        after - before < 25.0 + 4.0 * asked,
+        after - before < most,
         "{before} {after}, asked {asked} times"
     );
     stop(emulator, app).await;

@@ -18,6 +18,8 @@ use crate::store::JobRecord;
 const JOBS: usize = 4096;
 /// Rows share a version when their numbers are equal modulo this. A power of two.
 const VERSIONS: usize = 4096;
+/// Turns of reading. A power of two.
+const TURNS: usize = 256;
 
 /// The jobs read last.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct JobCache {
     versions: Box<[AtomicU64]>,
     /// The versions that the running transaction has touched.
     touched: Mutex<Vec<usize>>,
+    /// Of those who read a job that is not known, one reads at a time; jobs share a turn by their ids.
+    turns: Box<[tokio::sync::Mutex<()>]>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +72,14 @@ impl JobCache {
             jobs: Cache::new(JOBS),
             versions: (0..VERSIONS).map(|_| AtomicU64::new(0)).collect(),
             touched: Mutex::default(),
+            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
         }
+    }
+
+    /// The turn to read a job that is not known. Whoever gets it looks here again: the one before may have kept it.
+    pub(super) async fn turn(&self, id: JobId) -> tokio::sync::MutexGuard<'_, ()> {
+        let turn = id.as_u128() as usize % TURNS;
+        self.turns[turn].lock().await
     }
 
     /// The job, if it is known and no write has touched it since it was read.

@@ -287,6 +287,11 @@ impl JobStore for SqliteStore {
         if let Some(job) = threads.job_cache.get(owner, id) {
             return Ok(Lookup::Found(job));
         }
+        // All who wait for a job come at once when it was written.
+        let _turn = threads.job_cache.turn(id).await;
+        if let Some(job) = threads.job_cache.get(owner, id) {
+            return Ok(Lookup::Found(job));
+        }
         let (owner, job_cache) = (owner.clone(), Arc::clone(&threads.job_cache));
         let work = move |db: &_| get_and_keep(db, &owner, id, &job_cache);
         threads.readers.read(work).await

@@ -506,3 +506,26 @@ async fn a_database_that_is_damaged_or_replaced_while_it_serves_is_not_ready_any
     assert!(matches!(store.ping().await, Err(StoreError::Damaged(_))));
     drop((folder, store));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_read_a_job_at_once_cost_one_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = crate::metrics::Metrics::new();
+    let path = folder.path().join("lamina.db");
+    let store = SqliteStore::open_measured(&path, metrics.database.clone()).unwrap();
+    let job = conformance::new_job(conformance::T0);
+    let (id, owner) = (job.id, job.owner.clone());
+    store.job_create(job, None).await.unwrap();
+    let reads = || {
+        let text = metrics.text();
+        let name = "lamina_database_read_duration_seconds_count ";
+        let count = text.lines().find_map(|line| line.strip_prefix(name));
+        count.expect("a count").parse::<u64>().unwrap()
+    };
+    let before = reads();
+    let all = (0..50).map(|_| store.job_get(&owner, id));
+    for found in futures_util::future::join_all(all).await {
+        assert!(matches!(found.unwrap(), crate::store::Lookup::Found(_)));
+    }
+    assert_eq!(reads() - before, 1);
+}
