@@ -6,6 +6,7 @@
 pub(super) mod streamed;
 
 use fast_image_resize::FilterType;
+use image::metadata::Orientation;
 
 use super::container::Container;
 use super::decode::decode_rgba;
@@ -71,6 +72,10 @@ pub fn inspect_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, Ima
 pub fn declared_layer(bytes: &[u8], limits: &Limits) -> Result<LayerMeasures, ImageError> {
     let container = checked(bytes, limits)?;
     let format = layer_format(&container)?;
+    // It is shown turned, so it has another size than its file.
+    if container.orientation != Orientation::NoTransforms {
+        return inspect_layer(bytes, limits);
+    }
     if !container.is_sound() {
         return Err(ImageError::corrupt(format, "its checksums are wrong"));
     }

@@ -1,8 +1,8 @@
 //! A stored layer row by row as its file is read: what is held is a few rows, however large its canvas is.
 //!
 //! Of PNG in RGBA with 8 bits a sample, as engines make layers. Another kind of file (WebP, interlaced, with a colour profile) is decoded whole,
-//! to the very pixels of [`decode_rgba`](super::decode_rgba). For layers that [`inspect_layer`](super::inspect_layer) has
-//! taken before, not for strangers' files.
+//! to the very pixels of [`decode_rgba`](super::decode_rgba). For layers that [`inspect_layer`](super::inspect_layer) or
+//! [`declared_layer`](super::declared_layer) has taken before, not for strangers' files.
 
 use std::io::{self, BufRead, Read as _, Seek};
 

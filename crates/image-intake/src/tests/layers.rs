@@ -120,6 +120,11 @@ fn of_a_layer_that_is_not_decoded_its_file_tells_size_and_damage() {
         damaged[at] ^= 1;
         assert!(declared_layer(&damaged, &limits).is_err(), "{at}");
     }
+    // One that is shown turned has another size than its file, and is decoded.
+    let turned = with_chunk(&file, b"eXIf", &exif(6, true));
+    let told = declared_layer(&turned, &limits).unwrap();
+    assert_eq!(told, inspect_layer(&turned, &limits).unwrap());
+    assert_eq!((told.width, told.height), (40, 64));
     // An end that is missing is known when the rows are inflated, and not before.
     let endless = &file[..file.len() - 12];
     assert!(inspect_layer(endless, &limits).is_ok() && declared_layer(endless, &limits).is_err());

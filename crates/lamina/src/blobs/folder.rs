@@ -46,7 +46,8 @@ impl Staged {
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let (mut file, staged) = match stage(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            // A folder that is gone once the first file is in it was erased, and stays so.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.0.is_empty() => {
                 make_durable(folder)?;
                 stage(path)?
             }
@@ -129,4 +130,22 @@ pub(super) async fn names(folder: &Path) -> io::Result<Vec<String>> {
         names.extend(entry.file_name().into_string());
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_erased_under_a_write_is_not_made_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("job");
+        let mut staged = Staged::default();
+        staged.write(&folder.join("1"), b"a layer").unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let more = staged.write(&folder.join("2"), b"another");
+        assert_eq!(more.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(staged.name().is_err());
+        assert!(!folder.exists());
+    }
 }

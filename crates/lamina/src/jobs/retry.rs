@@ -40,7 +40,7 @@ impl Backoff {
 }
 
 /// What is known of a job that an engine has.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AtEngine {
     /// Since it was accepted.
     pub waited: Duration,
@@ -50,21 +50,24 @@ pub struct AtEngine {
     pub calls_back: bool,
     /// How many jobs are on their way.
     pub company: usize,
+    /// Until its time at the engine, or its own, is over.
+    pub left: Duration,
 }
 
 /// How long to wait before asking the engine again.
 ///
 /// An engine that calls back needs a safety net only: half as long again as runs are expected to take, and then each time after as
-/// long as the job has waited, 15 s to 5 minutes. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
+/// long as the job has waited, 15 s to 5 minutes. No wait is longer than half of what is `left`, so that no result is seen too late. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
 /// runs are seen at once and long ones cost little; and a run that is `expected` to end about now is
 /// asked more often, down to each 0.25 s, so that its end is not seen a tenth of its length late. However many jobs there are, all of
 /// them together ask no more than a hundred times a second.
 fn poll_delay(job: AtEngine) -> Duration {
-    let waited = job.waited;
+    let (waited, most) = (job.waited, (job.left / 2).max(TICK));
     if job.calls_back {
         let late = job.expected.unwrap_or_default().mul_f64(1.5);
         let delay = late.saturating_sub(waited).max(waited);
-        return delay.clamp(Duration::from_secs(15), Duration::from_secs(300));
+        let delay = delay.clamp(Duration::from_secs(15), Duration::from_secs(300));
+        return delay.min(most);
     }
     let patient = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3));
     let delay = match job.expected {
@@ -72,11 +75,8 @@ fn poll_delay(job: AtEngine) -> Duration {
         None => patient,
     };
     let company = u32::try_from(job.company).unwrap_or(u32::MAX);
-    delay.max(
-        Duration::from_millis(10)
-            .saturating_mul(company)
-            .min(MOST_DELAY),
-    )
+    let together = Duration::from_millis(10).saturating_mul(company);
+    delay.max(together.min(MOST_DELAY)).min(most)
 }
 
 /// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
@@ -102,11 +102,20 @@ const MOST_DELAY: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
 
+    /// Nothing is known of it, and it has all the time there is.
+    const UNKNOWN: AtEngine = AtEngine {
+        waited: Duration::ZERO,
+        expected: None,
+        calls_back: false,
+        company: 0,
+        left: Duration::MAX,
+    };
+
     fn polled(waited: Duration, expected: Option<Duration>) -> Duration {
         poll_delay(AtEngine {
             waited,
             expected,
-            ..AtEngine::default()
+            ..UNKNOWN
         })
     }
 
@@ -116,8 +125,26 @@ mod tests {
             expected: Some(Duration::from_secs(expected)),
             calls_back: true,
             company: 10_000,
+            ..UNKNOWN
         };
         poll_delay(job).as_secs()
+    }
+
+    #[test]
+    fn no_result_is_seen_when_the_jobs_time_is_over() {
+        for calls_back in [false, true] {
+            let delay = |left| {
+                poll_delay(AtEngine {
+                    waited: Duration::from_secs(264),
+                    calls_back,
+                    company: 10_000,
+                    left: Duration::from_secs(left),
+                    ..UNKNOWN
+                })
+            };
+            assert_eq!(delay(100), Duration::from_secs(50));
+            assert_eq!(delay(0), TICK);
+        }
     }
 
     #[test]
@@ -135,8 +162,8 @@ mod tests {
             poll_delay(AtEngine {
                 waited: Duration::from_secs(waited),
                 expected: Some(Duration::from_secs(20)),
-                calls_back: false,
                 company,
+                ..UNKNOWN
             })
         };
         assert_eq!(delay(20, 20), Duration::from_millis(250));
@@ -152,7 +179,7 @@ mod tests {
             let job = AtEngine {
                 waited: Duration::from_secs(waited),
                 calls_back,
-                ..AtEngine::default()
+                ..UNKNOWN
             };
             poll_at(UnixMs(now), job)
         };

@@ -1,5 +1,5 @@
 //! Where layers are, as an engine said of jobs that have to wait for a place to be collected: so it is not asked again then. Addresses
-//! alone, for a few minutes, and lost without harm: collect asks for what is not here.
+//! alone, until the job is gone or others come some minutes later, and lost without harm: collect asks for what is not here.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -38,9 +38,7 @@ impl Answers {
             return;
         }
         let mut answers = self.0.lock();
-        if answers.len() >= MOST {
-            answers.retain(|_, answer| now.since(answer.since) < KEPT_FOR);
-        }
+        answers.retain(|_, answer| now.since(answer.since) < KEPT_FOR);
         if answers.len() < MOST {
             let answer = Answer {
                 request,
@@ -61,6 +59,11 @@ impl Answers {
         let answer = self.0.lock().remove(&job)?;
         let is_new = now.since(answer.since) < KEPT_FOR;
         (is_new && answer.request == *request).then_some(answer.layers)
+    }
+
+    /// The job is gone.
+    pub(super) fn forget(&self, job: JobId) {
+        self.0.lock().remove(&job);
     }
 }
 
@@ -112,9 +115,11 @@ mod tests {
         }
         answers.keep(job, request.clone(), address(), NOW);
         assert_eq!(answers.take(job, &request, NOW), None);
-        // Those of jobs that nobody came for make room.
+        // Those of jobs that nobody came for go when another comes.
         let later = NOW.plus(KEPT_FOR);
         answers.keep(job, request.clone(), address(), later);
-        assert_eq!(answers.take(job, &request, later), Some(address()));
+        assert_eq!(answers.0.lock().len(), 1);
+        answers.forget(job);
+        assert_eq!(answers.take(job, &request, later), None);
     }
 }

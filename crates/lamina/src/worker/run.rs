@@ -199,7 +199,7 @@ impl Worker {
 
     /// However long another side asks to be left alone, a job waits no longer than it may take at
     /// all, and not beyond its own end.
-    fn longest_wait(&self, job: &Claimed) -> Duration {
+    pub(in crate::worker) fn longest_wait(&self, job: &Claimed) -> Duration {
         let left = job.expires_at.since(self.parts.clock.wall());
         left.min(self.settings.engine_timeout)
     }
@@ -314,6 +314,7 @@ impl Worker {
         if !gone {
             return;
         }
+        self.answers.forget(id);
         if let (Some(StepOutput::Accepted { nonce, request, .. }), Some(engine)) =
             (output, self.parts.engines.get(job.engine))
         {

@@ -43,13 +43,14 @@ impl SqliteStore {
 
     /// True where anything was left.
     async fn overwrite_remains(&self) -> Result<bool, StoreError> {
-        let (count, changed) = (
-            self.read(pages).await?,
-            self.threads()?.changed.lock().take(),
-        );
-        if changed.is_none() {
+        // Taken first: the file may grow meanwhile, and the pages by which it did are told once.
+        let changed = self.threads()?.changed.lock().take();
+        let count = self.read(pages).await;
+        // What was taken and not looked at is found by another pass.
+        if changed.is_none() || count.is_err() {
             self.pass.store(1, Ordering::Release);
         }
+        let count = count?;
         let from = self.pass.load(Ordering::Acquire);
         let until = from.saturating_add(SLICE);
         let mut wanted = changed.unwrap_or_default();
@@ -59,7 +60,6 @@ impl SqliteStore {
         for slice in wanted.chunks(SLICE as usize) {
             let slice = slice.to_vec();
             let found = self.read(move |db| littered(db, &slice)).await;
-            // What was taken and not looked at is found by another pass.
             let found = found.inspect_err(|_| self.pass.store(1, Ordering::Release))?;
             for pages in found.chunks(OVERWRITTEN) {
                 any = true;

@@ -209,6 +209,7 @@ fn accepted(
         expected: Some(expected),
         calls_back: engine.calls_back,
         company: forecast.on_their_way(),
+        left: worker.longest_wait(job),
     };
     let run_at = poll_at(now, stands);
     Report::of(Outcome::Done {

@@ -90,6 +90,9 @@ pub(in crate::worker) async fn handle_check(
         expected: runs.then_some(job.expected),
         calls_back: engine.facts().calls_back,
         company: forecast.on_their_way(),
+        left: worker
+            .longest_wait(job)
+            .min(worker.settings.engine_timeout.saturating_sub(waited)),
     };
     let until = poll_at(now, stands);
     Ok(Report::snooze(until).with(StepOutput::Waiting {

@@ -133,7 +133,7 @@ pub(in crate::http) struct LayerView {
     #[schema(format = "uri")]
     variants_url: String,
     /// A likeness of some 25 bytes in base64, to be shown until a picture is there: [ThumbHash](https://evanw.github.io/thumbhash/). Null of a
-    /// job that an older version completed.
+    /// job that an older version completed, or whose layers were not decoded.
     #[schema(required = true, example = "1QcSHQRnh493V4dIh4eXh1h4kJUI")]
     thumbhash: Option<String>,
     /// A signed link to a grey PNG of its size: white where its colours are the picture's, black where they were invented, or
