@@ -30,7 +30,7 @@ pub(super) struct JobCache {
     versions: Box<[AtomicU64]>,
     /// The versions that the running transaction has touched.
     touched: Mutex<Vec<usize>>,
-    /// Of those who read a job that is not known, one reads at a time; jobs share a turn by their ids.
+    /// Of those who read a job that was written, one reads at a time; jobs share a turn by their ids.
     turns: Box<[tokio::sync::Mutex<()>]>,
 }
 
@@ -76,10 +76,14 @@ impl JobCache {
         }
     }
 
-    /// The turn to read a job that is not known. Whoever gets it looks here again: the one before may have kept it.
-    pub(super) async fn turn(&self, id: JobId) -> tokio::sync::MutexGuard<'_, ()> {
+    /// The turn to read a job that was known and was written since. Whoever gets it looks here again: the one before may
+    /// have kept it. None of a job that was never known: its readers need not wait for each other.
+    pub(super) async fn turn(&self, id: JobId) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if !self.jobs.contains_key(&id) {
+            return None;
+        }
         let turn = id.as_u128() as usize % TURNS;
-        self.turns[turn].lock().await
+        Some(self.turns[turn].lock().await)
     }
 
     /// The job, if it is known and no write has touched it since it was read.

@@ -508,7 +508,7 @@ async fn a_database_that_is_damaged_or_replaced_while_it_serves_is_not_ready_any
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_read_a_job_at_once_cost_one_read() {
+async fn many_who_read_a_job_that_was_written_cost_one_read() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = crate::metrics::Metrics::new();
     let path = folder.path().join("lamina.db");
@@ -516,6 +516,9 @@ async fn many_who_read_a_job_at_once_cost_one_read() {
     let job = conformance::new_job(conformance::T0);
     let (id, owner) = (job.id, job.owner.clone());
     store.job_create(job, None).await.unwrap();
+    store.job_get(&owner, id).await.unwrap();
+    let write = |db: &rusqlite::Connection| db.execute("update jobs set run_at = run_at", []);
+    assert_eq!(store.write(write).await.unwrap(), 1);
     let reads = || {
         let text = metrics.text();
         let name = "lamina_database_read_duration_seconds_count ";
