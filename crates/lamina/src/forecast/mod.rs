@@ -105,6 +105,13 @@ impl Forecast {
         self.known.lock().ways.count()
     }
 
+    /// How many jobs the engine runs, as far as it told; those that stand in its queue are not among them.
+    #[must_use]
+    pub fn at_work(&self, engine: EngineKind) -> usize {
+        let now = self.clock.now();
+        self.known.lock().ways.at_work(engine, now)
+    }
+
     /// A run took this long, some time ago.
     pub fn learn(&self, engine: EngineKind, size: (u32, u32), layers: LayersAsked, took: Duration) {
         let size = SizeClass::of(size.0, size.1);

@@ -61,6 +61,8 @@ struct AtEngine {
     is_old: bool,
     /// How long one place of its queue lasts.
     a_place: Recent,
+    /// Jobs that it runs, and when they were counted.
+    at_work: Option<(usize, UnixMs)>,
 }
 
 /// The last times of one kind.
@@ -101,6 +103,25 @@ impl Ways {
 
     pub(super) fn count(&self) -> usize {
         self.by_job.len()
+    }
+
+    /// Counted at most each [`PLAN_LASTS`].
+    pub(super) fn at_work(&mut self, kind: EngineKind, now: UnixMs) -> usize {
+        let engine = self.engines.entry(kind).or_default();
+        if let Some((count, at)) = engine.at_work
+            && now.since(at) < PLAN_LASTS
+        {
+            return count;
+        }
+        let runs = |way: &&Way| {
+            way.engine == kind
+                && way.accepted_at.is_some()
+                && way.ended_at.is_none()
+                && way.position.is_none_or(|(places, _)| places == 0)
+        };
+        let count = self.by_job.values().filter(runs).count();
+        engine.at_work = Some((count, now));
+        count
     }
 
     pub(super) fn get(&self, job: JobId) -> Option<&Way> {

@@ -46,37 +46,77 @@ pub struct AtEngine {
     pub waited: Duration,
     /// How long runs take that began to work; none of one that is still in the engine's queue, whose end nobody knows.
     pub expected: Option<Duration>,
+    /// Requests before it in the engine's queue; none where it runs, or the engine does not say.
+    pub queue_position: Option<u32>,
     /// Whether the engine says by itself when it is done (a webhook, or the local engine in this process).
     pub calls_back: bool,
-    /// How many jobs are on their way.
+    /// How many jobs are asked for like this one: all that are on their way to engines that call back, or those that this
+    /// engine runs.
     pub company: usize,
     /// Until its time at the engine, or its own, is over.
     pub left: Duration,
 }
 
-/// How long to wait before asking the engine again.
-///
-/// An engine that calls back needs a safety net only: half as long again as runs are expected to take, and then each time after as
-/// long as the job has waited, 15 s to 5 minutes. No wait is longer than half of what is `left`, so that no result is seen too late. Otherwise the delay grows with the wait, from 0.5 s to 3 s, so that short
-/// runs are seen at once and long ones cost little; and a run that is `expected` to end about now is
-/// asked more often, down to each 0.25 s, so that its end is not seen a tenth of its length late. However many jobs there are, all of
-/// them together ask no more than a hundred times a second.
+/// How long to wait before asking the engine again; half of what is `left` at the most, so that no result is seen too late.
 fn poll_delay(job: AtEngine) -> Duration {
-    let (waited, most) = (job.waited, (job.left / 2).max(TICK));
-    if job.calls_back {
-        let late = job.expected.unwrap_or_default().mul_f64(1.5);
-        let delay = late.saturating_sub(waited).max(waited);
-        let delay = delay.clamp(Duration::from_secs(15), Duration::from_secs(300));
-        return delay.min(most);
-    }
-    let patient = (waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3));
-    let delay = match job.expected {
-        Some(expected) => patient.min((expected.abs_diff(waited) / 8).max(TICK)),
-        None => patient,
+    let delay = match job.queue_position {
+        _ if job.calls_back => safety_net(job),
+        Some(places @ 1..) => queued(job, places),
+        Some(0) | None => running(job),
     };
-    let company = u32::try_from(job.company).unwrap_or(u32::MAX);
-    let together = Duration::from_millis(10).saturating_mul(company);
-    delay.max(together.min(MOST_DELAY)).min(most)
+    delay.min((job.left / 2).max(TICK))
+}
+
+/// Half as long again as runs are expected to take, and then each time after as long as the job has waited: 15 s to
+/// 5 minutes. However many there are, all together ask eight times a second at the most, or each of them every two
+/// minutes.
+fn safety_net(job: AtEngine) -> Duration {
+    let late = job.expected.unwrap_or_default().mul_f64(1.5);
+    let delay = late.saturating_sub(job.waited).max(job.waited);
+    let together = Duration::from_millis(125).saturating_mul(job.company());
+    let least = together.clamp(Duration::from_secs(15), Duration::from_secs(120));
+    delay.clamp(least, Duration::from_secs(300))
+}
+
+/// A quarter of a second for each place, which even an account with 80 runs of 20 s at once does not move by faster: who is
+/// next is asked as often as who runs, and a thousand that wait ask about 25 times a second together.
+fn queued(job: AtEngine, places: u32) -> Duration {
+    let turn = TICK.saturating_mul(places);
+    turn.clamp(job.patient(), Duration::from_secs(300))
+}
+
+/// The delay grows with the wait, so that short runs are seen at once and long ones cost little. A run that is `expected`
+/// to end about now is asked more often, at that moment and then each 0.25 s, so that its end is not seen a tenth of
+/// its length late. What all of them may ask grows up to 360 questions a second for 90 runs at once, and falls from there
+/// to 33 for a thousand, each of which is asked every 30 s.
+fn running(job: AtEngine) -> Duration {
+    let delay = match job.expected {
+        Some(expected) => {
+            let until = expected.saturating_sub(job.waited);
+            let least = if until.is_zero() {
+                TICK
+            } else {
+                until.clamp(SHORTEST_DELAY, TICK)
+            };
+            let close = (expected.abs_diff(job.waited) / 8).max(least);
+            job.patient().min(close)
+        }
+        None => job.patient(),
+    };
+    let company = job.company();
+    let together = Duration::from_micros(30).saturating_mul(company.saturating_mul(company));
+    delay.max(together.min(MOST_DELAY))
+}
+
+impl AtEngine {
+    /// Of a run of which nothing else is known.
+    fn patient(&self) -> Duration {
+        (self.waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3))
+    }
+
+    fn company(&self) -> u32 {
+        u32::try_from(self.company).unwrap_or(u32::MAX)
+    }
 }
 
 /// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
@@ -95,7 +135,9 @@ pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
 
 /// The moments of [`poll_at`].
 const TICK: Duration = Duration::from_millis(250);
-/// However many jobs there are, each is asked for as often.
+/// The first question of a run that needs no time.
+const SHORTEST_DELAY: Duration = Duration::from_millis(50);
+/// However many jobs run, each is asked for as often.
 const MOST_DELAY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -106,6 +148,7 @@ mod tests {
     const UNKNOWN: AtEngine = AtEngine {
         waited: Duration::ZERO,
         expected: None,
+        queue_position: None,
         calls_back: false,
         company: 0,
         left: Duration::MAX,
@@ -124,7 +167,7 @@ mod tests {
             waited: Duration::from_secs(waited),
             expected: Some(Duration::from_secs(expected)),
             calls_back: true,
-            company: 10_000,
+            company: 100,
             ..UNKNOWN
         };
         poll_delay(job).as_secs()
@@ -157,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn all_jobs_together_ask_a_hundred_times_a_second() {
+    fn the_more_jobs_run_at_once_the_less_often_each_is_asked_for() {
         let delay = |company, waited| {
             poll_delay(AtEngine {
                 waited: Duration::from_secs(waited),
@@ -165,12 +208,46 @@ mod tests {
                 company,
                 ..UNKNOWN
             })
+            .as_millis()
         };
-        assert_eq!(delay(20, 20), Duration::from_millis(250));
-        assert_eq!(delay(100, 20), Duration::from_secs(1));
-        assert_eq!(delay(1_000, 20), Duration::from_secs(10));
-        assert_eq!(delay(100, 60), Duration::from_secs(3));
-        assert_eq!(delay(usize::MAX, 60), MOST_DELAY);
+        assert_eq!([delay(20, 20), delay(90, 20)], [250, 250]);
+        assert_eq!([delay(200, 20), delay(200, 60)], [1_200, 3_000]);
+        assert_eq!(delay(1_000, 20), 30_000);
+        assert_eq!(delay(usize::MAX, 60), MOST_DELAY.as_millis());
+    }
+
+    #[test]
+    fn who_stands_in_the_engines_queue_is_asked_by_its_place_however_many_there_are() {
+        let delay = |places| {
+            poll_delay(AtEngine {
+                waited: Duration::from_secs(60),
+                expected: Some(Duration::from_secs(60)),
+                queue_position: Some(places),
+                company: 10_000,
+                ..UNKNOWN
+            })
+            .as_secs()
+        };
+        assert_eq!([delay(1), delay(12), delay(100)], [3, 3, 25]);
+        assert_eq!([delay(1_000), delay(u32::MAX)], [250, 300]);
+        // Who is next may run by now.
+        assert_eq!(delay(0), MOST_DELAY.as_secs());
+        let a_second = (1..1_000).map(|places| 1.0 / delay(places) as f64);
+        assert!(a_second.sum::<f64>() < 26.0);
+    }
+
+    #[test]
+    fn many_who_call_back_are_asked_eight_times_a_second_together() {
+        let delay = |company| {
+            poll_delay(AtEngine {
+                calls_back: true,
+                company,
+                ..UNKNOWN
+            })
+            .as_secs()
+        };
+        assert_eq!([delay(1), delay(120), delay(800)], [15, 15, 100]);
+        assert_eq!([delay(1_000), delay(usize::MAX)], [120, 120]);
     }
 
     #[test]
@@ -235,8 +312,10 @@ mod tests {
         // One that is late by far costs half as much again as one of which nothing is known.
         assert!(questions.len() < 100, "{}", questions.len());
         // One that needs no time is asked at once, and nobody is asked later for being expected.
-        let soon = polled(Duration::ZERO, Some(Duration::from_millis(100)));
-        assert_eq!(soon, Duration::from_millis(250));
+        let soon = |expected| polled(Duration::ZERO, Some(Duration::from_millis(expected)));
+        assert_eq!(soon(100), Duration::from_millis(100));
+        assert_eq!(soon(0), Duration::from_millis(250));
+        assert_eq!(soon(10), SHORTEST_DELAY);
         for waited in [0, 1, 5, 19, 20, 21, 40, 600].map(Duration::from_secs) {
             let patient = polled(waited, None);
             assert!(polled(waited, Some(expected)) <= patient);

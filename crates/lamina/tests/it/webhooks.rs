@@ -218,9 +218,10 @@ async fn events_of_a_job_come_in_their_order_and_a_ladder_ends_before_the_job() 
     );
     clock.advance(Duration::from_secs(3_600));
     delivery(&app, &asks, |found| found["state"] == "delivered").await;
+    delivery(&app, &never, |found| found["attempts"] == 2).await;
 
     clock.advance(Duration::from_secs(22 * 3600 + 1800));
-    delivery(&app, &never, |found| found["attempts"] == 2).await;
+    delivery(&app, &never, |found| found["attempts"] == 3).await;
     clock.advance(Duration::from_secs(3600));
     until("both to expire", || async {
         app.store.signal().erase.notify_one();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
 use super::resolve::{self, Resolved};
-use super::second;
+use super::{second, wait};
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{AtEngine, Event, FailureCode, Nonce, Outcome, Params, UnixMs, poll_at};
 use crate::store::{
@@ -207,8 +207,9 @@ fn accepted(
     let stands = AtEngine {
         waited: Duration::ZERO,
         expected: Some(expected),
+        queue_position: taken.queue_position,
         calls_back: engine.calls_back,
-        company: forecast.on_their_way(),
+        company: wait::company(worker, job, engine),
         left: worker.longest_wait(job),
     };
     let run_at = poll_at(now, stands);
