@@ -119,21 +119,22 @@ impl AtEngine {
     }
 }
 
-/// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs where
-/// that delays them by an eighth at the most. A thousand jobs that wait are then claimed and
-/// written in a few transactions a second instead of one each.
+/// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs, a quarter of a
+/// second apart or twice as far again and again, where that delays them by an eighth at the most. A thousand jobs that
+/// wait are then claimed and written in a few transactions instead of one each.
 #[must_use]
 pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
     let delay = poll_delay(job);
     let at = now.plus(delay);
-    if delay < 8 * TICK {
+    let apart = (delay.as_millis() / 8 / TICK.as_millis()).checked_ilog2();
+    let Some(doublings) = apart else {
         return at;
-    }
-    let tick = i64::try_from(TICK.as_millis()).unwrap_or(1);
+    };
+    let tick = i64::try_from(TICK.as_millis() << doublings).unwrap_or(1);
     UnixMs(at.0.saturating_add(tick - 1) / tick * tick)
 }
 
-/// The moments of [`poll_at`].
+/// The shortest time between two moments of [`poll_at`].
 const TICK: Duration = Duration::from_millis(250);
 /// The first question of a run that needs no time.
 const SHORTEST_DELAY: Duration = Duration::from_millis(50);
@@ -264,7 +265,9 @@ mod tests {
         assert_eq!(at(1_001, 30, false), UnixMs(4_250));
         assert_eq!(at(1_249, 30, false), UnixMs(4_250));
         assert_eq!(at(1_250, 30, false), UnixMs(4_250));
-        assert_eq!(at(1, 0, true), UnixMs(15_250));
+        // 15 s, each second; 100 s, each 8 s.
+        assert_eq!(at(1, 0, true), UnixMs(16_000));
+        assert_eq!(at(1, 100, true), UnixMs(104_000));
     }
 
     #[test]
