@@ -120,14 +120,16 @@ impl AtEngine {
 }
 
 /// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs, a quarter of a
-/// second apart or twice as far again and again, where that delays them by an eighth at the most. A thousand jobs that
-/// wait are then claimed and written in a few transactions instead of one each.
+/// second apart or twice as far again and again, where that delays a job that runs by an eighth at the most, and one that
+/// will be heard of or is far from its turn by a third. A thousand jobs that wait are then claimed and written in a few
+/// transactions instead of one each.
 #[must_use]
 pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
     let delay = poll_delay(job);
     let at = now.plus(delay);
-    let apart = (delay.as_millis() / 8 / TICK.as_millis()).checked_ilog2();
-    let Some(doublings) = apart else {
+    let runs = !job.calls_back && job.queue_position.unwrap_or(0) == 0;
+    let most_late = delay.as_millis() / if runs { 8 } else { 3 };
+    let Some(doublings) = (most_late / TICK.as_millis()).checked_ilog2() else {
         return at;
     };
     let tick = i64::try_from(TICK.as_millis() << doublings).unwrap_or(1);
@@ -265,9 +267,15 @@ mod tests {
         assert_eq!(at(1_001, 30, false), UnixMs(4_250));
         assert_eq!(at(1_249, 30, false), UnixMs(4_250));
         assert_eq!(at(1_250, 30, false), UnixMs(4_250));
-        // 15 s, each second; 100 s, each 8 s.
+        // 15 s, each 4 s; 100 s, each 32 s.
         assert_eq!(at(1, 0, true), UnixMs(16_000));
-        assert_eq!(at(1, 100, true), UnixMs(104_000));
+        assert_eq!(at(1, 100, true), UnixMs(128_000));
+        let queued = AtEngine {
+            queue_position: Some(12),
+            waited: Duration::from_secs(30),
+            ..UNKNOWN
+        };
+        assert_eq!(poll_at(UnixMs(1_001), queued), UnixMs(5_000));
     }
 
     #[test]

@@ -22,6 +22,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most jobs of one kind in one claim.
 const BATCH: u32 = 64;
 
+/// What a look for jobs came to.
+struct Claims {
+    begun: usize,
+    /// Whether there are jobs that wait for a place.
+    left_out: bool,
+}
+
 impl Worker {
     pub(super) async fn claim_loop(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
@@ -32,17 +39,18 @@ impl Worker {
             due.as_mut().enable();
             freed.as_mut().enable();
             let looked = Instant::now();
-            let wait = match Arc::clone(&self).claim_once().await {
-                Ok(0) => self.until_next_due().await,
+            let (wait, left_out) = match Arc::clone(&self).claim_once().await {
+                Ok(Claims { begun: 0, left_out }) => (self.until_next_due().await, left_out),
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::error!(%error, "jobs could not be claimed");
-                    LOOK_AGAIN
+                    (LOOK_AGAIN, true)
                 }
             };
             tokio::select! {
                 () = due => {}
-                () = freed => {}
+                // Where none waits for a place, nothing is to be had by one that is free.
+                () = freed, if left_out => {}
                 () = tokio::time::sleep_until(Instant::now() + wait) => {}
                 () = stop.cancelled() => {}
             }
@@ -98,27 +106,34 @@ impl Worker {
         }
     }
 
-    /// Claims once and starts what it got; returns how many jobs that were.
-    async fn claim_once(self: Arc<Self>) -> Result<usize, StoreError> {
+    /// Claims once and starts what it got.
+    async fn claim_once(self: Arc<Self>) -> Result<Claims, StoreError> {
         let (store, now) = (&self.parts.store, self.parts.clock.now());
         let due = store.job_due(now, BATCH).await?;
         let (wants, mut reserved) = self.slots.reserve(due);
+        let due: usize = due.iter().map(|jobs| *jobs as usize).sum();
         if wants.is_empty() {
             self.beat();
-            return Ok(0);
+            return Ok(Claims {
+                begun: 0,
+                left_out: due > 0,
+            });
         }
         let claims = store
             .job_claim(&self.name, wants, now, self.settings.lease)
             .await?;
         self.beat();
-        let count = claims.len();
+        let begun = claims.len();
         for job in claims {
             let Some(stage) = job.stage() else { continue };
             let slot = reserved.assign(stage, &job.owner, job.host());
             self.record_claim(&job);
             self.start(job, slot);
         }
-        Ok(count)
+        Ok(Claims {
+            begun,
+            left_out: due > begun,
+        })
     }
 
     fn beat(&self) {
