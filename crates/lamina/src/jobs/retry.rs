@@ -316,9 +316,12 @@ mod tests {
             .filter(|(at, _)| close(at))
             .map(|(_, gap)| gap)
             .collect();
+        let quick = SHORTEST_DELAY..=Duration::from_millis(250);
+        assert!(near.iter().all(|gap| quick.contains(gap)), "{near:?}");
+        let at_its_end = expected..=expected + SHORTEST_DELAY;
         assert!(
-            near.iter().all(|gap| *gap == Duration::from_millis(250)),
-            "{near:?}"
+            questions.iter().any(|at| at_its_end.contains(at)),
+            "{questions:?}"
         );
         // One that is late by far costs half as much again as one of which nothing is known.
         assert!(questions.len() < 100, "{}", questions.len());
