@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::net::Networks;
 
-/// The most layers a caller without a wish gets, background included: what a person reads in a list
-/// without scrolling.
+/// The most layers a caller without a wish gets by default, background included: what a person reads in
+/// a list without scrolling.
 pub const USUAL_LAYERS: u8 = 12;
 
 /// How to split.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The most layers to return, background included; `None`, the default, lets the picture
-    /// decide up to [`USUAL_LAYERS`], and 0 counts as 1. A limit merges what belongs together; it
-    /// never adds.
+    /// decide up to `usual_layers`, and 0 counts as 1. A limit merges what belongs together. One above
+    /// what was found has lesser things of a photo looked for as well.
     pub max_layers: Option<u8>,
+    /// The most layers where `max_layers` is `None`: [`USUAL_LAYERS`] by default, and 0 counts as 1.
+    /// However high, it has nothing more looked for.
+    pub usual_layers: u8,
     /// Threads for inference and filters; `None` uses as many as the machine has cores.
     pub threads: Option<usize>,
     /// How lines of text become layers.
@@ -38,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_layers: None,
+            usual_layers: USUAL_LAYERS,
             threads: None,
             text: TextLayers::default(),
             skip: Vec::new(),
@@ -54,10 +58,14 @@ fn passing() -> Duration {
 }
 
 impl Options {
+    /// The most layers that come out; at least one.
+    pub(crate) fn most_layers(&self) -> u8 {
+        self.max_layers.unwrap_or(self.usual_layers).max(1)
+    }
+
     /// Whether every thing is wanted by itself, as every line is, and not the list that a person reads.
     pub(crate) fn each_thing(&self) -> bool {
-        let many = self.max_layers.is_some_and(|most| most > USUAL_LAYERS);
-        self.text == TextLayers::Lines && many
+        self.text == TextLayers::Lines && self.most_layers() > USUAL_LAYERS
     }
 
     /// Refuses the name of a pass that does not exist.

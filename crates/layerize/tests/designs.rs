@@ -1,7 +1,8 @@
 //! The two drawn designs, whose grounds are known, fall into what they were made of.
 
 use layerize::{
-    Cancel, Layer, LayerKind, Options, RgbaImage, TextLayers, composite, split, split_with_report,
+    Cancel, Layer, LayerKind, Options, RgbaImage, TextLayers, USUAL_LAYERS, composite, split,
+    split_with_report,
 };
 
 fn load(name: &str) -> RgbaImage {
@@ -130,9 +131,10 @@ fn more_things_than_asked_for_are_merged_and_none_is_lost() {
 #[test]
 fn what_was_found_is_told_also_when_more_or_fewer_were_asked_for() {
     let poster = load("design_poster.png");
-    let told = |most| {
+    let told_of = |most, usual| {
         let options = Options {
             max_layers: most,
+            usual_layers: usual,
             skip: vec!["text"],
             ..Options::default()
         };
@@ -140,11 +142,16 @@ fn what_was_found_is_told_also_when_more_or_fewer_were_asked_for() {
             split_with_report(&poster, &options, &mut |_| {}, &Cancel::default()).expect("splits");
         (layers.len(), report.found)
     };
+    let told = |most| told_of(most, USUAL_LAYERS);
     let (all, found) = told(None);
     assert_eq!(all, found);
     assert_eq!(told(Some(3)), (3, found));
     assert_eq!(told(Some(1)), (1, found));
     assert_eq!(told(Some(100)), (found, found), "no layer is made up");
+    for (usual, given) in [(0, 1), (1, 1), (4, 4), (64, found)] {
+        assert_eq!(told_of(None, usual), (given, found));
+    }
+    assert_eq!(told_of(Some(3), 2), (3, found), "a wish goes before it");
 }
 
 /// Light lines of one size on a dark ground, under each other.

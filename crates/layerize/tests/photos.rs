@@ -96,6 +96,22 @@ fn who_asks_for_more_layers_gets_the_shuttle_and_nothing_that_is_not_a_thing() {
 }
 
 #[test]
+fn a_longer_list_than_usual_has_no_second_look_taken_at_a_photo() {
+    let options = Options {
+        usual_layers: 64,
+        ..Options::default()
+    };
+    let layers = split(
+        load("astronaut.png"),
+        &options,
+        &mut |_| {},
+        &Cancel::default(),
+    );
+    let found = [LayerKind::Background, LayerKind::Subject];
+    assert_eq!(kinds(&layers.expect("splits")), found);
+}
+
+#[test]
 fn a_portrait_comes_off_without_the_flag_behind_it() {
     let image = load("astronaut.png");
     let layers = layers_of(&image);

@@ -193,6 +193,8 @@ impl<'a> Base<'a> {
         let local = LocalSettings {
             concurrency: config.local.concurrency,
             threads: config.local.threads,
+            text: config.local.text,
+            layers: config.local.layers,
             networks: engines::networks(&config.local.networks, config.local.threads)?,
             // What lamina stored itself was within the limits when it came in.
             limits: Limits {

@@ -210,12 +210,16 @@ fn servers_file(file: Option<&Path>) -> Option<&Path> {
 /// The options that an engine has, and so a split of one's own.
 const OF_LOCAL: &[&str] = &[
     "LOCAL_THREADS",
+    "LOCAL_TEXT",
+    "LOCAL_LAYERS",
     "LOCAL_ONNXRUNTIME",
     "LOCAL_SUBJECT_MODEL",
     "LOCAL_FILL_MODEL",
 ];
 const OF_FAL: &[&str] = &[
     "LOCAL_THREADS",
+    "LOCAL_TEXT",
+    "LOCAL_LAYERS",
     "LOCAL_ONNXRUNTIME",
     "LOCAL_SUBJECT_MODEL",
     "LOCAL_FILL_MODEL",

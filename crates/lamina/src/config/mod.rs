@@ -30,7 +30,7 @@ pub use values::ConfigError;
 
 use crate::access::{LimitRules, SpendCaps, StorageRules};
 use crate::disk::Floor;
-use crate::engines::{ImageWay, NetworkFiles};
+use crate::engines::{ImageWay, NetworkFiles, TextLayers};
 use crate::http::{CorsOrigins, HostNames};
 use crate::jobs::{EngineKind, StackRules};
 use crate::trace::TraceSettings;
@@ -121,6 +121,10 @@ pub struct LocalConfig {
     pub concurrency: usize,
     /// Threads for one picture; `None` takes every core.
     pub threads: Option<usize>,
+    /// How lines of text become layers.
+    pub text: TextLayers,
+    /// The most layers of a job that names no number.
+    pub layers: u8,
     /// What runs its networks, and models of the operator's own.
     pub networks: NetworkFiles,
 }

@@ -175,6 +175,16 @@ pub const OPTIONS: &[OptionDoc] = &[
         "Threads of the embedded engine for one picture; 0 takes every core.",
     ),
     option(
+        "LOCAL_TEXT",
+        "blocks",
+        "How the embedded engine gives text: blocks, where lines of one style that stand together are one layer, or lines.",
+    ),
+    option(
+        "LOCAL_LAYERS",
+        "12",
+        "Most layers of the embedded engine, background included, for a job that names no num_layers; 1 to 64.",
+    ),
+    option(
         "LOCAL_ONNXRUNTIME",
         "",
         "A shared library of ONNX Runtime for the embedded engine; only a build with the feature onnxruntime takes it.",

@@ -12,8 +12,8 @@ use super::options::OPTIONS;
 use super::values::{ConfigError, Values};
 use super::{FetchConfig, LocalConfig, LogConfig};
 use crate::disk::Floor;
-use crate::engines::NetworkFiles;
-use crate::jobs::{EngineKind, LayerCheck, StackRules};
+use crate::engines::{NetworkFiles, TextLayers};
+use crate::jobs::{EngineKind, LayerCheck, MOST_PLACED, StackRules};
 use crate::worker::UnknownPolicy;
 
 pub(super) struct Reader<'a> {
@@ -229,12 +229,27 @@ impl<'a> Reader<'a> {
         LocalConfig {
             concurrency,
             threads: (threads > 0).then_some(threads),
+            text: self.word(
+                "LOCAL_TEXT",
+                &[("blocks", TextLayers::Blocks), ("lines", TextLayers::Lines)],
+            ),
+            layers: self.local_layers(),
             networks: NetworkFiles {
                 onnxruntime: (!library.is_empty()).then(|| PathBuf::from(library)),
                 subject_model: self.file("LOCAL_SUBJECT_MODEL"),
                 fill_model: self.file("LOCAL_FILL_MODEL"),
             },
         }
+    }
+
+    fn local_layers(&mut self) -> u8 {
+        let name = "LOCAL_LAYERS";
+        let wanted = format!("a number from 1 to {MOST_PLACED}");
+        let layers: u8 = self.parse(name, &wanted);
+        if !(1..=MOST_PLACED).contains(&usize::from(layers)) {
+            self.wrong(name, format!("expected {wanted}, got {layers}"));
+        }
+        layers
     }
 
     fn file(&mut self, name: &'static str) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::blobs::{BucketSettings, BucketStyle};
+use crate::engines::{TextLayers, USUAL_LAYERS};
 
 fn errors(pairs: &[(&str, &str)]) -> String {
     let errors = Config::from_pairs(pairs.iter().copied()).expect_err("these options are wrong");
@@ -230,6 +231,25 @@ fn nothing_is_too_little_of_what_must_be_there() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn the_embedded_engine_lists_blocks_and_as_many_layers_as_its_crate_does_unless_told() {
+    let local = |pairs: &[(&'static str, &'static str)]| {
+        let local = Config::from_pairs(pairs.iter().copied()).unwrap().local;
+        (local.text, local.layers)
+    };
+    assert_eq!(local(&[]), (TextLayers::default(), USUAL_LAYERS));
+    let all = [("LOCAL_TEXT", "Lines"), ("LOCAL_LAYERS", "64")];
+    assert_eq!(local(&all), (TextLayers::Lines, 64));
+    assert_eq!(local(&[("LOCAL_LAYERS", "1")]), (TextLayers::Blocks, 1));
+    for number in ["0", "65", "256", "-1", "auto"] {
+        let text = errors(&[("LOCAL_LAYERS", number)]);
+        let names = text.starts_with("LOCAL_LAYERS") && text.contains("from 1 to 64");
+        assert!(names && text.contains(number), "{text}");
+    }
+    let text = errors(&[("LOCAL_TEXT", "words")]);
+    assert!(text.contains("blocks, lines"), "{text}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use image_intake::Limits;
+use layerize::TextLayers;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
@@ -48,6 +49,10 @@ pub struct LocalSettings {
     pub concurrency: usize,
     /// Threads for each split; `None` uses every core.
     pub threads: Option<usize>,
+    /// How lines of text become layers.
+    pub text: TextLayers,
+    /// The most layers of a job that names no number.
+    pub layers: u8,
     /// Bounds of a source.
     pub limits: Limits,
     /// What runs its networks.

@@ -23,6 +23,7 @@ pub use error::{Delivery, EngineError, SubmitError};
 pub use fal::{Fal, FalSettings, ImageWay};
 pub use history::{History, Listed};
 pub use input::Input;
+pub use layerize::{TextLayers, USUAL_LAYERS};
 pub use local::{Local, LocalSettings, SPLIT_MEGAPIXELS};
 pub use networks::{NetworkFiles, NetworksError, networks};
 

@@ -12,8 +12,8 @@ const KNOWN: &str = "layers, background and crop";
 const KNOWN_OF_PICTURE: &str = "layers, background, crop, format and max_side";
 const KNOWN_OF_LAYER: &str = "id, dx, dy, scale, opacity and visible";
 const KNOWN_OF_CROP: &str = "x, y, width and height";
-/// A stack has at most ten; a person may show one several times.
-const MOST_LAYERS: usize = 64;
+/// Most layers of an arrangement. No stack has more, so that each can be shown; a person may show one several times.
+pub const MOST_PLACED: usize = 64;
 /// How far a layer may be moved, in pixels.
 const FAR: f64 = 100_000.0;
 const MOST_SIDE: u32 = 16_384;
@@ -151,9 +151,9 @@ impl Arrangement {
 
 fn layers(fields: &mut Fields<'_>) -> Option<Vec<PlacedLayer>> {
     let entries = fields.take::<Vec<&RawValue>>("layers", "a list of layers, bottom first")?;
-    if entries.len() > MOST_LAYERS {
+    if entries.len() > MOST_PLACED {
         let detail = format!(
-            "Expected at most {MOST_LAYERS} layers, got {}.",
+            "Expected at most {MOST_PLACED} layers, got {}.",
             entries.len()
         );
         fields.wrong("layers", detail);

@@ -26,7 +26,7 @@ mod ticket;
 mod time;
 mod whole_number;
 
-pub use arrangement::{Arrangement, Crop, FlatFormat, PlacedLayer};
+pub use arrangement::{Arrangement, Crop, FlatFormat, MOST_PLACED, PlacedLayer};
 pub use delivery::next_attempt;
 pub use engine_kind::{EngineChoice, EngineKind};
 pub use failure::{Failure, FailureCode};

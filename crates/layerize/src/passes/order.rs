@@ -4,13 +4,13 @@
 //! The same merging where layers that are kept would take too much memory together, which only large pictures reach.
 //! Two cuts may merge only if nothing between them in the stack overlaps the one that moves, so
 //! the picture stays the same. A cut that is left out stays on what lies below it, for it is not peeled
-//! off. Invariant: no cut is invented, and at most `max_layers - 1` remain.
+//! off. Invariant: no cut is invented, and with the background no more remain than the options allow.
 
 use super::belong::Member;
 use super::{crumbs, names};
+use crate::Error;
 use crate::context::Context;
 use crate::scene::{Cut, Scene, join};
-use crate::{Error, USUAL_LAYERS};
 
 /// Part of the cost of another pair that a pair must stay under to be joined in its place.
 const CHEAPER: f32 = 0.97;
@@ -19,8 +19,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     crumbs::sweep(scene, ctx)?;
     let found = scene.cuts.len();
     let canvas = (scene.work.w, scene.work.h);
-    let most = ctx.options.max_layers.unwrap_or(USUAL_LAYERS);
-    let keep = usize::from(most.max(1)) - 1;
+    let keep = usize::from(ctx.options.most_layers()) - 1;
     if keep == 0 {
         // A cut that is not peeled simply stays in the background.
         scene.cuts.clear();

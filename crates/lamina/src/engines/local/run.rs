@@ -126,7 +126,9 @@ fn split_pixels(
     };
     let options = layerize::Options {
         max_layers,
+        usual_layers: settings.layers,
         threads: settings.threads,
+        text: settings.text,
         networks: settings.networks.clone(),
         ..layerize::Options::default()
     };

@@ -4,23 +4,35 @@ use super::encoding::Encoding;
 use super::*;
 use crate::blobs::BlobKey;
 use crate::engines::LayerContent;
-use crate::jobs::{JobId, MediaType, Nonce, Params, UnixMs};
+use crate::jobs::{JobId, MediaType, Nonce, NumLayers, Params, UnixMs};
 use crate::pool::PoolSize;
 
 /// An engine over a picture of its own.
 async fn engine(folder: &tempfile::TempDir) -> (Local, BlobKey) {
-    let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
-    let source = BlobKey::Source(JobId::new(UnixMs(1)), MediaType::Png);
     let picture = image_intake::RgbaImage::new(8, 8, vec![200; 8 * 8 * 4]).unwrap();
-    let file = image_intake::encode_png(&picture);
-    blobs.put(&source, file.into()).await.unwrap();
-    let (compute, _) = ComputeLog::open(&folder.path().join("computing")).unwrap();
-    let settings = LocalSettings {
+    engine_of(folder, image_intake::encode_png(&picture), settings()).await
+}
+
+fn settings() -> LocalSettings {
+    LocalSettings {
         concurrency: 2,
         threads: Some(1),
+        text: TextLayers::default(),
+        layers: layerize::USUAL_LAYERS,
         limits: Limits::default(),
         networks: layerize::Networks::default(),
-    };
+    }
+}
+
+async fn engine_of(
+    folder: &tempfile::TempDir,
+    file: Vec<u8>,
+    settings: LocalSettings,
+) -> (Local, BlobKey) {
+    let blobs = Blobs::folder(&folder.path().join("blobs")).unwrap();
+    let source = BlobKey::Source(JobId::new(UnixMs(1)), MediaType::Png);
+    blobs.put(&source, file.into()).await.unwrap();
+    let (compute, _) = ComputeLog::open(&folder.path().join("computing")).unwrap();
     let pool = Pool::new(PoolSize::default());
     let (waker, _) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(crate::clock::SystemClock::default());
@@ -152,6 +164,83 @@ async fn a_split_that_is_released_while_it_waits_for_memory_holds_none() {
     }
     drop(others);
     assert_eq!(engine.shared.pool.load().megapixels, 0);
+}
+
+/// The kinds of the layers of a picture, bottom first.
+async fn kinds(file: Vec<u8>, settings: LocalSettings, asked: Option<NumLayers>) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, source) = engine_of(&folder, file, settings).await;
+    let mut order = order(source, 1);
+    order.params.num_layers = asked;
+    let request = engine.submit(&order).await.unwrap().request;
+    loop {
+        match engine.check(&request, None).await.unwrap() {
+            Check::Ready(layers) => {
+                let kinds = layers.into_iter().map(|layer| layer.labels.kind.unwrap());
+                return kinds.collect();
+            }
+            Check::Failed(error) => panic!("{error:?}"),
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Twenty-five squares, of which each has a colour of its own.
+fn squares() -> Vec<u8> {
+    let (side, step, edge) = (500_u32, 100, 60);
+    let mut picture = vec![255; (side * side * 4) as usize];
+    for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
+        let within = |at: u32| (20..20 + edge).contains(&(at % step));
+        if within(x) && within(y) {
+            let (column, row) = ((x / step) as u8, (y / step) as u8);
+            let at = ((y * side + x) * 4) as usize;
+            picture[at..at + 3].copy_from_slice(&[40 * column, 40 * row, 40]);
+        }
+    }
+    image_intake::encode_png(&image_intake::RgbaImage::new(side, side, picture).unwrap())
+}
+
+#[tokio::test]
+async fn the_settings_say_how_many_layers_come_where_a_job_does_not() {
+    let many = LocalSettings {
+        layers: 64,
+        ..settings()
+    };
+    let count = async |settings: &LocalSettings, asked| {
+        kinds(squares(), settings.clone(), asked).await.len()
+    };
+    assert_eq!(count(&settings(), None).await, 12);
+    assert_eq!(count(&many, None).await, 26);
+    assert_eq!(count(&many, Some(NumLayers::Auto)).await, 26);
+    assert_eq!(count(&many, Some(NumLayers::Count(3))).await, 3);
+    let few = LocalSettings {
+        layers: 2,
+        ..settings()
+    };
+    assert_eq!(count(&few, None).await, 2);
+    assert_eq!(count(&few, Some(NumLayers::Count(5))).await, 5);
+}
+
+#[tokio::test]
+async fn lines_are_layers_of_their_own_where_the_settings_say_so() {
+    let poster = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testdata/images/design_poster.png"
+    );
+    let texts = async |text| {
+        let settings = LocalSettings {
+            text,
+            layers: 64,
+            ..settings()
+        };
+        let kinds = kinds(std::fs::read(poster).unwrap(), settings, None).await;
+        kinds.iter().filter(|kind| *kind == "text").count()
+    };
+    let (blocks, lines) = (
+        texts(TextLayers::Blocks).await,
+        texts(TextLayers::Lines).await,
+    );
+    assert!(blocks < lines, "{blocks} blocks and {lines} lines");
 }
 
 #[test]
