@@ -3,7 +3,7 @@
 //! Raw noise would never make a region, so most bytes are orders to draw: rectangles, discs,
 //! ramps, strokes, noise, each with an alpha of its own. What is left over is laid on as it is.
 
-use layerize::{Cancel, LayerKind, Options, RgbaImage, TextLayers, composite, split};
+use layerize::{Cancel, LayerKind, Options, RgbaImage, TextLayers, USUAL_LAYERS, composite, split};
 
 /// What is left of the input; 0 without end.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
@@ -28,6 +28,7 @@ impl Bytes<'_> {
         let left_out = self.next();
         Options {
             max_layers: (flags & 1 > 0).then_some(flags >> 4),
+            usual_layers: if flags & 8 > 0 { 64 } else { USUAL_LAYERS },
             threads: Some(1 + usize::from(flags >> 1 & 1)),
             text: if flags & 4 > 0 {
                 TextLayers::Blocks
@@ -129,7 +130,8 @@ pub(crate) fn hold(image: &RgbaImage, options: &Options) {
     let layers = split(image, options, &mut heard, &Cancel::default()).expect("it splits");
     assert!(!falls, "progress fell");
     assert_eq!(layers[0].kind, LayerKind::Background);
-    if let (Some(most), false) = (options.max_layers, options.skip.contains(&"order")) {
+    if !options.skip.contains(&"order") {
+        let most = options.max_layers.unwrap_or(options.usual_layers);
         assert!(layers.len() <= usize::from(most.max(1)), "too many layers");
     }
     for layer in &layers {

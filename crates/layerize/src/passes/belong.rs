@@ -5,6 +5,7 @@
 //! Nothing is joined here. Invariant: the cost of two does not depend on the picture's size.
 
 use super::blocks::{Set, letters, mean_colour};
+use super::compared::compared;
 use crate::context::Context;
 use crate::plane::{Rect, max_difference};
 use crate::scene::Cut;
@@ -80,8 +81,10 @@ impl Member {
             members.push(Self::of(cut));
         }
         for index in 0..members.len() {
+            ctx.check()?;
             let member = &members[index];
             let carries = |other: &&Self| {
+                compared();
                 let place = other.drawn[0];
                 let solid = !matches!(other.kind, LayerKind::Text | LayerKind::Shadow);
                 let room = place.area() as f32 > CARRIER * member.drawn[0].area() as f32;
@@ -158,6 +161,7 @@ impl Member {
     ) -> impl Iterator<Item = (Rect, Rect)> + use<'a> {
         own.iter()
             .flat_map(move |&a| theirs.iter().map(move |&b| (a, b)))
+            .inspect(|_| compared())
     }
 
     /// How much would be lost if two, `low` under `high`, were one layer.

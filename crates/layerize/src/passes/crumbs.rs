@@ -6,6 +6,7 @@
 //! picture is the same, for a cut that is left out is not peeled off.
 
 use super::belong::meet;
+use super::compared::compared;
 use crate::context::Context;
 use crate::plane::Rect;
 use crate::scene::{Cut, Scene, join};
@@ -43,7 +44,7 @@ pub(super) fn sweep(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
         together(a, b, longest) && (!many || is_icon(a.union(b), longest) || is_row(a, b))
     };
     let mut small: Vec<bool> = scene.cuts.iter().map(|cut| is_small(cut, canvas)).collect();
-    while let Some((low, high)) = pair(&scene.cuts, &small, near) {
+    while let Some((low, high)) = pair(&scene.cuts, &small, near, ctx)? {
         ctx.check()?;
         let top = scene.cuts.remove(high);
         small.remove(high);
@@ -72,23 +73,33 @@ fn is_small(cut: &Cut, canvas: f32) -> bool {
 }
 
 /// Two small pieces that stand together and between which nothing lies in the stack.
-fn pair(cuts: &[Cut], small: &[bool], near: impl Fn(Rect, Rect) -> bool) -> Option<(usize, usize)> {
+fn pair(
+    cuts: &[Cut],
+    small: &[bool],
+    near: impl Fn(Rect, Rect) -> bool,
+    ctx: &Context<'_>,
+) -> Result<Option<(usize, usize)>, Error> {
     for low in 0..cuts.len() {
         if !small[low] {
             continue;
         }
+        ctx.check()?;
         for high in low + 1..cuts.len() {
+            compared();
             // The upper one goes down: what lies under it must stay so.
             let mut between = cuts[low + 1..high].iter();
             if small[high]
                 && near(cuts[low].rect, cuts[high].rect)
-                && !between.any(|cut| meet(cut.rect, cuts[high].rect))
+                && !between.any(|cut| {
+                    compared();
+                    meet(cut.rect, cuts[high].rect)
+                })
             {
-                return Some((low, high));
+                return Ok(Some((low, high)));
             }
         }
     }
-    None
+    Ok(None)
 }
 
 /// Whether two stand much closer than they are long.

@@ -5,6 +5,7 @@
 
 mod belong;
 mod blocks;
+mod compared;
 mod crumbs;
 mod fill;
 mod names;

@@ -7,6 +7,7 @@
 //! off. Invariant: no cut is invented, and with the background no more remain than the options allow.
 
 use super::belong::Member;
+use super::compared::compared;
 use super::{crumbs, names};
 use crate::Error;
 use crate::context::Context;
@@ -66,7 +67,7 @@ fn merge(
     }
     while cuts.len() > 1 && !enough(cuts) {
         ctx.check()?;
-        let Some((low, high, down)) = cheapest(&members, &costs) else {
+        let Some((low, high, down)) = cheapest(&members, &costs, ctx)? else {
             return Ok(());
         };
         let mut cut = join(&cuts[low], &cuts[high]);
@@ -95,14 +96,21 @@ fn merge(
 
 /// The two that cost least, and whether the upper one goes down to the lower, or that up: nothing in between may overlap
 /// the one that moves.
-fn cheapest(members: &[Member], costs: &[Vec<f32>]) -> Option<(usize, usize, bool)> {
+fn cheapest(
+    members: &[Member],
+    costs: &[Vec<f32>],
+    ctx: &Context<'_>,
+) -> Result<Option<(usize, usize, bool)>, Error> {
     let mut best = (f32::MAX, None);
     for low in 0..members.len() {
+        ctx.check()?;
         for high in low + 1..members.len() {
+            compared();
             // The first of those that cost about the same, whichever is cheaper by a trifle.
             if costs[high][low] >= best.0 * CHEAPER {
                 continue;
             }
+            ctx.check()?;
             let between = &members[low + 1..high];
             let moves = |one: &Member| between.iter().all(|member| !member.meets(one));
             let down = moves(&members[high]);
@@ -111,7 +119,7 @@ fn cheapest(members: &[Member], costs: &[Vec<f32>]) -> Option<(usize, usize, boo
             }
         }
     }
-    best.1
+    Ok(best.1)
 }
 
 #[cfg(test)]
@@ -214,6 +222,78 @@ mod tests {
         let names = listed(page(), 8);
         assert!(names.contains(&"button Sign out".to_owned()), "{names:?}");
         assert!(names.contains(&"Settings".to_owned()), "{names:?}");
+    }
+
+    /// Most comparisons between two looks at the stop flag: some milliseconds.
+    const BETWEEN_LOOKS: u128 = 1_000_000;
+
+    /// Things of every kind, strewn over each other, so that few may move.
+    fn crowd(count: usize) -> Vec<Cut> {
+        let mut dice = 1_u64;
+        let mut below = |most: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            ((dice >> 33) % most) as usize
+        };
+        let mut cuts = Vec::new();
+        for index in 0..count {
+            let (w, h) = (42 + below(40), 42 + below(40));
+            let place = (below(600 - w as u64), below(900 - h as u64), w, h);
+            let tone = below(4) as f32 * 60.0;
+            cuts.push(match index % 4 {
+                0 => text(place, "Some words"),
+                1 => thing(LayerKind::Panel, place, [tone; 3]),
+                _ => thing(LayerKind::Shape, place, [tone, 80.0, 90.0]),
+            });
+        }
+        cuts
+    }
+
+    /// Most comparisons between two looks while `work` is done.
+    fn between_looks(work: impl FnOnce(&mut Scene, &mut Context<'_>)) -> u128 {
+        let options = Options {
+            clock: crate::passes::compared::count,
+            ..Options::default()
+        };
+        let (cancel, mut heard) = (Cancel::default(), |_| {});
+        let mut ctx = Context::new(&options, &mut heard, &cancel);
+        let image = RgbaImage::transparent(600, 900);
+        let mut scene = Scene::new(&image, &ctx).expect("not cancelled");
+        ctx.enter("order", 0.0, 1.0).expect("not cancelled");
+        work(&mut scene, &mut ctx);
+        ctx.leave().expect("not cancelled").deaf.as_nanos()
+    }
+
+    #[test]
+    fn merging_a_list_of_many_hundred_things_looks_at_the_flag_often() {
+        let between = between_looks(|scene, ctx| {
+            scene.cuts = crowd(700);
+            run(scene, ctx).expect("not cancelled");
+            assert_eq!(scene.cuts.len(), 11);
+        });
+        assert!(between <= BETWEEN_LOOKS, "{between} comparisons");
+    }
+
+    #[test]
+    fn looking_for_a_pair_where_almost_nothing_may_move_looks_at_the_flag_often() {
+        // Things lie in twos, one over the other. The lower one of one pair and the upper one of another would be cheap to
+        // join, but neither may move.
+        let pair = |at: usize| {
+            let (x, y) = (at % 20 * 30, at / 20 * 40);
+            [y, y + 10].map(|y| thing(LayerKind::Shape, (x, y, 20, 20), INK))
+        };
+        let cuts: Vec<Cut> = (0..400).flat_map(pair).collect();
+        let cost = |low: usize, high: usize| match (low % 2, high % 2) {
+            (0, 1) if low + 1 < high => 1.0,
+            _ => 9.0,
+        };
+        let row = |high| (0..high).map(|low| cost(low, high)).collect();
+        let costs: Vec<Vec<f32>> = (0..cuts.len()).map(row).collect();
+        let between = between_looks(|_, ctx| {
+            let members = Member::all(&cuts, ctx).expect("not cancelled");
+            let found = cheapest(&members, &costs, ctx).expect("not cancelled");
+            assert!(found.is_some());
+        });
+        assert!(between <= BETWEEN_LOOKS, "{between} comparisons");
     }
 
     #[test]
