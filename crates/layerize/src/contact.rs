@@ -1,9 +1,9 @@
 //! The shadow a photo's subject throws on what it stands on.
 //!
 //! Beside the thing the ground is compared with the ground further off. A part is a shadow if it
-//! begins at the thing, lies low beside it, keeps the ground's hue, and fades: a dark table or a wall behind the thing
-//! ends in an edge and is left alone. Panels on a photo throw theirs the same way. Works on a small
-//! copy, for shadows are soft. Invariant: coverage is 0 wherever no shadow was found, and never
+//! begins at the thing, lies low beside it and along it, keeps the ground's hue, and fades: a dark table or a wall behind the
+//! thing ends in an edge, and branches, rocks or water are no longer than wide. Panels on a photo throw theirs with less to
+//! hold, for these lie around them. Works on a small copy, for shadows are soft. Invariant: coverage is 0 wherever no shadow was found, and never
 //! above `DEEPEST`.
 
 use crate::box_blur::box_blur;
@@ -22,17 +22,36 @@ const REACH: usize = 20;
 const SHADED: f32 = 0.18;
 /// Coverage that hides the ground; where a shadow is this deep the ground is guessed.
 pub(crate) const DEEPEST: f32 = 0.85;
-/// Median step across the outer rim of a shadow, over three pixels of the copy, above which it is
-/// the edge of a thing.
-const EDGE: f32 = 0.55;
 /// Least share of the rim of the thing that one part of its shadow lies along.
 const HUGS: f32 = 0.12;
 /// Least share of the copy that a shadow covers.
 const LEAST: f32 = 0.002;
 
+/// What must hold of a shadow.
+pub(crate) struct Kind {
+    /// Least share of it that lies below the middle of what throws it.
+    low: f32,
+    /// How many times longer it must be along that than wide: the square of its contact, by its area.
+    long: f32,
+    /// Median step across its outer rim, over three pixels of the copy, above which that is the edge of a thing.
+    edge: f32,
+}
+
+/// Of a thing that stands on its ground, and of panels that float over it.
+pub(crate) const STANDING: Kind = Kind {
+    low: 0.9,
+    long: 10.0,
+    edge: 0.4,
+};
+pub(crate) const FLOATING: Kind = Kind {
+    low: 0.5,
+    long: 0.25,
+    edge: 0.55,
+};
+
 /// Coverage of the shadow of what `alpha` covers, at the size of `picture` and carried on under
 /// the thing; `None` if it throws none. What lies where `others` is above 0 is no ground.
-pub(crate) fn find(picture: &Rgb, alpha: &Gray, others: &Gray) -> Option<Gray> {
+pub(crate) fn find(picture: &Rgb, alpha: &Gray, others: &Gray, kind: &Kind) -> Option<Gray> {
     let longest = picture.w.max(picture.h).max(SIDE);
     let fit = |side: usize| (side * SIDE).div_ceil(longest).max(1);
     let (w, h) = (fit(picture.w), fit(picture.h));
@@ -67,7 +86,7 @@ pub(crate) fn find(picture: &Rgb, alpha: &Gray, others: &Gray) -> Option<Gray> {
             })
             .collect(),
     };
-    let shaded = shadows(&dark, &thing)?;
+    let shaded = shadows(&dark, &thing, kind)?;
     let values = Plane {
         w,
         h,
@@ -121,7 +140,7 @@ pub(crate) fn take_off_panels(scene: &mut Scene, ctx: &Context<'_>) -> Result<()
     }
     ctx.check()?;
     let none = covered.map(|_| 0.0);
-    let shade = find(&scene.rest, &covered, &none);
+    let shade = find(&scene.rest, &covered, &none, &FLOATING);
     let Some((cut, shade)) = shade.and_then(|shade| Some((cut(&shade, 1.0)?, shade))) else {
         return Ok(());
     };
@@ -157,8 +176,8 @@ fn darkening(seen: [f32; 3], lit: [f32; 3]) -> f32 {
     }
 }
 
-/// Which pixels are shaded: the dark parts that touch the thing and fade at their outer rim.
-fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
+/// Which pixels are shaded: the dark parts that lie along the thing and fade at their outer rim.
+fn shadows(dark: &Gray, thing: &Gray, kind: &Kind) -> Option<Vec<bool>> {
     let (w, h) = (dark.w, dark.h);
     let touching = matte::dilate(thing, 1);
     let found = components::label(w, h, |at| dark.data[at] > SHADED);
@@ -192,8 +211,9 @@ fn shadows(dark: &Gray, thing: &Gray) -> Option<Vec<bool>> {
         steps.sort_by(f32::total_cmp);
         let step = steps.get(steps.len() / 2).copied().unwrap_or(1.0);
         let large = piece.area as f32 >= LEAST * (w * h) as f32;
-        let hugs = contact as f32 > HUGS * rim && contact * contact >= piece.area / 4;
-        good[index] = large && hugs && low * 2 > piece.area && step < EDGE;
+        let (contact, area) = (contact as f32, piece.area as f32);
+        let hugs = contact > HUGS * rim && contact * contact >= kind.long * area;
+        good[index] = large && hugs && low as f32 > kind.low * area && step < kind.edge;
     }
     let shaded: Vec<bool> = found
         .labels
@@ -227,4 +247,45 @@ fn middle(thing: &Gray) -> usize {
             above * 2.0 >= all
         })
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shade of a ground of one tone around an ellipse that is as wide as high by three to two, by the place right of and below
+    /// its middle and the distance from it in its own size.
+    fn shade_of(dark: impl Fn(f32, f32, f32) -> f32) -> Option<f32> {
+        let (w, h) = (192, 192);
+        let (mut picture, mut thing) = (Plane::filled(w, h, [0.0; 3]), Plane::filled(w, h, 0.0));
+        for (x, y) in (0..h).flat_map(|y| (0..w).map(move |x| (x, y))) {
+            let (dx, dy) = (x as f32 - 96.0, y as f32 - 80.0);
+            let away = (dx / 54.0).hypot(dy / 36.0);
+            let light = 190.0 * (1.0 - dark(dx, dy, away));
+            thing.set(x, y, f32::from(u8::from(away < 1.0)));
+            picture.set(x, y, [light, light * 0.95, light * 0.9]);
+        }
+        let shade = find(&picture, &thing, &thing.map(|_| 0.0), &STANDING)?;
+        Some(shade.data.iter().copied().fold(0.0, f32::max))
+    }
+
+    #[test]
+    fn what_lies_along_the_foot_of_a_thing_is_its_shadow() {
+        let depth = shade_of(|_, dy, away| {
+            let below = (dy / 20.0).clamp(0.0, 1.0);
+            0.6 * below * (-((away - 1.0) / 0.18).powi(2)).exp()
+        });
+        assert!(depth.is_some_and(|depth| depth > 0.3), "{depth:?}");
+    }
+
+    #[test]
+    fn a_dark_patch_behind_a_thing_is_no_shadow() {
+        let patch = |x: f32, y: f32| {
+            move |dx: f32, dy: f32, _: f32| {
+                0.5 * (-((dx - x) / 26.0).powi(2) - ((dy - y) / 20.0).powi(2)).exp()
+            }
+        };
+        assert_eq!(shade_of(patch(0.0, 44.0)), None, "below it");
+        assert_eq!(shade_of(patch(-40.0, 28.0)), None, "to one side");
+    }
 }

@@ -191,7 +191,7 @@ pub(super) fn cut(
     let (mut alpha, fit) = matte::refine(&scene.rest, &own, enlarged, ctx)?;
     ctx.check()?;
     let others = each(&|_, label| f32::from(u8::from(label > 0 && label != name)));
-    let shade = contact::find(&scene.rest, &alpha, &others);
+    let shade = contact::find(&scene.rest, &alpha, &others, &contact::STANDING);
     ctx.check()?;
     if let Some(shade) = &shade {
         // Dark rims look like the shade beside them: there the mask alone says where a thing ends.
