@@ -68,6 +68,11 @@ impl Options {
         self.text == TextLayers::Lines && self.most_layers() > USUAL_LAYERS
     }
 
+    /// Whether the list is one that a person reads: text in blocks, and no more layers than usual.
+    pub(crate) fn is_list(&self) -> bool {
+        self.text == TextLayers::Blocks && self.most_layers() <= USUAL_LAYERS
+    }
+
     /// Refuses the name of a pass that does not exist.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let known = crate::passes();

@@ -1,7 +1,7 @@
 //! What is no layer to a person: shadows that nobody sees, and crumbs.
 //!
 //! Small pieces that stand together (an icon, scattered dots) become one; what is still a crumb
-//! then stays on what it lies on. Lettering is never a crumb. A caller that asks for lines and for more
+//! then stays on what it lies on. Lettering always comes off, in a list small print together. A caller that asks for lines and for more
 //! layers than a list usually has gets repeated things (the rules of a list, a row of dots) apart, and icons whole. Invariant: the
 //! picture is the same, for a cut that is left out is not peeled off.
 
@@ -60,6 +60,52 @@ pub(super) fn sweep(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Joins texts that would be crumbs with the nearest such texts, until they are none: a few words of small print have no line
+/// of a list each. One that is left alone stays.
+pub(super) fn join_small_print(
+    cuts: &mut Vec<Cut>,
+    (w, h): (usize, usize),
+    ctx: &Context<'_>,
+) -> Result<(), Error> {
+    let is_crumb = |cut: &Cut| cut.kind == LayerKind::Text && share(cut, (w * h) as f32) < CRUMB;
+    let mut crumbs: Vec<bool> = cuts.iter().map(is_crumb).collect();
+    while let Some((low, high)) = nearest(cuts, &crumbs, ctx)? {
+        let top = cuts.remove(high);
+        crumbs.remove(high);
+        cuts[low] = join(&cuts[low], &top);
+        crumbs[low] = is_crumb(&cuts[low]);
+    }
+    Ok(())
+}
+
+/// The two of these between which the gap is least and nothing lies in the stack.
+fn nearest(
+    cuts: &[Cut],
+    these: &[bool],
+    ctx: &Context<'_>,
+) -> Result<Option<(usize, usize)>, Error> {
+    let mut best = (f32::MAX, None);
+    for low in (0..cuts.len()).filter(|&low| these[low]) {
+        ctx.check()?;
+        for high in (low + 1..cuts.len()).filter(|&high| these[high]) {
+            let gap = apart(cuts[low].rect, cuts[high].rect);
+            if gap < best.0 && may_go_down(cuts, low, high) {
+                best = (gap, Some((low, high)));
+            }
+        }
+    }
+    Ok(best.1)
+}
+
+/// Whether nothing between two in the stack meets the upper one, which would go down.
+fn may_go_down(cuts: &[Cut], low: usize, high: usize) -> bool {
+    let mut between = cuts[low + 1..high].iter();
+    !between.any(|cut| {
+        compared();
+        meet(cut.rect, cuts[high].rect)
+    })
+}
+
 fn share(cut: &Cut, canvas: f32) -> f32 {
     cut.alpha.data.iter().sum::<f32>() / canvas
 }
@@ -86,14 +132,7 @@ fn pair(
         ctx.check()?;
         for high in low + 1..cuts.len() {
             compared();
-            // The upper one goes down: what lies under it must stay so.
-            let mut between = cuts[low + 1..high].iter();
-            if small[high]
-                && near(cuts[low].rect, cuts[high].rect)
-                && !between.any(|cut| {
-                    compared();
-                    meet(cut.rect, cuts[high].rect)
-                })
+            if small[high] && near(cuts[low].rect, cuts[high].rect) && may_go_down(cuts, low, high)
             {
                 return Ok(Some((low, high)));
             }

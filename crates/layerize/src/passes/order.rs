@@ -39,6 +39,9 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         };
         merge(&mut scene.cuts, fits, canvas, ctx)?;
     }
+    if ctx.options.is_list() {
+        crumbs::join_small_print(&mut scene.cuts, canvas, ctx)?;
+    }
     scene.merged += found - scene.cuts.len();
     names::give(scene);
     Ok(())
@@ -294,6 +297,23 @@ mod tests {
             assert!(found.is_some());
         });
         assert!(between <= BETWEEN_LOOKS, "{between} comparisons");
+    }
+
+    #[test]
+    fn a_few_words_in_small_print_have_no_line_of_the_list_each() {
+        let cuts = || {
+            vec![
+                text((40, 40, 400, 60), "The harbour"),
+                text((40, 700, 30, 12), "left"),
+                text((120, 700, 30, 12), "middle"),
+                text((500, 860, 40, 12), "far"),
+                text((40, 400, 300, 20), "A line as wide as this"),
+            ]
+        };
+        let names = listed(cuts(), 12);
+        let wanted = ["The harbour", "left middle far", "A line as wide as this"];
+        assert_eq!(names, wanted);
+        assert_eq!(listed(cuts(), 13).len(), 5, "a longer list has them apart");
     }
 
     #[test]
