@@ -98,7 +98,7 @@ fn nearest(
 }
 
 /// Whether nothing between two in the stack meets the upper one, which would go down.
-fn may_go_down(cuts: &[Cut], low: usize, high: usize) -> bool {
+pub(super) fn may_go_down(cuts: &[Cut], low: usize, high: usize) -> bool {
     let mut between = cuts[low + 1..high].iter();
     !between.any(|cut| {
         compared();

@@ -7,6 +7,7 @@ mod belong;
 mod blocks;
 mod compared;
 mod crumbs;
+mod figures;
 mod fill;
 mod names;
 mod objects;

@@ -8,7 +8,7 @@
 
 use super::belong::Member;
 use super::compared::compared;
-use super::{crumbs, names};
+use super::{crumbs, figures, names};
 use crate::Error;
 use crate::context::Context;
 use crate::scene::{Cut, Scene, join};
@@ -24,6 +24,9 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     if keep == 0 {
         // A cut that is not peeled simply stays in the background.
         scene.cuts.clear();
+    }
+    if ctx.options.is_list() {
+        figures::join_parts(&mut scene.cuts, ctx)?;
     }
     merge(
         &mut scene.cuts,
