@@ -24,6 +24,8 @@ const OWN: f32 = 0.6;
 const ICON: f32 = 0.12;
 const SQUARE: usize = 2;
 const SPECK: f32 = 0.0001;
+/// Gap between words of small print that may be one layer, as a part of the canvas's longer side.
+const APART: f32 = 0.25;
 /// Gap between the bars of one row, such as a bar code, as a part of their length.
 const BARS: f32 = 0.1;
 /// Coverage a shadow must reach, and the share of the canvas all of it must amount to.
@@ -69,7 +71,8 @@ pub(super) fn join_small_print(
 ) -> Result<(), Error> {
     let is_crumb = |cut: &Cut| cut.kind == LayerKind::Text && share(cut, (w * h) as f32) < CRUMB;
     let mut crumbs: Vec<bool> = cuts.iter().map(is_crumb).collect();
-    while let Some((low, high)) = nearest(cuts, &crumbs, ctx)? {
+    let near = APART * w.max(h) as f32;
+    while let Some((low, high)) = nearest(cuts, &crumbs, near, ctx)? {
         let top = cuts.remove(high);
         crumbs.remove(high);
         cuts[low] = join(&cuts[low], &top);
@@ -82,9 +85,10 @@ pub(super) fn join_small_print(
 fn nearest(
     cuts: &[Cut],
     these: &[bool],
+    within: f32,
     ctx: &Context<'_>,
 ) -> Result<Option<(usize, usize)>, Error> {
-    let mut best = (f32::MAX, None);
+    let mut best = (within, None);
     for low in (0..cuts.len()).filter(|&low| these[low]) {
         ctx.check()?;
         for high in (low + 1..cuts.len()).filter(|&high| these[high]) {

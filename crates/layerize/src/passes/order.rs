@@ -314,7 +314,12 @@ mod tests {
             ]
         };
         let names = listed(cuts(), 12);
-        let wanted = ["The harbour", "left middle far", "A line as wide as this"];
+        let wanted = [
+            "The harbour",
+            "left middle",
+            "far",
+            "A line as wide as this",
+        ];
         assert_eq!(names, wanted);
         assert_eq!(listed(cuts(), 13).len(), 5, "a longer list has them apart");
     }
