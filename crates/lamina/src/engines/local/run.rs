@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::encoding::Encoding;
 use super::{LocalSettings, SPLIT_MEGAPIXELS, Shared, State};
 use crate::compute_log::Turn;
-use crate::engines::{EngineError, LayerContent, LayerSource, Order};
+use crate::engines::{EngineError, LayerContent, LayerSource, Order, USUAL_LAYERS};
 use crate::fair::Place;
 use crate::jobs::{FailureCode, NumLayers, OwnerId, RequestId};
 use crate::pool::Reserved;
@@ -60,7 +60,7 @@ async fn split(
 ) -> Result<Option<(Vec<LayerSource>, Reserved)>, EngineError> {
     let source = shared.blobs.get(&work.order.source).await?;
     let settings = shared.settings.clone();
-    let reserved = reserve(shared, &work.order.owner, &source).await?;
+    let reserved = reserve(shared, &work.order, &source).await?;
     if !shared.set(&work.request, State::Running) {
         return Ok(None);
     }
@@ -80,18 +80,32 @@ async fn split(
 }
 
 /// The memory that splitting this picture holds.
-async fn reserve(
-    shared: &Shared,
-    owner: &OwnerId,
-    source: &Bytes,
-) -> Result<Reserved, EngineError> {
+async fn reserve(shared: &Shared, order: &Order, source: &Bytes) -> Result<Reserved, EngineError> {
     let header = image_intake::header(source, &shared.settings.limits)
         .map_err(|error| unreadable(&error))?;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let picture = u32::try_from(pixels.div_ceil(1_000_000)).unwrap_or(u32::MAX);
-    let held = picture.saturating_add(SPLIT_MEGAPIXELS);
-    let most = held.max(header.cost_megapixels);
-    Ok(shared.pool.of(owner).reserve(most).await)
+    let layers = max_layers(order).unwrap_or(shared.settings.layers);
+    let most = held(picture, layers).max(header.cost_megapixels);
+    Ok(shared.pool.of(&order.owner).reserve(most).await)
+}
+
+/// What a split of so many megapixels holds, in megapixels. The files of a usual list are part of [`SPLIT_MEGAPIXELS`]; of a longer
+/// one each layer takes a two-hundredth part of its canvas where nothing is on it, and counts as twice that.
+pub(super) fn held(picture: u32, layers: u8) -> u32 {
+    let more = u32::from(layers.saturating_sub(USUAL_LAYERS));
+    let files = picture.saturating_mul(more).div_ceil(100);
+    picture
+        .saturating_add(SPLIT_MEGAPIXELS)
+        .saturating_add(files)
+}
+
+/// The most layers that a job asks for.
+fn max_layers(order: &Order) -> Option<u8> {
+    match order.params.num_layers {
+        Some(NumLayers::Count(count)) => Some(count),
+        Some(NumLayers::Auto) | None => None,
+    }
 }
 
 /// What the files hold, in megapixels of four bytes.
@@ -120,12 +134,8 @@ fn split_pixels(
         height,
         pixels: decoded.into_pixels(),
     };
-    let max_layers = match work.order.params.num_layers {
-        Some(NumLayers::Count(count)) => Some(count),
-        Some(NumLayers::Auto) | None => None,
-    };
     let options = layerize::Options {
-        max_layers,
+        max_layers: max_layers(&work.order),
         usual_layers: settings.layers,
         threads: settings.threads,
         text: settings.text,

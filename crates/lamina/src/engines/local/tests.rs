@@ -200,6 +200,14 @@ fn squares() -> Vec<u8> {
     image_intake::encode_png(&image_intake::RgbaImage::new(side, side, picture).unwrap())
 }
 
+#[test]
+fn a_longer_list_than_usual_holds_more_memory_for_the_files_of_its_layers() {
+    assert_eq!(run::held(48, 1), 48 + SPLIT_MEGAPIXELS);
+    assert_eq!(run::held(48, 12), 48 + SPLIT_MEGAPIXELS);
+    assert_eq!(run::held(48, 64), 48 + SPLIT_MEGAPIXELS + 25);
+    assert_eq!(run::held(1, 64), 1 + SPLIT_MEGAPIXELS + 1);
+}
+
 #[tokio::test]
 async fn the_settings_say_how_many_layers_come_where_a_job_does_not() {
     let many = LocalSettings {
