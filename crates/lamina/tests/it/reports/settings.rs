@@ -106,6 +106,25 @@ async fn split_asks_nothing_of_what_a_server_has_set() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_split_reads_how_the_embedded_engine_lists_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testdata/images/design_card.png"
+    );
+    let out = folder.path().join("out").to_str().unwrap().to_owned();
+    for (layers, wanted) in [("1", "1 layers in"), ("3", "3 layers in")] {
+        let options = [("LOCAL_LAYERS", layers), ("LOCAL_TEXT", "lines")];
+        let (code, said) = split(image, &out, &options).await;
+        assert!(code == Some(0) && said.contains(wanted), "{code:?} {said}");
+    }
+    for (name, value) in [("LOCAL_LAYERS", "65"), ("LOCAL_TEXT", "words")] {
+        let (code, said) = split(image, &out, &[(name, value)]).await;
+        assert!(code == Some(2) && said.contains(name), "{code:?} {said}");
+    }
+}
+
 /// Nobody gave it to the split: the file is where a server's start put it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_servers_file_that_cannot_be_read_does_not_stop_a_split() {
