@@ -105,11 +105,11 @@ impl Forecast {
         self.known.lock().ways.count()
     }
 
-    /// How many jobs the engine runs, as far as it told; those that stand in its queue are not among them.
+    /// How many jobs the engine runs, as far as it told.
     #[must_use]
-    pub fn at_work(&self, engine: EngineKind) -> usize {
+    pub fn running_at(&self, engine: EngineKind) -> usize {
         let now = self.clock.now();
-        self.known.lock().ways.at_work(engine, now)
+        self.known.lock().ways.running(engine, now)
     }
 
     /// A run took this long, some time ago.

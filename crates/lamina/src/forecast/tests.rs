@@ -295,3 +295,31 @@ fn layers_that_are_stored_beside_the_next_run_take_their_own_time() {
         (Some(14), Some(24))
     );
 }
+
+#[test]
+fn those_run_that_began_and_have_not_ended_and_a_queue_is_none_of_them() {
+    let fal = EngineKind::Fal;
+    let mut service = Service::empty(fal, None);
+    let jobs: Vec<JobId> = (0..3).map(|_| service.begin(fal)).collect();
+    for job in &jobs {
+        service
+            .forecast
+            .accepted(&service.subject(fal, *job), Some(2));
+    }
+    service
+        .forecast
+        .queued(&service.subject(fal, jobs[0]), None, None);
+    let running = |service: &Service| {
+        // It is counted a few times a second at the most.
+        service.clock.advance(seconds(1));
+        service.forecast.running_at(fal)
+    };
+    assert_eq!(running(&service), 0);
+    for job in &jobs[1..] {
+        service.forecast.running(&service.subject(fal, *job), None);
+    }
+    assert_eq!(running(&service), 2);
+    service.forecast.ready(&service.subject(fal, jobs[1]));
+    assert_eq!(running(&service), 1);
+    assert_eq!(service.forecast.running_at(EngineKind::Local), 0);
+}

@@ -46,14 +46,14 @@ pub(super) struct Way {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     by_job: HashMap<JobId, Way>,
-    engines: HashMap<EngineKind, AtEngine>,
+    engines: HashMap<EngineKind, Queue>,
     /// From a worker's first step to the engine's taking the job, of pictures that are here and of those that are fetched.
     before: [Recent; 2],
     taken: u64,
 }
 
 #[derive(Debug, Default)]
-struct AtEngine {
+struct Queue {
     at_once: Option<usize>,
     plan: Plan,
     planned_at: Option<UnixMs>,
@@ -62,7 +62,7 @@ struct AtEngine {
     /// How long one place of its queue lasts.
     a_place: Recent,
     /// Jobs that it runs, and when they were counted.
-    at_work: Option<(usize, UnixMs)>,
+    running: Option<(usize, UnixMs)>,
 }
 
 /// The last times of one kind.
@@ -105,22 +105,18 @@ impl Ways {
         self.by_job.len()
     }
 
-    /// Counted at most each [`PLAN_LASTS`].
-    pub(super) fn at_work(&mut self, kind: EngineKind, now: UnixMs) -> usize {
+    /// How many runs have begun and not ended; counted at most each [`PLAN_LASTS`].
+    pub(super) fn running(&mut self, kind: EngineKind, now: UnixMs) -> usize {
         let engine = self.engines.entry(kind).or_default();
-        if let Some((count, at)) = engine.at_work
+        if let Some((count, at)) = engine.running
             && now.since(at) < PLAN_LASTS
         {
             return count;
         }
-        let runs = |way: &&Way| {
-            way.engine == kind
-                && way.accepted_at.is_some()
-                && way.ended_at.is_none()
-                && way.position.is_none_or(|(places, _)| places == 0)
-        };
+        let runs =
+            |way: &&Way| way.engine == kind && way.began_at.is_some() && way.ended_at.is_none();
         let count = self.by_job.values().filter(runs).count();
-        engine.at_work = Some((count, now));
+        engine.running = Some((count, now));
         count
     }
 

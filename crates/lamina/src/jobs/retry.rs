@@ -50,62 +50,62 @@ pub struct AtEngine {
     pub queue_position: Option<u32>,
     /// Whether the engine says by itself when it is done (a webhook, or the local engine in this process).
     pub calls_back: bool,
-    /// How many jobs are asked for like this one: all that are on their way to engines that call back, or those that this
-    /// engine runs.
+    /// How many jobs are on their way.
     pub company: usize,
+    /// How many of them this engine runs, as far as it told.
+    pub running: usize,
     /// Until its time at the engine, or its own, is over.
     pub left: Duration,
 }
 
 /// How long to wait before asking the engine again; half of what is `left` at the most, so that no result is seen too late.
 fn poll_delay(job: AtEngine) -> Duration {
-    let delay = match job.queue_position {
+    let delay = match job.expected {
         _ if job.calls_back => safety_net(job),
-        Some(places @ 1..) => queued(job, places),
-        Some(0) | None => running(job),
+        Some(expected) if job.queue_position.unwrap_or(0) == 0 => running(job, expected),
+        _ => queued(job),
     };
     delay.min((job.left / 2).max(TICK))
 }
 
 /// Half as long again as runs are expected to take, and then each time after as long as the job has waited: 15 s to
-/// 5 minutes. However many there are, all together ask eight times a second at the most, or each of them every two
-/// minutes.
+/// 5 minutes. Up to a thousand jobs together ask eight times a second, more of them each two minutes.
 fn safety_net(job: AtEngine) -> Duration {
-    let late = job.expected.unwrap_or_default().mul_f64(1.5);
+    let late = job.expected.unwrap_or_default().saturating_mul(3) / 2;
     let delay = late.saturating_sub(job.waited).max(job.waited);
-    let together = Duration::from_millis(125).saturating_mul(job.company());
-    let least = together.clamp(Duration::from_secs(15), Duration::from_secs(120));
-    delay.clamp(least, Duration::from_secs(300))
+    let least = shared(125, job.company).clamp(Duration::from_secs(15), Duration::from_secs(120));
+    delay.clamp(least, MOST_DELAY)
 }
 
-/// A quarter of a second for each place, which even an account with 80 runs of 20 s at once does not move by faster: who is
-/// next is asked as often as who runs, and a thousand that wait ask about 25 times a second together.
-fn queued(job: AtEngine, places: u32) -> Duration {
-    let turn = TICK.saturating_mul(places);
-    turn.clamp(job.patient(), Duration::from_secs(300))
+/// As often as who runs, as long as few are on their way. All together ask about 17 times a second, but for those who are so
+/// near to their turn that a quarter of a second for each place is over sooner.
+fn queued(job: AtEngine) -> Duration {
+    let turn = TICK.saturating_mul(job.queue_position.unwrap_or(u32::MAX));
+    let delay = turn.min(shared(60, job.company)).min(MOST_DELAY);
+    delay.max(job.patient())
 }
 
 /// The delay grows with the wait, so that short runs are seen at once and long ones cost little. A run that is `expected`
 /// to end about now is asked more often, at that moment and then each 0.25 s, so that its end is not seen a tenth of
 /// its length late. What all of them may ask grows up to 360 questions a second for 90 runs at once, and falls from there
 /// to 33 for a thousand, each of which is asked every 30 s.
-fn running(job: AtEngine) -> Duration {
-    let delay = match job.expected {
-        Some(expected) => {
-            let until = expected.saturating_sub(job.waited);
-            let least = if until.is_zero() {
-                TICK
-            } else {
-                until.clamp(SHORTEST_DELAY, TICK)
-            };
-            let close = (expected.abs_diff(job.waited) / 8).max(least);
-            job.patient().min(close)
-        }
-        None => job.patient(),
+fn running(job: AtEngine, expected: Duration) -> Duration {
+    let until = expected.saturating_sub(job.waited);
+    let least = if until.is_zero() {
+        TICK
+    } else {
+        until.clamp(SHORTEST_DELAY, TICK)
     };
-    let company = job.company();
-    let together = Duration::from_micros(30).saturating_mul(company.saturating_mul(company));
-    delay.max(together.min(MOST_DELAY))
+    let close = (expected.abs_diff(job.waited) / 8).max(least);
+    let delay = job.patient().min(close);
+    let runs = u32::try_from(job.running).unwrap_or(u32::MAX);
+    let together = Duration::from_micros(30).saturating_mul(runs.saturating_mul(runs));
+    delay.max(together.min(Duration::from_secs(60)))
+}
+
+/// So many milliseconds for each of so many jobs.
+fn shared(millis: u64, jobs: usize) -> Duration {
+    Duration::from_millis(millis).saturating_mul(u32::try_from(jobs).unwrap_or(u32::MAX))
 }
 
 impl AtEngine {
@@ -113,26 +113,21 @@ impl AtEngine {
     fn patient(&self) -> Duration {
         (self.waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3))
     }
-
-    fn company(&self) -> u32 {
-        u32::try_from(self.company).unwrap_or(u32::MAX)
-    }
 }
 
-/// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs, a quarter of a
-/// second apart or twice as far again and again, where that delays a job that runs by an eighth at the most, and one that
-/// will be heard of or is far from its turn by a third. A thousand jobs that wait are then claimed and written in a few
-/// transactions instead of one each.
+/// When to ask the engine again: after the delay of the schedule, and at the same moments for all jobs, 0.25 s to 2 s
+/// apart, where that delays a job that runs by an eighth at the most, and one that will be heard of or waits for its turn by
+/// a third. A thousand jobs that wait are then claimed and written in a few transactions instead of one each.
 #[must_use]
 pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
     let delay = poll_delay(job);
     let at = now.plus(delay);
-    let runs = !job.calls_back && job.queue_position.unwrap_or(0) == 0;
+    let runs = !job.calls_back && job.expected.is_some() && job.queue_position.unwrap_or(0) == 0;
     let most_late = delay.as_millis() / if runs { 8 } else { 3 };
     let Some(doublings) = (most_late / TICK.as_millis()).checked_ilog2() else {
         return at;
     };
-    let tick = i64::try_from(TICK.as_millis() << doublings).unwrap_or(1);
+    let tick = i64::try_from(TICK.as_millis() << doublings.min(3)).unwrap_or(1);
     UnixMs(at.0.saturating_add(tick - 1) / tick * tick)
 }
 
@@ -140,8 +135,8 @@ pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
 const TICK: Duration = Duration::from_millis(250);
 /// The first question of a run that needs no time.
 const SHORTEST_DELAY: Duration = Duration::from_millis(50);
-/// However many jobs run, each is asked for as often.
-const MOST_DELAY: Duration = Duration::from_secs(60);
+/// With the moments below the six minutes for which fal keeps a result of 10 kB and more.
+const MOST_DELAY: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
@@ -154,6 +149,7 @@ mod tests {
         queue_position: None,
         calls_back: false,
         company: 0,
+        running: 0,
         left: Duration::MAX,
     };
 
@@ -204,11 +200,12 @@ mod tests {
 
     #[test]
     fn the_more_jobs_run_at_once_the_less_often_each_is_asked_for() {
-        let delay = |company, waited| {
+        let delay = |running, waited| {
             poll_delay(AtEngine {
                 waited: Duration::from_secs(waited),
                 expected: Some(Duration::from_secs(20)),
-                company,
+                company: usize::MAX,
+                running,
                 ..UNKNOWN
             })
             .as_millis()
@@ -216,27 +213,70 @@ mod tests {
         assert_eq!([delay(20, 20), delay(90, 20)], [250, 250]);
         assert_eq!([delay(200, 20), delay(200, 60)], [1_200, 3_000]);
         assert_eq!(delay(1_000, 20), 30_000);
-        assert_eq!(delay(usize::MAX, 60), MOST_DELAY.as_millis());
+        assert_eq!(delay(usize::MAX, 60), 60_000);
     }
 
     #[test]
-    fn who_stands_in_the_engines_queue_is_asked_by_its_place_however_many_there_are() {
-        let delay = |places| {
+    fn who_stands_in_the_engines_queue_is_asked_by_its_place_and_by_how_many_there_are() {
+        let delay = |queue_position, company| {
             poll_delay(AtEngine {
                 waited: Duration::from_secs(60),
-                expected: Some(Duration::from_secs(60)),
-                queue_position: Some(places),
-                company: 10_000,
+                queue_position,
+                company,
                 ..UNKNOWN
             })
             .as_secs()
         };
-        assert_eq!([delay(1), delay(12), delay(100)], [3, 3, 25]);
-        assert_eq!([delay(1_000), delay(u32::MAX)], [250, 300]);
-        // Who is next may run by now.
-        assert_eq!(delay(0), MOST_DELAY.as_secs());
-        let a_second = (1..1_000).map(|places| 1.0 / delay(places) as f64);
-        assert!(a_second.sum::<f64>() < 26.0);
+        // A queue of strangers may be short of what a place takes.
+        assert_eq!([delay(Some(400), 1), delay(None, 1)], [3, 3]);
+        let of_many = |places| delay(Some(places), 1_000);
+        assert_eq!([of_many(0), of_many(1), of_many(12)], [3, 3, 3]);
+        assert_eq!([of_many(100), of_many(1_000)], [25, 60]);
+        assert_eq!(delay(None, 1_000), 60);
+        assert_eq!(delay(Some(u32::MAX), usize::MAX), MOST_DELAY.as_secs());
+        let a_second = (0..1_000).map(|places| 1.0 / of_many(places) as f64);
+        assert!(a_second.sum::<f64>() < 35.0);
+        // What is expected of it says nothing as long as it has not begun.
+        let at_first = poll_delay(AtEngine {
+            expected: Some(Duration::from_secs(20)),
+            queue_position: Some(100),
+            company: 1_000,
+            ..UNKNOWN
+        });
+        assert_eq!(at_first, Duration::from_secs(25));
+    }
+
+    #[test]
+    fn no_question_comes_after_an_engine_may_have_dropped_the_result() {
+        const KEPT: i64 = 360_000;
+        let times = [0, 1, 30, 299, 300, 3_000, 100_000].map(Duration::from_secs);
+        for (waited, expected) in times.iter().flat_map(|a| times.iter().map(move |b| (a, b))) {
+            for (many, calls_back) in [
+                (1, true),
+                (usize::MAX, true),
+                (1, false),
+                (usize::MAX, false),
+            ] {
+                for (expected, queue_position) in [
+                    (Some(*expected), None),
+                    (Some(*expected), Some(u32::MAX)),
+                    (None, Some(u32::MAX)),
+                    (None, None),
+                ] {
+                    let job = AtEngine {
+                        waited: *waited,
+                        expected,
+                        queue_position,
+                        calls_back,
+                        company: many,
+                        running: many,
+                        ..UNKNOWN
+                    };
+                    let at = poll_at(UnixMs(1), job);
+                    assert!(at.0 < KEPT * 9 / 10, "{at:?} for {job:?}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -255,9 +295,10 @@ mod tests {
 
     #[test]
     fn long_waits_end_together_and_short_ones_in_time() {
-        let at = |now, waited, calls_back| {
+        let at = |now, waited, calls_back: bool| {
             let job = AtEngine {
                 waited: Duration::from_secs(waited),
+                expected: (!calls_back).then_some(Duration::MAX),
                 calls_back,
                 ..UNKNOWN
             };
@@ -267,9 +308,9 @@ mod tests {
         assert_eq!(at(1_001, 30, false), UnixMs(4_250));
         assert_eq!(at(1_249, 30, false), UnixMs(4_250));
         assert_eq!(at(1_250, 30, false), UnixMs(4_250));
-        // 15 s, each 4 s; 100 s, each 32 s.
+        // From 6 s on each 2 s.
         assert_eq!(at(1, 0, true), UnixMs(16_000));
-        assert_eq!(at(1, 100, true), UnixMs(128_000));
+        assert_eq!(at(1, 101, true), UnixMs(102_000));
         let queued = AtEngine {
             queue_position: Some(12),
             waited: Duration::from_secs(30),

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use super::slots::Slot;
+use crate::jobs::UnixMs;
 use crate::store::{Claimed, StoreError};
 
 /// The longest time between two looks. Finds jobs whose lease ran out and signals that were lost,
@@ -23,10 +24,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const BATCH: u32 = 64;
 
 /// What a look for jobs came to.
-struct Claims {
-    begun: usize,
-    /// Whether there are jobs that wait for a place.
-    left_out: bool,
+enum Look {
+    /// Some were claimed; there may be more.
+    Claimed,
+    /// None was, and at this time these were due: they wait for a place.
+    Nothing { at: UnixMs, due: u32 },
 }
 
 impl Worker {
@@ -39,18 +41,18 @@ impl Worker {
             due.as_mut().enable();
             freed.as_mut().enable();
             let looked = Instant::now();
-            let (wait, left_out) = match Arc::clone(&self).claim_once().await {
-                Ok(Claims { begun: 0, left_out }) => (self.until_next_due().await, left_out),
-                Ok(_) => continue,
+            let (wait, due_now) = match Arc::clone(&self).claim_once().await {
+                Ok(Look::Claimed) => continue,
+                Ok(Look::Nothing { at, due }) => (self.until_next_due(at).await, due),
                 Err(error) => {
                     tracing::error!(%error, "jobs could not be claimed");
-                    (LOOK_AGAIN, true)
+                    (LOOK_AGAIN, 0)
                 }
             };
             tokio::select! {
                 () = due => {}
                 // Where none waits for a place, nothing is to be had by one that is free.
-                () = freed, if left_out => {}
+                () = freed, if due_now > 0 => {}
                 () = tokio::time::sleep_until(Instant::now() + wait) => {}
                 () = stop.cancelled() => {}
             }
@@ -107,33 +109,32 @@ impl Worker {
     }
 
     /// Claims once and starts what it got.
-    async fn claim_once(self: Arc<Self>) -> Result<Claims, StoreError> {
+    async fn claim_once(self: Arc<Self>) -> Result<Look, StoreError> {
         let (store, now) = (&self.parts.store, self.parts.clock.now());
         let due = store.job_due(now, BATCH).await?;
         let (wants, mut reserved) = self.slots.reserve(due);
-        let due: usize = due.iter().map(|jobs| *jobs as usize).sum();
+        let nothing = Look::Nothing {
+            at: now,
+            due: due.iter().sum(),
+        };
         if wants.is_empty() {
             self.beat();
-            return Ok(Claims {
-                begun: 0,
-                left_out: due > 0,
-            });
+            return Ok(nothing);
         }
         let claims = store
             .job_claim(&self.name, wants, now, self.settings.lease)
             .await?;
         self.beat();
-        let begun = claims.len();
+        if claims.is_empty() {
+            return Ok(nothing);
+        }
         for job in claims {
             let Some(stage) = job.stage() else { continue };
             let slot = reserved.assign(stage, &job.owner, job.host());
             self.record_claim(&job);
             self.start(job, slot);
         }
-        Ok(Claims {
-            begun,
-            left_out: due > begun,
-        })
+        Ok(Look::Claimed)
     }
 
     fn beat(&self) {
@@ -148,9 +149,10 @@ impl Worker {
             .spawn(async move { worker.run_steps(job, slot).await });
     }
 
-    async fn until_next_due(&self) -> Duration {
+    /// Until a job is due that was not when it was `looked` for.
+    async fn until_next_due(&self, looked: UnixMs) -> Duration {
+        let next = self.parts.store.job_next_due(looked).await.ok().flatten();
         let now = self.parts.clock.now();
-        let next = self.parts.store.job_next_due(now).await.ok().flatten();
         next.map_or(LOOK_EVERY, |next| next.since(now).min(LOOK_EVERY))
     }
 }

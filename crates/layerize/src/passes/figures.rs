@@ -3,8 +3,8 @@
 //!
 //! Only for the list that a person reads. Invariant: lettering that was read stays apart, and nothing moves past what it meets.
 
+use super::belong::meet;
 use super::blocks::mean_colour;
-use super::crumbs::may_go_down;
 use crate::context::Context;
 use crate::plane::lightness;
 use crate::scene::{Cut, join};
@@ -28,7 +28,7 @@ pub(super) fn join_parts(cuts: &mut Vec<Cut>, ctx: &Context<'_>) -> Result<(), E
         if is_silhouette(&cuts[low]) {
             let parts = parts(cuts, low, ctx)?;
             if share_covered(cuts, low, &parts) >= COVERED {
-                take_in(cuts, low, &parts, ctx)?;
+                take_in(cuts, low, &parts);
             }
         }
         low += 1;
@@ -41,7 +41,7 @@ fn is_silhouette(cut: &Cut) -> bool {
     solid && weight(cut) < RAGGED * cut.rect.area() as f32 && lightness(mean_colour(cut)) < DARK
 }
 
-/// The cuts that lie on a silhouette, from below.
+/// The cuts that lie on a silhouette and may go down to it, from below.
 fn parts(cuts: &[Cut], low: usize, ctx: &Context<'_>) -> Result<Vec<usize>, Error> {
     let mut parts = Vec::new();
     for (high, cut) in cuts.iter().enumerate().skip(low + 1) {
@@ -51,7 +51,13 @@ fn parts(cuts: &[Cut], low: usize, ctx: &Context<'_>) -> Result<Vec<usize>, Erro
         } else {
             WITHIN
         };
-        if cut.words.is_none() && overlap(&cuts[low], cut) >= least * weight(cut) {
+        let stays =
+            |between: &usize| !parts.contains(between) && meet(cuts[*between].rect, cut.rect);
+        if cut.words.is_none()
+            && meet(cuts[low].rect, cut.rect)
+            && overlap(&cuts[low], cut) >= least * weight(cut)
+            && !(low + 1..high).any(|between| stays(&between))
+        {
             parts.push(high);
         }
     }
@@ -67,24 +73,12 @@ fn share_covered(cuts: &[Cut], low: usize, parts: &[usize]) -> f32 {
     covered / weight(&cuts[low]).max(1.0)
 }
 
-fn take_in(
-    cuts: &mut Vec<Cut>,
-    low: usize,
-    parts: &[usize],
-    ctx: &Context<'_>,
-) -> Result<(), Error> {
-    let mut gone = 0;
-    for part in parts {
-        let part = part - gone;
-        ctx.check()?;
-        if may_go_down(cuts, low, part) {
-            let top = cuts.remove(part);
-            cuts[low] = join(&cuts[low], &top);
-            gone += 1;
-        }
+fn take_in(cuts: &mut Vec<Cut>, low: usize, parts: &[usize]) {
+    for (gone, part) in parts.iter().enumerate() {
+        let top = cuts.remove(part - gone);
+        cuts[low] = join(&cuts[low], &top);
     }
     cuts[low].kind = LayerKind::Object;
-    Ok(())
 }
 
 fn weight(cut: &Cut) -> f32 {
@@ -164,6 +158,15 @@ mod tests {
     #[test]
     fn dark_lines_and_the_colours_within_them_are_one_and_a_word_on_them_is_not() {
         assert_eq!(kinds(figure(10.0)), [LayerKind::Object, LayerKind::Text]);
+    }
+
+    #[test]
+    fn a_silhouette_whose_colour_lies_over_a_word_takes_nothing_in() {
+        let mut badge = figure(10.0);
+        badge.truncate(3);
+        badge.swap(1, 2);
+        let (panel, text) = (LayerKind::Panel, LayerKind::Text);
+        assert_eq!(kinds(badge), [panel, text, panel]);
     }
 
     #[test]

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::jobs::{JobId, OwnerId, UnixMs};
 use crate::store::JobRecord;
 
-/// Jobs that are kept; about 2 kB each with four layers.
+/// Jobs that are kept, with four layers each; and what all of them come to, each layer and each job without any counted as
+/// one: about 0.4 kB, so 8 MB together.
 const JOBS: usize = 4096;
+const WEIGHT: u64 = 5 * JOBS as u64;
 /// Rows share a version when their numbers are equal modulo this. A power of two.
 const VERSIONS: usize = 4096;
 /// Turns of reading. A power of two.
@@ -24,7 +27,7 @@ const TURNS: usize = 256;
 /// The jobs read last.
 #[derive(Debug)]
 pub(super) struct JobCache {
-    jobs: Cache<JobId, CachedJob>,
+    jobs: Cache<JobId, CachedJob, Weight>,
     /// Of three that follow each other: no write is going on, and entries of this version are true; a write has touched
     /// such a row, and entries of this version and of the one before are true; it commits, and no entry is.
     versions: Box<[AtomicU64]>,
@@ -39,6 +42,15 @@ struct CachedJob {
     row: i64,
     version: u64,
     job: Arc<JobRecord>,
+}
+
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl Weighter<JobId, CachedJob> for Weight {
+    fn weight(&self, _: &JobId, kept: &CachedJob) -> u64 {
+        1 + kept.job.layers.len() as u64
+    }
 }
 
 /// What a version says.
@@ -69,7 +81,7 @@ pub(super) struct Seen {
 impl JobCache {
     pub(super) fn new() -> Self {
         Self {
-            jobs: Cache::new(JOBS),
+            jobs: Cache::with_weighter(JOBS, WEIGHT, Weight),
             versions: (0..VERSIONS).map(|_| AtomicU64::new(0)).collect(),
             touched: Mutex::default(),
             turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -178,7 +190,7 @@ fn slot(row: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{EngineKind, Estimate, Params, Phase};
+    use crate::jobs::{EngineKind, Estimate, Layer, LayerLabels, MediaType, Params, Phase};
 
     fn job() -> Arc<JobRecord> {
         Arc::new(JobRecord {
@@ -201,6 +213,39 @@ mod tests {
             layers: Vec::new(),
             quality: None,
         })
+    }
+
+    fn layer() -> Layer {
+        Layer {
+            order: 0,
+            file: 0,
+            labels: LayerLabels::default(),
+            media_type: MediaType::Png,
+            width: 1,
+            height: 1,
+            bytes: 1,
+            sha256: String::new(),
+            bbox: None,
+            coverage: 0.0,
+            thumbhash: None,
+            fidelity_bytes: None,
+        }
+    }
+
+    #[test]
+    fn fewer_jobs_are_kept_where_each_has_many_layers() {
+        let kept = |layers| {
+            let (cached, mut job) = (JobCache::new(), job());
+            for number in 0..JOBS as i64 {
+                let record = Arc::make_mut(&mut job);
+                record.id = JobId::new(UnixMs(number));
+                record.layers = vec![layer(); layers];
+                cached.keep(cached.look(number), &job);
+            }
+            cached.jobs.len()
+        };
+        assert!(kept(4) > JOBS * 9 / 10);
+        assert!(kept(64) <= usize::try_from(WEIGHT).unwrap() / 65);
     }
 
     #[test]

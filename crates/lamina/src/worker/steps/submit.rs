@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::prepare;
 use super::report::{Report, StepError, StepResult};
 use super::resolve::{self, Resolved};
-use super::{second, wait};
+use super::second;
 use crate::engines::{Accepted, Delivery, Engine, EngineFacts, Input, Order};
 use crate::jobs::{AtEngine, Event, FailureCode, Nonce, Outcome, Params, UnixMs, poll_at};
 use crate::store::{
@@ -209,7 +209,8 @@ fn accepted(
         expected: Some(expected),
         queue_position: taken.queue_position,
         calls_back: engine.calls_back,
-        company: wait::company(worker, job, engine),
+        company: forecast.on_their_way(),
+        running: forecast.running_at(job.engine),
         left: worker.longest_wait(job),
     };
     let run_at = poll_at(now, stands);

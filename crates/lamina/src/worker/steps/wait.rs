@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::report::{Report, StepResult};
-use crate::engines::{Check, Engine, EngineError, EngineFacts};
+use crate::engines::{Check, Engine, EngineError};
 use crate::jobs::{AtEngine, Event, FailureCode, Nonce, Outcome, RequestId, poll_at};
 use crate::store::{Claimed, StepOutput, Submission, SubmissionState};
 use crate::worker::Worker;
@@ -85,13 +85,13 @@ pub(in crate::worker) async fn handle_check(
         }
         return Ok(Report::give_up(FailureCode::EngineTimeout));
     }
-    let facts = engine.facts();
     let stands = AtEngine {
         waited,
         expected: runs.then_some(job.expected),
         queue_position,
-        calls_back: facts.calls_back,
-        company: company(worker, job, &facts),
+        calls_back: engine.facts().calls_back,
+        company: forecast.on_their_way(),
+        running: forecast.running_at(job.engine),
         left: worker
             .longest_wait(job)
             .min(worker.settings.engine_timeout.saturating_sub(waited)),
@@ -101,16 +101,6 @@ pub(in crate::worker) async fn handle_check(
         fraction,
         queue_position,
     }))
-}
-
-/// Among how many jobs the engine is asked for this one.
-pub(in crate::worker) fn company(worker: &Worker, job: &Claimed, engine: &EngineFacts) -> usize {
-    let forecast = &worker.parts.forecast;
-    if engine.calls_back {
-        forecast.on_their_way()
-    } else {
-        forecast.at_work(job.engine)
-    }
 }
 
 fn run_failed(worker: &Worker, job: &Claimed, nonce: &Nonce, error: &EngineError) -> Report {
