@@ -177,7 +177,7 @@ async fn a_deletion_erases_first_where_not_even_its_row_can_be_written() {
     };
     let app = TestApp::start_with(disk.setup(), None).await;
     let id = app
-        .create(&json!({ "image_base64": png_base64(&picture(600, 400)) }))
+        .create(&json!({ "image_base64": png_base64(&picture(1800, 1200)) }))
         .await;
     app.finished(&id).await;
     std::fs::remove_file(disk.path().join("lamina.db.reserve")).unwrap();
