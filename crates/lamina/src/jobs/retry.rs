@@ -60,10 +60,10 @@ pub struct AtEngine {
 
 /// How long to wait before asking the engine again; half of what is `left` at the most, so that no result is seen too late.
 fn poll_delay(job: AtEngine) -> Duration {
-    let delay = match job.expected {
+    let delay = match job.run() {
         _ if job.calls_back => safety_net(job),
-        Some(expected) if job.queue_position.unwrap_or(0) == 0 => running(job, expected),
-        _ => queued(job),
+        Some(expected) => running(job, expected),
+        None => queued(job),
     };
     delay.min((job.left / 2).max(TICK))
 }
@@ -109,6 +109,12 @@ fn shared(millis: u64, jobs: usize) -> Duration {
 }
 
 impl AtEngine {
+    /// How long its run is expected to take; none while others are before it in the engine's queue.
+    fn run(&self) -> Option<Duration> {
+        self.expected
+            .filter(|_| self.queue_position.unwrap_or(0) == 0)
+    }
+
     /// Of a run of which nothing else is known.
     fn patient(&self) -> Duration {
         (self.waited / 10).clamp(Duration::from_millis(500), Duration::from_secs(3))
@@ -122,7 +128,7 @@ impl AtEngine {
 pub fn poll_at(now: UnixMs, job: AtEngine) -> UnixMs {
     let delay = poll_delay(job);
     let at = now.plus(delay);
-    let runs = !job.calls_back && job.expected.is_some() && job.queue_position.unwrap_or(0) == 0;
+    let runs = !job.calls_back && job.run().is_some();
     let most_late = delay.as_millis() / if runs { 8 } else { 3 };
     let Some(doublings) = (most_late / TICK.as_millis()).checked_ilog2() else {
         return at;
