@@ -53,9 +53,30 @@ use state::export_places::ExportPlaces;
 use state::readiness::Readiness;
 use state::variants_under_way::VariantsUnderWay;
 
-/// What handlers can ask for.
-#[derive(Clone, FromRef)]
-struct AppState {
+/// What handlers can ask for. It is cloned several times for each request, so it is one count.
+#[derive(Clone)]
+struct AppState(Arc<Given>);
+
+struct Given {
+    state: Arc<ApiState>,
+    capacity: UploadCapacity,
+    readiness: Readiness,
+    cache: Arc<ResponseCache>,
+    events: EventPlaces,
+    exports: ExportPlaces,
+    variants: VariantsUnderWay,
+}
+
+macro_rules! given {
+    ($($field:ident: $kind:ty,)*) => {$(
+        impl FromRef<AppState> for $kind {
+            fn from_ref(AppState(given): &AppState) -> Self {
+                given.$field.clone()
+            }
+        }
+    )*};
+}
+given! {
     state: Arc<ApiState>,
     capacity: UploadCapacity,
     readiness: Readiness,
@@ -108,7 +129,7 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
     let readiness = Readiness::default();
     let admin = routes::admin::guarded(parts.admin, Arc::new(admin_state(&state, &readiness)))
         .layer(from_fn(layers::repeated_headers::refuse_repeated));
-    let app = AppState {
+    let given = Given {
         capacity: UploadCapacity::new(&state.limits),
         readiness,
         cache: Arc::new(ResponseCache::new()),
@@ -118,16 +139,19 @@ pub fn edge(state: impl Into<Arc<ApiState>>) -> Edge {
         state,
     };
     let observer = RequestObserver {
-        metrics: app.state.metrics.requests.clone(),
-        tracer: app.state.tracer.clone(),
+        metrics: given.state.metrics.requests.clone(),
+        tracer: given.state.tracer.clone(),
     };
-    let at_once = ReadyAnswers::new(&app.state, &app.cache, &observer).map(|ready| {
+    let at_once = ReadyAnswers::new(&given.state, &given.cache, &observer).map(|ready| {
         let answer: AtOnce =
             Arc::new(move |method, uri, headers| ready.answer(method, uri, headers));
         answer
     });
     let routes = api.merge(tus).merge(files);
-    let routes = layered(routes.with_state(app).merge(admin), observer);
+    let routes = layered(
+        routes.with_state(AppState(Arc::new(given))).merge(admin),
+        observer,
+    );
     Edge {
         router: layers::extra_slashes::forgiven(routes),
         at_once,

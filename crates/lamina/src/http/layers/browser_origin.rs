@@ -6,6 +6,8 @@
 //! It is no access control: whoever is not a browser sends whatever headers it likes. A service
 //! with keys needs none of it, since no page has a key.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Uri};
 use url::{Host, Url};
@@ -68,6 +70,10 @@ pub(in crate::http) fn refuse_other_origins(
 /// Whether no stranger's DNS can have brought the request here under this name. An address is
 /// looked up nowhere; `localhost` and what ends in it belongs to the machine (RFC 6761, 6.3).
 fn is_own(state: &ApiState, host: &str) -> bool {
+    // As most clients write an address; a browser's other ways (`0x7f.1`, `[::]`) are for the parser.
+    if host.parse::<SocketAddrV4>().is_ok() || host.parse::<Ipv4Addr>().is_ok() {
+        return true;
+    }
     let name = match parse(host) {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => return true,
         Some(Host::Domain(name)) => name,

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
-use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::found::{is_running, job_id, living, shown};
@@ -55,10 +54,10 @@ pub(in crate::http) async fn get_job(
     Caller(owner): Caller,
     Segments(id): Segments<String>,
     base: PublicBase,
-    request: Parts,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let (id, wait) = (job_id(&id)?, wait_of_query(request.uri.query())?);
-    let (headers, begun) = (&request.headers, Instant::now());
+    let (id, wait) = (job_id(&id)?, wait_of_query(request.uri().query())?);
+    let (headers, begun) = (request.headers(), Instant::now());
     let (job, status) = if wait.is_zero() {
         living(state.store.job_get(&owner, id).await?, state.ends_by())?
     } else {

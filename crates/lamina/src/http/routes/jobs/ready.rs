@@ -78,6 +78,10 @@ impl ReadyAnswers {
             return None;
         }
         let (id, part) = self.part(uri.path())?;
+        // Jobs that run and ids of nothing are not asked for twice.
+        if !self.cache.has(part, id) {
+            return None;
+        }
         let counted = match part {
             Part::Job => &self.job,
             Part::Layers => &self.layers,

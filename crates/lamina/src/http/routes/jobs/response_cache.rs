@@ -45,6 +45,11 @@ impl ResponseCache {
         Self(Cache::with_weighter((BYTES / USUAL) as usize, BYTES, Size))
     }
 
+    /// Whether an answer about this job was made before: a look that costs less than one for the job.
+    pub(in crate::http) fn has(&self, part: Part, job: JobId) -> bool {
+        self.0.contains_key(&(job, part))
+    }
+
     /// The answer about a finished job, if it was made before.
     pub(in crate::http) fn known(
         &self,
