@@ -15,8 +15,9 @@
 //! that goes away never lets more run than was promised.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
+use crossbeam_channel::{Sender, unbounded};
 use image_intake::ImageError;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -132,25 +133,16 @@ struct Queued {
 
 /// The threads. They end with the last clone of the pool.
 #[derive(Debug, Clone)]
-struct Crew(mpsc::Sender<Work>);
+struct Crew(Sender<Work>);
 
 type Work = Box<dyn FnOnce() + Send>;
 
 impl Crew {
     fn of(threads: usize) -> Self {
-        let (give, take) = mpsc::channel::<Work>();
-        let take = Arc::new(Mutex::new(take));
+        let (give, take) = unbounded::<Work>();
         for _ in 0..threads {
-            let take = Arc::clone(&take);
-            let at_work = move || {
-                loop {
-                    let next = take.lock().recv();
-                    match next {
-                        Ok(work) => work(),
-                        Err(_) => return,
-                    }
-                }
-            };
+            let take = take.clone();
+            let at_work = move || take.into_iter().for_each(|work| work());
             let thread = std::thread::Builder::new().name("images".to_owned());
             // Without any thread, work is answered with [`PoolError::Stopped`].
             if let Err(error) = thread.spawn(at_work) {

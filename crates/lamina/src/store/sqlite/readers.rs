@@ -2,10 +2,9 @@
 //! runtime and a slow read does not hold up the writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
+use crossbeam_channel::{Sender, unbounded};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -18,7 +17,7 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 /// A handle to the reader threads; they end when it is gone.
 #[derive(Debug)]
 pub(super) struct Readers {
-    queue: mpsc::Sender<Read>,
+    queue: Sender<Read>,
     metrics: DatabaseMetrics,
     damage: Damage,
 }
@@ -32,16 +31,13 @@ impl Readers {
         damage: Damage,
     ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let mut threads = Vec::new();
-        let (queue, reads) = mpsc::channel::<Read>();
-        let reads = Arc::new(Mutex::new(reads));
+        let (queue, reads) = unbounded::<Read>();
         for (number, connection) in connections.into_iter().enumerate() {
-            let reads = Arc::clone(&reads);
+            let reads = reads.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))
                 .spawn(move || {
-                    loop {
-                        let next = reads.lock().recv();
-                        let Ok(read) = next else { break };
+                    for read in reads {
                         read(&connection);
                     }
                 })?;
