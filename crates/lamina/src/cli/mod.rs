@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Purpose};
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry;
 
@@ -91,19 +91,17 @@ impl Cli {
             port: None,
         }) {
             Command::Serve { host, port } => {
-                #[cfg(unix)]
-                if let Some(mut anew) = config::started_anew() {
-                    use std::os::unix::process::CommandExt as _;
-                    // Returns only when it failed, and then memory goes back later.
-                    let _ = anew.exec();
-                }
+                start_anew(Purpose::Service);
                 let over = [("HOST", host), ("PORT", port)];
                 let over = over
                     .iter()
                     .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
                 with_config(Config::load_with(file, over), |config| serve(&config))
             }
-            Command::Split(args) => args.run(given, file),
+            Command::Split(args) => {
+                start_anew(Purpose::OnePicture);
+                args.run(given, file)
+            }
             Command::Backup(args) => args.run(file),
             Command::Restore(args) => args.run(file),
             Command::Blobs(args) => args.run(file),
@@ -118,6 +116,15 @@ impl Cli {
             }
             Command::Check => check::run(&Config::load(file)),
         }
+    }
+}
+
+/// Begins once more where the allocator has to be told something. It returns where it has not, and where that failed: memory goes back later then.
+fn start_anew(purpose: Purpose) {
+    #[cfg(unix)]
+    if let Some(mut anew) = config::started_anew(purpose) {
+        use std::os::unix::process::CommandExt as _;
+        let _ = anew.exec();
     }
 }
 

@@ -2,6 +2,7 @@
 //! says, and none more than the whole service may have. Kinds that hold more for a pixel are taken up to fewer.
 
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
@@ -10,6 +11,7 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 use reqwest::Client;
 use serde_json::json;
+use tokio::time::interval;
 
 use crate::support::{Process, emulator, fal_options, files, json_of, left_out, until};
 
@@ -21,6 +23,8 @@ const LEAST_SIDE: u32 = 5_470;
 const MOST_MEMORY_KIB: u64 = 450_000_000 / 1024;
 /// The same beside the pages of its binary.
 const MOST_BESIDE_BINARY_KIB: u64 = 425_000_000 / 1024;
+/// The most memory of `lamina split` of a photo of 1024² beside the pages of its binary, of which the one that is shipped has 60 MB: 320 MB with those.
+const MOST_OF_SPLIT_KIB: u64 = 260_000_000 / 1024;
 
 /// Rows of these values, made by moving one of them: quick in a test that nobody optimised.
 fn pixels(channels: usize, value: fn(usize) -> usize) -> Vec<u8> {
@@ -430,4 +434,41 @@ async fn layers_are_raised_to_the_largest_pictures_in_a_stated_amount_of_memory(
         ),
     );
     assert!(peak < MOST_BESIDE_BINARY_KIB, "{peak} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_picture_is_split_in_a_stated_amount_of_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("in.png"), folder.path().join("out"));
+    let photo = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testdata/images/astronaut.png"
+    );
+    let photo = image::open(photo).unwrap().into_rgb8();
+    let filter = image::imageops::FilterType::Triangle;
+    image::imageops::resize(&photo, 1024, 1024, filter)
+        .save(&file)
+        .unwrap();
+    let arguments = [
+        "split",
+        file.to_str().unwrap(),
+        "-o",
+        out.to_str().unwrap(),
+        "--engine",
+        "local",
+    ];
+    let mut split = Process::command(&arguments, &[]);
+    let (mut memory, mut looks) = (None, interval(Duration::from_millis(10)));
+    while split.runs() {
+        let now = split.peak_memory_kib().zip(split.file_memory_kib());
+        memory = now.or(memory);
+        looks.tick().await;
+    }
+    let (status, said) = split.ended().await;
+    assert!(status.success(), "{said}");
+    let Some((peak, file)) = memory else {
+        return left_out("memory of a split; only Linux says it");
+    };
+    let peak = peak - file;
+    assert!(peak < MOST_OF_SPLIT_KIB, "{peak} KiB");
 }

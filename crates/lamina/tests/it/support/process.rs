@@ -113,7 +113,7 @@ impl Process {
     }
 
     fn status_kib(&self, field: &str) -> Option<u64> {
-        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = format!("/proc/{}/status", self.child.id()?);
         let status = std::fs::read_to_string(status).ok()?;
         let line = status.lines().find(|line| line.starts_with(field));
         line?.split_whitespace().nth(1)?.parse().ok()
@@ -125,6 +125,11 @@ impl Process {
         let open = std::fs::read_dir(open).into_iter().flatten().flatten();
         let mut leads = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         leads.any(|lead| lead.starts_with(folder))
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the process to end by itself.
