@@ -18,8 +18,11 @@ use super::limits::Limits;
 use super::media_type::MediaType;
 use super::rgba::RgbaImage;
 use super::scale::resized;
-use super::shrink::Shrink;
+use super::shrink::{Shrink, Squares};
 use super::thumb_hash::ThumbHash;
+
+/// Longest side of a layer's likeness, of which its hash is made and by which stacks are judged.
+pub(super) const LIKENESS_SIDE: u32 = 128;
 
 /// The smallest rectangle that holds every pixel with alpha above 0, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +175,7 @@ impl Seen {
             opaque: 0,
             columns: None,
             lines: None,
-            small: ThumbHash::rows((width, height)),
+            small: Shrink::to_squares((width, height), LIKENESS_SIDE),
         }
     }
 
@@ -210,10 +213,17 @@ impl Seen {
 
     /// None unless all rows came.
     pub(super) fn measures(self, format: MediaType) -> Option<LayerMeasures> {
+        Some(self.with_likeness(format)?.0)
+    }
+
+    /// [`Self::measures`], and the likeness.
+    pub(super) fn with_likeness(self, format: MediaType) -> Option<(LayerMeasures, RgbaImage)> {
         let (width, height) = self.size;
+        let small: Squares = self.small.finish_squares()?;
+        let likeness = small.image.clone();
         let pixels = u64::from(width) * u64::from(height);
         let shown = self.columns.zip(self.lines);
-        Some(LayerMeasures {
+        let measures = LayerMeasures {
             width,
             height,
             format,
@@ -225,7 +235,8 @@ impl Seen {
             }),
             coverage: (self.alpha as f64 / (pixels * u64::from(u8::MAX)) as f64) as f32,
             opaque: self.opaque == pixels,
-            thumbhash: Some(ThumbHash::of_rows(self.small)?),
-        })
+            thumbhash: Some(ThumbHash::of_squares(small, self.size)?),
+        };
+        Some((measures, likeness))
     }
 }

@@ -29,6 +29,21 @@ pub(super) struct Shrink {
     squares: Vec<u8>,
 }
 
+/// Means of squares of a picture's pixels.
+#[derive(Clone)]
+pub(super) struct Squares {
+    pub(super) image: RgbaImage,
+    /// What of it there is in the picture, in squares, from the left upper corner.
+    part: (f64, f64),
+}
+
+impl Squares {
+    /// The picture in this size.
+    pub(super) fn resized(self, size: (u32, u32)) -> RgbaImage {
+        resized_part(self.image, self.part, size)
+    }
+}
+
 /// The size of a picture that is to have no side longer than `max_side`: its own where it fits.
 pub(super) fn within(size: (u32, u32), max_side: u32) -> (u32, u32) {
     let (longest, max_side) = (size.0.max(size.1), max_side.max(1));
@@ -49,7 +64,16 @@ impl Shrink {
             target.0.clamp(1, size.0.max(1)),
             target.1.clamp(1, size.1.max(1)),
         );
-        let factor = factor(size, target);
+        Self::by(size, target, factor(size, target))
+    }
+
+    /// To squares alone, so that no side is longer than `max_side`: [`Self::finish_squares`].
+    pub(super) fn to_squares(size: (u32, u32), max_side: u32) -> Self {
+        let factor = size.0.max(size.1).div_ceil(max_side.max(1));
+        Self::by(size, size, factor.clamp(1, MOST_FACTOR))
+    }
+
+    fn by(size: (u32, u32), target: (u32, u32), factor: u32) -> Self {
         let across = size.0.div_ceil(factor) as usize;
         let down = size.1.div_ceil(factor) as usize;
         Self {
@@ -101,7 +125,13 @@ impl Shrink {
     }
 
     /// The smaller picture, once all rows came.
-    pub(super) fn finish(mut self) -> Option<RgbaImage> {
+    pub(super) fn finish(self) -> Option<RgbaImage> {
+        let target = self.target;
+        Some(self.finish_squares()?.resized(target))
+    }
+
+    /// The squares, once all rows came.
+    pub(super) fn finish_squares(mut self) -> Option<Squares> {
         self.end_squares();
         let (width, height) = (
             self.size.0.div_ceil(self.factor),
@@ -111,7 +141,7 @@ impl Shrink {
         // The last squares may be cut: what they stand for is less than a square.
         let part = |side: u32| f64::from(side) / f64::from(self.factor);
         let part = (part(self.size.0), part(self.size.1));
-        Some(resized_part(image, part, self.target))
+        Some(Squares { image, part })
     }
 
     fn add(&mut self, left: usize, pixels: &[[u8; PIXEL]], solid: bool) {

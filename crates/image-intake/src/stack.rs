@@ -8,10 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::glance::Glance;
 use super::layer::streamed::Streamed;
-use super::layer::{LayerMeasures, decode_layer};
+use super::layer::{LIKENESS_SIDE, LayerMeasures, decode_layer};
 use super::limits::Limits;
 use super::proof::{Proof, StackProof};
 use super::rgba::RgbaImage;
+use super::shrink::Shrink;
 
 /// What [`inspect_layer`](super::inspect_layer) says of each file, and the [`StackProof`] of all of them, bottom first, against the
 /// picture that they were made of.
@@ -49,7 +50,7 @@ fn inspected<F: AsRef<[u8]>>(
     let row_bytes = size.0 as usize * 4;
     let mut rows = vec![vec![0; row_bytes]; layers.len()];
     let mut glances = Vec::with_capacity(layers.len());
-    let mut proof = StackProof::new(size.0, size.1, layers.len());
+    let mut proof = StackProof::of_likenesses(size.0, size.1, layers.len());
     for picture in picture.pixels().chunks_exact(row_bytes) {
         glances.clear();
         for (layer, row) in layers.iter_mut().zip(&mut rows) {
@@ -58,14 +59,20 @@ fn inspected<F: AsRef<[u8]>>(
         let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
         proof.row_of(picture, &rows, &glances);
     }
-    let measures = layers.into_iter().map(Layer::finish).collect();
-    Option::zip(measures, proof.finish())
+    let (mut measures, mut likenesses) = (Vec::new(), Vec::new());
+    for layer in layers {
+        let (measured, likeness) = layer.finish()?;
+        measures.push(measured);
+        likenesses.push(likeness);
+    }
+    Some((measures, proof.finish_with(&likenesses)?))
 }
 
 enum Layer<'a> {
     Streamed(Box<Streamed<'a>>),
     Whole {
         measures: LayerMeasures,
+        likeness: Box<Shrink>,
         pixels: Vec<u8>,
         at: usize,
     },
@@ -81,6 +88,10 @@ impl<'a> Layer<'a> {
         let (measures, image) = decode_layer(file, limits).ok()?;
         Some(Self::Whole {
             measures,
+            likeness: Box::new(Shrink::to_squares(
+                (image.width(), image.height()),
+                LIKENESS_SIDE,
+            )),
             pixels: image.into_pixels(),
             at: 0,
         })
@@ -96,19 +107,28 @@ impl<'a> Layer<'a> {
     fn read(&mut self, row: &mut [u8]) -> Option<Glance> {
         match self {
             Self::Streamed(streamed) => streamed.read(row),
-            Self::Whole { pixels, at, .. } => {
+            Self::Whole {
+                likeness,
+                pixels,
+                at,
+                ..
+            } => {
                 let end = *at + row.len();
                 row.copy_from_slice(pixels.get(*at..end)?);
                 *at = end;
-                Some(Glance::of(row.as_chunks::<4>().0))
+                let glance = Glance::of(row.as_chunks::<4>().0);
+                likeness.row_of(0, row, &glance);
+                Some(glance)
             }
         }
     }
 
-    fn finish(self) -> Option<LayerMeasures> {
+    fn finish(self) -> Option<(LayerMeasures, RgbaImage)> {
         match self {
             Self::Streamed(streamed) => streamed.finish(),
-            Self::Whole { measures, .. } => Some(measures),
+            Self::Whole {
+                measures, likeness, ..
+            } => Some((measures, likeness.finish_squares()?.image)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A layer in about 25 bytes: [ThumbHash](https://evanw.github.io/thumbhash/), which apps show until the picture is there.
 
 use super::rgba::RgbaImage;
-use super::shrink::{Shrink, within};
+use super::shrink::{Squares, within};
 
 /// The format has no more than seven waves along a side, which this many pixels show well, and takes 100 at most; it costs as the square of them.
 const SIDE: u32 = 32;
@@ -22,14 +22,9 @@ impl ThumbHash {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// What rows of a picture of this size are given to; [`Self::of_rows`] ends it.
-    pub(super) fn rows(size: (u32, u32)) -> Shrink {
-        Shrink::new(size, within(size, SIDE))
-    }
-
-    /// None unless all rows came.
-    pub(super) fn of_rows(rows: Shrink) -> Option<Self> {
-        Self::of_small(&rows.finish()?)
+    /// Of a picture of this size, in pixels.
+    pub(super) fn of_squares(squares: Squares, size: (u32, u32)) -> Option<Self> {
+        Self::of_small(&squares.resized(within(size, SIDE)))
     }
 
     fn of_small(image: &RgbaImage) -> Option<Self> {

@@ -11,6 +11,7 @@ use crate::header::checked;
 use crate::layer_rows::streamed;
 use crate::limits::Limits;
 use crate::media_type::MediaType;
+use crate::rgba::RgbaImage;
 
 /// The measures of a layer that certainly decodes; `None` where the decoder of the whole has to tell.
 pub(super) fn measured(bytes: &[u8], limits: &Limits) -> Option<LayerMeasures> {
@@ -22,7 +23,7 @@ pub(super) fn measured(bytes: &[u8], limits: &Limits) -> Option<LayerMeasures> {
         for _ in 0..height {
             layer.read(&mut row)?;
         }
-        layer.finish()
+        Some(layer.finish()?.0)
     }))
     .ok()?
 }
@@ -60,9 +61,9 @@ impl<'a> Streamed<'a> {
         Some(glance)
     }
 
-    /// None unless all rows were read.
-    pub(crate) fn finish(mut self) -> Option<LayerMeasures> {
+    /// The measures and the likeness; none unless all rows were read.
+    pub(crate) fn finish(mut self) -> Option<(LayerMeasures, RgbaImage)> {
         self.reader.finish().ok()?;
-        self.seen.measures(MediaType::Png)
+        self.seen.with_likeness(MediaType::Png)
     }
 }

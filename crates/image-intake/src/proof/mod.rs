@@ -12,13 +12,12 @@ mod tally;
 use self::sampled::Sampled;
 use self::tally::Tally;
 use super::glance::Glance;
+use super::layer::LIKENESS_SIDE;
 use super::rgba::RgbaImage;
 use super::same::same_picture;
-use super::shrink::{Shrink, within};
+use super::shrink::Shrink;
 
 const PIXEL: usize = 4;
-/// Longest side of the likenesses.
-const SMALL_SIDE: u32 = 128;
 /// A layer of which nothing is above this alpha shows nothing: models leave a haze of a few levels where they mean to leave nothing.
 const FAINT: u8 = 16;
 /// From this alpha on a pixel belongs to what a layer is of.
@@ -123,7 +122,8 @@ pub struct StackProof {
 }
 
 struct Seen {
-    small: Shrink,
+    /// None where the likeness is made by whoever reads the rows.
+    small: Option<Shrink>,
     most: u8,
     least: u8,
     fringe: fringe::Fringe,
@@ -133,10 +133,17 @@ impl StackProof {
     /// Of so many layers, each as large as the canvas, in pixels.
     #[must_use]
     pub fn new(width: u32, height: u32, layers: usize) -> Self {
-        let size = (width, height);
-        let small = || Shrink::new(size, within(size, SMALL_SIDE));
+        let mut proof = Self::of_likenesses(width, height, layers);
+        for seen in &mut proof.layers {
+            seen.small = Some(Shrink::to_squares((width, height), LIKENESS_SIDE));
+        }
+        proof
+    }
+
+    /// [`Self::new`], for [`Self::finish_with`].
+    pub(super) fn of_likenesses(width: u32, height: u32, layers: usize) -> Self {
         let seen = |_| Seen {
-            small: small(),
+            small: None,
             most: 0,
             least: u8::MAX,
             fringe: fringe::Fringe::default(),
@@ -145,7 +152,7 @@ impl StackProof {
             rows: 0,
             laid: vec![[0; PIXEL]; width as usize],
             tally: Tally::new(width, height),
-            picture: small(),
+            picture: Shrink::to_squares((width, height), LIKENESS_SIDE),
             layers: (0..layers).map(seen).collect(),
             sampled: Sampled::new(width, layers),
         }
@@ -166,7 +173,9 @@ impl StackProof {
         for ((seen, layer), glance) in self.layers.iter_mut().zip(layers).zip(glances) {
             seen.most = seen.most.max(glance.most);
             seen.least = seen.least.min(glance.least);
-            seen.small.row_of(0, layer, glance);
+            if let Some(small) = &mut seen.small {
+                small.row_of(0, layer, glance);
+            }
             let shown = glance.shown.clone();
             let pixels = &layer.as_chunks::<PIXEL>().0[shown.clone()];
             if glance.is_solid() {
@@ -198,25 +207,31 @@ impl StackProof {
 
     /// What it comes to; none unless all rows came.
     #[must_use]
-    pub fn finish(self) -> Option<Proof> {
-        let picture = self.picture.finish()?;
-        let (mut layers, mut smalls) = (Vec::new(), Vec::new());
-        for (place, seen) in self.layers.into_iter().enumerate() {
-            let small = seen.small.finish()?;
+    pub fn finish(mut self) -> Option<Proof> {
+        let smalls = self.layers.iter_mut();
+        let smalls: Option<Vec<RgbaImage>> = smalls
+            .map(|seen| Some(seen.small.take()?.finish_squares()?.image))
+            .collect();
+        self.finish_with(&smalls?)
+    }
+
+    /// [`Self::finish`], with the likeness of each layer: squares of at most [`LIKENESS_SIDE`].
+    pub(super) fn finish_with(self, smalls: &[RgbaImage]) -> Option<Proof> {
+        let picture = self.picture.finish_squares()?.image;
+        let mut layers = Vec::new();
+        for ((place, seen), small) in self.layers.into_iter().enumerate().zip(smalls) {
             let is_opaque = seen.least == u8::MAX;
             layers.push(LayerProof {
                 visible: self.sampled.visible(place),
                 is_empty: seen.most < FAINT,
-                is_whole: is_opaque && same_picture(&small, &picture),
+                is_whole: is_opaque && same_picture(small, &picture),
                 fringe: seen.fringe.mean(),
             });
-            smalls.push(small);
         }
         // The lowest layer may well be all there is to a picture.
         if layers.iter().filter(|layer| !layer.is_empty).count() < 2 {
             layers.iter_mut().for_each(|layer| layer.is_whole = false);
         }
-        let counted: Vec<&RgbaImage> = smalls.iter().collect();
         let left_out: Vec<bool> = layers
             .iter()
             .map(|layer| layer.is_whole || layer.is_empty)
@@ -229,7 +244,7 @@ impl StackProof {
             worst: errors.worst,
             uncovered: errors.uncovered,
             duplicates: duplicates(&self.sampled),
-            better_order: order::better(&picture, &counted, &left_out),
+            better_order: order::better(&picture, smalls, &left_out),
             layers,
         })
     }

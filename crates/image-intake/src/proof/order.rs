@@ -18,11 +18,11 @@ type Small = Vec<[f32; 4]>;
 /// The better order of the layers, without those that are left out, which keep their places below the others.
 pub(super) fn better(
     picture: &RgbaImage,
-    layers: &[&RgbaImage],
+    layers: &[RgbaImage],
     left_out: &[bool],
 ) -> Option<BetterOrder> {
     let picture = halved(picture);
-    let smalls: Vec<Small> = layers.iter().map(|layer| halved(layer)).collect();
+    let smalls: Vec<Small> = layers.iter().map(halved).collect();
     let counts = |place: &usize| !left_out[*place];
     let now: Vec<usize> = (0..layers.len()).filter(counts).collect();
     if now.len() < 2 {
