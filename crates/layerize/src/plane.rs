@@ -150,6 +150,21 @@ impl Sample for [f32; 3] {
 }
 
 impl<T: Sample> Plane<T> {
+    /// The value between pixels, 0 being the middle of the first; beyond the middles of the outermost, theirs.
+    pub(crate) fn between(&self, x: f32, y: f32) -> T {
+        let split = |at: f32, limit: usize| {
+            let at = at.clamp(0.0, limit as f32 - 1.0);
+            let low = at as usize;
+            (low, (low + 1).min(limit - 1), at - low as f32)
+        };
+        let ((left, right, across), (up, low, down)) = (split(x, self.w), split(y, self.h));
+        let row = |y: usize, weight: f32, sum: T| {
+            sum.add(self.at(left, y), weight * (1.0 - across))
+                .add(self.at(right, y), weight * across)
+        };
+        row(low, down, row(up, 1.0 - down, T::ZERO))
+    }
+
     /// The plane at another size: bilinear when growing, triangle-filtered when shrinking.
     pub(crate) fn resize(&self, w: usize, h: usize) -> Self {
         if (self.w, self.h) == (w, h) {

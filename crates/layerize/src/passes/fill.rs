@@ -1,8 +1,9 @@
 //! What lies under the things that were cut from a photo.
 //!
-//! Colours are carried on smoothly from around, from nothing that was found. A small hole in a
-//! pattern is completed from that; else the grain of the surroundings is laid over where they have
-//! one. A model of the caller's own takes the place of both. All holes are completed at once. Text and shapes are not filled here: what is under them is
+//! Colours are carried on smoothly from around, from nothing that was found. Over that, a small hole in a
+//! pattern is completed from it, any hole in a texture with copies of what is around, and where
+//! nothing can be copied the grain of the surroundings is laid, where they have one. A model of the caller's
+//! own takes the place of all of these. All holes are completed at once. Text and shapes are not filled here: what is under them is
 //! the ground they were told apart by, so it is known as soon as they are. Left out, the picture
 //! stays under the cuts as it is.
 //! What is still seen of a thing beyond its coverage, its outline, goes to the thing ([`left`]).
@@ -10,8 +11,9 @@
 
 use crate::Error;
 use crate::context::Context;
+use crate::patch_match::{self, Texture};
 use crate::scene::Scene;
-use crate::{grain, left, net, patch_match};
+use crate::{grain, left, net};
 
 pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error> {
     let Some(hole) = scene.hole.take() else {
@@ -20,24 +22,36 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let mut smooth = hole.smooth(ctx, &scene.rest)?;
     ctx.reach(0.2)?;
     let (lit, known) = (&smooth.lit, &smooth.known);
+    let mut finer = None;
     if let Some(made) = net::completed(ctx, &smooth.under, known)? {
         smooth.under = made;
     } else if let Some(made) = patch_match::fill(ctx, lit, known, &scene.painted, &smooth.under)? {
         smooth.under = made;
     } else {
         ctx.check()?;
-        grain::lay(ctx, lit, known, &scene.painted, &mut smooth.under)?;
+        let painted = &scene.painted;
+        match patch_match::texture(ctx, lit, known, painted, &smooth.under)? {
+            Texture::Continued(made) => finer = Some(made),
+            Texture::Alike => {
+                let mut grained = smooth.under.clone();
+                grain::lay(ctx, lit, known, painted, &mut grained)?;
+                finer = Some(grained);
+            }
+            Texture::Mixed => {}
+        }
     }
     ctx.check()?;
+    // Compared with the smooth fill: a texture differs from what it continues everywhere.
     let left = left::Left::of(&scene.rest, &smooth, &hole, ctx)?;
     for cut in &mut scene.cuts {
         ctx.check()?;
         left.give(cut);
     }
     let left = left.into_places();
+    let under = finer.as_ref().unwrap_or(&smooth.under);
     let painted = |at: &usize| hole.cut.data[*at] > 0.0 || left.data[*at] > 0.0;
     for at in (0..scene.rest.data.len()).filter(painted) {
-        scene.rest.data[at] = smooth.under.data[at];
+        scene.rest.data[at] = under.data[at];
         scene.painted.data[at] = 1.0;
     }
     Ok(())

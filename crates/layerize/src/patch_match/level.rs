@@ -3,12 +3,21 @@
 //! Sizes are gone through by the caller. Invariant: a source is wholly seen, and may be copied.
 
 use super::dice::Dice;
+use super::guide::Guide;
 use crate::Error;
 use crate::context::Context;
 use crate::plane::{Gray, Plane, Rgb, distance2};
 
 /// Half a patch: 7 by 7.
 pub(super) const HALF: usize = 3;
+/// Pixels of a patch.
+const PIXELS: f32 = ((2 * HALF + 1) * (2 * HALF + 1)) as f32;
+/// Mean squared difference of a patch by which its weight falls to a third, unless a caller wants another.
+const SHARP: f32 = 600.0;
+/// What is added to the difference of a patch before those over a pixel are compared, and by which share it counts
+/// more for each squared pixel away from the middle of the patch.
+const EVEN: f32 = 30.0;
+const AWAY: f32 = 0.15;
 
 /// One size of the picture.
 pub(super) struct Level {
@@ -22,6 +31,12 @@ pub(super) struct Level {
     /// Middles of patches that may be copied.
     pub(super) sources: Vec<usize>,
     is_source: Vec<bool>,
+    /// What else than likeness makes a source right, if anything.
+    pub(super) guide: Option<Guide>,
+    /// How much an open pixel counts in a comparison, a seen one being 1.
+    pub(super) trust: f32,
+    /// Mean squared difference of a patch by which its weight falls to a third.
+    pub(super) sharp: f32,
 }
 
 impl Level {
@@ -48,6 +63,9 @@ impl Level {
             sources: (0..w * h).filter(|&at| is_source[at]).collect(),
             is_hole,
             is_source,
+            guide: None,
+            trust: 1.0,
+            sharp: SHARP,
         }
     }
 
@@ -71,17 +89,55 @@ impl Level {
         }
     }
 
+    /// The source that a place had at another size, whatever that was.
+    pub(super) fn enlarged(
+        &self,
+        at: usize,
+        before: &Rgb,
+        old: &[usize],
+        dice: &mut Dice,
+    ) -> usize {
+        let (w, h) = (before.w, before.h);
+        let by = (self.w as f32 / w as f32, self.h as f32 / h as f32);
+        let (x, y) = (at % self.w, at / self.w);
+        let place = |at: usize, by: f32, limit: usize| {
+            ((at as f32 / by) as usize).clamp(HALF, limit - 1 - HALF)
+        };
+        let (bx, by_) = (place(x, by.0, w), place(y, by.1, h));
+        let source = old[by_ * w + bx];
+        let moved = |at: usize, from: usize, to: usize, by: f32, limit: usize| {
+            let at = at as f32 + (to as f32 - from as f32) * by;
+            at.round().clamp(0.0, limit as f32 - 1.0) as usize
+        };
+        let across = moved(x, bx, source % w, by.0, self.w);
+        let wanted = moved(y, by_, source / w, by.1, self.h) * self.w + across;
+        if self.is_source[wanted] {
+            wanted
+        } else {
+            self.any(dice)
+        }
+    }
+
     /// How far two patches differ; stops at `limit`.
     fn off(&self, now: &Rgb, at: usize, source: usize, limit: f32) -> f32 {
         let corner = HALF * self.w + HALF;
-        let mut sum = 0.0;
+        let guide = self.guide.as_ref();
+        let mut sum = guide.map_or(0.0, |guide| PIXELS * guide.off(at, source));
+        if sum >= limit {
+            return sum;
+        }
         for dy in 0..=2 * HALF {
             let (a, b) = (at + dy * self.w - corner, source + dy * self.w - corner);
             let rows = now.data[a..=a + 2 * HALF].iter();
-            sum += rows
-                .zip(&now.data[b..=b + 2 * HALF])
-                .map(|(a, b)| distance2(*a, *b))
-                .sum::<f32>();
+            let pairs = rows.zip(&now.data[b..=b + 2 * HALF]);
+            let offs = pairs.map(|(a, b)| distance2(*a, *b));
+            sum += if self.trust < 1.0 {
+                let open = self.open[a..].iter();
+                let trust = |&open: &bool| if open { self.trust } else { 1.0 };
+                offs.zip(open).map(|(off, open)| off * trust(open)).sum()
+            } else {
+                offs.sum::<f32>()
+            };
             if sum >= limit {
                 return sum;
             }
@@ -147,8 +203,8 @@ impl Level {
         let mut weights = Plane::filled(self.w, self.h, 0.0_f32);
         let corner = HALF * self.w + HALF;
         for &at in &self.holes {
-            let off = self.off(now, at, from[at], f32::MAX) / 49.0;
-            let weight = (-off / 600.0).exp().max(1e-6);
+            let off = self.off(now, at, from[at], f32::MAX) / PIXELS;
+            let weight = (-off / self.sharp).exp().max(1e-6);
             for dy in 0..=2 * HALF {
                 for dx in 0..=2 * HALF {
                     let step = dy * self.w + dx;
@@ -167,5 +223,40 @@ impl Level {
             }
         }
         out
+    }
+
+    /// Which pixel each open pixel is a copy of: as that patch over it says that fits best and whose
+    /// middle is near. Others are copies of themselves.
+    pub(super) fn coherent(&self, now: &Rgb, from: &[usize]) -> Vec<usize> {
+        let mut best = vec![f32::MAX; self.w * self.h];
+        let mut source: Vec<usize> = (0..self.w * self.h).collect();
+        let corner = HALF * self.w + HALF;
+        for &at in &self.holes {
+            let off = self.off(now, at, from[at], f32::MAX) / PIXELS + EVEN;
+            for dy in 0..=2 * HALF {
+                for dx in 0..=2 * HALF {
+                    let step = dy * self.w + dx;
+                    let to = at + step - corner;
+                    let away = dx.abs_diff(HALF).pow(2) + dy.abs_diff(HALF).pow(2);
+                    let off = off * (1.0 + AWAY * away as f32);
+                    if self.open[to] && off < best[to] {
+                        best[to] = off;
+                        source[to] = from[at] + step - corner;
+                    }
+                }
+            }
+        }
+        source
+    }
+
+    /// How far the patches differ from their sources, in levels: the median.
+    pub(super) fn misfit(&self, now: &Rgb, from: &[usize]) -> f32 {
+        let off = |&at: &usize| self.off(now, at, from[at], f32::MAX) / PIXELS;
+        let mut offs: Vec<f32> = self.holes.iter().map(off).collect();
+        if offs.is_empty() {
+            return 0.0;
+        }
+        let middle = offs.len() / 2;
+        offs.select_nth_unstable_by(middle, f32::total_cmp).1.sqrt()
     }
 }

@@ -9,16 +9,23 @@
 //! Invariant: known pixels stay as they were, and nothing that was found or painted is copied.
 
 mod dice;
+mod guide;
+mod guided;
 mod level;
 mod proof;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod textures;
+mod trial;
 
 use crate::Error;
 use crate::context::Context;
 use crate::plane::{Gray, Plane, Rect, Rgb};
 use dice::Dice;
 use level::Level;
+
+pub(crate) use guided::{Texture, texture};
 
 /// Rounds of search and blending at each size.
 const ROUNDS: usize = 6;
