@@ -202,25 +202,32 @@ pub(crate) fn edged(
     } else {
         solid
     };
-    let paint = push_pull::fill(part, known);
+    let mut paint = push_pull::fill(part, known);
     ctx.check()?;
     let near = matte::dilate(solid, 2);
     let under = push_pull::fill(part, &near.map(|n| if n > 0.0 { 0.0 } else { 1.0 }));
     ctx.check()?;
     let soft = box_blur::box_blur(solid, 1);
+    let inked = Inked(core.clone());
     let mut alpha = core;
     for (at, a) in alpha.data.iter_mut().enumerate() {
         if *a > 0.0 || near.data[at] <= 0.0 {
             continue;
         }
-        let own = cover(part.data[at], paint.data[at], under.data[at]);
+        // Where two inks are near, what was carried on is a mixture that neither of them is.
+        let inks = inked.near(at, part);
+        let told = |ink: [f32; 3]| cover(part.data[at], ink, under.data[at]);
+        if let Some(ink) = inks.max_by(|a, b| told(*a).total_cmp(&told(*b))) {
+            paint.data[at] = ink;
+        }
         let far = distance2(paint.data[at], under.data[at]) > 30.0 * 30.0;
-        let own = if far { own } else { soft.data[at] };
-        *a = if own < 0.06 {
-            0.0
+        let own = if far {
+            told(paint.data[at])
         } else {
-            own.max(0.5 * solid.data[at])
+            soft.data[at]
         };
+        let least = 0.5 * solid.data[at];
+        *a = if own < 0.06 { least } else { own.max(least) };
     }
     Ok(Inks {
         rect,
@@ -228,6 +235,25 @@ pub(crate) fn edged(
         paint,
         under,
     })
+}
+
+/// Where a pixel is an ink and nothing else.
+struct Inked(Gray);
+
+impl Inked {
+    /// How far a soft edge reaches.
+    const REACH: usize = 2;
+
+    /// The colours of the inks near a place.
+    fn near<'a>(&'a self, at: usize, part: &'a Rgb) -> impl Iterator<Item = [f32; 3]> + 'a {
+        let (w, h) = (part.w, part.h);
+        let around = |at: usize, limit: usize| {
+            at.saturating_sub(Self::REACH)..(at + Self::REACH + 1).min(limit)
+        };
+        let rows = around(at / w, h).flat_map(move |y| around(at % w, w).map(move |x| y * w + x));
+        rows.filter(|&near| self.0.data[near] > 0.0)
+            .map(|near| part.data[near])
+    }
 }
 
 fn plane(part: &Rgb, inside: impl Fn(usize) -> bool) -> Gray {
@@ -318,6 +344,37 @@ mod tests {
                 assert!(found.alpha.at(40, 40) > 0.99 && found.alpha.at(75, 40) < 0.01);
                 assert!(distance2(found.paint.at(40, 40), fill) < 4.0);
                 assert!(distance2(found.under.at(40, 40), ground) < 30.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_thin_outline_that_leans_leaves_nothing_behind() {
+        // A white bar aslant with a dark outline; the ground is as light as a mixture of both.
+        let side = 90;
+        let ground = [130.0; 3];
+        let off = |x: usize, y: usize| (x as f32 - 0.7 * y as f32 - 15.0).abs() / 1.22;
+        let mut picture = Plane::filled(side, side, ground);
+        let mut solid = Plane::filled(side, side, 0.0_f32);
+        for y in 10..80 {
+            for x in 0..side {
+                let (letter, outline) = (6.5 - off(x, y), 9.0 - off(x, y));
+                let shade = [10.0 + 240.0 * letter.clamp(0.0, 1.0); 3];
+                let colour = crate::plane::mix(ground, shade, outline.clamp(0.0, 1.0));
+                picture.set(x, y, colour);
+                solid.set(x, y, f32::from(u8::from(outline > 0.5)));
+            }
+        }
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let (w, h) = (side, side);
+        let found = edged(&picture, Rect { x: 0, y: 0, w, h }, &solid, &ctx);
+        let found = found.expect("not cancelled");
+        for y in 14..76 {
+            for x in 0..side {
+                let dark = picture.at(x, y)[0] < 60.0;
+                assert!(!dark || found.alpha.at(x, y) > 0.5, "{x} {y}");
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::context::Context;
 use crate::inks::{self, Inks};
 use crate::matte;
-use crate::plane::{Gray, Plane, Rect, Rgb, distance2};
+use crate::plane::{Gray, Rect, Rgb, distance2};
 
 /// Coverage from which a pixel is a letter.
 const LETTER: f32 = 0.45;
@@ -21,6 +21,10 @@ const TWO: f32 = 60.0;
 /// Share of a ring that has the outline's colour while it goes on, and where it has ended.
 const GOES_ON: f32 = 0.55;
 const ENDED: f32 = 0.4;
+/// How much less of the outline's colour there must be beyond, on a ground that has much of it.
+const LESS: f32 = 0.25;
+/// How far what is left of the outline is followed, in pixels: rings are square, and outlines round.
+const LEFT: usize = 2;
 
 /// The letters of the coverage `alpha` over `rect` together with their outlines; `None` if they have none.
 pub(crate) fn outlined(
@@ -46,20 +50,24 @@ pub(crate) fn outlined(
         .map(|at| part.data[at])
         .collect();
     ctx.check()?;
-    let Some((outline, letter)) = median(&ring(&begin, &near)).zip(median(&letters)) else {
+    let first = ring(&begin, &near);
+    let Some((outline, letter)) = median(&first).zip(median(&letters)) else {
         return Ok(None);
     };
+    let first = share(&first, outline, ONE);
     let far = matte::dilate(&solid, most + 2);
     ctx.check()?;
     let beyond = ring(&matte::dilate(&solid, most + 1), &far);
-    if share(&beyond, outline, TWO) > ENDED || distance2(outline, letter) < TWO * TWO {
+    let beyond = share(&beyond, outline, TWO);
+    if beyond > ENDED.max(first - LESS) || distance2(outline, letter) < TWO * TWO {
         return Ok(None);
     }
+    let goes_on = GOES_ON.max((first + beyond) / 2.0);
     let (mut inner, mut thick) = (begin, 0);
     for by in 2..=most {
         ctx.check()?;
         let outer = matte::dilate(&solid, by);
-        if share(&ring(&inner, &outer), outline, ONE) < GOES_ON {
+        if share(&ring(&inner, &outer), outline, ONE) < goes_on {
             break;
         }
         (inner, thick) = (outer, by);
@@ -68,20 +76,16 @@ pub(crate) fn outlined(
         return Ok(None);
     }
     ctx.check()?;
-    // Its own soft edge, as far as it has the outline's colour.
-    let outer = matte::dilate(&solid, thick + 1);
-    let whole = Plane {
-        w: part.w,
-        h: part.h,
-        data: (0..part.data.len())
-            .map(|at| {
-                let own = distance2(part.data[at], outline) < ONE * ONE;
-                f32::from(u8::from(
-                    inner.data[at] > 0.0 || (own && outer.data[at] > 0.0),
-                ))
-            })
-            .collect(),
-    };
+    // Further, as far as it has the outline's colour.
+    let mut whole = inner;
+    for _ in 0..LEFT {
+        ctx.check()?;
+        let outer = matte::dilate(&whole, 1);
+        for (at, within) in whole.data.iter_mut().enumerate() {
+            let own = distance2(part.data[at], outline) < ONE * ONE;
+            *within = within.max(if own { outer.data[at] } else { 0.0 });
+        }
+    }
     inks::edged(&part, rect, &whole, ctx).map(Some)
 }
 
@@ -106,6 +110,7 @@ fn median(colours: &[[f32; 3]]) -> Option<[f32; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plane::Plane;
     use crate::{Cancel, Options};
 
     #[test]
