@@ -14,8 +14,11 @@ use crate::plane::mix;
 pub(super) const FAINT: i32 = 3;
 /// Opacity below this is taken for nothing at all.
 const THERE: f32 = 0.5;
-/// How many levels the picture below may be moved to explain a soft edge.
-const BELOW_GIVES: f32 = 10.0;
+/// How many levels the picture below may be moved to explain what is seen through a shadow: it is seen all
+/// over there, and so is its texture.
+pub(super) const SHADED_GIVES: f32 = 10.0;
+/// The same at the soft edge of anything else: more would be seen as its outline when it is taken away.
+pub(super) const EDGE_GIVES: f32 = 2.0;
 
 /// What the model expects below a layer.
 #[derive(Clone, Copy)]
@@ -46,12 +49,14 @@ pub(super) fn unmix(picture: [u8; 4], paint: [f32; 3], below: [f32; 3]) -> Optio
     (length > 24.0 * 24.0).then(|| (along / length).clamp(0.0, 1.0))
 }
 
-/// Splits one pixel into the layer's pixel and the one below, so that *over* gives it back.
+/// Splits one pixel into the layer's pixel and the one below, so that *over* gives it back. The one below is at
+/// most `gives` levels off what is expected there.
 pub(super) fn take_off(
     picture: [u8; 4],
     alpha: f32,
     paint: [f32; 3],
     below: Below,
+    gives: f32,
 ) -> ([u8; 4], [u8; 4]) {
     let mut a = (alpha * 255.0).round() as i32;
     if a < FAINT {
@@ -72,8 +77,7 @@ pub(super) fn take_off(
         let seen = f32::from(picture[c]);
         let missing = seen - (share * paint[c] + rest * below[c]);
         let give = rest * missing / (share * share + rest * rest);
-        let moved =
-            below[c] + give.clamp(-BELOW_GIVES, BELOW_GIVES) * if a < 255 { 1.0 } else { 0.0 };
+        let moved = below[c] + give.clamp(-gives, gives) * if a < 255 { 1.0 } else { 0.0 };
         under[c] = moved.round().clamp(0.0, 255.0) as u8;
         a = a.max(least_alpha(picture[c], under[c]));
     }
@@ -109,14 +113,32 @@ mod tests {
                         colour: [f32::from(below); 3],
                         opacity: 1.0,
                     };
-                    let (top, under) = take_off(
-                        [seen, seen, seen, 255],
-                        alpha as f32 / 255.0,
-                        [40.0; 3],
-                        model,
-                    );
-                    let (a, f, b) = (u32::from(top[3]), u32::from(top[0]), u32::from(under[0]));
-                    assert_eq!((f * a + b * (255 - a) + 127) / 255, u32::from(seen));
+                    for gives in [EDGE_GIVES, SHADED_GIVES] {
+                        let picture = [seen, seen, seen, 255];
+                        let share = alpha as f32 / 255.0;
+                        let (top, under) = take_off(picture, share, [40.0; 3], model, gives);
+                        let (a, f) = (u32::from(top[3]), u32::from(top[0]));
+                        let b = u32::from(under[0]);
+                        assert_eq!((f * a + b * (255 - a) + 127) / 255, u32::from(seen));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_below_an_edge_is_what_was_expected_there_whatever_is_seen() {
+        for seen in (0..=255_u8).step_by(15) {
+            for alpha in [4, 30, 90, 200] {
+                let model = Below {
+                    colour: [110.0, 160.0, 190.0],
+                    opacity: 1.0,
+                };
+                let share = alpha as f32 / 255.0;
+                let picture = [seen, seen, seen, 255];
+                let (_, under) = take_off(picture, share, [240.0, 200.0, 60.0], model, EDGE_GIVES);
+                for (under, expected) in under.iter().zip(model.colour) {
+                    assert!((f32::from(*under) - expected).abs() <= 2.5, "{under}");
                 }
             }
         }

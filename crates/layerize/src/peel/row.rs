@@ -4,11 +4,11 @@
 //! solved anew from the colours at both sides. Invariant: a row depends on no other row, so rows
 //! may be worked on in any order and at once.
 
-use super::pixel::{self, Below, FAINT};
+use super::pixel::{self, Below, EDGE_GIVES, FAINT, SHADED_GIVES};
 use super::tap::{Tap, bilinear};
 use crate::plane::{Gray, Rect};
 use crate::scene::{Cut, Edge, Scene};
-use crate::{guided, matte};
+use crate::{LayerKind, guided, matte};
 
 /// What the rows of all layers have in common.
 pub(super) struct Peeling<'a> {
@@ -32,6 +32,10 @@ impl Peeling<'_> {
         let lower: Vec<usize> = (0..index).filter(crosses).collect();
         let cut = &scene.cuts[index];
         let unmixes = scene.size.0 > scene.work.w && matches!(cut.edge, Edge::Unmix);
+        let gives = match cut.kind {
+            LayerKind::Shadow => SHADED_GIVES,
+            _ => EDGE_GIVES,
+        };
         let picture = picture[place.x * 4..(place.x + place.w) * 4]
             .as_chunks_mut::<4>()
             .0;
@@ -46,7 +50,7 @@ impl Peeling<'_> {
             if unmixes && alpha < 1.0 {
                 alpha = pixel::unmix(*picture, paint, below.colour).unwrap_or(alpha);
             }
-            (*own, *picture) = pixel::take_off(*picture, alpha, paint, below);
+            (*own, *picture) = pixel::take_off(*picture, alpha, paint, below, gives);
             is_seen |= own[3] > 0;
         }
         is_seen
