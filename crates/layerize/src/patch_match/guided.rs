@@ -152,8 +152,8 @@ pub(super) fn complete(
             }
         }
         for round in 0..ROUNDS[index] {
-            let first = index == 0 && round < TRUST.len();
-            level.trust = if first { TRUST[round] } else { 1.0 };
+            let first = TRUST.get(round).filter(|_| index == 0);
+            level.trust = first.copied().unwrap_or(1.0);
             level.search(ctx, &now, &mut from, round % 2 == 1, &mut dice)?;
             now = level.blended(&seen, &now, &from);
             ctx.check()?;
