@@ -164,10 +164,15 @@ fn line(
     let own = bounds(&cut.alpha).unwrap_or(whole);
     let again = words::read(ctx, &drawn, own, &cut.alpha.crop(own))?;
     let told = cut.words.as_ref().zip(again.as_ref());
-    if told.is_some_and(|(seen, drawn)| alike(&seen.text, &drawn.text) >= SAME) {
-        return Ok(Some((cut, under)));
+    if told.is_none_or(|(seen, drawn)| alike(&seen.text, &drawn.text) < SAME) {
+        return Ok(None);
     }
-    Ok(None)
+    // An outline in a colour that much of the ground has is no ink.
+    if let Some(inks) = outlined::outlined(&scene.rest, cut.rect, &cut.alpha, ctx)? {
+        (cut.alpha, cut.paint) = (inks.alpha, inks.paint);
+        return Ok(Some((cut, inks.under)));
+    }
+    Ok(Some((cut, under)))
 }
 
 /// Whether what was read is no writing.
