@@ -21,7 +21,7 @@ use super::scale::resized;
 use super::shrink::{Shrink, Squares};
 use super::thumb_hash::ThumbHash;
 
-/// Longest side of a layer's likeness, of which its hash is made and by which stacks are judged.
+/// Pixels along the longer side of a layer's likeness, or up to twice as many; its hash is made of it, and stacks are judged by it.
 pub(super) const LIKENESS_SIDE: u32 = 128;
 
 /// The smallest rectangle that holds every pixel with alpha above 0, in pixels.

@@ -67,9 +67,9 @@ impl Shrink {
         Self::by(size, target, factor(size, target))
     }
 
-    /// To squares alone, so that no side is longer than `max_side`: [`Self::finish_squares`].
-    pub(super) fn to_squares(size: (u32, u32), max_side: u32) -> Self {
-        let factor = size.0.max(size.1).div_ceil(max_side.max(1));
+    /// To squares alone, at least so many along the longer side, and less than twice as many: [`Self::finish_squares`].
+    pub(super) fn to_squares(size: (u32, u32), least_side: u32) -> Self {
+        let factor = size.0.max(size.1) / least_side.max(1);
         Self::by(size, size, factor.clamp(1, MOST_FACTOR))
     }
 
@@ -132,6 +132,9 @@ impl Shrink {
 
     /// The squares, once all rows came.
     pub(super) fn finish_squares(mut self) -> Option<Squares> {
+        if self.came != self.size.1 {
+            return None;
+        }
         self.end_squares();
         let (width, height) = (
             self.size.0.div_ceil(self.factor),

@@ -21,6 +21,8 @@ pub(crate) struct Inks {
     pub(crate) under: Rgb,
 }
 
+/// Pixels of rims between two looks at the stop flag.
+const LOOKED_AT: usize = 4096;
 /// Groups that colours fall into, and how often their middles are moved.
 const GROUPS: usize = 6;
 const ROUNDS: usize = 8;
@@ -209,15 +211,20 @@ pub(crate) fn edged(
     ctx.check()?;
     let soft = box_blur::box_blur(solid, 1);
     let inked = Inked(core.clone());
-    let mut alpha = core;
+    let (mut alpha, mut looked) = (core, 0_usize);
     for (at, a) in alpha.data.iter_mut().enumerate() {
         if *a > 0.0 || near.data[at] <= 0.0 {
             continue;
         }
         // Where two inks are near, what was carried on is a mixture that neither of them is.
         let inks = inked.near(at, part);
+        looked += 1;
+        if looked.is_multiple_of(LOOKED_AT) {
+            ctx.check()?;
+        }
         let told = |ink: [f32; 3]| cover(part.data[at], ink, under.data[at]);
-        if let Some(ink) = inks.max_by(|a, b| told(*a).total_cmp(&told(*b))) {
+        let covers = inks.map(|ink| (told(ink), ink));
+        if let Some((_, ink)) = covers.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
             paint.data[at] = ink;
         }
         let far = distance2(paint.data[at], under.data[at]) > 30.0 * 30.0;

@@ -122,7 +122,7 @@ pub struct StackProof {
 }
 
 struct Seen {
-    /// None where the likeness is made by whoever reads the rows.
+    /// None where the likeness is made elsewhere, while rows are read.
     small: Option<Shrink>,
     most: u8,
     least: u8,
@@ -215,7 +215,7 @@ impl StackProof {
         self.finish_with(&smalls?)
     }
 
-    /// [`Self::finish`], with the likeness of each layer: squares of at most [`LIKENESS_SIDE`].
+    /// [`Self::finish`], with the likeness of each layer: squares as [`LIKENESS_SIDE`] has them.
     pub(super) fn finish_with(self, smalls: &[RgbaImage]) -> Option<Proof> {
         let picture = self.picture.finish_squares()?.image;
         let mut layers = Vec::new();

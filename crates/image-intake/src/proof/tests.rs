@@ -180,6 +180,31 @@ fn a_whole_picture_among_the_layers_is_recognised_wherever_it_is() {
 }
 
 #[test]
+fn a_small_thing_that_was_taken_out_of_a_small_picture_is_missed() {
+    let thing = |x: u32, y: u32| (60..70).contains(&x) && (60..70).contains(&y);
+    let drawn = |draw: &dyn Fn(bool) -> [u8; 4]| {
+        let pixels = (0..130).flat_map(|y| (0..130).flat_map(move |x| draw(thing(x, y))));
+        RgbaImage::new(130, 130, pixels.collect()).unwrap()
+    };
+    let shade = |thing: bool| if thing { 200 } else { 100 };
+    let picture = drawn(&|thing| [shade(thing), shade(thing), shade(thing), 255]);
+    let ground = drawn(&|_| [100, 100, 100, 255]);
+    let above = drawn(&|thing| [200, 200, 200, if thing { 255 } else { 0 }]);
+    let found = proof(&picture, &[ground, above]);
+    assert!(!found.layers[0].is_whole, "{found:?}");
+}
+
+#[test]
+fn a_stack_of_which_a_row_is_missing_is_not_judged() {
+    let row = [7; 300 * 4];
+    for (rows, is_judged) in [(300, true), (299, false), (301, false)] {
+        let mut proof = StackProof::new(300, 300, 1);
+        (0..rows).for_each(|_| proof.row(&row, &[&row]));
+        assert_eq!(proof.finish().is_some(), is_judged, "{rows} rows");
+    }
+}
+
+#[test]
 fn empty_layers_and_those_with_a_haze_of_nothing_are_told() {
     let mut layers = good();
     let picture = laid(&layers);

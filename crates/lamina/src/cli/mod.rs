@@ -91,7 +91,7 @@ impl Cli {
             port: None,
         }) {
             Command::Serve { host, port } => {
-                start_anew(Purpose::Service);
+                restart(Purpose::Service);
                 let over = [("HOST", host), ("PORT", port)];
                 let over = over
                     .iter()
@@ -99,7 +99,7 @@ impl Cli {
                 with_config(Config::load_with(file, over), |config| serve(&config))
             }
             Command::Split(args) => {
-                start_anew(Purpose::OnePicture);
+                restart(Purpose::OnePicture);
                 args.run(given, file)
             }
             Command::Backup(args) => args.run(file),
@@ -119,12 +119,14 @@ impl Cli {
     }
 }
 
-/// Begins once more where the allocator has to be told something. It returns where it has not, and where that failed: memory goes back later then.
-fn start_anew(purpose: Purpose) {
+/// Starts once more where the allocator has to be told something. It returns where it has not, and where that failed: memory goes back later then.
+fn restart(purpose: Purpose) {
+    #[cfg(not(unix))]
+    let _ = purpose;
     #[cfg(unix)]
-    if let Some(mut anew) = config::started_anew(purpose) {
+    if let Some(mut program) = config::restart(purpose) {
         use std::os::unix::process::CommandExt as _;
-        let _ = anew.exec();
+        let _ = program.exec();
     }
 }
 

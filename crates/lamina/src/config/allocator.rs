@@ -1,5 +1,5 @@
 //! How the system's allocator is to work. It reads that from the environment before the first line of
-//! this program runs, so the program starts itself anew, once, with what it wants said there. What the operator set is left as it is.
+//! this program runs, so the program starts itself once more with what it wants said there. What the operator set is left as it is.
 
 use std::process::Command;
 
@@ -29,20 +29,43 @@ impl Purpose {
 
 /// The other way to say it, which glibc reads too.
 const TUNABLES: &str = "GLIBC_TUNABLES";
+/// Says that this is the second start: in a program with rights of its own (a capability of its file) glibc hides the others.
+const RESTARTED: &str = "LAMINA_RESTARTED";
 
 /// The same program with the same arguments, as it is to be started; none where nothing is to be
 /// said, or another allocator would not hear it.
 #[must_use]
-pub fn started_anew(purpose: Purpose) -> Option<Command> {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+pub fn restart(purpose: Purpose) -> Option<Command> {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) || !is_wanted(purpose, is_set) {
         return None;
     }
     let (name, value) = purpose.setting();
-    let is_said = [name, TUNABLES].map(|name| std::env::var_os(name).is_some());
-    if is_said.contains(&true) {
-        return None;
-    }
     let mut command = Command::new(std::env::current_exe().ok()?);
-    command.args(std::env::args_os().skip(1)).env(name, value);
+    command
+        .args(std::env::args_os().skip(1))
+        .env(name, value)
+        .env(RESTARTED, "1");
     Some(command)
+}
+
+fn is_wanted(purpose: Purpose, is_set: impl Fn(&str) -> bool) -> bool {
+    let (name, _) = purpose.setting();
+    ![name, TUNABLES, RESTARTED].into_iter().any(is_set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_started_once_more_and_only_where_nothing_was_said() {
+        for purpose in [Purpose::Service, Purpose::OnePicture] {
+            let (name, _) = purpose.setting();
+            assert!(is_wanted(purpose, |_| false));
+            for said in [name, TUNABLES, RESTARTED] {
+                assert!(!is_wanted(purpose, |name| name == said), "{said}");
+            }
+        }
+    }
 }

@@ -23,7 +23,7 @@ use safe_fetch::SourcePrefix;
 use secrecy::SecretString;
 use url::Url;
 
-pub use allocator::{Purpose, started_anew};
+pub use allocator::{Purpose, restart};
 pub use options::{OPTIONS, OptionDoc};
 pub use storage::StorageConfig;
 pub use values::ConfigError;

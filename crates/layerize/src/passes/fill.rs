@@ -1,7 +1,7 @@
 //! What lies under the things that were cut from a photo.
 //!
 //! Colours are carried on smoothly from around, from nothing that was found. Over that, a small hole in a
-//! pattern is completed from it, any hole in a texture with copies of what is around, and where
+//! pattern is completed from it, one of up to 30 % of the picture with copies of what is around where a trial shows that they fit, and where
 //! nothing can be copied the grain of the surroundings is laid, where they have one. A model of the caller's
 //! own takes the place of all of these. All holes are completed at once. Text and shapes are not filled here: what is under them is
 //! the ground they were told apart by, so it is known as soon as they are. Left out, the picture
@@ -41,7 +41,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
         }
     }
     ctx.check()?;
-    // Compared with the smooth fill: a texture differs from what it continues everywhere.
+    // Never compared with a texture that is laid over the fill: that differs from what it continues everywhere.
     let left = left::Left::of(&scene.rest, &smooth, &hole, ctx)?;
     for cut in &mut scene.cuts {
         ctx.check()?;

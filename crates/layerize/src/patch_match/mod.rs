@@ -4,8 +4,8 @@
 //! propagation (Barnes et al. 2009) and blended where they overlap, from coarse to fine (Wexler,
 //! Shechtman and Irani 2007). It copies colours, so it may only be used where copying is right: it
 //! must first win back discs beside the hole, which are known, far better than the smooth fill
-//! does, every one of them. Surroundings of several kinds and mere roughness do not pass; they are
-//! left to [`crate::grain`]. `NOTES.md` has the comparison.
+//! does, every one of them. Surroundings of several kinds and mere roughness do not pass; for
+//! these, and for larger holes, copies are guided by the smooth fill and by place (`guided.rs`). `NOTES.md` has the comparison.
 //! Invariant: known pixels stay as they were, and nothing that was found or painted is copied.
 
 mod dice;
@@ -15,8 +15,6 @@ mod level;
 mod proof;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod textures;
 mod trial;
 
 use crate::Error;

@@ -1,5 +1,7 @@
 //! Completing and refusing holes, and the comparison of fills that `NOTES.md` shows.
 
+mod textures;
+
 use std::io::Write as _;
 
 use super::*;

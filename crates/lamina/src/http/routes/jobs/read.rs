@@ -56,8 +56,10 @@ pub(in crate::http) async fn get_job(
     base: PublicBase,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (id, wait) = (job_id(&id)?, wait_of_query(request.uri().query())?);
-    let (headers, begun) = (request.headers(), Instant::now());
+    // Its body goes before the wait.
+    let (request, _) = request.into_parts();
+    let (id, wait) = (job_id(&id)?, wait_of_query(request.uri.query())?);
+    let (headers, begun) = (&request.headers, Instant::now());
     let (job, status) = if wait.is_zero() {
         living(state.store.job_get(&owner, id).await?, state.ends_by())?
     } else {

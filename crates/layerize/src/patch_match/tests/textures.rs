@@ -1,7 +1,7 @@
 //! Completing and refusing large holes.
 
-use super::guided::{Texture, texture};
 use crate::context::Context;
+use crate::patch_match::guided::{Texture, texture};
 use crate::plane::{Gray, Plane, Rgb, lightness};
 use crate::{Cancel, Options, box_blur, push_pull};
 
