@@ -18,7 +18,7 @@ use super::limits::Limits;
 use super::media_type::MediaType;
 use super::rgba::RgbaImage;
 use super::scale::resized;
-use super::shrink::{Shrink, Squares};
+use super::shrink::Shrink;
 use super::thumb_hash::ThumbHash;
 
 /// Pixels along the longer side of a layer's likeness, or up to twice as many; its hash is made of it, and stacks are judged by it.
@@ -219,7 +219,7 @@ impl Seen {
     /// [`Self::measures`], and the likeness.
     pub(super) fn with_likeness(self, format: MediaType) -> Option<(LayerMeasures, RgbaImage)> {
         let (width, height) = self.size;
-        let small: Squares = self.small.finish_squares()?;
+        let small = self.small.finish_squares()?;
         let likeness = small.image.clone();
         let pixels = u64::from(width) * u64::from(height);
         let shown = self.columns.zip(self.lines);

@@ -30,7 +30,6 @@ pub(super) struct Shrink {
 }
 
 /// Means of squares of a picture's pixels.
-#[derive(Clone)]
 pub(super) struct Squares {
     pub(super) image: RgbaImage,
     /// What of it there is in the picture, in squares, from the left upper corner.

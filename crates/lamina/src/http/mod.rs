@@ -57,24 +57,17 @@ use state::variants_under_way::VariantsUnderWay;
 #[derive(Clone)]
 struct AppState(Arc<Given>);
 
-struct Given {
-    state: Arc<ApiState>,
-    capacity: UploadCapacity,
-    readiness: Readiness,
-    cache: Arc<ResponseCache>,
-    events: EventPlaces,
-    exports: ExportPlaces,
-    variants: VariantsUnderWay,
-}
-
 macro_rules! given {
-    ($($field:ident: $kind:ty,)*) => {$(
-        impl FromRef<AppState> for $kind {
+    ($($field:ident: $kind:ty,)*) => {
+        struct Given {
+            $($field: $kind,)*
+        }
+        $(impl FromRef<AppState> for $kind {
             fn from_ref(AppState(given): &AppState) -> Self {
                 given.$field.clone()
             }
-        }
-    )*};
+        })*
+    };
 }
 given! {
     state: Arc<ApiState>,
