@@ -31,7 +31,7 @@ pub(crate) struct Service {
     pub(crate) emulator: Arc<Emulator>,
     stop: CancellationToken,
     served: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Service {
@@ -86,16 +86,16 @@ impl Service {
             emulator: Arc::new(emulator),
             stop,
             served,
-            _folder: folder,
+            folder,
         })
     }
 
-    /// Ends both; nothing of them is left when this returns.
-    pub(crate) fn stop(self, stage: &Stage) -> anyhow::Result<()> {
+    /// Ends both, and gives what lamina kept, which is removed when this is dropped.
+    pub(crate) fn stop(self, stage: &Stage) -> anyhow::Result<TempDir> {
         self.stop.cancel();
         stage.service.block_on(self.served)?;
         let emulator = Arc::into_inner(self.emulator).context("the emulator is still in use")?;
         stage.emulator.block_on(emulator.stop());
-        Ok(())
+        Ok(self.folder)
     }
 }

@@ -60,8 +60,59 @@ fn value(column: &str, id: &str) -> String {
     if column == "nonce" {
         return "printf('%032x', n)".to_owned();
     }
+    // The order in which an owner's jobs ended, behind the one that is there.
+    if column == "ended_seq" {
+        return format!("one.{column} + n");
+    }
     if TIMES.contains(&column) {
         return format!("one.{column} - n * {APART_MS}");
     }
     format!("one.{column}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lamina::app::Tuning;
+
+    use super::*;
+    use crate::client::{Connection as Client, post};
+    use crate::peers::load::completed;
+    use crate::picture;
+    use crate::service::{Service, Way};
+    use crate::stage::Stage;
+
+    /// The schema is the service's own, with all of its checks and triggers.
+    #[test]
+    fn a_job_of_the_service_can_be_made_many() {
+        let stage = Stage::new().unwrap();
+        let service = Service::start(&stage, Way::Polling, false, Tuning::default()).unwrap();
+        let create = post("/api/jobs", &picture::create_body(&picture::png().unwrap()));
+        stage.client.block_on(async {
+            let mut client = Client::open(service.address).await.unwrap();
+            let answer = client.expect(&create, 202).await.unwrap().json().unwrap();
+            let id = answer["job_id"].as_str().unwrap().to_owned();
+            completed(&mut client, &id, Duration::from_millis(20))
+                .await
+                .unwrap();
+        });
+        let folder = service.stop(&stage).unwrap();
+        let database = folder.path().join("lamina.db");
+        multiply(&database, 50).unwrap();
+        let connection = Connection::open(&database).unwrap();
+        for (table, id) in TABLES {
+            let counted = format!("select count(distinct {id}), count(*) from {table}");
+            let (jobs, rows): (u32, u32) = connection
+                .query_row(&counted, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap();
+            assert_eq!((jobs, rows % jobs), (51, 0), "{table}");
+        }
+        let newest = "select id not like '01900000-%' from jobs order by created_at desc limit 1";
+        assert!(
+            connection
+                .query_row(newest, [], |row| row.get::<_, bool>(0))
+                .unwrap()
+        );
+    }
 }

@@ -50,7 +50,7 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
             &format!("{:+.1}", hurt - idle),
         );
     }
-    service.stop(stage)
+    service.stop(stage).map(drop)
 }
 
 /// Half of a large picture, noise, a picture that claims a size, and a body that is no JSON.

@@ -89,5 +89,5 @@ pub(super) fn run(stage: &Stage) -> anyhow::Result<()> {
             &format!("{:.1} times", median(&costs(index)) / median(&costs(0))),
         );
     }
-    service.stop(stage)
+    service.stop(stage).map(drop)
 }
