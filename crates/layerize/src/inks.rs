@@ -73,26 +73,10 @@ pub(crate) fn extract(picture: &Rgb, own: Rect, ctx: &Context<'_>) -> Result<Opt
         |at: usize| ink[groups[at]] && distance2(part.data[at], ground.data[at]) > OFF * OFF;
     let found = components::label(rect.w, rect.h, drawn);
     ctx.check()?;
-    let mut within = vec![0_usize; found.pieces.len()];
-    for (at, &label) in found.labels.data.iter().enumerate() {
-        if label > 0 && inside[at] {
-            within[label as usize - 1] += 1;
-        }
-    }
-    let least = (short * short / 200).max(4);
-    let keep: Vec<bool> = found
-        .pieces
-        .iter()
-        .zip(&within)
-        .map(|(piece, &within)| piece.area >= least && within * 10 >= piece.area * 8)
-        .collect();
-    let keep = strokes(&found, keep, short);
-    ctx.check()?;
-    let letters = |at: usize| {
-        let label = found.labels.data[at];
-        label > 0 && keep[label as usize - 1]
+    let Some(solid) = lettering(&part, &found, &inside, short) else {
+        return Ok(None);
     };
-    let solid = plane(&part, letters);
+    ctx.check()?;
     let covered = solid.data.iter().sum::<f32>() / own.area() as f32;
     if !COVERS.contains(&covered) {
         return Ok(None);
@@ -153,6 +137,32 @@ pub(crate) fn enclosed(
     }
     ctx.check()?;
     edged(&part, rect, &solid, ctx).map(Some)
+}
+
+/// The pieces that lie mostly in the box and are drawn with strokes; `None` if there are none.
+pub(crate) fn lettering(
+    part: &Rgb,
+    found: &Components,
+    inside: &[bool],
+    short: usize,
+) -> Option<Gray> {
+    let mut within = vec![0_usize; found.pieces.len()];
+    for (at, &label) in found.labels.data.iter().enumerate() {
+        if label > 0 && inside[at] {
+            within[label as usize - 1] += 1;
+        }
+    }
+    let least = (short * short / 200).max(4);
+    let mostly = |(piece, &within): (&components::Piece, &usize)| {
+        piece.area >= least && within * 10 >= piece.area * 8
+    };
+    let keep: Vec<bool> = found.pieces.iter().zip(&within).map(mostly).collect();
+    let keep = strokes(found, keep, short);
+    let letters = |at: usize| {
+        let label = found.labels.data[at];
+        label > 0 && keep[label as usize - 1]
+    };
+    keep.contains(&true).then(|| plane(part, letters))
 }
 
 /// Those of the pieces to `keep` that are drawn with strokes: what remains of the others when a part of

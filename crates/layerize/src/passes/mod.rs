@@ -9,6 +9,7 @@ mod compared;
 mod crumbs;
 mod figures;
 mod fill;
+mod glows;
 mod names;
 mod objects;
 mod order;

@@ -6,16 +6,17 @@
 //! detector is so sure that it may be a script the recogniser does not know. Invariant: what is cut
 //! is explained by one ink, or was read.
 
-use super::blocks;
+use super::{blocks, glows};
 use crate::components;
 use crate::context::Context;
+use crate::glow::{self, Ground, Letters};
 use crate::ink::{self, Ink};
-use crate::inks;
+use crate::inks::{self, Inks};
 use crate::net::words::{self, Words};
 use crate::plane::{Gray, Plane, Rect, Rgb, max_difference};
 use crate::reading_order::reading_order;
 use crate::scene::{Cut, Edge, Scene};
-use crate::{Error, LayerKind, TextLayers, matte, net, outlined, push_pull};
+use crate::{Error, LayerKind, TextLayers, lit, matte, net, outlined, push_pull};
 
 /// Longest side shown to the detector.
 const LONGEST: usize = 960;
@@ -62,10 +63,10 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     let least = sizes.get(READ).copied().unwrap_or(0);
     for (index, found) in boxes.iter().enumerate() {
         let read = found.rect.area() > least;
-        if let Some((cut, under)) = line(scene, &boxes, index, read, ctx)? {
+        if let Some(Line { cut, under, glows }) = line(scene, &boxes, index, read, ctx)? {
             let (rect, letters) = (cut.rect, cut.alpha.clone());
             scene.take(cut, &under);
-            if scene.ringing > 0.0 {
+            if scene.ringing > 0.0 && !glows {
                 calm(scene, rect, &letters);
             }
         }
@@ -74,7 +75,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     if ctx.options.text == TextLayers::Blocks {
         blocks::blocks(&mut scene.cuts);
     }
-    Ok(())
+    glows::glows(scene, ctx)
 }
 
 /// Takes off what compression left around letters that were cut: else it would be found as crumbs. What stands off more
@@ -99,15 +100,37 @@ fn calm(scene: &mut Scene, rect: Rect, letters: &Gray) {
     }
 }
 
-/// The line in one box, and what lies under it.
+/// A line of lettering, and what lies under it.
+struct Line {
+    cut: Cut,
+    under: Rgb,
+    /// Whether there is a glow around it, which comes off after all lines were cut.
+    glows: bool,
+}
+
+impl Line {
+    fn plain(cut: Cut, under: Rgb) -> Self {
+        let glows = false;
+        Self { cut, under, glows }
+    }
+}
+
+/// The line in one box.
 fn line(
     scene: &Scene,
     boxes: &[TextBox],
     index: usize,
     read: bool,
     ctx: &Context<'_>,
-) -> Result<Option<(Cut, Rgb)>, Error> {
+) -> Result<Option<Line>, Error> {
     let found = boxes[index];
+    let others = boxes.iter().enumerate().filter(|(at, _)| *at != index);
+    let others: Vec<Rect> = others.map(|(_, other)| other.rect).collect();
+    let on = Ground {
+        picture: &scene.rest,
+        painted: &scene.painted,
+        others: &others,
+    };
     if let Some(ink) = ink::extract(&scene.rest, boxes, index, ctx)? {
         let under = ink.under.clone();
         let mut cut = to_cut(ink, found.sure);
@@ -117,6 +140,17 @@ fn line(
                 return Ok(None);
             }
         }
+        // A glow is no outline.
+        let letters = Letters {
+            rect: cut.rect,
+            alpha: &cut.alpha,
+            tall: found.rect.w.min(found.rect.h),
+        };
+        if glow::around(&on, &letters, ctx)?.is_some() {
+            let glows = true;
+            cut.edge = Edge::Soft;
+            return Ok(Some(Line { cut, under, glows }));
+        }
         let enclosed = inks::enclosed(&scene.rest, cut.rect, &cut.alpha, ctx)?;
         let inks = match enclosed {
             None => outlined::outlined(&scene.rest, cut.rect, &cut.alpha, ctx)?,
@@ -124,20 +158,43 @@ fn line(
         };
         if let Some(inks) = inks {
             (cut.alpha, cut.paint, cut.edge) = (inks.alpha, inks.paint, Edge::Soft);
-            return Ok(Some((cut, inks.under)));
+            return Ok(Some(Line::plain(cut, inks.under)));
         }
-        return Ok(Some((cut, under)));
+        return Ok(Some(Line::plain(cut, under)));
     }
     if !read || !cfg!(feature = "words") {
         return Ok(None);
     }
+    if let Some(inks) = lit::extract(&on, found.rect, ctx)?
+        && let Some((cut, under)) = believed(scene, found.sure, inks, ctx)?
+    {
+        let glows = true;
+        return Ok(Some(Line { cut, under, glows }));
+    }
     let Some(inks) = inks::extract(&scene.rest, found.rect, ctx)? else {
         return Ok(None);
     };
-    let under = inks.under;
+    let Some((mut cut, under)) = believed(scene, found.sure, inks, ctx)? else {
+        return Ok(None);
+    };
+    // An outline in a colour that much of the ground has is no ink.
+    if let Some(inks) = outlined::outlined(&scene.rest, cut.rect, &cut.alpha, ctx)? {
+        (cut.alpha, cut.paint) = (inks.alpha, inks.paint);
+        return Ok(Some(Line::plain(cut, inks.under)));
+    }
+    Ok(Some(Line::plain(cut, under)))
+}
+
+/// Lettering and what lies under it, if it can be read, and what was cut says the same.
+fn believed(
+    scene: &Scene,
+    sure: f32,
+    inks: Inks,
+    ctx: &Context<'_>,
+) -> Result<Option<(Cut, Rgb)>, Error> {
     let mut cut = Cut {
         kind: LayerKind::Text,
-        confidence: found.sure,
+        confidence: sure,
         name: String::new(),
         words: None,
         rect: inks.rect,
@@ -146,11 +203,11 @@ fn line(
         edge: Edge::Soft,
     };
     cut.words = words_of(scene, &cut, ctx)?;
-    let believed = |words: &Words| {
+    let legible = |words: &Words| {
         let signs = words.text.chars().filter(|sign| sign.is_alphanumeric());
         words.sure >= LEGIBLE && signs.count() >= SIGNS
     };
-    if !cut.words.as_ref().is_some_and(believed) {
+    if !cut.words.as_ref().is_some_and(legible) {
         return Ok(None);
     }
     // What was cut must say what is seen: else half of the lettering would stay.
@@ -164,15 +221,8 @@ fn line(
     let own = bounds(&cut.alpha).unwrap_or(whole);
     let again = words::read(ctx, &drawn, own, &cut.alpha.crop(own))?;
     let told = cut.words.as_ref().zip(again.as_ref());
-    if told.is_none_or(|(seen, drawn)| alike(&seen.text, &drawn.text) < SAME) {
-        return Ok(None);
-    }
-    // An outline in a colour that much of the ground has is no ink.
-    if let Some(inks) = outlined::outlined(&scene.rest, cut.rect, &cut.alpha, ctx)? {
-        (cut.alpha, cut.paint) = (inks.alpha, inks.paint);
-        return Ok(Some((cut, inks.under)));
-    }
-    Ok(Some((cut, under)))
+    let same = told.is_some_and(|(seen, drawn)| alike(&seen.text, &drawn.text) >= SAME);
+    Ok(same.then_some((cut, inks.under)))
 }
 
 /// Whether what was read is no writing.
