@@ -37,8 +37,10 @@ fn ask(id: JobId) -> Vec<u8> {
 
 /// Reads until the server has said this, behind what was read before.
 async fn read_until(socket: &mut TcpStream, text: &mut String, wanted: &str) {
-    let mut part = vec![0; 1 << 16];
-    while !text.contains(wanted) {
+    let (mut part, mut seen) = (vec![0; 1 << 16], 0);
+    // Only what is new is looked at: whoever looks through megabytes at each read takes seconds for them, and is cut off.
+    while !text[seen..].contains(wanted) {
+        seen = text.floor_char_boundary(text.len().saturating_sub(wanted.len()));
         let count = socket.read(&mut part).await.unwrap();
         assert!(count > 0, "the server closed before {wanted}");
         text.push_str(&String::from_utf8_lossy(&part[..count]));
