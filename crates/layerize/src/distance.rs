@@ -1,7 +1,6 @@
 //! How far places are from a set of pixels.
 //!
-//! By two sweeps with steps of 1 and of the root of 2 (a chamfer), off by at most 8 %. Invariant: 0 in the set, and
-//! never falling away from it by more than a step.
+//! By two sweeps with steps of 1 and of the root of 2 (a chamfer), up to 8.3 % too far. Invariant: 0 in the set alone.
 
 use crate::plane::{Gray, Plane};
 

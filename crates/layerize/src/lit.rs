@@ -25,6 +25,8 @@ const TWO: f32 = 64.0;
 const TRIED: usize = 2;
 /// Least share of the box that is even and of the letters' colour.
 const MUCH: f32 = 0.03;
+/// Share of the box's longer side that lettering takes at least: else it is a part of a line.
+const SPANS: f32 = 0.75;
 /// Share of its box that lettering covers.
 const COVERS: std::ops::Range<f32> = 0.04..0.8;
 
@@ -57,12 +59,17 @@ pub(crate) fn extract(
         if !COVERS.contains(&covered) {
             continue;
         }
+        let drawn = components::bounds(&solid).unwrap_or(Rect { w: 0, h: 0, ..own });
+        let long = drawn.w.max(drawn.h) as f32;
+        if long < SPANS * own.w.max(own.h) as f32 {
+            continue;
+        }
         ctx.check()?;
         let inks = inks::edged(&part, rect, &solid, ctx)?;
         let letters = Letters {
             rect,
             alpha: &inks.alpha,
-            tall: short,
+            tall: drawn.w.min(drawn.h),
         };
         if glow::around(on, &letters, ctx)?.is_some() {
             return Ok(Some(inks));

@@ -72,7 +72,7 @@ pub(crate) fn cut(
             ..piece.rect
         }
         .grow(6, usize::MAX / 2, usize::MAX / 2);
-        let touched = things.iter().filter(|thing| touch(place, thing.rect));
+        let touched = things.iter().filter(|thing| place.overlaps(thing.rect));
         let cast_by: usize = touched.map(|thing| thing.rect.area()).sum();
         keep[index] = piece.area >= 120
             && cast_by > 0
@@ -157,8 +157,4 @@ fn rim(shade: &Gray, found: &Components, index: usize) -> f32 {
     }
     ends.sort_by(f32::total_cmp);
     ends.get(ends.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn touch(a: Rect, b: Rect) -> bool {
-    a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
 }

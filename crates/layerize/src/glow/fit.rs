@@ -8,7 +8,7 @@ use super::{View, mean};
 use crate::box_blur::box_blur;
 use crate::plane::{Gray, Plane, distance2, mix};
 
-/// Pixels that a fit looks at, about.
+/// Pixels that a fit looks at, at most.
 const LOOKED_AT: usize = 12_000;
 /// Steps of coverage, over the root of the blurred letters.
 pub(super) const STEPS: usize = 24;
@@ -62,7 +62,7 @@ impl View {
     /// The glow of a shape that explains best what is seen more than `edge` away from the letters.
     pub(super) fn fitted(&self, shape: Shape, edge: f32) -> Fit {
         let all: Vec<usize> = self.between(edge, shape.ends).collect();
-        let step = (all.len() / LOOKED_AT).max(1);
+        let step = all.len().div_ceil(LOOKED_AT).max(1);
         let looked: Vec<usize> = all.into_iter().step_by(step).collect();
         let radius = ((shape.ends * shape.width - 0.5).round() as usize).max(1);
         let mut blurred = self.letters.clone();

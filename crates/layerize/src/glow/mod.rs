@@ -55,6 +55,9 @@ const LARGE: usize = 50_000;
 /// Coverage up to which what shows through a glow is brought back, and from which nothing of it is.
 const SHOWS: f32 = 0.2;
 const HIDDEN: f32 = 0.6;
+/// Least share of the view, and pixels of it, that must be beyond a glow for it to be told from the ground.
+const BEYOND: f32 = 0.05;
+const LEAST_BEYOND: usize = 100;
 /// Coverage from which nothing is carried on from, and how far off it may be.
 const SURE: f32 = 0.2;
 const DOUBT: f32 = 0.08;
@@ -65,13 +68,14 @@ pub(crate) fn around(
     letters: &Letters<'_>,
     ctx: &Context<'_>,
 ) -> Result<Option<Glow>, Error> {
+    if letters.tall < LEAST {
+        return Ok(None);
+    }
     let solid = letters.alpha.map(|a| f32::from(u8::from(a > 0.3)));
     let Some(own) = components::bounds(&solid) else {
         return Ok(None);
     };
-    if letters.tall < LEAST {
-        return Ok(None);
-    }
+    ctx.check()?;
     let reach = (letters.tall as f32 * REACH) as usize;
     let reach = reach.clamp(8, FARTHEST);
     let place = Rect {
@@ -80,17 +84,23 @@ pub(crate) fn around(
         ..own
     };
     let rect = place.grow(reach + reach / 2 + 4, on.picture.w, on.picture.h);
-    let mut view = View::of(on, rect, letters);
+    let mut view = View::of(on, rect, letters, ctx)?;
     ctx.check()?;
     let scale = if rect.area() > LARGE { 2.0 } else { 1.0 };
     let shrunk = if scale > 1.0 { Some(view.half()) } else { None };
     ctx.check()?;
     let mut trial = shrunk.unwrap_or_else(|| view.clone());
+    ctx.check()?;
     let Some(found) = shape::best(&mut trial, reach as f32 / scale, scale, ctx)? else {
         return Ok(None);
     };
+    drop(trial);
     let found = found.enlarged(scale);
-    view.see_beyond(found.ends);
+    ctx.check()?;
+    if !view.see_beyond(found.ends) {
+        return Ok(None);
+    }
+    ctx.check()?;
     view.measure(found.ends);
     ctx.check()?;
     let fit = view.fitted(found, EDGE);
@@ -117,7 +127,12 @@ struct View {
 }
 
 impl View {
-    fn of(on: &Ground<'_>, rect: Rect, cut: &Letters<'_>) -> Self {
+    fn of(
+        on: &Ground<'_>,
+        rect: Rect,
+        cut: &Letters<'_>,
+        ctx: &Context<'_>,
+    ) -> Result<Self, Error> {
         let part = on.picture.crop(rect);
         let place = |at: usize| (rect.x + at % rect.w, rect.y + at / rect.w);
         let mut letters = Plane::filled(rect.w, rect.h, 0.0_f32);
@@ -127,18 +142,17 @@ impl View {
                 *a = cut.alpha.at(x - cut.rect.x, y - cut.rect.y);
             }
         }
+        ctx.check()?;
         let far = distance(rect.w, rect.h, |at| letters.data[at] > 0.05);
-        let apart = |a: usize, long: usize, b: usize, other: usize| a + long <= b || b + other <= a;
-        let near = |other: &&Rect| {
-            !apart(rect.x, rect.w, other.x, other.w) && !apart(rect.y, rect.h, other.y, other.h)
-        };
+        ctx.check()?;
+        let near = |other: &&Rect| rect.overlaps(**other);
         let others: Vec<Rect> = on.others.iter().filter(near).copied().collect();
         let free = |at: usize| {
             let (x, y) = place(at);
             letters.data[at] > 0.0
                 || (on.painted.at(x, y) <= 0.0 && !others.iter().any(|other| other.contains(x, y)))
         };
-        Self {
+        Ok(Self {
             rect,
             ground: part.clone(),
             noise: 0.0,
@@ -146,7 +160,7 @@ impl View {
             part,
             letters,
             far,
-        }
+        })
     }
 
     /// The same at half the size.
@@ -169,17 +183,21 @@ impl View {
         }
     }
 
-    /// Carries the ground on from what is further than `reach`.
-    fn see_beyond(&mut self, reach: f32) {
-        let known = |at: usize| self.far.data[at] > reach && self.free[at];
-        let known = Plane {
-            w: self.rect.w,
-            h: self.rect.h,
-            data: (0..self.part.data.len())
-                .map(|at| f32::from(u8::from(known(at))))
-                .collect(),
-        };
+    /// Carries the ground on from what is further than `reach`; says no, and leaves it, where there is too little of that.
+    #[must_use]
+    fn see_beyond(&mut self, reach: f32) -> bool {
+        let all = self.part.data.len();
+        let mut known = Plane::filled(self.rect.w, self.rect.h, 0.0_f32);
+        let mut count = 0;
+        for at in self.between(reach, f32::MAX) {
+            known.data[at] = 1.0;
+            count += 1;
+        }
+        if count < LEAST_BEYOND.max((BEYOND * all as f32) as usize) {
+            return false;
+        }
         self.ground = push_pull::fill(&self.part, &known);
+        true
     }
 
     /// Measures how rough what is further than `reach` is.
@@ -278,3 +296,6 @@ fn mean(colours: impl Iterator<Item = [f32; 3]>) -> [f32; 3] {
     }
     sum.map(|s| s / count.max(1.0))
 }
+
+#[cfg(test)]
+mod tests;

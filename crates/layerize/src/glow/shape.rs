@@ -28,6 +28,10 @@ const CALMER: f32 = 0.8;
 /// How much what the glow leaves unexplained counts beside that, and the most of it.
 const LEFT: f32 = 0.75;
 const MOST: f32 = 0.25;
+/// Rings of one distance that a change is told by, at least.
+const RINGS: usize = 3;
+/// Least pixels at which the middle of a glow's way is crossed; of fewer no softness is told.
+const CROSSED: f32 = 8.0;
 /// Pixels over which a glow takes the middle half of its way to the ground; a step takes one.
 const SOFT: f32 = 1.6;
 
@@ -59,16 +63,20 @@ pub(super) fn best(
     ctx: &Context<'_>,
 ) -> Result<Option<Shape>, Error> {
     let edge = EDGE / scale;
-    view.see_beyond(reach);
+    if !view.see_beyond(reach) {
+        return Ok(None);
+    }
     ctx.check()?;
     let Some(near) = near(view, edge, PLAIN / scale) else {
         return Ok(None);
     };
     let span = (compared_from(view, near, edge, reach), reach);
-    let before = change(view, None, span).max(1e-3);
+    let Some(before) = change(view, None, span) else {
+        return Ok(None);
+    };
     let cost = |view: &View, shape: Shape| {
         let fit = view.fitted(shape, edge);
-        let change = change(view, Some((&fit, shape.ends)), span) / before;
+        let change = change(view, Some((&fit, shape.ends)), span)? / before.max(1e-3);
         (change <= CALMER).then_some(change + LEFT * fit.left)
     };
     let mut places = vec![(0.0, 0.0)];
@@ -81,7 +89,11 @@ pub(super) fn best(
         if ends > reach {
             break;
         }
-        view.see_beyond(ends);
+        // What is beyond this reach is less beyond the next.
+        if !view.see_beyond(ends) {
+            break;
+        }
+        ctx.check()?;
         view.measure(ends);
         for width in WIDTHS {
             for &by in &places {
@@ -95,8 +107,8 @@ pub(super) fn best(
     let Some((_, found)) = best else {
         return Ok(None);
     };
-    if found.by != (0.0, 0.0) {
-        view.see_beyond(found.ends);
+    if found.by != (0.0, 0.0) && view.see_beyond(found.ends) {
+        ctx.check()?;
         view.measure(found.ends);
         let step = (REFINED * found.ends).round().max(1.0);
         for (x, y) in [(-step, 0.0), (step, 0.0), (0.0, -step), (0.0, step)] {
@@ -165,8 +177,9 @@ fn leans(view: &View, near: [f32; 3], edge: f32, reach: f32) -> Option<(f32, f32
     (length > LEANS * all).then(|| (x_sum / length, y_sum / length))
 }
 
-/// How much the ground, a glow taken off, changes with the distance from the letters, over the distances of `span`.
-fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> f32 {
+/// How much the ground, a glow taken off, changes with the distance from the letters, over the distances of `span`; `None` if it is
+/// seen at too few of them.
+fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> Option<f32> {
     let mut rings = vec![([0.0_f32; 3], 0.0_f32); to as usize + 1];
     for at in view.between(from, to) {
         let (seen, far) = (view.part.data[at], view.far.data[at]);
@@ -179,10 +192,9 @@ fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> f32 
     }
     let seen = rings.iter().filter(|(_, count)| *count > 0.0);
     let means: Vec<[f32; 3]> = seen.map(|(sum, n)| sum.map(|v| v / n)).collect();
-    means
-        .windows(2)
-        .map(|pair| distance2(pair[0], pair[1]).sqrt())
-        .sum()
+    let steps = means.windows(2);
+    let steps = steps.map(|pair| distance2(pair[0], pair[1]).sqrt());
+    (means.len() >= RINGS).then(|| steps.sum())
 }
 
 /// Whether a glow is seen, explains what is seen, and fades.
@@ -207,7 +219,7 @@ fn softness(view: &View, fit: &Fit, ends: f32) -> f32 {
         }
         along / length / most
     };
-    let (mut middle, mut crossed) = (0.0_f32, 1e-3_f32);
+    let (mut middle, mut crossed) = (0.0_f32, 0.0_f32);
     for at in view.between(EDGE, ends) {
         let own = share(at);
         middle += f32::from(u8::from((0.25..0.75).contains(&own)));
@@ -218,6 +230,9 @@ fn softness(view: &View, fit: &Fit, ends: f32) -> f32 {
         });
         let steps = next.filter(|&&next| (share(next) < 0.5) != (own < 0.5));
         crossed += f32::from(u8::from(steps.count() > 0));
+    }
+    if crossed < CROSSED {
+        return 0.0;
     }
     middle / crossed
 }

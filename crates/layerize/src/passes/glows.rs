@@ -3,20 +3,29 @@
 //! Invariant: letters stay where they are and in front of their glow.
 
 use super::blocks;
+use super::text::{READ, TextBox};
 use crate::context::Context;
 use crate::glow::{self, Glow, Ground, Letters};
-use crate::plane::Plane;
+use crate::plane::{Plane, Rect};
 use crate::scene::{Cut, Edge, Scene, join};
 use crate::{Error, LayerKind};
 
-/// Gives each text the glow around it, and the rest what lies under both. Letters of one ink that have none were told before.
-pub(super) fn glows(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
-    for index in 0..scene.cuts.len() {
+/// Gives each text the glow around it, and the rest what lies under both: of as many texts as are read at most. Letters of one ink
+/// that have none were told before.
+pub(super) fn glows(scene: &mut Scene, boxes: &[TextBox], ctx: &Context<'_>) -> Result<(), Error> {
+    // Lettering that was not cut is no ground either.
+    let is_cut = |found: &&TextBox| {
+        let mut cuts = scene.cuts.iter();
+        cuts.any(|cut| cut.kind == LayerKind::Text && cut.rect.overlaps(found.rect))
+    };
+    let left = boxes.iter().filter(|found| !is_cut(found));
+    let left: Vec<Rect> = left.map(|found| found.rect).collect();
+    let soft = |cut: &Cut| cut.kind == LayerKind::Text && !matches!(cut.edge, Edge::Unmix);
+    let texts = (0..scene.cuts.len()).filter(|&index| soft(&scene.cuts[index]));
+    let texts: Vec<usize> = texts.take(READ).collect();
+    for index in texts {
         ctx.check()?;
         let cut = &scene.cuts[index];
-        if matches!(cut.edge, Edge::Unmix) {
-            continue;
-        }
         let lines = cut
             .words
             .as_ref()
@@ -30,9 +39,10 @@ pub(super) fn glows(scene: &mut Scene, ctx: &Context<'_>) -> Result<(), Error> {
         let on = Ground {
             picture: &scene.rest,
             painted: &scene.painted,
-            others: &[],
+            others: &left,
         };
         if let Some(glow) = glow::around(&on, &letters, ctx)? {
+            ctx.check()?;
             give(scene, index, glow);
         }
     }

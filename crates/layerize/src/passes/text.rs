@@ -25,7 +25,7 @@ const LIKELY: f32 = 0.3;
 /// Least mean probability of a box.
 const SURE: f32 = 0.55;
 /// Most lines that are read, which takes about 50 ms of processor time each.
-const READ: usize = 24;
+pub(super) const READ: usize = 24;
 /// Certainty of the words below which there are none, that of a single sign, and from which lettering of several inks is
 /// believed.
 const NONSENSE: f32 = 0.4;
@@ -75,7 +75,7 @@ pub(crate) fn run(scene: &mut Scene, ctx: &mut Context<'_>) -> Result<(), Error>
     if ctx.options.text == TextLayers::Blocks {
         blocks::blocks(&mut scene.cuts);
     }
-    glows::glows(scene, ctx)
+    glows::glows(scene, &boxes, ctx)
 }
 
 /// Takes off what compression left around letters that were cut: else it would be found as crumbs. What stands off more
@@ -141,12 +141,13 @@ fn line(
             }
         }
         // A glow is no outline.
+        let tall = bounds(&cut.alpha).map_or(0, |own| own.w.min(own.h));
         let letters = Letters {
             rect: cut.rect,
             alpha: &cut.alpha,
-            tall: found.rect.w.min(found.rect.h),
+            tall,
         };
-        if glow::around(&on, &letters, ctx)?.is_some() {
+        if read && glow::around(&on, &letters, ctx)?.is_some() {
             let glows = true;
             cut.edge = Edge::Soft;
             return Ok(Some(Line { cut, under, glows }));

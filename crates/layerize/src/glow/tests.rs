@@ -1,0 +1,119 @@
+//! What is no glow: letters that leave no ground to be compared with, outlines, plates and buttons.
+
+use super::*;
+use crate::{Cancel, Options};
+
+/// Letters of upright strokes 8 pixels wide, every 20 pixels, in `place`.
+fn strokes(w: usize, h: usize, place: Rect) -> Gray {
+    let mut mask = Plane::filled(w, h, 0.0_f32);
+    for y in place.y..place.y + place.h {
+        for x in (place.x..place.x + place.w).filter(|x| (x - place.x) % 20 < 8) {
+            mask.set(x, y, 1.0);
+        }
+    }
+    mask
+}
+
+/// A sky with a texture.
+fn sky(w: usize, h: usize) -> Rgb {
+    let mut picture = Plane::filled(w, h, [0.0_f32; 3]);
+    for (at, pixel) in picture.data.iter_mut().enumerate() {
+        let (x, y) = ((at % w) as f32, (at / w) as f32);
+        let wave = 10.0 * (x / 7.0).sin() * (y / 5.0).cos();
+        *pixel = [
+            20.0 + y / 2.0 + wave,
+            30.0 + y / 3.0 + wave,
+            70.0 + y + wave,
+        ];
+    }
+    picture
+}
+
+/// Whether a glow is seen around `letters` of one ink laid on a picture.
+fn glows(mut picture: Rgb, letters: &Gray, tall: usize) -> bool {
+    for (pixel, &a) in picture.data.iter_mut().zip(&letters.data) {
+        *pixel = mix(*pixel, [240.0; 3], a);
+    }
+    let (w, h) = (picture.w, picture.h);
+    let (options, cancel) = (Options::default(), Cancel::default());
+    let mut heard = |_| {};
+    let ctx = Context::new(&options, &mut heard, &cancel);
+    let on = Ground {
+        picture: &picture,
+        painted: &Plane::filled(w, h, 0.0),
+        others: &[],
+    };
+    let letters = Letters {
+        rect: Rect { x: 0, y: 0, w, h },
+        alpha: letters,
+        tall,
+    };
+    around(&on, &letters, &ctx)
+        .expect("not cancelled")
+        .is_some()
+}
+
+#[test]
+fn letters_that_fill_their_picture_have_no_glow() {
+    let place = Rect {
+        x: 14,
+        y: 16,
+        w: 248,
+        h: 48,
+    };
+    assert!(!glows(sky(280, 80), &strokes(280, 80, place), 50));
+    assert!(!glows(
+        Plane::filled(280, 80, [90.0, 120.0, 60.0]),
+        &strokes(280, 80, place),
+        50
+    ));
+}
+
+#[test]
+fn an_outline_a_plate_and_a_button_are_no_glows() {
+    let place = Rect {
+        x: 140,
+        y: 96,
+        w: 348,
+        h: 48,
+    };
+    let letters = strokes(640, 240, place);
+    let far = distance(640, 240, |at| letters.data[at] > 0.0);
+    for wide in [2.0, 4.0, 7.0] {
+        let mut picture = sky(640, 240);
+        for (pixel, &far) in picture.data.iter_mut().zip(&far.data) {
+            *pixel = mix(*pixel, [10.0; 3], (wide + 0.5 - far).clamp(0.0, 1.0));
+        }
+        assert!(!glows(picture, &letters, 48), "an outline of {wide}");
+    }
+    for beyond in [8, 20, 34] {
+        let mut picture = sky(640, 240);
+        let plate = place.grow(beyond, 640, 240);
+        for (at, pixel) in picture.data.iter_mut().enumerate() {
+            if plate.contains(at % 640, at / 640) {
+                *pixel = [200.0, 40.0, 50.0];
+            }
+        }
+        assert!(!glows(picture, &letters, 48), "a plate of {beyond}");
+    }
+}
+
+#[test]
+fn a_soft_light_is_a_glow() {
+    let place = Rect {
+        x: 140,
+        y: 96,
+        w: 348,
+        h: 48,
+    };
+    let letters = strokes(640, 240, place);
+    let mut soft = letters.clone();
+    for _ in 0..3 {
+        soft = box_blur(&soft, 6);
+    }
+    let mut picture = sky(640, 240);
+    for (pixel, &a) in picture.data.iter_mut().zip(&soft.data) {
+        *pixel = mix(*pixel, [255.0, 80.0, 160.0], (1.6 * a).min(1.0));
+    }
+    assert!(glows(picture, &letters, 48));
+}
