@@ -2,7 +2,7 @@
 //!
 //! Running sums, so the radius costs nothing. Invariant: a flat plane stays flat.
 
-use crate::plane::{Plane, Sample};
+use crate::plane::{Gray, Plane, Rgb, Sample};
 
 /// The mean over the window of `2 * radius + 1` pixels a side.
 pub(crate) fn box_blur<T: Sample>(plane: &Plane<T>, radius: usize) -> Plane<T> {
@@ -50,6 +50,21 @@ fn accumulate<T: Sample>(sums: &mut [T], row: &[T], weight: f32) {
     for (sum, &value) in sums.iter_mut().zip(row) {
         *sum = sum.add(value, weight);
     }
+}
+
+/// The mean about each place of what has a weight; black where nothing near has any.
+pub(crate) fn weighted_mean(picture: &Rgb, weight: &Gray, radius: usize) -> Rgb {
+    let each = picture.data.iter().zip(&weight.data);
+    let weighted = Plane {
+        w: picture.w,
+        h: picture.h,
+        data: each.map(|(colour, w)| colour.map(|v| v * w)).collect(),
+    };
+    let (mut sums, shares) = (box_blur(&weighted, radius), box_blur(weight, radius));
+    for (sum, share) in sums.data.iter_mut().zip(&shares.data) {
+        *sum = sum.map(|v| v / share.max(1e-3));
+    }
+    sums
 }
 
 #[cfg(test)]

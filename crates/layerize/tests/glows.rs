@@ -185,7 +185,6 @@ fn a_glow_comes_off_with_its_letters() {
             is_exact(&layers, &drawn.image);
             assert!(layers.iter().any(|layer| layer.kind == LayerKind::Text));
             let (all, worst) = left(&layers, &drawn, ground);
-            println!("{place} {name}: {all} {worst}");
             assert!(
                 all <= mean && worst <= most,
                 "{place} {name}: {all} {worst}"

@@ -29,7 +29,7 @@ pub(super) struct Fit {
     pub(super) colour: [f32; 3],
     pub(super) steps: [f32; STEPS + 1],
     /// Share of the difference from the ground that it does not explain, beside noise.
-    pub(super) left: f32,
+    pub(super) residual: f32,
 }
 
 impl Fit {
@@ -76,13 +76,13 @@ impl View {
             colour: self.plainest(&blurred, &looked),
             blurred,
             steps: [0.0; STEPS + 1],
-            left: 1.0,
+            residual: 1.0,
         };
         for _ in 0..ROUNDS {
             fit.steps = self.steps(&fit, &looked);
             fit.colour = self.colour(&fit, &looked);
         }
-        fit.left = self.left(&fit, &looked);
+        fit.residual = self.residual(&fit, &looked);
         fit
     }
 
@@ -105,7 +105,7 @@ impl View {
                 *length += whole * whole;
             }
         }
-        rising(&sums)
+        isotonic(&sums)
     }
 
     fn colour(&self, fit: &Fit, looked: &[usize]) -> [f32; 3] {
@@ -122,7 +122,7 @@ impl View {
     }
 
     /// What the ground's own roughness, where it shows, would leave is no fault of the glow.
-    fn left(&self, fit: &Fit, looked: &[usize]) -> f32 {
+    fn residual(&self, fit: &Fit, looked: &[usize]) -> f32 {
         let (mut error, mut all, mut rough, mut count) = (0.0_f32, 1e-6_f32, 0.0_f32, 0.0_f32);
         for &at in looked {
             let a = fit.coverage(at);
@@ -142,9 +142,9 @@ impl View {
     }
 }
 
-/// Coverage at each step from sums along and of the whole way to the glow: nothing at the first, never falling.
-fn rising(sums: &[(f32, f32); STEPS + 1]) -> [f32; STEPS + 1] {
-    // Neighbours that fall are one step with the mean of both (isotonic regression).
+/// Coverage at each step from sums along and of the whole way to the glow: nothing at the first, never falling (isotonic regression).
+fn isotonic(sums: &[(f32, f32); STEPS + 1]) -> [f32; STEPS + 1] {
+    // Neighbours that fall are one step with the mean of both.
     let mut blocks: Vec<(f32, f32, usize)> = Vec::with_capacity(STEPS + 1);
     for &(along, length) in &sums[1..] {
         let mut block = (along, length + 1e-3, 1);
@@ -198,7 +198,7 @@ mod tests {
             let a = if at == 7 { 0.0 } else { at as f32 / 20.0 };
             *sum = (a * 100.0, 100.0);
         }
-        let steps = rising(&sums);
+        let steps = isotonic(&sums);
         assert_eq!(steps[0], 0.0);
         assert!(steps.is_sorted() && steps[STEPS] == 1.0);
         assert!((steps[3] - 0.15).abs() < 1e-3, "{steps:?}");

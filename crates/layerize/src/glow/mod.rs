@@ -8,10 +8,10 @@
 mod fit;
 mod shape;
 
-use crate::box_blur::box_blur;
+use crate::box_blur::{box_blur, weighted_mean};
 use crate::components;
 use crate::context::Context;
-use crate::distance::distance;
+use crate::distance_transform::distance_transform;
 use crate::plane::{Gray, Plane, Rect, Rgb, distance2, mix};
 use crate::{Error, push_pull};
 use fit::Fit;
@@ -143,7 +143,7 @@ impl View {
             }
         }
         ctx.check()?;
-        let far = distance(rect.w, rect.h, |at| letters.data[at] > 0.05);
+        let far = distance_transform(rect.w, rect.h, |at| letters.data[at] > 0.05);
         ctx.check()?;
         let near = |other: &&Rect| rect.overlaps(**other);
         let others: Vec<Rect> = on.others.iter().filter(near).copied().collect();
@@ -167,7 +167,7 @@ impl View {
     fn half(&self) -> Self {
         let (w, h) = (self.rect.w.div_ceil(2), self.rect.h.div_ceil(2));
         let letters = self.letters.resize(w, h);
-        let far = distance(w, h, |at| letters.data[at] > 0.05);
+        let far = distance_transform(w, h, |at| letters.data[at] > 0.05);
         let free = (0..w * h)
             .map(|at| self.free[at / w * 2 * self.rect.w + at % w * 2])
             .collect();
@@ -245,7 +245,7 @@ impl View {
         ctx.check()?;
         let mut under = push_pull::fill(&lit, &sure);
         ctx.check()?;
-        let coarse = blurred(&lit, &shown, (ends / 8.0) as usize + 2);
+        let coarse = weighted_mean(&lit, &shown, (ends / 8.0) as usize + 2);
         ctx.check()?;
         for (at, under) in under.data.iter_mut().enumerate() {
             let (a, shown) = (alpha.data[at], shown.data[at]);
@@ -269,21 +269,6 @@ impl View {
             under,
         })
     }
-}
-
-/// The mean about each place of what has a weight.
-fn blurred(picture: &Rgb, weight: &Gray, radius: usize) -> Rgb {
-    let each = picture.data.iter().zip(&weight.data);
-    let weighted = Plane {
-        w: picture.w,
-        h: picture.h,
-        data: each.map(|(colour, w)| colour.map(|v| v * w)).collect(),
-    };
-    let (mut sums, shares) = (box_blur(&weighted, radius), box_blur(weight, radius));
-    for (sum, share) in sums.data.iter_mut().zip(&shares.data) {
-        *sum = sum.map(|v| v / share.max(1e-4));
-    }
-    sums
 }
 
 fn mean(colours: impl Iterator<Item = [f32; 3]>) -> [f32; 3] {

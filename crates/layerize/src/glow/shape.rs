@@ -26,7 +26,7 @@ const COMPARED: f32 = 0.6;
 /// Share of the change of the ground with the distance from the letters that may be left without the glow.
 const CALMER: f32 = 0.8;
 /// How much what the glow leaves unexplained counts beside that, and the most of it.
-const LEFT: f32 = 0.75;
+const RESIDUAL: f32 = 0.75;
 const MOST: f32 = 0.25;
 /// Rings of one distance that a change is told by, at least.
 const RINGS: usize = 3;
@@ -77,7 +77,7 @@ pub(super) fn best(
     let cost = |view: &View, shape: Shape| {
         let fit = view.fitted(shape, edge);
         let change = change(view, Some((&fit, shape.ends)), span)? / before.max(1e-3);
-        (change <= CALMER).then_some(change + LEFT * fit.left)
+        (change <= CALMER).then_some(change + RESIDUAL * fit.residual)
     };
     let mut places = vec![(0.0, 0.0)];
     if let Some((x, y)) = leans(view, near, edge, 2.0 * PLAIN / scale) {
@@ -201,7 +201,7 @@ fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> Opti
 pub(super) fn is_glow(view: &View, fit: &Fit, ends: f32) -> bool {
     let ground = mean(view.between(EDGE, ends).map(|at| view.ground.data[at]));
     let contrast = fit.steps[STEPS] * distance2(fit.colour, ground).sqrt();
-    fit.left <= MOST && contrast >= CONTRAST && softness(view, fit, ends) >= SOFT
+    fit.residual <= MOST && contrast >= CONTRAST && softness(view, fit, ends) >= SOFT
 }
 
 /// Pixels over which what is seen takes the middle half of its way from glow to ground: those on it, by those where its middle is

@@ -78,7 +78,7 @@ fn an_outline_a_plate_and_a_button_are_no_glows() {
         h: 48,
     };
     let letters = strokes(640, 240, place);
-    let far = distance(640, 240, |at| letters.data[at] > 0.0);
+    let far = distance_transform(640, 240, |at| letters.data[at] > 0.0);
     for wide in [2.0, 4.0, 7.0] {
         let mut picture = sky(640, 240);
         for (pixel, &far) in picture.data.iter_mut().zip(&far.data) {

@@ -151,7 +151,7 @@ impl Member {
     /// Whether it lies over or under another somewhere.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let mut pairs = self.pairs(&other.places, &self.places);
-        pairs.any(|(a, b)| meet(a, b))
+        pairs.any(|(a, b)| a.overlaps(b))
     }
 
     fn pairs<'a>(
@@ -270,8 +270,4 @@ fn lies_in(inner: Rect, outer: Rect) -> bool {
         && inner.y + OUT >= outer.y
         && inner.x + inner.w <= outer.x + outer.w + OUT
         && inner.y + inner.h <= outer.y + outer.h + OUT
-}
-
-pub(super) fn meet(a: Rect, b: Rect) -> bool {
-    a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h
 }

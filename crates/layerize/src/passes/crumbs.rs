@@ -5,7 +5,6 @@
 //! layers than a list usually has gets repeated things (the rules of a list, a row of dots) apart, and icons whole. Invariant: the
 //! picture is the same, for a cut that is left out is not peeled off.
 
-use super::belong::meet;
 use super::compared::compared;
 use crate::context::Context;
 use crate::plane::Rect;
@@ -106,7 +105,7 @@ pub(super) fn may_go_down(cuts: &[Cut], low: usize, high: usize) -> bool {
     let mut between = cuts[low + 1..high].iter();
     !between.any(|cut| {
         compared();
-        meet(cut.rect, cuts[high].rect)
+        cut.rect.overlaps(cuts[high].rect)
     })
 }
 

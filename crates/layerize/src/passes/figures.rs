@@ -3,7 +3,6 @@
 //!
 //! Only for the list that a person reads. Invariant: lettering that was read stays apart, and nothing moves past what it meets.
 
-use super::belong::meet;
 use super::blocks::mean_colour;
 use crate::context::Context;
 use crate::plane::lightness;
@@ -52,9 +51,9 @@ fn parts(cuts: &[Cut], low: usize, ctx: &Context<'_>) -> Result<Vec<usize>, Erro
             WITHIN
         };
         let stays =
-            |between: &usize| !parts.contains(between) && meet(cuts[*between].rect, cut.rect);
+            |between: &usize| !parts.contains(between) && cuts[*between].rect.overlaps(cut.rect);
         if cut.words.is_none()
-            && meet(cuts[low].rect, cut.rect)
+            && cuts[low].rect.overlaps(cut.rect)
             && overlap(&cuts[low], cut) >= least * weight(cut)
             && !(low + 1..high).any(|between| stays(&between))
         {

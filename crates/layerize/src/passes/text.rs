@@ -16,7 +16,7 @@ use crate::net::words::{self, Words};
 use crate::plane::{Gray, Plane, Rect, Rgb, max_difference};
 use crate::reading_order::reading_order;
 use crate::scene::{Cut, Edge, Scene};
-use crate::{Error, LayerKind, TextLayers, lit, matte, net, outlined, push_pull};
+use crate::{Error, LayerKind, TextLayers, glowing_letters, matte, net, outlined, push_pull};
 
 /// Longest side shown to the detector.
 const LONGEST: usize = 960;
@@ -110,8 +110,11 @@ struct Line {
 
 impl Line {
     fn plain(cut: Cut, under: Rgb) -> Self {
-        let glows = false;
-        Self { cut, under, glows }
+        Self {
+            cut,
+            under,
+            glows: false,
+        }
     }
 }
 
@@ -148,9 +151,12 @@ fn line(
             tall,
         };
         if read && glow::around(&on, &letters, ctx)?.is_some() {
-            let glows = true;
             cut.edge = Edge::Soft;
-            return Ok(Some(Line { cut, under, glows }));
+            return Ok(Some(Line {
+                cut,
+                under,
+                glows: true,
+            }));
         }
         let enclosed = inks::enclosed(&scene.rest, cut.rect, &cut.alpha, ctx)?;
         let inks = match enclosed {
@@ -166,11 +172,14 @@ fn line(
     if !read || !cfg!(feature = "words") {
         return Ok(None);
     }
-    if let Some(inks) = lit::extract(&on, found.rect, ctx)?
+    if let Some(inks) = glowing_letters::extract(&on, found.rect, ctx)?
         && let Some((cut, under)) = believed(scene, found.sure, inks, ctx)?
     {
-        let glows = true;
-        return Ok(Some(Line { cut, under, glows }));
+        return Ok(Some(Line {
+            cut,
+            under,
+            glows: true,
+        }));
     }
     let Some(inks) = inks::extract(&scene.rest, found.rect, ctx)? else {
         return Ok(None);

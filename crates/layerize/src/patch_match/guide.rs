@@ -4,8 +4,8 @@
 //!
 //! Invariant: the same for a picture at any size, in squared levels.
 
-use crate::box_blur::box_blur;
-use crate::plane::{Gray, Plane, Rgb, distance2};
+use crate::box_blur::{box_blur, weighted_mean};
+use crate::plane::{Gray, Rgb, distance2};
 
 /// Radius of the surroundings, as a share of the longer side.
 const AROUND: f32 = 0.03;
@@ -29,21 +29,8 @@ impl Guide {
     pub(super) fn of(smooth: &Rgb, known: &Gray) -> Self {
         let (w, h) = (smooth.w, smooth.h);
         let radius = ((w.max(h) as f32 * AROUND) as usize).max(1);
-        let pairs = smooth.data.iter().zip(&known.data);
-        let weighted = Plane {
-            w,
-            h,
-            data: pairs.map(|(c, k)| c.map(|v| v * k)).collect(),
-        };
-        let (sums, shares) = (box_blur(&weighted, radius), box_blur(known, radius));
-        let pairs = sums.data.iter().zip(&shares.data);
-        let offered = Plane {
-            w,
-            h,
-            data: pairs.map(|(c, k)| c.map(|v| v / k.max(1e-3))).collect(),
-        };
         Self {
-            offered,
+            offered: weighted_mean(smooth, known, radius),
             wanted: box_blur(smooth, radius),
             side: h as f32,
         }

@@ -5,7 +5,7 @@
 use crate::plane::{Gray, Plane};
 
 /// The distance of every pixel from those that are `inside`, in pixels.
-pub(crate) fn distance(w: usize, h: usize, inside: impl Fn(usize) -> bool) -> Gray {
+pub(crate) fn distance_transform(w: usize, h: usize, inside: impl Fn(usize) -> bool) -> Gray {
     let none = (w + h) as f32;
     let data = (0..w * h).map(|at| if inside(at) { 0.0 } else { none });
     let mut far = Plane {
