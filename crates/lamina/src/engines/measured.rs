@@ -33,6 +33,27 @@ impl Measured {
             span.fail(code.as_str());
         }
     }
+
+    async fn checked(
+        &self,
+        call: impl Future<Output = Result<Check, EngineError>>,
+    ) -> Result<Check, EngineError> {
+        let (since, span) = (Instant::now(), trace::child("engine check"));
+        let answer = span.run(call).await;
+        let failed = answer.as_ref().err().map(|error| error.code);
+        self.called(EngineCall::Check, since, failed, &span);
+        let run_failed = match &answer {
+            Ok(Check::Failed(error)) => Some(error.code),
+            Ok(Check::Lost) => Some(FailureCode::EngineLostRequest),
+            Ok(Check::ResultGone) => Some(FailureCode::EngineResultExpired),
+            Ok(Check::Queued { .. } | Check::Running { .. } | Check::Ready(_)) | Err(_) => None,
+        };
+        if let Some(code) = run_failed {
+            let kind = self.engine.facts().kind;
+            self.metrics.failed(kind, EngineCall::Run, code);
+        }
+        answer
+    }
 }
 
 #[async_trait]
@@ -62,21 +83,15 @@ impl Engine for Measured {
     }
 
     async fn check(&self, request: &RequestId, place: Option<&str>) -> Result<Check, EngineError> {
-        let (since, span) = (Instant::now(), trace::child("engine check"));
-        let answer = span.run(self.engine.check(request, place)).await;
-        let failed = answer.as_ref().err().map(|error| error.code);
-        self.called(EngineCall::Check, since, failed, &span);
-        let run_failed = match &answer {
-            Ok(Check::Failed(error)) => Some(error.code),
-            Ok(Check::Lost) => Some(FailureCode::EngineLostRequest),
-            Ok(Check::ResultGone) => Some(FailureCode::EngineResultExpired),
-            Ok(Check::Queued { .. } | Check::Running { .. } | Check::Ready(_)) | Err(_) => None,
-        };
-        if let Some(code) = run_failed {
-            let kind = self.engine.facts().kind;
-            self.metrics.failed(kind, EngineCall::Run, code);
-        }
-        answer
+        self.checked(self.engine.check(request, place)).await
+    }
+
+    async fn check_done(
+        &self,
+        request: &RequestId,
+        place: Option<&str>,
+    ) -> Result<Check, EngineError> {
+        self.checked(self.engine.check_done(request, place)).await
     }
 
     fn lists(&self, place: Option<&str>) -> bool {

@@ -185,6 +185,15 @@ pub trait Engine: std::fmt::Debug + Send + Sync {
     /// Where a request stands that was handed over at `place`. An error says that it could not be asked.
     async fn check(&self, request: &RequestId, place: Option<&str>) -> Result<Check, EngineError>;
 
+    /// The same of a request that is said to be done, by somebody who may be wrong.
+    async fn check_done(
+        &self,
+        request: &RequestId,
+        place: Option<&str>,
+    ) -> Result<Check, EngineError> {
+        self.check(request, place).await
+    }
+
     /// Whether [`Engine::history`] may know something of what was handed over at `place`.
     fn lists(&self, _place: Option<&str>) -> bool {
         false

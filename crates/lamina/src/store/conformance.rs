@@ -49,7 +49,8 @@ pub(super) use owners::{
     no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
 };
 pub(super) use queue::{
-    a_job_is_claimed_once_when_it_is_due, a_job_that_got_through_is_no_suspect_any_more,
+    a_callback_makes_a_waiting_job_due_and_its_claim_tells, a_job_is_claimed_once_when_it_is_due,
+    a_job_that_got_through_is_no_suspect_any_more,
     a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
     a_job_that_waited_while_nobody_listened_is_due_at_once,
     a_job_with_a_first_stack_is_complete_with_it_and_not_set_aside,
@@ -265,6 +266,7 @@ macro_rules! for_each_case {
             the_queues_times_can_be_moved_to_another_clock,
             what_a_step_learns_is_written_with_its_change,
             a_wake_up_during_a_step_is_not_lost,
+            a_callback_makes_a_waiting_job_due_and_its_claim_tells,
             a_callback_proves_that_an_open_submission_was_taken,
             a_submission_of_unknown_fate_is_counted,
             a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,

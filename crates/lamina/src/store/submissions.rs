@@ -69,9 +69,9 @@ pub trait SubmissionStore: std::fmt::Debug + Send + Sync {
         request: Option<&RequestId>,
         now: UnixMs,
     ) -> Result<(), StoreError>;
-    /// A webhook's proof that an open submission was accepted: records the request id and makes
-    /// the job due now. False when the nonce is not open.
-    async fn submission_adopt(
+    /// A webhook for a submission: makes its job due now, where it waits for its engine, and records the
+    /// request id, where the engine's answer never came. Whether it did that. A wake-up during a step is kept.
+    async fn submission_called_back(
         &self,
         id: JobId,
         nonce: &Nonce,

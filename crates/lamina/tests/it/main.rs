@@ -9,6 +9,7 @@ mod bad_days;
 mod blobs;
 mod browser;
 mod bucket_trouble;
+mod called_back;
 mod check;
 mod clock_kills;
 mod clock_steps;

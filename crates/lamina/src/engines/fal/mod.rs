@@ -281,6 +281,20 @@ impl Engine for Fal {
         }
     }
 
+    /// Asks for the result first, which is one question where there is one.
+    async fn check_done(
+        &self,
+        request: &RequestId,
+        place: Option<&str>,
+    ) -> Result<Check, EngineError> {
+        let result = self.result(&self.model_at(place), request, false).await;
+        match result {
+            Ok(Check::Ready(layers)) => Ok(Check::Ready(layers)),
+            // What anything else means, its status tells.
+            Ok(_) | Err(_) => self.check(request, place).await,
+        }
+    }
+
     fn lists(&self, place: Option<&str>) -> bool {
         place.is_none_or(|place| place::is_of(place, self.client.config()))
     }

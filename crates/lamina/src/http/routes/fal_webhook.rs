@@ -82,11 +82,10 @@ pub(in crate::http) async fn fal_webhook(
     if let Some(body) = received.body {
         let request = request_id(&body)?;
         let now = state.clock.now();
-        state
-            .store
-            .submission_adopt(job, &nonce, &request, now)
+        let store = &state.store;
+        store
+            .submission_called_back(job, &nonce, &request, now)
             .await?;
-        state.store.job_wake(job, &nonce, now).await?;
     }
     fresh(StatusCode::OK, &Received { received: true })
 }

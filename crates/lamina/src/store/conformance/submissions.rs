@@ -211,19 +211,19 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
 
     assert!(
         !store
-            .submission_adopt(id, &Nonce::random(), &request, at(1))
+            .submission_called_back(id, &Nonce::random(), &request, at(1))
             .await
             .unwrap()
     );
     assert!(
         store
-            .submission_adopt(id, &nonce, &request, at(1))
+            .submission_called_back(id, &nonce, &request, at(1))
             .await
             .unwrap()
     );
     assert!(
         !store
-            .submission_adopt(id, &nonce, &RequestId("forged".into()), at(1))
+            .submission_called_back(id, &nonce, &RequestId("another".into()), at(1))
             .await
             .unwrap()
     );

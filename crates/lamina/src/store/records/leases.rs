@@ -67,6 +67,8 @@ pub struct Claimed {
     pub source: StoredSource,
     /// When it became due for this claim.
     pub due_at: UnixMs,
+    /// Whether somebody said, since the last claim, that its engine is done: the engine, as far as is known.
+    pub was_called: bool,
     /// Failed attempts of this phase.
     pub attempt: u32,
     pub created_at: UnixMs,

@@ -32,6 +32,7 @@ struct Candidate {
     owner: String,
     /// Where its picture is, if it has to be fetched.
     host: Option<String>,
+    was_called: bool,
 }
 
 pub(super) fn claim(
@@ -48,9 +49,9 @@ pub(super) fn claim(
     for want in wants.into_iter().filter(|want| want.limit > 0) {
         let turn = &mut turns[want.stage.index()];
         let found = candidates(connection, want.stage, now, turn)?;
-        let ids = choose(found, want, turn);
-        if !ids.is_empty() {
-            claimed.append(&mut take(connection, worker, &ids, now.plus(lease))?);
+        let chosen = choose(found, want, turn);
+        if !chosen.is_empty() {
+            claimed.append(&mut take(connection, worker, &chosen, now.plus(lease))?);
         }
     }
     for (job, has_first) in &mut claimed {
@@ -96,7 +97,7 @@ fn candidates(
 ) -> rusqlite::Result<Vec<Candidate>> {
     let due = connection
         .prepare_cached(
-            "select id, owner, source_url from jobs
+            "select id, owner, source_url, woken from jobs
              where stage = ?1 and run_at <= ?2 and lease_owner is null order by run_at limit ?3",
         )?
         .query_map(params![stage.as_str(), now.0, WINDOW], candidate)?
@@ -108,7 +109,7 @@ fn candidates(
         "select owner from jobs where stage = ?1 and owner > ?2 order by owner limit 1",
     )?;
     let mut of_owner = connection.prepare_cached(
-        "select id, owner, source_url from jobs
+        "select id, owner, source_url, woken from jobs
          where stage = ?1 and owner = ?2 and run_at <= ?3 and lease_owner is null order by run_at limit ?4",
     )?;
     let (mut found, mut after, mut wrapped) = (Vec::new(), turn.to_owned(), false);
@@ -143,11 +144,12 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         id: row.get("id")?,
         owner: row.get("owner")?,
         host: url.and_then(|url| url.host_str().map(str::to_owned)),
+        was_called: row.get("woken")?,
     })
 }
 
 /// Takes from the owner that holds fewest, and among those from the one whose turn it is.
-fn choose(found: Vec<Candidate>, mut want: Want, turn: &mut String) -> Vec<String> {
+fn choose(found: Vec<Candidate>, mut want: Want, turn: &mut String) -> Vec<Candidate> {
     let mut lines: BTreeMap<String, VecDeque<Candidate>> = BTreeMap::new();
     for job in found {
         lines.entry(job.owner.clone()).or_default().push_back(job);
@@ -173,7 +175,7 @@ fn choose(found: Vec<Candidate>, mut want: Want, turn: &mut String) -> Vec<Strin
         if let Some(host) = &job.host {
             want.hosts.take(host);
         }
-        chosen.push(job.id);
+        chosen.push(job);
         *turn = owner;
     }
     chosen
@@ -183,7 +185,7 @@ fn choose(found: Vec<Candidate>, mut want: Want, turn: &mut String) -> Vec<Strin
 fn take(
     connection: &Connection,
     worker: &str,
-    ids: &[String],
+    chosen: &[Candidate],
     until: UnixMs,
 ) -> rusqlite::Result<Vec<(Claimed, bool)>> {
     let mut statement = connection.prepare_cached(
@@ -192,17 +194,20 @@ fn take(
          returning id, owner, phase, engine, params, source_url, source_media, source_width, source_height,
                    source_bytes, lease_token, attempt, created_at, expires_at, accepted_at, expected_ms, run_at, suspect, input_address, input_until, first_stack",
     )?;
-    let bound = named_params! { ":worker": worker, ":until": until.0, ":ids": id_list(ids) };
+    let ids: Vec<&str> = chosen.iter().map(|job| job.id.as_str()).collect();
+    let bound = named_params! { ":worker": worker, ":until": until.0, ":ids": id_list(&ids) };
+    let was_called = |id: &str| chosen.iter().any(|job| job.id == id && job.was_called);
     let mut batch = statement
         .query_map(bound, |row| {
-            Ok((claimed_job(row)?, row.get("first_stack")?))
+            let was_called = was_called(row.get_ref("id")?.as_str()?);
+            Ok((claimed_job(row, was_called)?, row.get("first_stack")?))
         })?
         .collect::<Result<Vec<_>, _>>()?;
     batch.sort_by_key(|(job, _)| job.due_at);
     Ok(batch)
 }
 
-fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
+fn claimed_job(row: &Row<'_>, was_called: bool) -> rusqlite::Result<Claimed> {
     let source = match rows::source(row)? {
         Some(output) => StoredSource::Stored(output),
         None => StoredSource::Url(rows::word(row, "source_url", |text| Url::parse(text).ok())?),
@@ -218,6 +223,7 @@ fn claimed_job(row: &Row<'_>) -> rusqlite::Result<Claimed> {
         params: rows::json(row, "params")?,
         source,
         due_at: UnixMs(row.get("run_at")?),
+        was_called,
         attempt: row.get("attempt")?,
         created_at: UnixMs(row.get("created_at")?),
         expires_at: UnixMs(row.get("expires_at")?),

@@ -183,7 +183,7 @@ pub(super) fn see_clock(connection: &Connection, seen: ClockSeen) -> rusqlite::R
 pub(super) fn wake(
     connection: &Connection,
     id: JobId,
-    nonce: &str,
+    nonce: &Nonce,
     now: UnixMs,
 ) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(
@@ -191,7 +191,7 @@ pub(super) fn wake(
          where id = ?1 and phase in ('submit', 'wait')
            and exists (select 1 from submissions where job_id = ?1 and nonce = ?2)",
     )?;
-    Ok(statement.execute(params![text(id), nonce, now.0])? == 1)
+    Ok(statement.execute(params![text(id), nonce.as_str(), now.0])? == 1)
 }
 
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<crate::store::WaitCounts> {
@@ -287,10 +287,8 @@ impl QueueStore for SqliteStore {
 
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError> {
         let nonce = nonce.clone();
-        self.write_and_notify(&self.signal.due, move |db| {
-            wake(db, id, nonce.as_str(), now)
-        })
-        .await
+        self.write_and_notify(&self.signal.due, move |db| wake(db, id, &nonce, now))
+            .await
     }
 
     async fn job_fail_poisoned(

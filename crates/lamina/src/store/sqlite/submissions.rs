@@ -73,10 +73,6 @@ pub(super) fn adopt(
         Some(request),
         now,
     )?;
-    let mut statement = connection.prepare_cached(
-        "update jobs set woken = 1, run_at = min(run_at, ?2) where id = ?1 and phase = 'submit'",
-    )?;
-    statement.execute(params![text(id), now.0])?;
     end_again(connection, id)?;
     Ok(true)
 }
@@ -317,7 +313,7 @@ impl SubmissionStore for SqliteStore {
             .await
     }
 
-    async fn submission_adopt(
+    async fn submission_called_back(
         &self,
         id: JobId,
         nonce: &Nonce,
@@ -326,7 +322,9 @@ impl SubmissionStore for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (nonce, request) = (nonce.clone(), request.clone());
         self.write_and_notify(&self.signal.due, move |db| {
-            adopt(db, id, &nonce, &request, now)
+            let adopted = adopt(db, id, &nonce, &request, now)?;
+            queue::wake(db, id, &nonce, now)?;
+            Ok(adopted)
         })
         .await
     }

@@ -19,7 +19,12 @@ pub(in crate::worker) async fn run(
     let Some((nonce, request)) = accepted(job) else {
         return Ok(Report::give_up(FailureCode::Internal));
     };
-    match engine.check(request, place(job)).await {
+    let check = if job.was_called {
+        engine.check_done(request, place(job)).await
+    } else {
+        engine.check(request, place(job)).await
+    };
+    match check {
         Ok(check) => handle_check(worker, job, engine, nonce, check).await,
         Err(error) => Ok(not_asked(worker, job, &error)),
     }
