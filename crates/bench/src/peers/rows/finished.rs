@@ -12,6 +12,7 @@ use crate::client::{Connection, post};
 use crate::peers::contender::Contender;
 use crate::peers::engine::Engine;
 use crate::peers::load::{Load, Measured, completed, read_of};
+use crate::peers::server::Server;
 use crate::peers::{Arena, fill};
 use crate::picture;
 use crate::service::Way;
@@ -28,55 +29,70 @@ pub(super) fn run(arena: &Arena) -> anyhow::Result<()> {
     }
     let jobs = arena.options.finished_jobs;
     fill::multiply(&folders[1].join("lamina.db"), jobs)?;
-    let mut all: [Vec<[Measured; 3]>; 2] = Default::default();
+    let mut all: [[Vec<Measured>; 3]; 2] = Default::default();
+    // Creates come last: what they leave waits before every later job.
     for _ in 0..arena.options.rounds {
-        for (measured, folder) in all.iter_mut().zip(&folders) {
-            measured.push(round(arena, folder, &engine)?);
+        for ([_, reads, jobs], folder) in all.iter_mut().zip(&folders) {
+            let [read, job] = reads_and_jobs(arena, folder, &engine)?;
+            reads.push(read);
+            jobs.push(job);
         }
     }
-    for (index, what) in ["creates", "status reads", "whole jobs"].iter().enumerate() {
-        let [without, with] = &all;
-        let rates = |all: &[[Measured; 3]]| all.iter().map(|one| one[index].rate).collect();
-        let (with, without): (Vec<f64>, Vec<f64>) = (rates(with), rates(without));
+    for _ in 0..arena.options.rounds {
+        for ([creates, ..], folder) in all.iter_mut().zip(&folders) {
+            creates.push(creates_alone(arena, folder)?);
+        }
+    }
+    let [without, with] = all;
+    let names = ["creates", "status reads", "whole jobs"];
+    for (what, (without, with)) in names.iter().zip(without.iter().zip(&with)) {
+        let rates = |all: &[Measured]| -> Vec<f64> { all.iter().map(|one| one.rate).collect() };
         let what = format!("{what} a second over {jobs} finished jobs");
-        compare(&what, &with, ("over none", &without), 0);
+        compare(&what, &rates(with), ("over none", &rates(without)), 0);
     }
     Ok(())
 }
 
 /// Creates a job and waits for it; its id.
 async fn first_job(arena: &Arena, address: &std::net::SocketAddr) -> anyhow::Result<String> {
-    let create = post("/api/jobs", &picture::create_body(&arena.png));
     let mut connection = Connection::open(*address).await?;
-    let answer = connection.expect(&create, 202).await?.json()?;
+    let answer = connection.expect(&create(arena), 202).await?.json()?;
     let id = answer["job_id"].as_str().context("no id")?.to_owned();
     completed(&mut connection, &id, LOOK_EVERY).await?;
     Ok(id)
 }
 
-fn round(arena: &Arena, folder: &Path, engine: &Engine) -> anyhow::Result<[Measured; 3]> {
+fn reads_and_jobs(arena: &Arena, folder: &Path, engine: &Engine) -> anyhow::Result<[Measured; 2]> {
     let server = Contender::Lamina.start(arena, folder, engine, Way::Webhooks)?;
-    let load = Load {
+    let load = load_of(arena, &server);
+    let cpu = || [server.cpu(), Duration::ZERO];
+    let create = create(arena);
+    arena.client.block_on(async {
+        let id = first_job(arena, &server.address).await?;
+        let reads = load.requests(&read_of(&id), 200, cpu).await?;
+        Ok([reads, load.jobs(&create, cpu).await?])
+    })
+}
+
+/// Beside an engine that does not answer.
+fn creates_alone(arena: &Arena, folder: &Path) -> anyhow::Result<Measured> {
+    let silent = Engine::silent()?;
+    let server = Contender::Lamina.start(arena, folder, &silent, Way::Webhooks)?;
+    let load = load_of(arena, &server);
+    let cpu = || [server.cpu(), Duration::ZERO];
+    arena
+        .client
+        .block_on(load.requests(&create(arena), 202, cpu))
+}
+
+fn create(arena: &Arena) -> Arc<[u8]> {
+    Arc::from(post("/api/jobs", &picture::create_body(&arena.png)))
+}
+
+fn load_of<'a>(arena: &'a Arena, server: &Server) -> Load<'a> {
+    Load {
         address: server.address,
         connections: CLIENTS,
         options: &arena.options,
-    };
-    let cpu = || [server.cpu(), Duration::ZERO];
-    let create: Arc<[u8]> = Arc::from(post("/api/jobs", &picture::create_body(&arena.png)));
-    let reads = arena.client.block_on(async {
-        let id = first_job(arena, &server.address).await?;
-        load.requests(&read_of(&id), 200, cpu).await
-    })?;
-    let jobs = arena.client.block_on(load.jobs(&create, cpu))?;
-    drop(server);
-    // An engine that does not answer: creates alone.
-    let silent = Engine::silent()?;
-    let server = Contender::Lamina.start(arena, folder, &silent, Way::Webhooks)?;
-    let load = Load {
-        address: server.address,
-        ..load
-    };
-    let cpu = || [server.cpu(), Duration::ZERO];
-    let creates = arena.client.block_on(load.requests(&create, 202, cpu))?;
-    Ok([creates, reads, jobs])
+    }
 }
