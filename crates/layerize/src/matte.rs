@@ -90,22 +90,45 @@ pub(crate) fn pure_paint(picture: &Rgb, alpha: &Gray, ctx: &Context<'_>) -> Resu
     Ok(paint)
 }
 
-/// The largest coverage in the square around each place.
+/// The largest coverage in the square around each place. Each step triples how far it looks.
 pub(crate) fn dilate(mask: &Gray, radius: usize) -> Gray {
     let (w, h) = (mask.w, mask.h);
     let mut wide = mask.clone();
-    for (row, seen) in wide.data.chunks_exact_mut(w).zip(mask.data.chunks_exact(w)) {
-        for by in 1..=radius.min(w - 1) {
+    for by in steps(radius.min(w - 1)) {
+        let seen = wide.clone();
+        for (row, seen) in wide.data.chunks_exact_mut(w).zip(seen.data.chunks_exact(w)) {
             raised(row, &seen[by..]);
             raised(&mut row[by..], seen);
+            // Beyond an end there is what is at the end.
+            raise_to(&mut row[..by], seen[0]);
+            raise_to(&mut row[w - by..], seen[w - 1]);
         }
     }
-    let mut tall = wide.clone();
-    for by in 1..=radius.min(h - 1) {
-        raised(&mut tall.data, &wide.data[by * w..]);
-        raised(&mut tall.data[by * w..], &wide.data);
+    let mut tall = wide;
+    for by in steps(radius.min(h - 1)) {
+        let seen = tall.clone();
+        raised(&mut tall.data, &seen.data[by * w..]);
+        raised(&mut tall.data[by * w..], &seen.data);
+        for y in 0..by {
+            let (top, bottom) = (y * w, (h - 1 - y) * w);
+            raised(&mut tall.data[top..top + w], &seen.data[..w]);
+            raised(
+                &mut tall.data[bottom..bottom + w],
+                &seen.data[(h - 1) * w..],
+            );
+        }
     }
     tall
+}
+
+/// Distances that add up to `radius`, each no more than the width of what all before it have seen.
+fn steps(radius: usize) -> impl Iterator<Item = usize> {
+    let mut seen = 0;
+    std::iter::from_fn(move || {
+        let by = (2 * seen + 1).min(radius - seen);
+        seen += by;
+        (by > 0).then_some(by)
+    })
 }
 
 /// The least coverage in the square around each place.
@@ -120,11 +143,40 @@ fn raised(values: &mut [f32], by: &[f32]) {
     }
 }
 
+fn raise_to(values: &mut [f32], least: f32) {
+    for value in values {
+        *value = if least > *value { least } else { *value };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plane::{Plane, mix};
     use crate::{Cancel, Options};
+
+    #[test]
+    fn dilation_finds_the_largest_value_of_each_square() {
+        for (w, h) in [(1, 1), (1, 9), (13, 1), (17, 11), (40, 3)] {
+            let values = (0..w * h).map(|at| (at * 7919 % 101) as f32 / 101.0);
+            let mask = Plane {
+                w,
+                h,
+                data: values.collect(),
+            };
+            for radius in 0..45_usize {
+                let wide = dilate(&mask, radius);
+                for at in 0..w * h {
+                    let (x, y) = (at % w, at / w);
+                    let rows = y.saturating_sub(radius)..=(y + radius).min(h - 1);
+                    let columns = x.saturating_sub(radius)..=(x + radius).min(w - 1);
+                    let square = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
+                    let most = square.map(|(x, y)| mask.at(x, y)).fold(0.0, f32::max);
+                    assert_eq!(wide.data[at], most, "{w} {h} {radius} {x} {y}");
+                }
+            }
+        }
+    }
 
     /// A disc of the colours of both sides, its soft edge a pixel wide, and a mask of it from a
     /// network: blurred over four pixels.

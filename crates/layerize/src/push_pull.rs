@@ -19,12 +19,11 @@ pub(crate) fn fill(picture: &Rgb, known: &Gray) -> Rgb {
     }
     let coarse = fill(&half, &half_known);
     let mut filled = picture.clone();
-    for y in 0..h {
-        for x in 0..w {
-            let weight = known.at(x, y);
+    let rows = filled.data.chunks_exact_mut(w);
+    for (y, (row, known)) in rows.zip(known.data.chunks_exact(w)).enumerate() {
+        for (x, (pixel, &weight)) in row.iter_mut().zip(known).enumerate() {
             if weight < 1.0 {
-                let under = sample(&coarse, x, y);
-                filled.set(x, y, mix(under, picture.at(x, y), weight));
+                *pixel = mix(sample(&coarse, x, y), *pixel, weight);
             }
         }
     }
@@ -36,27 +35,27 @@ fn pull(picture: &Rgb, known: &Gray) -> (Rgb, Gray) {
     let (w, h) = (picture.w.div_ceil(2), picture.h.div_ceil(2));
     let mut half = Plane::filled(w, h, [0.0; 3]);
     let mut weights = Plane::filled(w, h, 0.0);
-    for y in 0..h {
+    let wide = picture.w;
+    let pairs = picture.data.chunks(2 * wide);
+    for (y, (colours, known)) in pairs.zip(known.data.chunks(2 * wide)).enumerate() {
         for x in 0..w {
             let (mut sum, mut total) = ([0.0_f32; 3], 0.0_f32);
-            for (nx, ny) in [
-                (2 * x, 2 * y),
-                (2 * x + 1, 2 * y),
-                (2 * x, 2 * y + 1),
-                (2 * x + 1, 2 * y + 1),
-            ] {
-                if nx < picture.w && ny < picture.h {
-                    let weight = known.at(nx, ny);
-                    let colour = picture.at(nx, ny);
-                    for c in 0..3 {
-                        sum[c] += colour[c] * weight;
-                    }
-                    total += weight;
+            let mut add = |at: usize| {
+                let weight = known[at];
+                for c in 0..3 {
+                    sum[c] += colours[at][c] * weight;
+                }
+                total += weight;
+            };
+            for row in (0..colours.len()).step_by(wide) {
+                add(row + 2 * x);
+                if 2 * x + 1 < wide {
+                    add(row + 2 * x + 1);
                 }
             }
             if total > 0.0 {
-                half.set(x, y, sum.map(|value| value / total));
-                weights.set(x, y, total.min(1.0));
+                half.data[y * w + x] = sum.map(|value| value / total);
+                weights.data[y * w + x] = total.min(1.0);
             }
         }
     }
