@@ -71,7 +71,9 @@ pub(crate) fn extract(
             alpha: &inks.alpha,
             tall: drawn.w.min(drawn.h),
         };
-        if glow::around(on, &letters, ctx)?.is_some() {
+        // What encloses another ink is that one's outline.
+        let is_outline = inks::enclosed(picture, rect, &inks.alpha, ctx)?.is_some();
+        if !is_outline && glow::around(on, &letters, ctx)?.is_some() {
             return Ok(Some(inks));
         }
     }

@@ -5,12 +5,16 @@
 //! much was done; they take the place of the clock. Alone in its program and one at a time, since
 //! the allocator counts for all threads.
 
+#[allow(dead_code, reason = "other programs use the rest")]
+mod glowing;
+
 use std::alloc::System;
 use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap::Cap;
+use glowing::{PINK, drawn, dusk};
 use layerize::{
     Cancel, LayerInfo, LayerSink, Options, Report, RgbaImage, split_into, split_with_report,
 };
@@ -104,13 +108,17 @@ const OF_OTHERS: u128 = 44_000_000;
 fn the_work_between_two_looks_at_the_flag_is_bounded() {
     let _turn = turn();
     Options::default().networks.warm_up().expect("models load");
-    let pictures: [Named; 6] = [
+    let pictures: [Named; 7] = [
         ("coffee", || enlarged(&load("coffee.png"), 2)),
         ("a large portrait", || enlarged(&load("astronaut.png"), 6)),
         ("stars", || load("hubble_deep_field.jpg")),
         ("poster", || load("design_poster.png")),
         ("card", || load("design_card.png")),
         ("hooks", || hooks(1024, 6)),
+        ("a title that glows", || {
+            let title = drawn(dusk, [255.0, 240.0, 200.0], Some(PINK));
+            enlarged(&title.image, 2)
+        }),
     ];
     for (name, picture) in pictures {
         for pass in report_of(picture()).passes {

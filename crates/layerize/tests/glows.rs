@@ -1,123 +1,9 @@
 //! Glowing titles: light or shade that fades around letters comes off a picture with them.
 
-use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
+mod glowing;
+
+use glowing::{BLACK, Drawn, Glow, Ground, PINK, SHADOW, SIZE, WHITE, blurred, drawn, dusk, sand};
 use layerize::{Cancel, Layer, LayerKind, Options, RgbaImage, split};
-
-const SIZE: (usize, usize) = (640, 400);
-const LINE: &str = "WINTER TALES";
-
-/// How much of each pixel the letters cover.
-fn lettering() -> Vec<f32> {
-    let face = include_bytes!("../examples/score/fonts/Oswald_600SemiBold.ttf");
-    let face = FontRef::try_from_slice(face).expect("a face");
-    let scaled = face.as_scaled(PxScale::from(110.0));
-    let mut cover = vec![0.0_f32; SIZE.0 * SIZE.1];
-    let mut pen = 70.0;
-    for letter in LINE.chars() {
-        let mut glyph = scaled.scaled_glyph(letter);
-        glyph.position = point(pen, 190.0);
-        pen += scaled.h_advance(glyph.id);
-        let Some(outline) = face.outline_glyph(glyph) else {
-            continue;
-        };
-        let place = outline.px_bounds().min;
-        outline.draw(|x, y, share| {
-            let (x, y) = (place.x as usize + x as usize, place.y as usize + y as usize);
-            if x < SIZE.0 && y < SIZE.1 {
-                let at = &mut cover[y * SIZE.0 + x];
-                *at = at.max(share.min(1.0));
-            }
-        });
-    }
-    cover
-}
-
-/// A Gaussian of this deviation over it, moved by `by` pixels down and right.
-fn blurred(cover: &[f32], deviation: f32, by: usize) -> Vec<f32> {
-    let reach = (3.0 * deviation) as i64;
-    let weight = |off: i64| (-(off * off) as f32 / (2.0 * deviation * deviation)).exp();
-    let all: f32 = (-reach..=reach).map(weight).sum();
-    let along = |from: &[f32], step: (i64, i64)| -> Vec<f32> {
-        (0..SIZE.0 * SIZE.1)
-            .map(|at| {
-                let (x, y) = ((at % SIZE.0) as i64, (at / SIZE.0) as i64);
-                let each = (-reach..=reach).map(|off| {
-                    let x = (x + off * step.0).clamp(0, SIZE.0 as i64 - 1) as usize;
-                    let y = (y + off * step.1).clamp(0, SIZE.1 as i64 - 1) as usize;
-                    from[y * SIZE.0 + x] * weight(off) / all
-                });
-                each.sum()
-            })
-            .collect()
-    };
-    let soft = along(&along(cover, (1, 0)), (0, 1));
-    (0..SIZE.0 * SIZE.1)
-        .map(|at| {
-            let (x, y) = (at % SIZE.0, at / SIZE.0);
-            if x >= by && y >= by {
-                soft[(y - by) * SIZE.0 + x - by]
-            } else {
-                0.0
-            }
-        })
-        .collect()
-}
-
-type Ground = fn(usize, usize) -> [f32; 3];
-
-/// A sky that goes over into a dusk, both ways.
-fn dusk(x: usize, y: usize) -> [f32; 3] {
-    let (u, v) = (x as f32 / SIZE.0 as f32, y as f32 / SIZE.1 as f32);
-    let wave = 12.0 * (5.0 * u + 3.0 * v).sin();
-    [
-        120.0 + 90.0 * v * u + wave,
-        110.0 + 60.0 * u - 30.0 * v,
-        170.0 - 80.0 * v + wave,
-    ]
-}
-
-/// The same with the grain of sand.
-fn sand(x: usize, y: usize) -> [f32; 3] {
-    let hash = |x: usize, y: usize| {
-        let mixed = (x as u32).wrapping_mul(374_761_393) ^ (y as u32).wrapping_mul(668_265_263);
-        let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(1_274_126_177);
-        ((mixed >> 16) & 255) as f32 / 255.0 - 0.5
-    };
-    let grain = hash(x / 2, y / 2) * 20.0 + hash(x / 5, y / 3) * 22.0;
-    dusk(x, y).map(|v| v + grain)
-}
-
-struct Drawn {
-    image: RgbaImage,
-    glow: Vec<f32>,
-    letters: Vec<f32>,
-}
-
-/// Letters of `ink` before a glow.
-fn drawn(ground: Ground, ink: [f32; 3], glow: Option<([f32; 3], f32, f32, usize)>) -> Drawn {
-    let letters = lettering();
-    let (light, deviation, gain, by) = glow.unwrap_or(([0.0; 3], 1.0, 0.0, 0));
-    let soft = blurred(&letters, deviation, by);
-    let glow: Vec<f32> = soft.iter().map(|g| (g * gain).min(1.0)).collect();
-    let mut pixels = Vec::new();
-    for at in 0..SIZE.0 * SIZE.1 {
-        let ground = ground(at % SIZE.0, at / SIZE.0);
-        for c in 0..3 {
-            let lit = ground[c] + (light[c] - ground[c]) * glow[at];
-            pixels.push((lit + (ink[c] - lit) * letters[at]).round() as u8);
-        }
-        pixels.push(255);
-    }
-    Drawn {
-        image: RgbaImage {
-            width: SIZE.0 as u32,
-            height: SIZE.1 as u32,
-            pixels,
-        },
-        glow,
-        letters,
-    }
-}
 
 fn layers_of(image: &RgbaImage) -> Vec<Layer> {
     let layers = split(image, &Options::default(), &mut |_| {}, &Cancel::default());
@@ -148,6 +34,29 @@ fn left(layers: &[Layer], drawn: &Drawn, ground: Ground) -> (f32, f32) {
     (sum / count, most)
 }
 
+fn texts_of(layers: &[Layer]) -> Vec<RgbaImage> {
+    let texts = layers.iter().filter(|layer| layer.kind == LayerKind::Text);
+    let canvas = (SIZE.0 as u32, SIZE.1 as u32);
+    texts
+        .map(|text| text.to_canvas(canvas.0, canvas.1))
+        .collect()
+}
+
+/// Share of the pixels beside the letters, where half and more is glow, that no layer of text covers by a quarter.
+fn bare_of_text(layers: &[Layer], drawn: &Drawn) -> f32 {
+    let texts = texts_of(layers);
+    let glows =
+        (0..drawn.glow.len()).filter(|&at| drawn.glow[at] >= 0.5 && drawn.letters[at] <= 0.0);
+    let (mut all, mut bare) = (0.0, 0.0);
+    for at in glows {
+        all += 1.0;
+        bare += f32::from(u8::from(
+            texts.iter().all(|text| text.pixels[at * 4 + 3] < 64),
+        ));
+    }
+    bare / f32::max(all, 1.0)
+}
+
 fn is_exact(layers: &[Layer], image: &RgbaImage) {
     let mut stack = vec![0_u8; image.pixels.len()];
     for layer in layers {
@@ -167,29 +76,58 @@ fn is_exact(layers: &[Layer], image: &RgbaImage) {
 
 #[test]
 fn a_glow_comes_off_with_its_letters() {
-    let pink = ([255.0, 60.0, 160.0], 10.0, 2.0, 0);
-    let black = ([0.0; 3], 5.0, 2.0, 0);
-    let white = ([255.0; 3], 7.0, 1.2, 0);
-    let shadow = ([0.0; 3], 6.0, 0.9, 5);
     let grounds: [(&str, Ground, f32, f32); 2] =
         [("dusk", dusk, 4.0, 14.0), ("sand", sand, 6.0, 22.0)];
     for (place, ground, mean, most) in grounds {
         for (name, ink, glow) in [
-            ("pink", [255.0; 3], pink),
-            ("black", [255.0, 230.0, 120.0], black),
-            ("white", [30.0, 30.0, 40.0], white),
-            ("shadow", [250.0, 250.0, 245.0], shadow),
+            ("pink", [255.0; 3], PINK),
+            ("black", [255.0, 230.0, 120.0], BLACK),
+            ("white", [30.0, 30.0, 40.0], WHITE),
+            ("shadow", [250.0, 250.0, 245.0], SHADOW),
         ] {
             let drawn = drawn(ground, ink, Some(glow));
             let layers = layers_of(&drawn.image);
             is_exact(&layers, &drawn.image);
-            assert!(layers.iter().any(|layer| layer.kind == LayerKind::Text));
+            let bare = bare_of_text(&layers, &drawn);
+            assert!(bare < 0.05, "{place} {name}: {bare}");
             let (all, worst) = left(&layers, &drawn, ground);
             assert!(
                 all <= mean && worst <= most,
                 "{place} {name}: {all} {worst}"
             );
         }
+    }
+}
+
+/// A garden with a soft light behind the letters, which ends with them.
+fn light_behind(x: usize, y: usize) -> [f32; 3] {
+    let off = ((x as f32 - 300.0) / 2.0).hypot(y as f32 - 150.0);
+    let share = (1.3 - off / 130.0).clamp(0.0, 1.0);
+    [150.0, 190.0, 110.0].map(|v| v + (255.0 - v) * share)
+}
+
+#[test]
+fn what_an_outline_encloses_is_no_glow() {
+    // So wide and steep that it is an outline of three pixels.
+    let outline: Glow = ([0.0; 3], 2.0, 20.0, 0);
+    for (name, ground) in [("light", light_behind as Ground), ("dusk", dusk)] {
+        let drawn = drawn(ground, [255.0; 3], Some(outline));
+        let layers = layers_of(&drawn.image);
+        is_exact(&layers, &drawn.image);
+        let inside = (0..drawn.letters.len()).filter(|&at| drawn.letters[at] >= 1.0);
+        let texts = texts_of(&layers);
+        let (mut all, mut bare) = (0.0, 0.0);
+        for at in inside {
+            all += 1.0;
+            bare += f32::from(u8::from(
+                texts.iter().all(|text| text.pixels[at * 4 + 3] < 128),
+            ));
+        }
+        assert!(
+            bare / all < 0.05,
+            "{name}: {} of the letters stay",
+            bare / all
+        );
     }
 }
 

@@ -1,5 +1,9 @@
 //! A picture decoded by another decoder differs by a level here and there; its layers do not.
 
+#[allow(dead_code, reason = "other programs use the rest")]
+mod glowing;
+
+use glowing::{BLACK, PINK, SHADOW, drawn, dusk, sand};
 use layerize::{Cancel, Layer, LayerKind, Options, RgbaImage, split};
 
 fn load(name: &str) -> RgbaImage {
@@ -132,6 +136,22 @@ fn a_level_more_or_less_changes_no_layer_of_a_design() {
         let image = decoded(&photographed(&load(name)));
         let first = layers_of(&image);
         for seed in [11, 12, 13, 14] {
+            assert_same(name, &image, &first, &disturbed(&image, seed));
+        }
+    }
+}
+
+#[test]
+fn a_level_more_or_less_changes_no_layer_of_a_title_that_glows() {
+    let ink = [255.0, 240.0, 200.0];
+    for (name, ground, glow) in [
+        ("pink on dusk", dusk as glowing::Ground, PINK),
+        ("black on sand", sand, BLACK),
+        ("a shadow on dusk", dusk, SHADOW),
+    ] {
+        let image = drawn(ground, ink, Some(glow)).image;
+        let first = layers_of(&image);
+        for seed in [11, 12] {
             assert_same(name, &image, &first, &disturbed(&image, seed));
         }
     }

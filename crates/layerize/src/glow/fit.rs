@@ -3,6 +3,8 @@
 //! Coverage is a rising function of the blurred letters, whatever gain or spread it was drawn with: some steps, between which it is
 //! interpolated. Invariant: it is 0 where nothing of the letters is near.
 
+use std::borrow::Cow;
+
 use super::shape::Shape;
 use super::{View, mean};
 use crate::box_blur::box_blur;
@@ -24,15 +26,15 @@ const MOST: f32 = 0.9;
 const NO_NOISE: f32 = 0.25;
 
 /// A glow as a function of the blurred letters.
-pub(super) struct Fit {
-    blurred: Gray,
+pub(super) struct Fit<'a> {
+    blurred: Cow<'a, Gray>,
     pub(super) colour: [f32; 3],
     pub(super) steps: [f32; STEPS + 1],
     /// Share of the difference from the ground that it does not explain, beside noise.
     pub(super) residual: f32,
 }
 
-impl Fit {
+impl Fit<'_> {
     fn coverage(&self, at: usize) -> f32 {
         let place = self.blurred.data[at].max(0.0).sqrt() * STEPS as f32;
         let low = (place as usize).min(STEPS - 1);
@@ -52,35 +54,44 @@ impl Fit {
         [0, 1, 2].map(|c| ((seen[c] - a * self.colour[c]) / (1.0 - a)).clamp(0.0, 255.0))
     }
 
+    /// The nearest step.
     fn step(&self, at: usize) -> usize {
         let place = self.blurred.data[at].max(0.0).sqrt() * STEPS as f32;
-        (place.round() as usize).min(STEPS)
+        ((place + 0.5) as usize).min(STEPS)
     }
 }
 
 impl View {
-    /// The glow of a shape that explains best what is seen more than `edge` away from the letters.
-    pub(super) fn fitted(&self, shape: Shape, edge: f32) -> Fit {
+    /// The letters, blurred as by a shape that does not lie aside.
+    pub(super) fn blurred(&self, shape: Shape) -> Gray {
+        let radius = ((shape.ends * shape.width - 0.5).round() as usize).max(1);
+        let mut blurred = box_blur(&self.letters, radius);
+        for _ in 1..3 {
+            blurred = box_blur(&blurred, radius);
+        }
+        blurred
+    }
+
+    /// The glow of a shape that explains best what is seen more than `edge` away from the letters, which `blurred` are.
+    pub(super) fn fitted<'a>(&self, shape: Shape, blurred: &'a Gray, edge: f32) -> Fit<'a> {
         let all: Vec<usize> = self.between(edge, shape.ends).collect();
         let step = all.len().div_ceil(LOOKED_AT).max(1);
         let looked: Vec<usize> = all.into_iter().step_by(step).collect();
-        let radius = ((shape.ends * shape.width - 0.5).round() as usize).max(1);
-        let mut blurred = self.letters.clone();
-        for _ in 0..3 {
-            blurred = box_blur(&blurred, radius);
-        }
-        if shape.by != (0.0, 0.0) {
-            blurred = moved(&blurred, shape.by);
-        }
+        let blurred = if shape.by == (0.0, 0.0) {
+            Cow::Borrowed(blurred)
+        } else {
+            Cow::Owned(moved(blurred, shape.by))
+        };
         let mut fit = Fit {
             colour: self.plainest(&blurred, &looked),
             blurred,
             steps: [0.0; STEPS + 1],
             residual: 1.0,
         };
+        let stepped: Vec<(usize, usize)> = looked.iter().map(|&at| (at, fit.step(at))).collect();
         for _ in 0..ROUNDS {
-            fit.steps = self.steps(&fit, &looked);
-            fit.colour = self.colour(&fit, &looked);
+            fit.steps = self.steps(fit.colour, &stepped);
+            fit.colour = self.colour(&fit.steps, &stepped);
         }
         fit.residual = self.residual(&fit, &looked);
         fit
@@ -89,18 +100,24 @@ impl View {
     /// The mean of what is seen where most of the blurred letters is.
     fn plainest(&self, blurred: &Gray, looked: &[usize]) -> [f32; 3] {
         let mut nearest = looked.to_vec();
-        nearest.sort_unstable_by(|&a, &b| blurred.data[b].total_cmp(&blurred.data[a]));
-        nearest.truncate((looked.len() / FIRST).max(1));
+        let count = (looked.len() / FIRST).max(1);
+        if count < nearest.len() {
+            nearest.select_nth_unstable_by(count, |&a, &b| {
+                blurred.data[b].total_cmp(&blurred.data[a])
+            });
+            nearest.truncate(count);
+        }
         mean(nearest.iter().map(|&at| self.part.data[at]))
     }
 
-    fn steps(&self, fit: &Fit, looked: &[usize]) -> [f32; STEPS + 1] {
+    /// Coverages of a glow of this colour, from pixels with the step that each is at.
+    fn steps(&self, colour: [f32; 3], looked: &[(usize, usize)]) -> [f32; STEPS + 1] {
         let mut sums = [(0.0_f32, 0.0_f32); STEPS + 1];
-        for &at in looked {
+        for &(at, step) in looked {
             let (ground, off) = (self.ground.data[at], self.off(at));
-            let (along, length) = &mut sums[fit.step(at)];
+            let (along, length) = &mut sums[step];
             for c in 0..3 {
-                let whole = fit.colour[c] - ground[c];
+                let whole = colour[c] - ground[c];
                 *along += off[c] * whole;
                 *length += whole * whole;
             }
@@ -108,10 +125,11 @@ impl View {
         isotonic(&sums)
     }
 
-    fn colour(&self, fit: &Fit, looked: &[usize]) -> [f32; 3] {
+    /// The colour of a glow of these coverages.
+    fn colour(&self, steps: &[f32; STEPS + 1], looked: &[(usize, usize)]) -> [f32; 3] {
         let (mut sum, mut weight) = ([0.0_f32; 3], 1e-6_f32);
-        for &at in looked {
-            let a = fit.steps[fit.step(at)];
+        for &(at, step) in looked {
+            let a = steps[step];
             let (seen, ground) = (self.part.data[at], self.ground.data[at]);
             for c in 0..3 {
                 sum[c] += a * (seen[c] - (1.0 - a) * ground[c]);
@@ -122,7 +140,7 @@ impl View {
     }
 
     /// What the ground's own roughness, where it shows, would leave is no fault of the glow.
-    fn residual(&self, fit: &Fit, looked: &[usize]) -> f32 {
+    fn residual(&self, fit: &Fit<'_>, looked: &[usize]) -> f32 {
         let (mut error, mut all, mut rough, mut count) = (0.0_f32, 1e-6_f32, 0.0_f32, 0.0_f32);
         for &at in looked {
             let a = fit.coverage(at);

@@ -50,8 +50,9 @@ const REACH: f32 = 0.8;
 const FARTHEST: usize = 56;
 /// Pixels beside a letter that are its own soft edge.
 const EDGE: f32 = 2.0;
-/// Pixels from which on all is tried at half the size.
+/// Pixels from which on all is tried at half the size, and at half of that again up to a scale.
 const LARGE: usize = 50_000;
+const COARSEST: f32 = 4.0;
 /// Coverage up to which what shows through a glow is brought back, and from which nothing of it is.
 const SHOWS: f32 = 0.2;
 const HIDDEN: f32 = 0.6;
@@ -86,15 +87,16 @@ pub(crate) fn around(
     let rect = place.grow(reach + reach / 2 + 4, on.picture.w, on.picture.h);
     let mut view = View::of(on, rect, letters, ctx)?;
     ctx.check()?;
-    let scale = if rect.area() > LARGE { 2.0 } else { 1.0 };
-    let shrunk = if scale > 1.0 { Some(view.half()) } else { None };
-    ctx.check()?;
-    let mut trial = shrunk.unwrap_or_else(|| view.clone());
-    ctx.check()?;
-    let Some(found) = shape::best(&mut trial, reach as f32 / scale, scale, ctx)? else {
+    let (mut scale, mut shrunk) = (1.0, None::<View>);
+    while scale < COARSEST && shrunk.as_ref().unwrap_or(&view).rect.area() > LARGE {
+        (scale, shrunk) = (2.0 * scale, Some(shrunk.as_ref().unwrap_or(&view).half()));
+        ctx.check()?;
+    }
+    let trial = shrunk.as_mut().unwrap_or(&mut view);
+    let Some(found) = shape::best(trial, reach as f32 / scale, scale, ctx)? else {
         return Ok(None);
     };
-    drop(trial);
+    drop(shrunk);
     let found = found.enlarged(scale);
     ctx.check()?;
     if !view.see_beyond(found.ends) {
@@ -103,7 +105,8 @@ pub(crate) fn around(
     ctx.check()?;
     view.measure(found.ends);
     ctx.check()?;
-    let fit = view.fitted(found, EDGE);
+    let blurred = view.blurred(found);
+    let fit = view.fitted(found, &blurred, EDGE);
     ctx.check()?;
     if !shape::is_glow(&view, &fit, found.ends) {
         return Ok(None);
@@ -112,7 +115,6 @@ pub(crate) fn around(
 }
 
 /// Letters and what is around them.
-#[derive(Clone)]
 struct View {
     rect: Rect,
     part: Rgb,
@@ -225,7 +227,7 @@ impl View {
     }
 
     /// Glow and ground apart.
-    fn take(&self, fit: &Fit, ends: f32, ctx: &Context<'_>) -> Result<Glow, Error> {
+    fn take(&self, fit: &Fit<'_>, ends: f32, ctx: &Context<'_>) -> Result<Glow, Error> {
         ctx.check()?;
         let (w, h) = (self.rect.w, self.rect.h);
         let mut alpha = Plane::filled(w, h, 0.0_f32);

@@ -6,8 +6,9 @@
 use super::fit::{Fit, STEPS};
 use super::{EDGE, View, mean};
 use crate::Error;
+use crate::components;
 use crate::context::Context;
-use crate::plane::distance2;
+use crate::plane::{Gray, distance2};
 
 /// Reaches and widths that are tried, in pixels and as parts of the reach.
 const REACHES: [f32; 7] = [6.0, 9.0, 13.0, 19.0, 27.0, 38.0, 54.0];
@@ -32,6 +33,8 @@ const MOST: f32 = 0.25;
 const RINGS: usize = 3;
 /// Least pixels at which the middle of a glow's way is crossed; of fewer no softness is told.
 const CROSSED: f32 = 8.0;
+/// Pixels beyond the end of a glow in which is looked whether it goes on, at least.
+const BEHIND: f32 = 4.0;
 /// Pixels over which a glow takes the middle half of its way to the ground; a step takes one.
 const SOFT: f32 = 1.6;
 
@@ -74,8 +77,8 @@ pub(super) fn best(
     let Some(before) = change(view, None, span) else {
         return Ok(None);
     };
-    let cost = |view: &View, shape: Shape| {
-        let fit = view.fitted(shape, edge);
+    let cost = |view: &View, shape: Shape, blurred: &Gray| {
+        let fit = view.fitted(shape, blurred, edge);
         let change = change(view, Some((&fit, shape.ends)), span)? / before.max(1e-3);
         (change <= CALMER).then_some(change + RESIDUAL * fit.residual)
     };
@@ -96,10 +99,17 @@ pub(super) fn best(
         ctx.check()?;
         view.measure(ends);
         for width in WIDTHS {
+            ctx.check()?;
+            let middle = Shape {
+                ends,
+                width,
+                by: places[0],
+            };
+            let blurred = view.blurred(middle);
             for &by in &places {
                 ctx.check()?;
-                keep(&mut best, Shape { ends, width, by }, |shape| {
-                    cost(view, shape)
+                keep(&mut best, Shape { by, ..middle }, |shape| {
+                    cost(view, shape, &blurred)
                 });
             }
         }
@@ -110,12 +120,15 @@ pub(super) fn best(
     if found.by != (0.0, 0.0) && view.see_beyond(found.ends) {
         ctx.check()?;
         view.measure(found.ends);
+        let blurred = view.blurred(found);
         let step = (REFINED * found.ends).round().max(1.0);
         for (x, y) in [(-step, 0.0), (step, 0.0), (0.0, -step), (0.0, step)] {
             ctx.check()?;
             let by = best.map_or(found.by, |(_, best)| best.by);
             let by = (by.0 + x, by.1 + y);
-            keep(&mut best, Shape { by, ..found }, |shape| cost(view, shape));
+            keep(&mut best, Shape { by, ..found }, |shape| {
+                cost(view, shape, &blurred)
+            });
         }
     }
     Ok(best.map(|(_, shape)| shape))
@@ -179,7 +192,7 @@ fn leans(view: &View, near: [f32; 3], edge: f32, reach: f32) -> Option<(f32, f32
 
 /// How much the ground, a glow taken off, changes with the distance from the letters, over the distances of `span`; `None` if it is
 /// seen at too few of them.
-fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> Option<f32> {
+fn change(view: &View, fit: Option<(&Fit<'_>, f32)>, (from, to): (f32, f32)) -> Option<f32> {
     let mut rings = vec![([0.0_f32; 3], 0.0_f32); to as usize + 1];
     for at in view.between(from, to) {
         let (seen, far) = (view.part.data[at], view.far.data[at]);
@@ -198,15 +211,42 @@ fn change(view: &View, fit: Option<(&Fit, f32)>, (from, to): (f32, f32)) -> Opti
 }
 
 /// Whether a glow is seen, explains what is seen, and fades.
-pub(super) fn is_glow(view: &View, fit: &Fit, ends: f32) -> bool {
+pub(super) fn is_glow(view: &View, fit: &Fit<'_>, ends: f32) -> bool {
     let ground = mean(view.between(EDGE, ends).map(|at| view.ground.data[at]));
     let contrast = fit.steps[STEPS] * distance2(fit.colour, ground).sqrt();
-    fit.residual <= MOST && contrast >= CONTRAST && softness(view, fit, ends) >= SOFT
+    fit.residual <= MOST
+        && contrast >= CONTRAST
+        && softness(view, fit, ends) >= SOFT
+        && !goes_on(view, ground, fit.colour, ends)
+}
+
+/// Whether what is like the glow goes on beyond its end on two opposite sides of the letters: a band of light that they lie on.
+fn goes_on(view: &View, ground: [f32; 3], colour: [f32; 3], ends: f32) -> bool {
+    let Some(own) = components::bounds(&view.letters) else {
+        return false;
+    };
+    let mut sides = [(0_usize, 0_usize); 4];
+    for at in view.between(ends, ends + (ends / 4.0).max(BEHIND)) {
+        let (x, y) = (at % view.rect.w, at / view.rect.w);
+        let across = (own.x..own.x + own.w).contains(&x);
+        let beside = (own.y..own.y + own.h).contains(&y);
+        let side = match (across, beside) {
+            (false, true) => usize::from(x >= own.x),
+            (true, false) => 2 + usize::from(y >= own.y),
+            _ => continue,
+        };
+        let seen = view.part.data[at];
+        let like = distance2(seen, colour) < distance2(seen, ground);
+        sides[side].0 += 1;
+        sides[side].1 += usize::from(like);
+    }
+    let most = |(all, like): (usize, usize)| 2 * like > all;
+    (most(sides[0]) && most(sides[1])) || (most(sides[2]) && most(sides[3]))
 }
 
 /// Pixels over which what is seen takes the middle half of its way from glow to ground: those on it, by those where its middle is
 /// crossed.
-fn softness(view: &View, fit: &Fit, ends: f32) -> f32 {
+fn softness(view: &View, fit: &Fit<'_>, ends: f32) -> f32 {
     let w = view.rect.w;
     let most = fit.steps[STEPS].max(1e-3);
     let share = |at: usize| {

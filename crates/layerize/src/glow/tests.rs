@@ -29,11 +29,16 @@ fn sky(w: usize, h: usize) -> Rgb {
     picture
 }
 
-/// Whether a glow is seen around `letters` of one ink laid on a picture.
+/// Whether a glow is seen around `letters` of light ink laid on a picture.
 fn glows(mut picture: Rgb, letters: &Gray, tall: usize) -> bool {
     for (pixel, &a) in picture.data.iter_mut().zip(&letters.data) {
         *pixel = mix(*pixel, [240.0; 3], a);
     }
+    has_glow(picture, letters, tall)
+}
+
+/// Whether one is seen around letters that a picture has.
+fn has_glow(picture: Rgb, letters: &Gray, tall: usize) -> bool {
     let (w, h) = (picture.w, picture.h);
     let (options, cancel) = (Options::default(), Cancel::default());
     let mut heard = |_| {};
@@ -95,6 +100,29 @@ fn an_outline_a_plate_and_a_button_are_no_glows() {
             }
         }
         assert!(!glows(picture, &letters, 48), "a plate of {beyond}");
+    }
+}
+
+#[test]
+fn a_band_of_light_behind_letters_is_no_glow() {
+    let place = Rect {
+        x: 140,
+        y: 96,
+        w: 348,
+        h: 48,
+    };
+    for (half, soft) in [(30.0, 30.0), (24.0, 50.0), (10.0, 30.0)] {
+        let mut picture = sky(640, 240);
+        for (at, pixel) in picture.data.iter_mut().enumerate() {
+            let off = ((at / 640) as f32 - 120.0).abs();
+            let share = ((half + soft - off) / soft).clamp(0.0, 1.0);
+            *pixel = mix(*pixel, [255.0; 3], share);
+        }
+        let letters = strokes(640, 240, place);
+        for (pixel, &a) in picture.data.iter_mut().zip(&letters.data) {
+            *pixel = mix(*pixel, [10.0; 3], a);
+        }
+        assert!(!has_glow(picture, &letters, 48), "{half} and {soft}");
     }
 }
 

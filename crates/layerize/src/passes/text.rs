@@ -143,14 +143,15 @@ fn line(
                 return Ok(None);
             }
         }
-        // A glow is no outline.
+        let enclosed = inks::enclosed(&scene.rest, cut.rect, &cut.alpha, ctx)?;
+        // A glow is no outline, and what an outline encloses is no glow.
         let tall = bounds(&cut.alpha).map_or(0, |own| own.w.min(own.h));
         let letters = Letters {
             rect: cut.rect,
             alpha: &cut.alpha,
             tall,
         };
-        if read && glow::around(&on, &letters, ctx)?.is_some() {
+        if read && enclosed.is_none() && glow::around(&on, &letters, ctx)?.is_some() {
             cut.edge = Edge::Soft;
             return Ok(Some(Line {
                 cut,
@@ -158,7 +159,6 @@ fn line(
                 glows: true,
             }));
         }
-        let enclosed = inks::enclosed(&scene.rest, cut.rect, &cut.alpha, ctx)?;
         let inks = match enclosed {
             None => outlined::outlined(&scene.rest, cut.rect, &cut.alpha, ctx)?,
             found => found,
