@@ -94,6 +94,7 @@ fn of_requests() -> Vec<Fault> {
         Fault::ResultErrors {
             status: 503,
             times: 2,
+            retry_after: None,
         },
         Fault::ResultLies {
             kind: RequestError::InternalError,

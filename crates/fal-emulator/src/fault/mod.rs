@@ -85,6 +85,9 @@ pub enum Fault {
         status: u16,
         /// How many fail before one succeeds.
         times: u32,
+        /// Seconds in `Retry-After` of the failing answers; absent means no header.
+        #[serde(default)]
+        retry_after: Option<u32>,
     },
     /// Reading the result fails so many times in the words of a failed run, and the run is well.
     ResultLies {

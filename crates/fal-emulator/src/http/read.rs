@@ -120,7 +120,14 @@ pub(super) fn result(shared: &Arc<Shared>, app: &str, id: &str) -> Answer {
                 return answer::for_request(answer::failed(&Failure::request(kind, text)), id);
             }
             match (queue::spend(&mut job.result_failures), job.result_cut_due) {
-                (Some(status), _) => troubled(status),
+                (Some((status, retry_after)), _) => {
+                    let mut answered = troubled(status);
+                    if let Some(seconds) = retry_after {
+                        let headers = answered.headers_mut();
+                        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                    }
+                    answered
+                }
                 (None, true) => {
                     job.result_cut_due = false;
                     cut(outcome)

@@ -136,7 +136,8 @@ pub(crate) struct Job {
     /// Size of the result as JSON.
     pub(crate) result_bytes: usize,
     pub(crate) status_failures: Option<(u16, u32)>,
-    pub(crate) result_failures: Option<(u16, u32)>,
+    /// Status and `Retry-After` of reads that still fail.
+    pub(crate) result_failures: Option<((u16, Option<u32>), u32)>,
     pub(crate) result_lies: Option<(RequestError, u32)>,
     pub(crate) result_cut_due: bool,
     /// Answers that still repeat the prompt.
@@ -161,7 +162,11 @@ impl Job {
             _ => None,
         });
         let result_failures = ticket.pick(|fault| match fault {
-            Fault::ResultErrors { status, times } => Some((*status, *times)),
+            Fault::ResultErrors {
+                status,
+                times,
+                retry_after,
+            } => Some(((*status, *retry_after), *times)),
             _ => None,
         });
         let result_lies = ticket.pick(|fault| match fault {

@@ -167,6 +167,7 @@ async fn reading_can_fail_a_few_times() {
         Fault::ResultErrors {
             status: 503,
             times: 1,
+            retry_after: Some(7),
         },
         Fault::ResultCut,
     ]);
@@ -179,7 +180,9 @@ async fn reading_can_fail_a_few_times() {
             expected
         );
     }
-    assert_eq!(bench.get(&path).await.status(), 503);
+    let failed = bench.get(&path).await;
+    assert_eq!(failed.status(), 503);
+    assert_eq!(failed.headers()["retry-after"], "7");
     assert!(bench.get(&path).await.bytes().await.is_err());
     assert_eq!(
         body(bench.get(&path).await).await["images"]

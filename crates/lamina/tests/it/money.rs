@@ -32,8 +32,28 @@ fn small() -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finished_run_is_asked_for_again_and_never_paid_again() {
+    tokio::join!(
+        paid_once_whatever_is_answered(Way::FalPolling),
+        // The result is asked for before the status.
+        paid_once_whatever_is_answered(Way::FalWebhooks),
+    );
+}
+
+async fn paid_once_whatever_is_answered(way: Way) {
     let emulator = emulator().await;
-    let app = started(&emulator).await;
+    let app = TestApp::start(way, Some(&emulator)).await;
+    for fault in faults_of_a_finished_run() {
+        emulator.reset();
+        emulator.script(fault.clone());
+        let job = app.split(json!({})).await;
+        assert_eq!(job["status"], "completed", "{way:?}, {fault:?}: {job}");
+        assert_eq!(emulator.submissions_count(), 1, "{way:?}, {fault:?}");
+    }
+    app.stop().await;
+    emulator.stop().await;
+}
+
+fn faults_of_a_finished_run() -> Vec<Fault> {
     let lies = [
         RequestError::InternalError,
         RequestError::RunnerDisconnected,
@@ -49,7 +69,11 @@ async fn a_finished_run_is_asked_for_again_and_never_paid_again() {
     for status in [
         400, 401, 403, 404, 408, 409, 410, 429, 499, 500, 502, 503, 504,
     ] {
-        faults.push(Fault::ResultErrors { status, times: 2 });
+        faults.push(Fault::ResultErrors {
+            status,
+            times: 2,
+            retry_after: None,
+        });
         faults.push(Fault::StatusErrors { status, times: 2 });
     }
     faults.extend([
@@ -58,15 +82,7 @@ async fn a_finished_run_is_asked_for_again_and_never_paid_again() {
         Fault::LayerGarbled { times: 2 },
         Fault::LayerErrors { times: 2 },
     ]);
-    for fault in faults {
-        emulator.reset();
-        emulator.script(fault.clone());
-        let job = app.split(json!({})).await;
-        assert_eq!(job["status"], "completed", "{fault:?}: {job}");
-        assert_eq!(emulator.submissions_count(), 1, "{fault:?}");
-    }
-    app.stop().await;
-    emulator.stop().await;
+    faults
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -47,6 +47,16 @@ pub(super) fn engine_error(error: &Error) -> EngineError {
     }
 }
 
+/// Whether an error is about asking, now or at all, and not about what was asked for.
+pub(super) fn ends_the_asking(error: &EngineError) -> bool {
+    matches!(
+        error.code,
+        FailureCode::EngineBusy
+            | FailureCode::EngineUnavailable
+            | FailureCode::EngineOutputTooLarge
+    )
+}
+
 /// To a submission, "not found" means the model.
 pub(super) fn submit_error(error: &Error) -> EngineError {
     let failed = engine_error(error);

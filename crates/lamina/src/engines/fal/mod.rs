@@ -281,7 +281,8 @@ impl Engine for Fal {
         }
     }
 
-    /// Asks for the result first, which is one question where there is one.
+    /// Asks for the result first, which is one question where there is one. Nothing more is asked where fal cannot answer now, or the
+    /// result is too large: the status would not help.
     async fn check_done(
         &self,
         request: &RequestId,
@@ -290,6 +291,7 @@ impl Engine for Fal {
         let result = self.result(&self.model_at(place), request, false).await;
         match result {
             Ok(Check::Ready(layers)) => Ok(Check::Ready(layers)),
+            Err(error) if failure::ends_the_asking(&error) => Err(error),
             // What anything else means, its status tells.
             Ok(_) | Err(_) => self.check(request, place).await,
         }
