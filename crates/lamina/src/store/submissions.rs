@@ -70,13 +70,14 @@ pub trait SubmissionStore: std::fmt::Debug + Send + Sync {
         now: UnixMs,
     ) -> Result<(), StoreError>;
     /// A webhook for a submission: makes its job due now, where it waits for its engine, and records the
-    /// request id, where the engine's answer never came. Whether it did that. A wake-up during a step is kept.
+    /// request id, where the engine's answer never came. True if the request id was recorded. A wake-up
+    /// during a step is kept.
     async fn submission_called_back(
         &self,
         id: JobId,
         nonce: &Nonce,
         request: &RequestId,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<bool, StoreError>;
     /// Whether this is a submission of this job, in whatever state; the job may be gone.
     async fn submission_exists(&self, id: JobId, nonce: &Nonce) -> Result<bool, StoreError>;

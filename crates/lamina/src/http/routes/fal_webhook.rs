@@ -1,7 +1,7 @@
 //! `POST /hooks/fal/{job_id}/{nonce}`: fal says that a request is done. A webhook is a hint, never
 //! the truth: all it can do is tie a request id to a submission whose answer was lost, and make
-//! the worker ask the queue now instead of later. So a forged, repeated, early or late one does no
-//! harm.
+//! the worker ask now instead of later, for the result before the status. So a forged, repeated,
+//! early or late one does no harm.
 //!
 //! A webhook for a job or nonce that is not known is answered 200 like any other: the job may have
 //! been deleted meanwhile, fal would deliver again for two hours, and nobody learns which exist.
@@ -81,10 +81,10 @@ pub(in crate::http) async fn fal_webhook(
     }
     if let Some(body) = received.body {
         let request = request_id(&body)?;
-        let now = state.clock.now();
+        let moment = state.clock.moment();
         let store = &state.store;
         store
-            .submission_called_back(job, &nonce, &request, now)
+            .submission_called_back(job, &nonce, &request, moment)
             .await?;
     }
     fresh(StatusCode::OK, &Received { received: true })

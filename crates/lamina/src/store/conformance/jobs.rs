@@ -301,7 +301,7 @@ pub(in crate::store) async fn a_run_is_released_however_and_whenever_its_job_end
     let request = RequestId("r1".into());
     assert!(
         store
-            .submission_called_back(called_back, &nonce, &request, at(7))
+            .submission_called_back(called_back, &nonce, &request, moment(7))
             .await
             .unwrap()
     );

@@ -407,7 +407,7 @@ pub(in crate::store) async fn a_callback_makes_a_waiting_job_due_and_its_claim_t
     for (called, due) in [(Nonce::random(), false), (nonce, true)] {
         // Its request is known; nothing is to be adopted.
         let request = RequestId("another".into());
-        let adopted = store.submission_called_back(id, &called, &request, at(1));
+        let adopted = store.submission_called_back(id, &called, &request, moment(1));
         assert!(!adopted.await.unwrap());
         let claimed = claim(&*store, Phase::Wait, at(1)).await;
         assert_eq!(claimed.map(|job| job.was_called), due.then_some(true));

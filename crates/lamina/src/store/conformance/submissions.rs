@@ -200,7 +200,11 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
             .unwrap(),
         Opening::Opened
     );
-    let later = change(Phase::Submit, at(100));
+    // An earlier try failed; the wait for an answer that was lost is no pause after it.
+    let later = Change {
+        attempt: 1,
+        ..change(Phase::Submit, at(100))
+    };
     assert_eq!(
         store
             .job_apply(&job.lease, later, StepOutput::None, false, T0.into())
@@ -209,21 +213,25 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
         FencedWrite::Applied
     );
 
+    let called = Moment {
+        now: at(1),
+        wall: at(3_000),
+    };
     assert!(
         !store
-            .submission_called_back(id, &Nonce::random(), &request, at(1))
+            .submission_called_back(id, &Nonce::random(), &request, called)
             .await
             .unwrap()
     );
     assert!(
         store
-            .submission_called_back(id, &nonce, &request, at(1))
+            .submission_called_back(id, &nonce, &request, called)
             .await
             .unwrap()
     );
     assert!(
         !store
-            .submission_called_back(id, &nonce, &RequestId("another".into()), at(1))
+            .submission_called_back(id, &nonce, &RequestId("another".into()), called)
             .await
             .unwrap()
     );
@@ -237,6 +245,8 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
         (submission.state, submission.request),
         (SubmissionState::Accepted, Some(request))
     );
+    let written = store.job_detail(id).await.unwrap().unwrap().submissions;
+    assert_eq!(written[0].closed_at, Some(called.wall));
     assert_eq!(store.submission_unknown_count().await.unwrap(), 0);
 }
 

@@ -50,14 +50,14 @@ pub(super) fn collected(connection: &Connection, nonce: &Nonce) -> rusqlite::Res
     Ok(())
 }
 
-/// Only the newest submission of a job that still waits for an answer can be adopted; a callback
-/// for an older one, or for a job that is gone, is recorded as accepted (it was paid) and no more.
-pub(super) fn adopt(
+/// Whether the request was not known before. Any submission whose answer never came is accepted then, since it was paid: an
+/// older one, and one of a job that is gone, too. The caller wakes the job.
+fn adopt(
     connection: &Connection,
     id: JobId,
     nonce: &Nonce,
     request: &RequestId,
-    now: UnixMs,
+    wall: UnixMs,
 ) -> rusqlite::Result<bool> {
     let known: Option<i64> = connection
         .prepare_cached("select 1 from submissions where nonce = ?1 and job_id = ?2 and state in ('open', 'unknown')")?
@@ -71,7 +71,7 @@ pub(super) fn adopt(
         nonce,
         SubmissionState::Accepted,
         Some(request),
-        now,
+        wall,
     )?;
     end_again(connection, id)?;
     Ok(true)
@@ -318,12 +318,12 @@ impl SubmissionStore for SqliteStore {
         id: JobId,
         nonce: &Nonce,
         request: &RequestId,
-        now: UnixMs,
+        moment: Moment,
     ) -> Result<bool, StoreError> {
         let (nonce, request) = (nonce.clone(), request.clone());
         self.write_and_notify(&self.signal.due, move |db| {
-            let adopted = adopt(db, id, &nonce, &request, now)?;
-            queue::wake(db, id, &nonce, now)?;
+            let adopted = adopt(db, id, &nonce, &request, moment.wall)?;
+            queue::wake(db, id, &nonce, moment.now)?;
             Ok(adopted)
         })
         .await
