@@ -10,6 +10,7 @@ mod owners;
 mod queue;
 mod submissions;
 mod uploads;
+mod wake_ups;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,14 +50,13 @@ pub(super) use owners::{
     no_number_of_workers_spends_more_than_the_caps_allow, what_may_have_been_taken_is_spent,
 };
 pub(super) use queue::{
-    a_callback_makes_a_waiting_job_due_and_its_claim_tells, a_job_is_claimed_once_when_it_is_due,
-    a_job_that_got_through_is_no_suspect_any_more,
+    a_job_is_claimed_once_when_it_is_due, a_job_that_got_through_is_no_suspect_any_more,
     a_job_that_is_alone_when_its_process_dies_is_set_aside_and_no_other,
     a_job_that_waited_while_nobody_listened_is_due_at_once,
     a_job_with_a_first_stack_is_complete_with_it_and_not_set_aside,
     a_late_answer_from_a_lost_worker_changes_nothing,
     a_released_job_is_due_again_with_its_attempt_unchanged, a_renewed_lease_is_not_taken_over,
-    a_wake_up_during_a_step_is_not_lost, an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
+    an_owner_with_many_jobs_waits_for_its_turn_like_any_other,
     leases_of_a_dead_process_end_at_once, no_owner_and_no_host_takes_more_than_its_share,
     progress_of_a_job_rises_under_its_lease_alone, racing_workers_never_share_a_job,
     the_queue_tells_what_is_due_and_for_how_long, the_queues_times_can_be_moved_to_another_clock,
@@ -73,6 +73,9 @@ pub(super) use submissions::{
 };
 pub(super) use uploads::{
     a_promised_upload_becomes_an_upload_once, an_upload_is_its_owners_until_it_expires,
+};
+pub(super) use wake_ups::{
+    a_callback_makes_a_waiting_job_due_and_its_claim_tells, a_wake_up_during_a_step_is_not_lost,
 };
 
 use super::{

@@ -1,4 +1,4 @@
-//! Claims, leases and wake-ups: who works on a job, and when.
+//! Claims and leases: who works on a job, and when.
 
 use super::*;
 use crate::jobs::Quality;
@@ -393,47 +393,6 @@ pub(in crate::store) async fn the_queues_times_can_be_moved_to_another_clock(
     // Forward, nothing is put off.
     store.queue_shift(50_000).await.unwrap();
     assert_eq!(store.job_next_due(T0).await.unwrap(), Some(at(50)));
-}
-
-pub(in crate::store) async fn a_callback_makes_a_waiting_job_due_and_its_claim_tells(
-    store: Arc<dyn Store>,
-) {
-    let (id, nonce) = accepted(&*store, T0).await;
-    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
-    assert!(!claimed.was_called);
-    let write = (change(Phase::Wait, at(500)), StepOutput::None);
-    let applied = store.job_apply(&claimed.lease, write.0, write.1, false, T0.into());
-    assert_eq!(applied.await.unwrap(), FencedWrite::Applied);
-    for (called, due) in [(Nonce::random(), false), (nonce, true)] {
-        // Its request is known; nothing is to be adopted.
-        let request = RequestId("another".into());
-        let adopted = store.submission_called_back(id, &called, &request, moment(1));
-        assert!(!adopted.await.unwrap());
-        let claimed = claim(&*store, Phase::Wait, at(1)).await;
-        assert_eq!(claimed.map(|job| job.was_called), due.then_some(true));
-    }
-}
-
-pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn Store>) {
-    let (id, nonce) = accepted(&*store, T0).await;
-    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
-    assert!(!store.job_wake(id, &Nonce::random(), at(1)).await.unwrap());
-    assert!(store.job_wake(id, &nonce, at(1)).await.unwrap());
-    let snooze = change(Phase::Wait, at(500));
-    assert_eq!(
-        store
-            .job_apply(
-                &claimed.lease,
-                snooze,
-                StepOutput::None,
-                false,
-                at(2).into()
-            )
-            .await
-            .unwrap(),
-        FencedWrite::Applied
-    );
-    assert!(claim(&*store, Phase::Wait, at(2)).await.is_some());
 }
 
 pub(in crate::store) async fn leases_of_a_dead_process_end_at_once(store: Arc<dyn Store>) {

@@ -67,7 +67,8 @@ pub(super) fn apply(
     Ok(FencedWrite::Applied)
 }
 
-/// The job's row; how many rows that were, none of which is a lost lease.
+/// The job's row; how many rows that were, none of which is a lost lease. A wake-up that came during the step stays written
+/// for the next claim, which takes it.
 fn update_job(
     connection: &Connection,
     lease: &Lease,
@@ -94,7 +95,7 @@ fn update_job(
         .prepare_cached(
             "update jobs set phase = :phase, attempt = :attempt,
                  run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
-                 woken = case when :keep then woken else 0 end,
+                 woken = case when :terminal then 0 else woken end,
                  error_code = :code, error = :error,
                  engine_ms = case when :phase = 'submit' then null
                                   else coalesce(:run, engine_ms) end,
@@ -174,7 +175,7 @@ fn still_waits(
     now: UnixMs,
 ) -> rusqlite::Result<FencedWrite> {
     let mut statement = connection.prepare_cached(
-        "update jobs set attempt = :attempt, woken = 0, lease_owner = null, lease_until = null,
+        "update jobs set attempt = :attempt, lease_owner = null, lease_until = null,
              run_at = case when woken = 1 and :wakeable then min(:now, :run_at) else :run_at end,
              reported = max(reported, coalesce(:fraction, 0)), queue_position = :position
          where id = :id and lease_token = :token and lease_owner is not null",
