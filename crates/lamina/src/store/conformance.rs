@@ -75,7 +75,9 @@ pub(super) use uploads::{
     a_promised_upload_becomes_an_upload_once, an_upload_is_its_owners_until_it_expires,
 };
 pub(super) use wake_ups::{
-    a_callback_makes_a_waiting_job_due_and_its_claim_tells, a_wake_up_during_a_step_is_not_lost,
+    a_callback_makes_a_waiting_job_due_and_its_claim_tells,
+    a_wake_up_does_not_shorten_the_pause_after_a_try_that_failed,
+    a_wake_up_during_a_step_is_not_lost,
 };
 
 use super::{
@@ -269,6 +271,7 @@ macro_rules! for_each_case {
             the_queues_times_can_be_moved_to_another_clock,
             what_a_step_learns_is_written_with_its_change,
             a_wake_up_during_a_step_is_not_lost,
+            a_wake_up_does_not_shorten_the_pause_after_a_try_that_failed,
             a_callback_makes_a_waiting_job_due_and_its_claim_tells,
             a_callback_proves_that_an_open_submission_was_taken,
             a_submission_of_unknown_fate_is_counted,

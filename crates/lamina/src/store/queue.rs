@@ -51,8 +51,8 @@ pub trait QueueStore: std::fmt::Debug + Send + Sync {
         keep: bool,
         moment: Moment,
     ) -> Result<FencedWrite, StoreError>;
-    /// Makes a waiting job due now, if `nonce` is one of its submissions. A wake-up during a step
-    /// is kept. False when nothing matched.
+    /// Makes a waiting job due now, if `nonce` is one of its submissions, or tells its next claim alone where tries
+    /// failed and it rests after them. A wake-up during a step is kept. False when nothing matched.
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError>;
     /// Fails jobs that nothing is done for and that were alone being computed when a process died,
     /// `max_rescues` times since they last got through. Returns them.

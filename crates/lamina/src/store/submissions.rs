@@ -69,9 +69,9 @@ pub trait SubmissionStore: std::fmt::Debug + Send + Sync {
         request: Option<&RequestId>,
         now: UnixMs,
     ) -> Result<(), StoreError>;
-    /// A webhook for a submission: makes its job due now, where it waits for its engine, and records the
-    /// request id, where the engine's answer never came. True if the request id was recorded. A wake-up
-    /// during a step is kept.
+    /// A webhook for a submission: records the request id, where the engine's answer never came, and makes its job due now,
+    /// where it waits for its engine, as [`QueueStore::job_wake`](super::QueueStore::job_wake) does; where the id was recorded,
+    /// after tries that failed as well. True if the request id was recorded.
     async fn submission_called_back(
         &self,
         id: JobId,

@@ -43,7 +43,7 @@ impl Worker {
             if let StepOutput::Source(info) = &report.output {
                 job.source = StoredSource::Stored(*info);
             }
-            let Some(change) = self.decide(&job, report.outcome, took) else {
+            let Some(change) = self.decide(&job, report.outcome, &report.output, took) else {
                 return self.release(&job).await;
             };
             let next = self.next_slot(&job, &change);
@@ -175,10 +175,18 @@ impl Worker {
         }
     }
 
-    fn decide(&self, job: &Claimed, outcome: Outcome, took: Duration) -> Option<Change> {
+    fn decide(
+        &self,
+        job: &Claimed,
+        outcome: Outcome,
+        output: &StepOutput,
+        took: Duration,
+    ) -> Option<Change> {
+        // An engine that tells where the request stands ends a row of answers that made no sense.
+        let answered = matches!(output, StepOutput::Waiting { .. });
         let step = Step {
             phase: job.phase,
-            attempt: job.attempt,
+            attempt: if answered { 0 } else { job.attempt },
             took,
         };
         let (now, backoff) = (self.parts.clock.now(), &self.settings.backoff);

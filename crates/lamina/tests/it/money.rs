@@ -86,6 +86,36 @@ fn faults_of_a_finished_run() -> Vec<Fault> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_make_no_sense_count_in_a_row_alone() {
+    let emulator = held_emulator().await;
+    let app = started(&emulator).await;
+    // The fifth in a row would be the last.
+    emulator.script_together([
+        Fault::StatusErrors {
+            status: 404,
+            times: 4,
+        },
+        Fault::ResultErrors {
+            status: 404,
+            times: 4,
+            retry_after: None,
+        },
+    ]);
+    let id = app.create(&small()).await;
+    let submitted = emulator.wait_for_submissions(1).await;
+    until("an answer that makes sense", || async {
+        (emulator.counters().status_reads > 5).then_some(())
+    })
+    .await;
+    emulator.complete(&submitted[0].request_id).await;
+    let job = app.finished(&id).await;
+    assert_eq!(job["status"], "completed", "{job}");
+    assert_eq!(emulator.submissions_count(), 1);
+    app.stop().await;
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_run_that_failed_is_submitted_again() {
     let emulator = emulator().await;
     let app = started(&emulator).await;

@@ -1,4 +1,4 @@
-//! Wake-ups: an engine says that it is done, while a job waits or is worked on.
+//! Wake-ups: an engine says that it is done, while a job waits, is worked on, or rests after a try that failed.
 
 use super::*;
 
@@ -42,6 +42,33 @@ pub(in crate::store) async fn a_wake_up_during_a_step_is_not_lost(store: Arc<dyn
     assert!(claim(&*store, Phase::Wait, at(499)).await.is_none());
     let claimed = claim(&*store, Phase::Wait, at(500)).await.unwrap();
     assert!(!claimed.was_called);
+}
+
+pub(in crate::store) async fn a_wake_up_does_not_shorten_the_pause_after_a_try_that_failed(
+    store: Arc<dyn Store>,
+) {
+    let (id, nonce) = accepted(&*store, T0).await;
+    let claimed = claim(&*store, Phase::Wait, T0).await.unwrap();
+    let failed = Change {
+        attempt: 1,
+        wakeable: false,
+        ..change(Phase::Wait, at(60))
+    };
+    // Before the end of the step, and after.
+    assert!(store.job_wake(id, &nonce, at(1)).await.unwrap());
+    let write = store.job_apply(&claimed.lease, failed, StepOutput::None, false, moment(2));
+    assert_eq!(write.await.unwrap(), FencedWrite::Applied);
+    assert!(claim(&*store, Phase::Wait, at(2)).await.is_none());
+    let request = RequestId("r1".into());
+    let called = store.submission_called_back(id, &nonce, &request, moment(3));
+    assert!(!called.await.unwrap());
+    assert!(store.job_wake(id, &nonce, at(3)).await.unwrap());
+    assert!(claim(&*store, Phase::Wait, at(59)).await.is_none());
+    let claimed = claim(&*store, Phase::Wait, at(60)).await.unwrap();
+    assert_eq!((claimed.attempt, claimed.was_called), (1, true));
+    snooze(&*store, &claimed, StepOutput::None, 61).await;
+    assert!(store.job_wake(id, &nonce, at(62)).await.unwrap());
+    assert!(claim(&*store, Phase::Wait, at(62)).await.is_some());
 }
 
 /// The end of a step that found nothing: the job looks again at 500 s.

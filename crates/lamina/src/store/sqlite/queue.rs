@@ -179,19 +179,22 @@ pub(super) fn see_clock(connection: &Connection, seen: ClockSeen) -> rusqlite::R
     Ok(())
 }
 
-/// A wake-up during a step is kept in `woken`, so that the step's own schedule cannot lose it.
+/// A wake-up during a step is kept in `woken`, so that the step's own schedule cannot lose it. Where tries failed, their pause
+/// stays as long as it is: an engine that calls again and again would use all tries up at once. `is_news`: what it says was not
+/// known before, so that it comes once.
 pub(super) fn wake(
     connection: &Connection,
     id: JobId,
     nonce: &Nonce,
+    is_news: bool,
     now: UnixMs,
 ) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(
-        "update jobs set woken = 1, run_at = min(run_at, ?3)
+        "update jobs set woken = 1, run_at = case when attempt = 0 or ?4 then min(run_at, ?3) else run_at end
          where id = ?1 and phase in ('submit', 'wait')
            and exists (select 1 from submissions where job_id = ?1 and nonce = ?2)",
     )?;
-    Ok(statement.execute(params![text(id), nonce.as_str(), now.0])? == 1)
+    Ok(statement.execute(params![text(id), nonce.as_str(), now.0, is_news])? == 1)
 }
 
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<crate::store::WaitCounts> {
@@ -287,7 +290,7 @@ impl QueueStore for SqliteStore {
 
     async fn job_wake(&self, id: JobId, nonce: &Nonce, now: UnixMs) -> Result<bool, StoreError> {
         let nonce = nonce.clone();
-        self.write_and_notify(&self.signal.due, move |db| wake(db, id, &nonce, now))
+        self.write_and_notify(&self.signal.due, move |db| wake(db, id, &nonce, false, now))
             .await
     }
 

@@ -323,7 +323,7 @@ impl SubmissionStore for SqliteStore {
         let (nonce, request) = (nonce.clone(), request.clone());
         self.write_and_notify(&self.signal.due, move |db| {
             let adopted = adopt(db, id, &nonce, &request, moment.wall)?;
-            queue::wake(db, id, &nonce, moment.now)?;
+            queue::wake(db, id, &nonce, adopted, moment.now)?;
             Ok(adopted)
         })
         .await
