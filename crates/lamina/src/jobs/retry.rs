@@ -69,12 +69,16 @@ fn poll_delay(job: AtEngine) -> Duration {
 }
 
 /// Half as long again as runs are expected to take, and then each time after as long as the job has waited: 15 s to
-/// 5 minutes. Up to a thousand jobs together ask eight times a second, more of them each two minutes.
+/// 5 minutes. Up to five hundred jobs together ask eight times a second, a thousand four times, more of them each four
+/// minutes.
 fn safety_net(job: AtEngine) -> Duration {
     let late = job.expected.unwrap_or_default().saturating_mul(3) / 2;
     let delay = late.saturating_sub(job.waited).max(job.waited);
-    let least = shared(125, job.company).clamp(Duration::from_secs(15), Duration::from_secs(120));
-    delay.clamp(least, MOST_DELAY)
+    let least = shared(125, job.company).max(crowded(240, job.company));
+    delay.clamp(
+        least.clamp(Duration::from_secs(15), Duration::from_secs(240)),
+        MOST_DELAY,
+    )
 }
 
 /// As often as who runs, as long as few are on their way. All together ask about 17 times a second, but for those who are so
@@ -98,14 +102,18 @@ fn running(job: AtEngine, expected: Duration) -> Duration {
     };
     let close = (expected.abs_diff(job.waited) / 8).max(least);
     let delay = job.patient().min(close);
-    let runs = u32::try_from(job.running).unwrap_or(u32::MAX);
-    let together = Duration::from_micros(30).saturating_mul(runs.saturating_mul(runs));
-    delay.max(together.min(Duration::from_secs(60)))
+    delay.max(crowded(30, job.running).min(Duration::from_secs(60)))
 }
 
-/// So many milliseconds for each of so many jobs.
+/// So many milliseconds for each of so many jobs: together they ask as often, however many they are.
 fn shared(millis: u64, jobs: usize) -> Duration {
     Duration::from_millis(millis).saturating_mul(u32::try_from(jobs).unwrap_or(u32::MAX))
+}
+
+/// So many microseconds for each pair of them: together they ask less often, the more they are.
+fn crowded(micros: u64, jobs: usize) -> Duration {
+    let jobs = u32::try_from(jobs).unwrap_or(u32::MAX);
+    Duration::from_micros(micros).saturating_mul(jobs.saturating_mul(jobs))
 }
 
 impl AtEngine {
@@ -286,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn many_who_call_back_are_asked_eight_times_a_second_together() {
+    fn many_who_call_back_are_asked_eight_times_a_second_together_and_a_thousand_four_times() {
         let delay = |company| {
             poll_delay(AtEngine {
                 calls_back: true,
@@ -295,8 +303,8 @@ mod tests {
             })
             .as_secs()
         };
-        assert_eq!([delay(1), delay(120), delay(800)], [15, 15, 100]);
-        assert_eq!([delay(1_000), delay(usize::MAX)], [120, 120]);
+        assert_eq!([delay(1), delay(120), delay(480)], [15, 15, 60]);
+        assert_eq!([delay(1_000), delay(usize::MAX)], [240, 240]);
     }
 
     #[test]

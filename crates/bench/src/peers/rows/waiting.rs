@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const CALM: Duration = Duration::from_secs(5);
 /// Jobs that will be heard of are asked for all the same, each once in this time, the first of them close together: what a shorter window
 /// sees of that is chance.
-const ALL_ASKED: Duration = Duration::from_secs(120);
+const ALL_ASKED: Duration = Duration::from_secs(240);
 
 pub(super) fn run(arena: &Arena) -> anyhow::Result<()> {
     for way in [Way::Webhooks, Way::Polling] {
