@@ -50,6 +50,29 @@ impl Server {
         Ok(server)
     }
 
+    /// Waits until none of its threads is called `name` any more: what a start does beside answering.
+    pub(super) fn wait_for_end_of(&self, name: &str) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.runs(name)? {
+            if begun.elapsed() > PATIENCE {
+                bail!("a thread called {name} does not end");
+            }
+            pause(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn runs(&self, name: &str) -> anyhow::Result<bool> {
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // One that ends meanwhile has no name.
+            let comm = fs::read_to_string(thread?.path().join("comm")).unwrap_or_default();
+            if comm.trim_end() == name {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// CPU time of all its threads, ended ones too: user and system, fields 14 and 15 of
     /// `/proc/PID/stat` (`proc_pid_stat(5)`), in ticks of 10 ms.
     pub(super) fn cpu(&self) -> Duration {

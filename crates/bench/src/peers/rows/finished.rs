@@ -19,6 +19,8 @@ use crate::service::Way;
 
 const CLIENTS: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The service's thread that looks through the whole database once after a start, which takes a core for seconds here.
+const CHECK: &str = "store-check";
 
 pub(super) fn run(arena: &Arena) -> anyhow::Result<()> {
     let engine = Engine::emulator(&fresh(arena)?, Duration::ZERO, false)?;
@@ -64,6 +66,7 @@ async fn first_job(arena: &Arena, address: &std::net::SocketAddr) -> anyhow::Res
 
 fn reads_and_jobs(arena: &Arena, folder: &Path, engine: &Engine) -> anyhow::Result<[Measured; 2]> {
     let server = Contender::Lamina.start(arena, folder, engine, Way::Webhooks)?;
+    server.wait_for_end_of(CHECK)?;
     let load = load_of(arena, &server);
     let cpu = || [server.cpu(), Duration::ZERO];
     let create = create(arena);
@@ -78,6 +81,7 @@ fn reads_and_jobs(arena: &Arena, folder: &Path, engine: &Engine) -> anyhow::Resu
 fn creates_alone(arena: &Arena, folder: &Path) -> anyhow::Result<Measured> {
     let silent = Engine::silent()?;
     let server = Contender::Lamina.start(arena, folder, &silent, Way::Webhooks)?;
+    server.wait_for_end_of(CHECK)?;
     let load = load_of(arena, &server);
     let cpu = || [server.cpu(), Duration::ZERO];
     arena
