@@ -5,7 +5,7 @@
 //! much was done; they take the place of the clock. Alone in its program and one at a time, since
 //! the allocator counts for all threads.
 
-#[allow(dead_code, reason = "other programs use the rest")]
+#[expect(dead_code, reason = "other programs use the rest")]
 mod glowing;
 
 use std::alloc::System;

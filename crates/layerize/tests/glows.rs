@@ -2,7 +2,9 @@
 
 mod glowing;
 
-use glowing::{BLACK, Drawn, Glow, Ground, PINK, SHADOW, SIZE, WHITE, blurred, drawn, dusk, sand};
+use glowing::{
+    BLACK, Drawn, Glow, Ground, PINK, SHADOW, SIZE, WHITE, blurred, drawn, dusk, sand, written,
+};
 use layerize::{Cancel, Layer, LayerKind, Options, RgbaImage, split};
 
 fn layers_of(image: &RgbaImage) -> Vec<Layer> {
@@ -54,7 +56,8 @@ fn bare_of_text(layers: &[Layer], drawn: &Drawn) -> f32 {
             texts.iter().all(|text| text.pixels[at * 4 + 3] < 64),
         ));
     }
-    bare / f32::max(all, 1.0)
+    assert!(all > 0.0);
+    bare / all
 }
 
 fn is_exact(layers: &[Layer], image: &RgbaImage) {
@@ -96,6 +99,25 @@ fn a_glow_comes_off_with_its_letters() {
                 "{place} {name}: {all} {worst}"
             );
         }
+    }
+}
+
+#[test]
+fn a_glow_within_round_letters_is_no_second_ink() {
+    for (name, ink, glow) in [
+        ("pink", [255.0; 3], PINK),
+        ("black", [255.0, 230.0, 120.0], BLACK),
+        ("white", [30.0, 30.0, 40.0], WHITE),
+    ] {
+        let drawn = written("BOOK COCOA", dusk, ink, Some(glow));
+        let layers = layers_of(&drawn.image);
+        is_exact(&layers, &drawn.image);
+        let bare = bare_of_text(&layers, &drawn);
+        let (all, worst) = left(&layers, &drawn, dusk);
+        assert!(
+            bare < 0.05 && all <= 4.0 && worst <= 14.0,
+            "{name}: {bare} {all} {worst}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! A picture decoded by another decoder differs by a level here and there; its layers do not.
 
-#[allow(dead_code, reason = "other programs use the rest")]
+#[expect(dead_code, reason = "other programs use the rest")]
 mod glowing;
 
 use glowing::{BLACK, PINK, SHADOW, drawn, dusk, sand};

@@ -72,7 +72,8 @@ impl View {
         blurred
     }
 
-    /// The glow of a shape that explains best what is seen more than `edge` away from the letters, which `blurred` are.
+    /// The glow of a shape that explains best what is seen more than `edge` away from the letters; `blurred` is [`View::blurred`] of
+    /// that shape.
     pub(super) fn fitted<'a>(&self, shape: Shape, blurred: &'a Gray, edge: f32) -> Fit<'a> {
         let all: Vec<usize> = self.between(edge, shape.ends).collect();
         let step = all.len().div_ceil(LOOKED_AT).max(1);

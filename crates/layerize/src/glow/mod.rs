@@ -50,9 +50,10 @@ const REACH: f32 = 0.8;
 const FARTHEST: usize = 56;
 /// Pixels beside a letter that are its own soft edge.
 const EDGE: f32 = 2.0;
-/// Pixels from which on all is tried at half the size, and at half of that again up to a scale.
+/// Pixels from which on all is tried at half the size; at half of that again where the farthest glow is some pixels wide even then.
 const LARGE: usize = 50_000;
 const COARSEST: f32 = 4.0;
+const WIDE: f32 = 8.0;
 /// Coverage up to which what shows through a glow is brought back, and from which nothing of it is.
 const SHOWS: f32 = 0.2;
 const HIDDEN: f32 = 0.6;
@@ -88,7 +89,12 @@ pub(crate) fn around(
     let mut view = View::of(on, rect, letters, ctx)?;
     ctx.check()?;
     let (mut scale, mut shrunk) = (1.0, None::<View>);
-    while scale < COARSEST && shrunk.as_ref().unwrap_or(&view).rect.area() > LARGE {
+    let coarsest = if reach as f32 / COARSEST < WIDE {
+        COARSEST / 2.0
+    } else {
+        COARSEST
+    };
+    while scale < coarsest && shrunk.as_ref().unwrap_or(&view).rect.area() > LARGE {
         (scale, shrunk) = (2.0 * scale, Some(shrunk.as_ref().unwrap_or(&view).half()));
         ctx.check()?;
     }

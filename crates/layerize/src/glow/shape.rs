@@ -1,7 +1,8 @@
 //! How far a glow reaches, how wide its blur is, whether it lies aside, and whether it is one at all.
 //!
 //! Shapes are tried one after the other. A good one leaves a ground that does not change with the distance from the letters, and
-//! explains what is seen pixel by pixel. Invariant: what ends in a step (an outline, a plate, a button) is no glow.
+//! explains what is seen pixel by pixel. Invariant: what ends in a step (an outline, a plate, a button), and what goes on
+//! beyond it on two sides, is no glow.
 
 use super::fit::{Fit, STEPS};
 use super::{EDGE, View, mean};

@@ -127,6 +127,39 @@ fn a_band_of_light_behind_letters_is_no_glow() {
 }
 
 #[test]
+fn large_texts_glow_too_in_lines_high_and_low() {
+    // Lines of this height, so many pixels apart.
+    for (tall, apart) in [(150, 260), (64, 130), (20, 44), (18, 44)] {
+        let (w, h) = (1000, 600);
+        let mut letters = Plane::filled(w, h, 0.0_f32);
+        for y in (60..h - 60 - tall).step_by(apart) {
+            let line = strokes(
+                w,
+                h,
+                Rect {
+                    x: 70,
+                    y,
+                    w: 848,
+                    h: tall,
+                },
+            );
+            for (all, line) in letters.data.iter_mut().zip(line.data) {
+                *all = all.max(line);
+            }
+        }
+        let mut soft = letters.clone();
+        for _ in 0..3 {
+            soft = box_blur(&soft, 6);
+        }
+        let mut picture = Plane::filled(w, h, [60.0, 90.0, 120.0]);
+        for (pixel, &a) in picture.data.iter_mut().zip(&soft.data) {
+            *pixel = mix(*pixel, [255.0, 80.0, 160.0], (1.6 * a).min(1.0));
+        }
+        assert!(glows(picture, &letters, tall), "lines of {tall}");
+    }
+}
+
+#[test]
 fn a_soft_light_is_a_glow() {
     let place = Rect {
         x: 140,

@@ -7,14 +7,14 @@ use layerize::RgbaImage;
 pub(crate) const SIZE: (usize, usize) = (640, 400);
 const LINE: &str = "WINTER TALES";
 
-/// How much of each pixel the letters cover.
-fn lettering() -> Vec<f32> {
+/// How much of each pixel the letters of a line cover.
+fn lettering(line: &str) -> Vec<f32> {
     let face = include_bytes!("../../examples/score/fonts/Oswald_600SemiBold.ttf");
     let face = FontRef::try_from_slice(face).expect("a face");
     let scaled = face.as_scaled(PxScale::from(110.0));
     let mut cover = vec![0.0_f32; SIZE.0 * SIZE.1];
     let mut pen = 70.0;
-    for letter in LINE.chars() {
+    for letter in line.chars() {
         let mut glyph = scaled.scaled_glyph(letter);
         glyph.position = point(pen, 190.0);
         pen += scaled.h_advance(glyph.id);
@@ -99,7 +99,12 @@ pub(crate) struct Drawn {
 
 /// Letters of `ink` before a glow.
 pub(crate) fn drawn(ground: Ground, ink: [f32; 3], glow: Option<Glow>) -> Drawn {
-    let letters = lettering();
+    written(LINE, ground, ink, glow)
+}
+
+/// The same with letters of another line.
+pub(crate) fn written(line: &str, ground: Ground, ink: [f32; 3], glow: Option<Glow>) -> Drawn {
+    let letters = lettering(line);
     let (light, deviation, gain, by) = glow.unwrap_or(([0.0; 3], 1.0, 0.0, 0));
     let soft = blurred(&letters, deviation, by);
     let glow: Vec<f32> = soft.iter().map(|g| (g * gain).min(1.0)).collect();
