@@ -122,10 +122,9 @@ fn middle_of(mut v: [[f32; LANES]; 9]) -> [f32; LANES] {
         (4, 2),
     ];
     for (low, high) in EXCHANGES {
-        for lane in 0..LANES {
-            let (a, b) = (v[low][lane], v[high][lane]);
-            (v[low][lane], v[high][lane]) = if a < b { (a, b) } else { (b, a) };
-        }
+        let (a, b) = (v[low], v[high]);
+        v[low] = std::array::from_fn(|lane| a[lane].min(b[lane]));
+        v[high] = std::array::from_fn(|lane| a[lane].max(b[lane]));
     }
     v[4]
 }
