@@ -34,17 +34,17 @@ fn glows(mut picture: Rgb, letters: &Gray, tall: usize) -> bool {
     for (pixel, &a) in picture.data.iter_mut().zip(&letters.data) {
         *pixel = mix(*pixel, [240.0; 3], a);
     }
-    has_glow(picture, letters, tall)
+    has_glow(&picture, letters, tall)
 }
 
 /// Whether one is seen around letters that a picture has.
-fn has_glow(picture: Rgb, letters: &Gray, tall: usize) -> bool {
+fn has_glow(picture: &Rgb, letters: &Gray, tall: usize) -> bool {
     let (w, h) = (picture.w, picture.h);
     let (options, cancel) = (Options::default(), Cancel::default());
     let mut heard = |_| {};
     let ctx = Context::new(&options, &mut heard, &cancel);
     let on = Ground {
-        picture: &picture,
+        picture,
         painted: &Plane::filled(w, h, 0.0),
         others: &[],
     };
@@ -122,7 +122,7 @@ fn a_band_of_light_behind_letters_is_no_glow() {
         for (pixel, &a) in picture.data.iter_mut().zip(&letters.data) {
             *pixel = mix(*pixel, [10.0; 3], a);
         }
-        assert!(!has_glow(picture, &letters, 48), "{half} and {soft}");
+        assert!(!has_glow(&picture, &letters, 48), "{half} and {soft}");
     }
 }
 
