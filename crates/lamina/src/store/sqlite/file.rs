@@ -119,19 +119,47 @@ pub(super) fn close_whole(connection: Connection) {
     }
 }
 
-/// The journal goes into the file at the size at which SQLite does that by itself, but not before what it holds was
-/// noted: after that it begins anew.
+/// When the journal goes into the file. A long read, such as the look through the whole file at the start, keeps it from beginning
+/// anew, and each further try sorts all that it holds: at each commit that is more and more work for nothing.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    /// Pages at the last commit, and at which the next try is due.
+    last: c_int,
+    next: c_int,
+}
+
+impl Checkpoints {
+    /// Whether to try at so many pages: first at the size at which SQLite does that by itself, then each time that the journal has grown
+    /// by a quarter.
+    fn is_due(&mut self, pages: c_int) -> bool {
+        if pages < self.last {
+            // It began anew.
+            self.next = 0;
+        }
+        self.last = pages;
+        let is_due = pages >= self.next.max(JOURNAL_PAGES);
+        if is_due {
+            self.next = pages.saturating_add(pages / 4);
+        }
+        is_due
+    }
+}
+
+/// The journal goes into the file when that is due, but not before what it holds was noted: after that it begins anew.
 pub(super) fn checkpoint_by(
     connection: &mut Connection,
     changed: Arc<Mutex<ChangedPages>>,
 ) -> rusqlite::Result<()> {
     changed.lock().note();
+    let mut checkpoints = Checkpoints::default();
     connection.wal_hook(Some(move |journal: &mut Wal, pages| {
         if pages >= JOURNAL_PAGES {
             changed
                 .lock()
                 .note_committed(u64::try_from(pages).unwrap_or(0));
-            // As with SQLite's own: what was committed stands, and the next commit tries again.
+        }
+        if checkpoints.is_due(pages) {
+            // As with SQLite's own: what was committed stands, and a later commit tries again.
             let _ = journal.checkpoint();
         }
         Ok(())
@@ -195,4 +223,62 @@ pub(super) fn keep_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_cannot_begin_anew_is_tried_less_and_less() {
+        let mut checkpoints = Checkpoints::default();
+        let tries = (1..=2_000).filter(|commit| checkpoints.is_due(commit * 100));
+        // 1,000 pages by quarters up to 200,000.
+        assert_eq!(tries.count(), 23);
+        // Begun anew, with a first commit of any size.
+        for first in [100, 1_500] {
+            assert_eq!(checkpoints.is_due(first), first >= JOURNAL_PAGES);
+            assert!(checkpoints.is_due(2_000));
+        }
+    }
+
+    #[test]
+    fn after_a_long_read_the_journal_is_as_small_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lamina.db");
+        let (mut writer, _) = prepare(&path).unwrap();
+        let changed = Arc::new(Mutex::new(ChangedPages::of(&path)));
+        checkpoint_by(&mut writer, changed).unwrap();
+        writer
+            .execute_batch("create table filled (id integer primary key, bytes blob)")
+            .unwrap();
+        let fill = |writer: &Connection, commits: u32| {
+            for _ in 0..commits {
+                writer
+                    .execute("insert into filled (bytes) values (zeroblob(40000))", [])
+                    .unwrap();
+            }
+        };
+        let journal = || {
+            std::fs::metadata(super::super::lock::beside(&path, "-wal"))
+                .unwrap()
+                .len()
+        };
+        let reader = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        reader
+            .execute_batch("begin; select count(*) from filled")
+            .unwrap();
+        fill(&writer, 400);
+        let long = journal();
+        reader.execute_batch("commit").unwrap();
+        fill(&writer, 400);
+        // What a quarter more takes until the next try, and no more.
+        assert!(journal() <= long * 3 / 2, "{long} and then {}", journal());
+        let busy: bool = writer
+            .query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))
+            .unwrap();
+        assert!(!busy);
+        fill(&writer, 400);
+        assert!(journal() < 8_000_000, "{}", journal());
+    }
 }
