@@ -63,6 +63,7 @@ pub(super) use queue::{
     turns_go_round_where_every_owner_holds_the_same, whoever_holds_fewest_places_comes_first,
 };
 pub(super) use submissions::{
+    a_callback_proves_a_submission_that_a_list_did_not_show,
     a_callback_proves_that_an_open_submission_was_taken,
     a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,
     a_first_stack_is_kept_until_a_better_one_takes_its_place,
@@ -274,6 +275,7 @@ macro_rules! for_each_case {
             a_wake_up_does_not_shorten_the_pause_after_a_try_that_failed,
             a_callback_makes_a_waiting_job_due_and_its_claim_tells,
             a_callback_proves_that_an_open_submission_was_taken,
+            a_callback_proves_a_submission_that_a_list_did_not_show,
             a_submission_of_unknown_fate_is_counted,
             a_copy_at_the_engine_is_kept_with_its_job_until_it_is_handed_over,
             a_lost_call_is_told_from_those_that_are_known,

@@ -250,6 +250,35 @@ pub(in crate::store) async fn a_callback_proves_that_an_open_submission_was_take
     assert_eq!(store.submission_unknown_count().await.unwrap(), 0);
 }
 
+pub(in crate::store) async fn a_callback_proves_a_submission_that_a_list_did_not_show(
+    store: Arc<dyn Store>,
+) {
+    let id = create(&*store, T0).await;
+    let job = claim(&*store, Phase::Prepare, T0).await.unwrap();
+    let submit = change(Phase::Submit, T0);
+    let kept = store.job_apply(&job.lease, submit, StepOutput::None, true, T0.into());
+    assert_eq!(kept.await.unwrap(), FencedWrite::Applied);
+    let (nonce, request) = (Nonce::random(), RequestId("r9".into()));
+    let call = crate::store::Call::at(50_000);
+    let opened = store.submission_open(&job.lease, &nonce, call, SpendCaps::default(), T0.into());
+    assert_eq!(opened.await.unwrap(), Opening::Opened);
+    let refused = SubmissionState::Refused;
+    let closed = store.submission_close(&nonce, refused, None, T0);
+    closed.await.unwrap();
+    let later = change(Phase::Submit, at(100));
+    let snoozed = store.job_apply(&job.lease, later, StepOutput::None, false, T0.into());
+    assert_eq!(snoozed.await.unwrap(), FencedWrite::Applied);
+    // Before the call is made again, which would be paid again.
+    let called = store.submission_called_back(id, &nonce, &request, moment(1));
+    assert!(called.await.unwrap());
+    let claimed = claim(&*store, Phase::Submit, at(1)).await.unwrap();
+    let submission = claimed.submission.unwrap();
+    assert_eq!(
+        (submission.state, submission.request),
+        (SubmissionState::Accepted, Some(request))
+    );
+}
+
 pub(in crate::store) async fn a_submission_of_unknown_fate_is_counted(store: Arc<dyn Store>) {
     create(&*store, T0).await;
     let job = claim(&*store, Phase::Prepare, T0).await.unwrap();

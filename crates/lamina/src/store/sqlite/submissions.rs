@@ -51,7 +51,7 @@ pub(super) fn collected(connection: &Connection, nonce: &Nonce) -> rusqlite::Res
 }
 
 /// Whether the request was not known before. Any submission whose answer never came is accepted then, since it was paid: an
-/// older one, and one of a job that is gone, too. The caller wakes the job.
+/// older one, one that fal's list did not show, and one of a job that is gone, too. The caller wakes the job.
 fn adopt(
     connection: &Connection,
     id: JobId,
@@ -60,7 +60,7 @@ fn adopt(
     wall: UnixMs,
 ) -> rusqlite::Result<bool> {
     let known: Option<i64> = connection
-        .prepare_cached("select 1 from submissions where nonce = ?1 and job_id = ?2 and state in ('open', 'unknown')")?
+        .prepare_cached("select 1 from submissions where nonce = ?1 and job_id = ?2 and state in ('open', 'refused', 'unknown')")?
         .query_row(params![nonce.as_str(), text(id)], |row| row.get(0))
         .optional()?;
     if known.is_none() {
