@@ -5,7 +5,9 @@
 //! no file access but for a library the user names.
 //! Invariant: a mask has the size of the picture it was asked for.
 
+mod convolution;
 mod custom;
+mod network;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod rten;
@@ -143,7 +145,7 @@ enum Net {
 }
 
 impl Net {
-    fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Saliency => "saliency",
             Self::Text => "text",
@@ -151,7 +153,7 @@ impl Net {
     }
 
     /// The ONNX file.
-    fn bytes(self) -> &'static [u8] {
+    const fn bytes(self) -> &'static [u8] {
         match self {
             Self::Saliency => include_bytes!("../../models/u2netp.onnx"),
             Self::Text => include_bytes!("../../models/ppocrv4_det.onnx"),

@@ -4,18 +4,16 @@
 //! quickly, cut where nothing is written. What it answers is read by the rule of CTC (Graves et al.,
 //! 2006): the likeliest sign a step, repeats and blanks dropped. Always run by the built-in runtime,
 //! also where ONNX Runtime runs the masks. Without the feature `words` nothing is read.
-//! Invariant: between two looks at the stop flag one piece is read.
+//! Invariant: between two looks at the stop flag at most one stage of the network runs.
 
 #[cfg(feature = "words")]
 use std::sync::OnceLock;
 
 #[cfg(feature = "words")]
-use rten::{Model, ModelOptions, RunOptions};
-#[cfg(feature = "words")]
 use rten_tensor::prelude::*;
-#[cfg(feature = "words")]
-use rten_tensor::{NdTensor, Tensor};
 
+#[cfg(feature = "words")]
+use super::{Input, network::Network, stages};
 use crate::Error;
 use crate::context::Context;
 use crate::plane::{Gray, Rect, Rgb};
@@ -160,7 +158,7 @@ fn cuts(empty: &[bool], width: usize) -> Vec<(usize, bool)> {
 /// [`Error::Model`] if it does not load.
 pub(crate) fn warm_up() -> Result<(), Error> {
     #[cfg(feature = "words")]
-    model()?;
+    READER.load()?;
     Ok(())
 }
 
@@ -243,27 +241,12 @@ impl Signs {
 }
 
 #[cfg(feature = "words")]
-fn error(reason: &dyn std::fmt::Display) -> Error {
-    Error::Model {
-        model: "words",
-        reason: reason.to_string(),
-    }
-}
-
-#[cfg(feature = "words")]
-fn model() -> Result<&'static Model, Error> {
-    static MODEL: OnceLock<Result<Model, String>> = OnceLock::new();
-    let bytes: &'static [u8] = include_bytes!("../../models/ppocrv6_rec_small.onnx");
-    let load = || {
-        ModelOptions::with_all_ops()
-            .load_static_slice(bytes)
-            .map_err(|error| error.to_string())
-    };
-    MODEL
-        .get_or_init(load)
-        .as_ref()
-        .map_err(|reason| error(reason))
-}
+pub(super) static READER: Network = Network::new(
+    "words",
+    include_bytes!("../../models/ppocrv6_rec_small.onnx"),
+    "x",
+    stages::WORDS,
+);
 
 /// The sign of a class: 0 is a blank, then the lines of the dictionary, then a space.
 #[cfg(feature = "words")]
@@ -290,20 +273,12 @@ fn recognised(ctx: &Context<'_>, piece: &Rgb) -> Result<Option<Signs>, Error> {
             }
         }
     }
-    let model = model()?;
-    let input = NdTensor::from_data([1, 3, HEIGHT, width], data);
-    let (Some(&from), Some(&to)) = (model.input_ids().first(), model.output_ids().first()) else {
-        return Err(error(&"it has no input or no output"));
+    let input = Input {
+        w: width,
+        h: HEIGHT,
+        data,
     };
-    let options = RunOptions::default().with_thread_pool(Some(ctx.pool.clone()));
-    // On one thread of the pool, as the other networks: each that asks for memory keeps some.
-    let answer = ctx
-        .pool
-        .run(|| model.run(vec![(from, input.into_dyn().into())], &[to], Some(options)));
-    let answer = answer.map_err(|reason| error(&reason))?;
-    ctx.check()?;
-    let answer: Option<Tensor<f32>> = answer.into_iter().next().and_then(|a| a.try_into().ok());
-    let answer = answer.ok_or_else(|| error(&"no numbers come out"))?;
+    let answer = READER.run(ctx, input)?;
     let classes = answer.size(answer.ndim() - 1);
     let values = answer.into_data();
     Ok(decoded(&values, classes, width))

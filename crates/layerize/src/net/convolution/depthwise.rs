@@ -1,0 +1,126 @@
+//! Convolutions of one channel each.
+//!
+//! Invariant: four registers are summed at a time; that hides how long a sum takes, and leaves some for what is loaded.
+
+use rayon::prelude::*;
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, SimdOp};
+
+use super::{Planes, WIDEST, lay_under, stride};
+use crate::Error;
+use crate::context::Watch;
+
+/// Channels that a thread takes at least: less is not worth handing over.
+const FEWEST: usize = 8;
+
+pub(in crate::net) struct Depthwise {
+    /// By channel, row, column.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    side: usize,
+    /// What a sum is raised to.
+    least: f32,
+}
+
+impl Depthwise {
+    pub(super) fn new(weights: Vec<f32>, bias: Vec<f32>, side: usize, least: f32) -> Self {
+        Self {
+            weights,
+            bias,
+            side,
+            least,
+        }
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.bias.len()
+    }
+
+    pub(super) fn add_to(
+        &self,
+        to: &mut [f32],
+        from: &Planes<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<(), Error> {
+        let (w, h) = (from.w, from.h);
+        let by = self.side / 2;
+        let each = to
+            .par_chunks_exact_mut(w * h)
+            .with_min_len(FEWEST)
+            .zip(&from.channels)
+            .zip(self.weights.par_chunks_exact(self.side * self.side))
+            .zip(&self.bias);
+        each.try_for_each_init(Vec::new, |under, (((to, channel), weights), bias)| {
+            watch.check()?;
+            under.clear();
+            lay_under(under, channel, (w, h), (0, h), by);
+            let channel = Channel {
+                under,
+                stride: stride(w, by),
+                side: self.side,
+                weights,
+                bias: *bias,
+                least: self.least,
+                w,
+                to,
+            };
+            channel.dispatch();
+            Ok(())
+        })
+    }
+}
+
+struct Channel<'a> {
+    under: &'a [f32],
+    stride: usize,
+    side: usize,
+    weights: &'a [f32],
+    bias: f32,
+    least: f32,
+    w: usize,
+    to: &'a mut [f32],
+}
+
+impl SimdOp for Channel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        if isa.f32().len() >= 16 {
+            self.made_by::<I, 2>(isa);
+        } else {
+            self.made_by::<I, 4>(isa);
+        }
+    }
+}
+
+impl Channel<'_> {
+    #[inline(always)]
+    fn made_by<I: Isa, const REGISTERS: usize>(self, isa: I) {
+        let ops = isa.f32();
+        let (lanes, least) = (ops.len(), ops.splat(self.least));
+        let step = REGISTERS * lanes;
+        for (y, to) in self.to.chunks_exact_mut(self.w).enumerate() {
+            for (at, to) in to.chunks_mut(step).enumerate() {
+                let mut sums = [ops.splat(self.bias); REGISTERS];
+                for (ky, weights) in self.weights.chunks_exact(self.side).enumerate() {
+                    let row = &self.under[(y + ky) * self.stride + at * step..];
+                    for (kx, weight) in weights.iter().enumerate() {
+                        let (row, weight) = (&row[kx..][..step], ops.splat(*weight));
+                        for (part, sum) in sums.iter_mut().enumerate() {
+                            let values = ops.load(&row[part * lanes..]);
+                            *sum = ops.mul_add(values, weight, *sum);
+                        }
+                    }
+                }
+                let mut made = [0.0; WIDEST];
+                for (made, sum) in made.chunks_exact_mut(lanes).zip(sums) {
+                    ops.store(ops.max(sum, least), made);
+                }
+                for (to, made) in to.iter_mut().zip(made) {
+                    *to += made;
+                }
+            }
+        }
+    }
+}
