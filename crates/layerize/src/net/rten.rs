@@ -1,6 +1,6 @@
 //! The built-in runtime: both networks for masks as they are inside the library.
 //!
-//! Models load once a process, on first use, which takes a few milliseconds of the first run.
+//! Models load once a process, on first use.
 
 use rten_tensor::prelude::*;
 

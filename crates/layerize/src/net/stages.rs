@@ -1,121 +1,190 @@
-//! Where the graphs are cut for the built-in runtime: at the convolutions that it does itself, and between them into
-//! stages of at most about a sixteenth of a call.
+//! Where the graphs are cut: at what is not run by rten, and between these into stages of at most about 15 ms of processor
+//! time.
 //!
 //! Nothing runs here. The names are those of the ONNX files. Each stage is cheap to look at the stop
 //! flag between and dear to run, so cuts lie where few values are alive, and behind what rten does
 //! in place (a sum, a rectifier) rather than before it.
 //! Invariant: a stage is given only values that earlier ones made, the last one makes the answer.
 
+use super::convolution::Between;
+
 /// A piece of a graph.
 pub(super) struct Stage {
     /// The values it is given.
     pub(super) from: &'static [&'static str],
-    /// The values it makes.
+    /// The values it makes; one if it is no [`By::Graph`].
     pub(super) to: &'static [&'static str],
-    /// What makes it of all it is given, joined in that order; `None` if rten does.
-    pub(super) convolution: Option<Weights>,
+    pub(super) by: By,
 }
 
-/// Of a [`Convolution`](super::convolution::Convolution).
+/// What runs a stage.
+pub(super) enum By {
+    /// rten.
+    Graph,
+    /// A [`Convolution`](super::convolution::Convolution) of all that is given, joined in that order.
+    Convolution(Weights),
+    /// What is given, at twice its size.
+    Doubled(Between),
+}
+
 pub(super) struct Weights {
     /// The constants that hold its weights and its bias.
     pub(super) constants: [&'static str; 2],
+    /// Each how many places one is made.
+    pub(super) every: usize,
     /// Whether a rectifier follows.
     pub(super) rectified: bool,
-    /// The value that the answer is added to.
+    /// The value that the answer is added to, which no later stage is given.
     pub(super) onto: Option<&'static str>,
 }
 
 impl Stage {
+    pub(super) fn weights(&self) -> Option<&Weights> {
+        match &self.by {
+            By::Convolution(weights) => Some(weights),
+            By::Graph | By::Doubled(_) => None,
+        }
+    }
+
     pub(super) fn takes(&self, name: &str) -> bool {
-        let onto = self.convolution.as_ref().and_then(|weights| weights.onto);
+        let onto = self.weights().and_then(|weights| weights.onto);
         onto == Some(name) || self.from.contains(&name)
     }
 }
 
 type Names = &'static [&'static str];
+type Constants = [&'static str; 2];
 
 const fn graph(from: Names, to: Names) -> Stage {
-    Stage {
-        from,
-        to,
-        convolution: None,
+    let by = By::Graph;
+    Stage { from, to, by }
+}
+
+const fn convolution(from: Names, weights: Weights, to: Names) -> Stage {
+    let by = By::Convolution(weights);
+    Stage { from, to, by }
+}
+
+impl Weights {
+    const fn of(constants: Constants) -> Self {
+        Self {
+            constants,
+            every: 1,
+            rectified: false,
+            onto: None,
+        }
     }
 }
 
-const fn made(from: Names, weights: Weights, to: Names) -> Stage {
-    Stage {
+const fn linear(from: Names, constants: Constants, to: Names) -> Stage {
+    convolution(from, Weights::of(constants), to)
+}
+
+/// Each second place of a convolution.
+const fn halved(from: Names, constants: Constants, to: Names) -> Stage {
+    let weights = Weights::of(constants);
+    convolution(
         from,
+        Weights {
+            every: 2,
+            ..weights
+        },
         to,
-        convolution: Some(weights),
-    }
+    )
 }
 
 /// A convolution and its rectifier.
-const fn rectified(from: Names, constants: [&'static str; 2], to: Names) -> Stage {
-    let weights = Weights {
-        constants,
-        rectified: true,
-        onto: None,
-    };
-    made(from, weights, to)
-}
-
-/// A convolution without one.
-const fn linear(from: Names, constants: [&'static str; 2], to: Names) -> Stage {
-    let weights = Weights {
-        constants,
-        rectified: false,
-        onto: None,
-    };
-    made(from, weights, to)
+const fn rectified(from: Names, constants: Constants, to: Names) -> Stage {
+    let weights = Weights::of(constants);
+    convolution(
+        from,
+        Weights {
+            rectified: true,
+            ..weights
+        },
+        to,
+    )
 }
 
 /// A convolution and its rectifier, added to a value.
-const fn added(from: Names, constants: [&'static str; 2], onto: &'static str, to: Names) -> Stage {
+const fn added(from: Names, constants: Constants, onto: &'static str, to: Names) -> Stage {
     let weights = Weights {
-        constants,
         rectified: true,
         onto: Some(onto),
+        ..Weights::of(constants)
     };
-    made(from, weights, to)
+    convolution(from, weights, to)
+}
+
+const fn linearly_doubled(from: Names, to: Names) -> Stage {
+    let by = By::Doubled(Between::Linear);
+    Stage { from, to, by }
+}
+
+const fn doubled(from: Names, to: Names) -> Stage {
+    let by = By::Doubled(Between::Nearest);
+    Stage { from, to, by }
 }
 
 /// An encoder of six steps from 320 to 10 rows, a decoder back up, and six masks joined at the end.
 pub(super) const SALIENCY: &[Stage] = &[
-    graph(&["input.1"], &["801"]),
+    rectified(&["input.1"], ["1967", "1968"], &["801"]),
     rectified(&["801"], ["1970", "1971"], &["804"]),
     graph(&["804"], &["805"]),
     rectified(&["805"], ["1973", "1974"], &["808"]),
-    graph(&["808"], &["919"]),
+    graph(&["808"], &["809"]),
+    rectified(&["809"], ["1976", "1977"], &["812"]),
+    graph(&["812"], &["896"]),
+    rectified(&["896", "812"], ["2000", "2001"], &["900"]),
+    linearly_doubled(&["900"], &["919"]),
     rectified(&["919", "808"], ["2003", "2004"], &["923"]),
-    graph(&["923"], &["942"]),
+    linearly_doubled(&["923"], &["942"]),
     added(&["942", "804"], ["2006", "2007"], "801", &["947"]),
     graph(&["947"], &["948"]),
     rectified(&["948"], ["2009", "2010"], &["951"]),
     rectified(&["951"], ["2012", "2013"], &["954"]),
-    graph(&["954"], &["1065"]),
+    graph(&["954"], &["955"]),
+    rectified(&["955"], ["2015", "2016"], &["958"]),
+    graph(&["958"], &["1042"]),
+    rectified(&["1042", "958"], ["2039", "2040"], &["1046"]),
+    linearly_doubled(&["1046"], &["1065"]),
     added(&["1065", "954"], ["2042", "2043"], "951", &["1070"]),
-    graph(&["1070"], &["1166"]),
+    graph(&["1070"], &["1071"]),
+    rectified(&["1071"], ["2045", "2046"], &["1074"]),
+    rectified(&["1074"], ["2048", "2049"], &["1077"]),
+    graph(&["1077"], &["1161"]),
+    added(&["1161", "1077"], ["2072", "2073"], "1074", &["1166"]),
     graph(&["1166"], &["1235", "1341", "1936", "1956"]),
     graph(&["1341", "1235"], &["1429", "1916"]),
-    graph(&["1429", "1166"], &["1452"]),
-    graph(&["1452"], &["1544", "1896"]),
-    graph(&["1544"], &["1563"]),
+    linearly_doubled(&["1429"], &["1448"]),
+    rectified(&["1448", "1166"], ["2195", "2196"], &["1452"]),
+    rectified(&["1452"], ["2198", "2199"], &["1455"]),
+    graph(&["1455"], &["1539"]),
+    added(&["1539", "1455"], ["2222", "2223"], "1452", &["1544"]),
+    graph(&["1544"], &["1896"]),
+    linearly_doubled(&["1544"], &["1563"]),
     rectified(&["1563", "1070"], ["2225", "2226"], &["1567"]),
     rectified(&["1567"], ["2228", "2229"], &["1570"]),
-    graph(&["1570"], &["1681"]),
+    graph(&["1570"], &["1571"]),
+    rectified(&["1571"], ["2231", "2232"], &["1574"]),
+    graph(&["1574"], &["1658"]),
+    rectified(&["1658", "1574"], ["2255", "2256"], &["1662"]),
+    linearly_doubled(&["1662"], &["1681"]),
     added(&["1681", "1570"], ["2258", "2259"], "1567", &["1686"]),
     linear(&["1686"], ["side2.weight", "side2.bias"], &["1857"]),
     graph(&["1857"], &["1876"]),
-    graph(&["1686"], &["1705"]),
+    linearly_doubled(&["1686"], &["1705"]),
     rectified(&["1705", "947"], ["2261", "2262"], &["1709"]),
     rectified(&["1709"], ["2264", "2265"], &["1712"]),
     graph(&["1712"], &["1713"]),
     rectified(&["1713"], ["2267", "2268"], &["1716"]),
-    graph(&["1716"], &["1827"]),
+    graph(&["1716"], &["1717"]),
+    rectified(&["1717"], ["2270", "2271"], &["1720"]),
+    graph(&["1720"], &["1804"]),
+    rectified(&["1804", "1720"], ["2294", "2295"], &["1808"]),
+    linearly_doubled(&["1808"], &["1827"]),
     rectified(&["1827", "1716"], ["2297", "2298"], &["1831"]),
-    graph(&["1831"], &["1850"]),
+    linearly_doubled(&["1831"], &["1850"]),
     added(&["1850", "1712"], ["2300", "2301"], "1709", &["1855"]),
     linear(&["1855"], ["side1.weight", "side1.bias"], &["1856"]),
     graph(&["1856", "1876", "1896", "1916", "1936", "1956"], &["1959"]),
@@ -130,7 +199,12 @@ pub(super) const TEXT: &[Stage] = &[
         &["p2o.Add.3"],
     ),
     graph(&["p2o.Add.3"], &["p2o.Add.15"]),
-    graph(&["p2o.Add.15"], &["p2o.Add.27"]),
+    halved(
+        &["p2o.Add.15"],
+        ["p2o.Add.19.w", "p2o.Add.19.b"],
+        &["p2o.Add.19"],
+    ),
+    graph(&["p2o.Add.19"], &["p2o.Add.27"]),
     linear(
         &["p2o.Add.27"],
         ["p2o.Add.31.w", "p2o.Add.31.b"],
@@ -138,7 +212,13 @@ pub(super) const TEXT: &[Stage] = &[
     ),
     graph(&["p2o.Add.31"], &["hardswish_62.tmp_0"]),
     graph(&["hardswish_62.tmp_0"], &["p2o.Add.247"]),
-    graph(&["hardswish_62.tmp_0"], &["p2o.Add.55"]),
+    graph(&["hardswish_62.tmp_0"], &["p2o.Add.43"]),
+    halved(
+        &["p2o.Add.43"],
+        ["p2o.Add.47.w", "p2o.Add.47.b"],
+        &["p2o.Add.47"],
+    ),
+    graph(&["p2o.Add.47"], &["p2o.Add.55"]),
     linear(
         &["p2o.Add.55"],
         ["p2o.Add.59.w", "p2o.Add.59.b"],
@@ -146,7 +226,13 @@ pub(super) const TEXT: &[Stage] = &[
     ),
     graph(&["p2o.Add.59"], &["hardswish_65.tmp_0"]),
     graph(&["hardswish_65.tmp_0"], &["p2o.Add.241"]),
-    graph(&["hardswish_65.tmp_0"], &["p2o.Add.83"]),
+    graph(&["hardswish_65.tmp_0"], &["p2o.Add.71"]),
+    halved(
+        &["p2o.Add.71"],
+        ["p2o.Add.75.w", "p2o.Add.75.b"],
+        &["p2o.Add.75"],
+    ),
+    graph(&["p2o.Add.75"], &["p2o.Add.83"]),
     linear(
         &["p2o.Add.83"],
         ["p2o.Add.87.w", "p2o.Add.87.b"],
@@ -172,7 +258,13 @@ pub(super) const TEXT: &[Stage] = &[
     ),
     graph(&["p2o.Add.135"], &["hardswish_74.tmp_0"]),
     graph(&["hardswish_74.tmp_0"], &["p2o.Add.235"]),
-    graph(&["hardswish_74.tmp_0"], &["p2o.Add.163"]),
+    graph(&["hardswish_74.tmp_0"], &["p2o.Add.147"]),
+    halved(
+        &["p2o.Add.147"],
+        ["p2o.Add.151.w", "p2o.Add.151.b"],
+        &["p2o.Add.151"],
+    ),
+    graph(&["p2o.Add.151"], &["p2o.Add.163"]),
     linear(
         &["p2o.Add.163"],
         ["p2o.Add.167.w", "p2o.Add.167.b"],
@@ -203,8 +295,8 @@ pub(super) const TEXT: &[Stage] = &[
         &["conv2d_491.tmp_0"],
     ),
     graph(&["conv2d_491.tmp_0"], &["p2o.Add.271"]),
-    graph(&["p2o.Add.251"], &["nearest_interp_v2_2.tmp_0"]),
-    graph(&["p2o.Add.271"], &["nearest_interp_v2_5.tmp_0"]),
+    doubled(&["p2o.Add.251"], &["nearest_interp_v2_2.tmp_0"]),
+    doubled(&["p2o.Add.271"], &["nearest_interp_v2_5.tmp_0"]),
     graph(
         &["p2o.Add.247", "nearest_interp_v2_2.tmp_0"],
         &["p2o.Add.253"],

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::{Planes, WIDEST, lay_under, stride};
+use super::{Planes, WIDEST, lay_under, stride, sum};
 use crate::Error;
 use crate::context::Watch;
 
@@ -78,7 +78,7 @@ impl Dense {
                 rows,
                 to,
             };
-            band.dispatch();
+            sum(band);
             Ok(())
         })
     }

@@ -1,35 +1,47 @@
 //! Convolutions of one channel each.
 //!
-//! Invariant: four registers are summed at a time; that hides how long a sum takes, and leaves some for what is loaded.
+//! Invariant: two to four registers are summed at a time, so that a sum need not wait for the one before.
 
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::{Planes, WIDEST, lay_under, stride};
+use super::{Planes, WIDEST, lay_under, stride, sum};
 use crate::Error;
 use crate::context::Watch;
 
-/// Channels that a thread takes at least: less is not worth handing over.
-const FEWEST: usize = 8;
+/// Values that a thread takes at least: fewer are not worth handing over.
+const FEWEST: usize = 8192;
 
 pub(in crate::net) struct Depthwise {
     /// By channel, row, column.
     weights: Vec<f32>,
     bias: Vec<f32>,
     side: usize,
+    /// Each how many places one is made, along rows and columns.
+    every: usize,
     /// What a sum is raised to.
     least: f32,
 }
 
 impl Depthwise {
-    pub(super) fn new(weights: Vec<f32>, bias: Vec<f32>, side: usize, least: f32) -> Self {
+    pub(super) fn new(
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        (side, every): (usize, usize),
+        least: f32,
+    ) -> Self {
         Self {
             weights,
             bias,
             side,
+            every,
             least,
         }
+    }
+
+    pub(super) fn every(&self) -> usize {
+        self.every
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -45,8 +57,8 @@ impl Depthwise {
         let (w, h) = (from.w, from.h);
         let by = self.side / 2;
         let each = to
-            .par_chunks_exact_mut(w * h)
-            .with_min_len(FEWEST)
+            .par_chunks_exact_mut(w.div_ceil(self.every) * h.div_ceil(self.every))
+            .with_min_len((FEWEST / (w * h)).max(1))
             .zip(&from.channels)
             .zip(self.weights.par_chunks_exact(self.side * self.side))
             .zip(&self.bias);
@@ -58,13 +70,14 @@ impl Depthwise {
                 under,
                 stride: stride(w, by),
                 side: self.side,
+                every: self.every,
                 weights,
                 bias: *bias,
                 least: self.least,
                 w,
                 to,
             };
-            channel.dispatch();
+            sum(channel);
             Ok(())
         })
     }
@@ -74,6 +87,7 @@ struct Channel<'a> {
     under: &'a [f32],
     stride: usize,
     side: usize,
+    every: usize,
     weights: &'a [f32],
     bias: f32,
     least: f32,
@@ -99,12 +113,14 @@ impl Channel<'_> {
     fn made_by<I: Isa, const REGISTERS: usize>(self, isa: I) {
         let ops = isa.f32();
         let (lanes, least) = (ops.len(), ops.splat(self.least));
-        let step = REGISTERS * lanes;
-        for (y, to) in self.to.chunks_exact_mut(self.w).enumerate() {
-            for (at, to) in to.chunks_mut(step).enumerate() {
+        let (step, every) = (REGISTERS * lanes, self.every);
+        let rows = self.to.chunks_exact_mut(self.w.div_ceil(every));
+        for (y, to) in rows.enumerate() {
+            // All of a row are summed: that is quicker than to gather each second value.
+            for (at, to) in to.chunks_mut(step / every).enumerate() {
                 let mut sums = [ops.splat(self.bias); REGISTERS];
                 for (ky, weights) in self.weights.chunks_exact(self.side).enumerate() {
-                    let row = &self.under[(y + ky) * self.stride + at * step..];
+                    let row = &self.under[(y * every + ky) * self.stride + at * step..];
                     for (kx, weight) in weights.iter().enumerate() {
                         let (row, weight) = (&row[kx..][..step], ops.splat(*weight));
                         for (part, sum) in sums.iter_mut().enumerate() {
@@ -117,7 +133,7 @@ impl Channel<'_> {
                 for (made, sum) in made.chunks_exact_mut(lanes).zip(sums) {
                     ops.store(ops.max(sum, least), made);
                 }
-                for (to, made) in to.iter_mut().zip(made) {
+                for (to, made) in to.iter_mut().zip(made.iter().step_by(every)) {
                     *to += made;
                 }
             }

@@ -1,0 +1,232 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rten_simd::isa::GenericIsa;
+
+use super::*;
+use crate::context::Context;
+use crate::{Cancel, Options};
+
+/// Which registers sum: 0 the widest of the processor, 1 those of AVX2 where it has them, 2 those of any.
+static REGISTERS: AtomicUsize = AtomicUsize::new(0);
+
+pub(super) fn by_registers(operation: impl SimdOp<Output = ()>) {
+    match REGISTERS.load(Ordering::Relaxed) {
+        2 => operation.eval(GenericIsa::new()),
+        #[cfg(target_arch = "x86_64")]
+        1 => match rten_simd::isa::Avx2Isa::new() {
+            Some(isa) => operation.eval(isa),
+            None => operation.dispatch(),
+        },
+        _ => operation.dispatch(),
+    }
+}
+
+/// A convolution to try: channels in and out, weights of each channel in, taps a side, each how many places.
+#[derive(Clone, Copy)]
+struct Kind {
+    ins: usize,
+    outs: usize,
+    each: usize,
+    side: usize,
+    every: usize,
+}
+
+fn dense(ins: usize, outs: usize) -> Kind {
+    Kind {
+        ins,
+        outs,
+        each: ins,
+        side: 3,
+        every: 1,
+    }
+}
+
+fn depthwise(channels: usize, side: usize, every: usize) -> Kind {
+    Kind {
+        ins: channels,
+        outs: channels,
+        each: 1,
+        side,
+        every,
+    }
+}
+
+/// Numbers between -1 and 1 without a pattern.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// The definition, in double precision: what `side` by `side` weights a channel make of `from` at `(x, y)`.
+fn defined(from: &Planes<'_>, weights: &[f32], side: usize, (x, y): (usize, usize)) -> f64 {
+    let by = side / 2;
+    let mut sum = 0.0;
+    for (channel, weights) in from.channels.iter().zip(weights.chunks_exact(side * side)) {
+        for (tap, weight) in weights.iter().enumerate() {
+            let at = (
+                (x + tap % side).checked_sub(by),
+                (y + tap / side).checked_sub(by),
+            );
+            if let (Some(x), Some(y)) = at
+                && x < from.w
+                && y < from.h
+            {
+                sum += f64::from(channel[y * from.w + x]) * f64::from(*weight);
+            }
+        }
+    }
+    sum
+}
+
+fn made(kind: Kind, rectified: bool) -> (Vec<f32>, Vec<f32>, Convolution) {
+    let weights = numbers(kind.outs * kind.each * kind.side * kind.side, 1);
+    let bias = numbers(kind.outs, 2);
+    let shape = [kind.outs, kind.each, kind.side, kind.side];
+    let tensor = Tensor::from_data(&shape, weights.clone());
+    let convolution = Convolution::new(&tensor, bias.clone(), kind.every, rectified);
+    (
+        weights,
+        bias,
+        convolution.expect("it is of a kind that is known"),
+    )
+}
+
+/// Compares what is made of `w` by `h` values a channel with its definition.
+fn agree(kind: Kind, (w, h): (usize, usize), rectified: bool) {
+    let (options, cancel) = (Options::default(), Cancel::default());
+    let mut heard = |_| {};
+    let ctx = Context::new(&options, &mut heard, &cancel);
+    let (weights, bias, convolution) = made(kind, rectified);
+    let values = numbers(kind.ins * w * h, 3);
+    let (made_w, made_h) = (w.div_ceil(kind.every), h.div_ceil(kind.every));
+    let before = numbers(kind.outs * made_w * made_h, 4);
+    let from = Planes {
+        w,
+        h,
+        channels: values.chunks_exact(w * h).collect(),
+    };
+    let mut to = before.clone();
+    assert!(
+        convolution
+            .add_to(&mut to, &from, &ctx.watch)
+            .expect("no stop")
+    );
+    for (at, made) in to.iter().enumerate() {
+        let out = at / (made_w * made_h);
+        let (x, y) = (at % made_w * kind.every, at / made_w % made_h * kind.every);
+        let taps = kind.each * kind.side * kind.side;
+        let own = &weights[out * taps..][..taps];
+        let channels = if kind.each == 1 {
+            vec![from.channels[out]]
+        } else {
+            from.channels.clone()
+        };
+        let under = Planes { w, h, channels };
+        let mut wanted = defined(&under, own, kind.side, (x, y)) + f64::from(bias[out]);
+        if rectified {
+            wanted = wanted.max(0.0);
+        }
+        wanted += f64::from(before[at]);
+        let off = (wanted - f64::from(*made)).abs();
+        assert!(
+            off < 1e-4,
+            "{} to {} of {w} x {h}: {off} at {out}, {x}, {y}",
+            kind.ins,
+            kind.outs
+        );
+    }
+}
+
+#[test]
+fn sums_are_those_of_the_definition_up_to_the_edges() {
+    for registers in 0..3 {
+        REGISTERS.store(registers, Ordering::Relaxed);
+        for size in [(32, 8), (1, 1), (5, 3), (70, 9), (33, 4)] {
+            agree(dense(3, 16), size, true);
+            agree(dense(8, 8), size, true);
+            agree(dense(7, 1), size, false);
+            agree(dense(2, 12), size, false);
+            agree(depthwise(5, 3, 1), size, true);
+            agree(depthwise(3, 5, 1), size, false);
+            agree(depthwise(4, 3, 2), size, false);
+            agree(depthwise(2, 5, 2), size, true);
+        }
+    }
+}
+
+static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+fn counted() -> Duration {
+    LOOKS.fetch_add(1, Ordering::Relaxed);
+    Duration::ZERO
+}
+
+#[test]
+fn the_flag_is_looked_at_between_rows_and_between_channels() {
+    let options = Options {
+        clock: counted,
+        ..Options::default()
+    };
+    let (w, h) = (40, 32);
+    let values = numbers(12 * w * h, 3);
+    let from = Planes {
+        w,
+        h,
+        channels: values.chunks_exact(w * h).collect(),
+    };
+    let looks = |work: &dyn Fn(&Watch<'_>)| {
+        let cancel = Cancel::default();
+        let mut heard = |_| {};
+        let ctx = Context::new(&options, &mut heard, &cancel);
+        let before = LOOKS.load(Ordering::Relaxed);
+        work(&ctx.watch);
+        LOOKS.load(Ordering::Relaxed) - before
+    };
+    for (kind, least) in [(dense(12, 8), h / 4), (depthwise(12, 3, 1), 12)] {
+        let (_, _, convolution) = made(kind, true);
+        let seen = looks(&|watch| {
+            let mut to = vec![0.0; kind.outs * w * h];
+            assert!(convolution.add_to(&mut to, &from, watch).expect("no stop"));
+        });
+        assert_eq!(seen, least);
+    }
+    let seen = looks(&|watch| drop(doubled(&from, Between::Linear, watch).expect("no stop")));
+    assert_eq!(seen, 12);
+    // And it is obeyed.
+    let cancel = Cancel::default();
+    let mut heard = |_| {};
+    let ctx = Context::new(&options, &mut heard, &cancel);
+    cancel.cancel();
+    let (_, _, convolution) = made(dense(12, 8), true);
+    let stopped = convolution.add_to(&mut vec![0.0; 8 * w * h], &from, &ctx.watch);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let of = |shape: &[usize], bias: usize| {
+        let weights = Tensor::<f32>::zeros(shape);
+        Convolution::new(&weights, vec![0.0; bias], 1, true)
+    };
+    assert!(of(&[8, 4, 2, 2], 8).is_none());
+    assert!(of(&[8, 1, 4, 4], 8).is_none());
+    assert!(of(&[8, 4, 3, 3], 7).is_none());
+    assert!(of(&[8], 8).is_none());
+    let (options, cancel) = (Options::default(), Cancel::default());
+    let mut heard = |_| {};
+    let ctx = Context::new(&options, &mut heard, &cancel);
+    let (values, mut to) = ([0.0; 12], [0.0; 8 * 4]);
+    let four = of(&[8, 4, 3, 3], 8).expect("a convolution");
+    let channels = values.chunks_exact(4).collect();
+    let from = Planes {
+        w: 2,
+        h: 2,
+        channels,
+    };
+    assert!(!four.add_to(&mut to, &from, &ctx.watch).expect("no stop"));
+}
