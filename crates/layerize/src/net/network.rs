@@ -155,12 +155,10 @@ impl<'a> Call<'a> {
     fn advance(&mut self, at: usize) -> Result<(), Error> {
         self.watch.check()?;
         let (stage, later) = (&self.network.stages[at], &self.network.stages[at + 1..]);
-        match (&stage.by, &self.loaded.convolutions[at]) {
-            (By::Convolution(weights), Some(convolution)) => {
-                self.convolve(stage, convolution, weights.onto, later)
-            }
-            (By::Doubled(between), _) => self.double(stage, *between, later),
-            _ => self.graph(stage, later),
+        match &stage.by {
+            By::Graph => self.graph(stage, later),
+            By::Convolution(weights) => self.convolve(at, weights.onto, later),
+            By::Doubled(between) => self.double(stage, *between, later),
         }
     }
 
@@ -186,14 +184,11 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// A stage by one convolution. What its answer is added to is given away for it.
-    fn convolve(
-        &mut self,
-        stage: &Stage,
-        convolution: &Convolution,
-        onto: Option<&str>,
-        later: &[Stage],
-    ) -> Result<(), Error> {
+    /// The stage `at`, by one convolution. What its answer is added to is given away for it.
+    fn convolve(&mut self, at: usize, onto: Option<&str>, later: &[Stage]) -> Result<(), Error> {
+        let stage = &self.network.stages[at];
+        let convolution = self.loaded.convolutions[at].as_ref();
+        let convolution = convolution.ok_or_else(|| self.network.error(&"no convolution"))?;
         let taken = onto.map(|name| self.taken(name)).transpose()?;
         let from = self.planes(stage)?;
         let (w, h) = convolution.size(from.w, from.h);

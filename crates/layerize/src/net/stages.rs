@@ -1,5 +1,5 @@
-//! Where the graphs are cut: at what is not run by rten, and between these into stages of at most about 15 ms of processor
-//! time.
+//! Where the graphs are cut: at what is not run by rten, which is what it took more than a few milliseconds longer for, and
+//! between these into stages of at most about 15 ms of processor time with AVX-512.
 //!
 //! Nothing runs here. The names are those of the ONNX files. Each stage is cheap to look at the stop
 //! flag between and dear to run, so cuts lie where few values are alive, and behind what rten does
@@ -82,28 +82,20 @@ const fn linear(from: Names, constants: Constants, to: Names) -> Stage {
 
 /// Each second place of a convolution.
 const fn halved(from: Names, constants: Constants, to: Names) -> Stage {
-    let weights = Weights::of(constants);
-    convolution(
-        from,
-        Weights {
-            every: 2,
-            ..weights
-        },
-        to,
-    )
+    let weights = Weights {
+        every: 2,
+        ..Weights::of(constants)
+    };
+    convolution(from, weights, to)
 }
 
 /// A convolution and its rectifier.
 const fn rectified(from: Names, constants: Constants, to: Names) -> Stage {
-    let weights = Weights::of(constants);
-    convolution(
-        from,
-        Weights {
-            rectified: true,
-            ..weights
-        },
-        to,
-    )
+    let weights = Weights {
+        rectified: true,
+        ..Weights::of(constants)
+    };
+    convolution(from, weights, to)
 }
 
 /// A convolution and its rectifier, added to a value.
@@ -172,7 +164,7 @@ pub(super) const SALIENCY: &[Stage] = &[
     linearly_doubled(&["1662"], &["1681"]),
     added(&["1681", "1570"], ["2258", "2259"], "1567", &["1686"]),
     linear(&["1686"], ["side2.weight", "side2.bias"], &["1857"]),
-    graph(&["1857"], &["1876"]),
+    linearly_doubled(&["1857"], &["1876"]),
     linearly_doubled(&["1686"], &["1705"]),
     rectified(&["1705", "947"], ["2261", "2262"], &["1709"]),
     rectified(&["1709"], ["2264", "2265"], &["1712"]),

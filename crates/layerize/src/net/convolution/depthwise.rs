@@ -58,7 +58,7 @@ impl Depthwise {
         let by = self.side / 2;
         let each = to
             .par_chunks_exact_mut(w.div_ceil(self.every) * h.div_ceil(self.every))
-            .with_min_len((FEWEST / (w * h)).max(1))
+            .with_min_len(FEWEST.div_ceil(w * h))
             .zip(&from.channels)
             .zip(self.weights.par_chunks_exact(self.side * self.side))
             .zip(&self.bias);

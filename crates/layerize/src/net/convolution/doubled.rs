@@ -7,7 +7,7 @@ use crate::Error;
 use crate::context::Watch;
 
 /// What stands between two values.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(in crate::net) enum Between {
     /// Each value four times.
     Nearest,
@@ -102,6 +102,14 @@ mod tests {
         assert_eq!(linear[8..12], [6.0, 7.0, 9.0, 10.0]);
         assert_eq!(linear[12..], [8.0, 9.0, 11.0, 12.0]);
         assert_eq!(of(&[5.0], 1, Between::Linear), [5.0; 4]);
+        assert_eq!(
+            of(&[0.0, 4.0], 2, Between::Linear),
+            [0.0, 1.0, 3.0, 4.0, 0.0, 1.0, 3.0, 4.0]
+        );
+        assert_eq!(
+            of(&[0.0, 4.0], 1, Between::Linear),
+            [0.0, 0.0, 1.0, 1.0, 3.0, 3.0, 4.0, 4.0]
+        );
         assert_eq!(
             of(&[1.0, 2.0], 2, Between::Nearest),
             [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]

@@ -41,7 +41,8 @@ pub(super) struct Planes<'a> {
 
 impl Convolution {
     /// `weights` for channel out, channel in, row and column, `bias` for channel out; one channel in makes it
-    /// depthwise. Of these each `every`-th is made. Where `rectified`, sums below 0 count as 0. `None` if it is neither kind.
+    /// depthwise. Only of each `every`-th row and column a value is made: 1, or 2 where it is depthwise. Where
+    /// `rectified`, sums below 0 count as 0. `None` if it is neither kind.
     pub(super) fn new(
         weights: &Tensor<f32>,
         bias: Vec<f32>,
