@@ -8,7 +8,7 @@
 
 mod dense;
 mod depthwise;
-mod doubled;
+mod doubling;
 
 use rten_simd::SimdOp;
 use rten_tensor::Tensor;
@@ -18,7 +18,7 @@ use crate::Error;
 use crate::context::Watch;
 use dense::Dense;
 use depthwise::Depthwise;
-pub(super) use doubled::{Between, doubled};
+pub(super) use doubling::{Between, doubled};
 
 /// Values of a row that are made at a time are a divisor of it, on any processor.
 const WIDEST: usize = 32;

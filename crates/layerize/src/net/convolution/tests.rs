@@ -1,3 +1,5 @@
+//! What direct convolutions make against their definition, when they look at the flag, and what they refuse.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Networks in stages against the graphs in one go, and how long each stage takes.
+
 use std::sync::Mutex;
 use std::time::Duration;
 
