@@ -170,10 +170,14 @@ impl Net {
     }
 
     fn error(self, reason: &dyn fmt::Display) -> Error {
-        Error::Model {
-            model: self.name(),
-            reason: reason.to_string(),
-        }
+        model_error(self.name(), reason)
+    }
+}
+
+fn model_error(model: &'static str, reason: &dyn fmt::Display) -> Error {
+    Error::Model {
+        model,
+        reason: reason.to_string(),
     }
 }
 

@@ -11,9 +11,9 @@ use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrVi
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor, TensorView};
 
-use super::Input;
-use super::convolution::{Between, Convolution, Planes, doubled};
+use super::convolution::{Convolution, Interpolation, Planes, upsampled};
 use super::stages::{By, Stage, Weights};
+use super::{Input, model_error};
 use crate::Error;
 use crate::context::{Context, Watch};
 
@@ -86,11 +86,8 @@ impl Network {
             .map_err(|reason| self.error(reason))
     }
 
-    pub(super) fn error(&self, reason: &dyn fmt::Display) -> Error {
-        Error::Model {
-            model: self.name,
-            reason: reason.to_string(),
-        }
+    fn error(&self, reason: &dyn fmt::Display) -> Error {
+        model_error(self.name, reason)
     }
 }
 
@@ -100,12 +97,7 @@ impl Loaded {
         let model = model.map_err(|error| error.to_string())?;
         let made = |weights: &Weights| {
             let [values, bias] = weights.constants.map(|name| constant(&model, name));
-            let made = Convolution::new(
-                &values?,
-                bias?.into_data(),
-                weights.every,
-                weights.rectified,
-            );
+            let made = Convolution::new(&values?, bias?.into_data(), weights.stride, weights.relu);
             made.ok_or_else(|| format!("{:?} make no convolution", weights.constants))
         };
         let convolutions = stages
@@ -157,8 +149,8 @@ impl<'a> Call<'a> {
         let (stage, later) = (&self.network.stages[at], &self.network.stages[at + 1..]);
         match &stage.by {
             By::Graph => self.graph(stage, later),
-            By::Convolution(weights) => self.convolve(at, weights.onto, later),
-            By::Doubled(between) => self.double(stage, *between, later),
+            By::Convolution(weights) => self.convolve(at, weights.residual, later),
+            By::Upsample(interpolation) => self.upsample(stage, *interpolation, later),
         }
     }
 
@@ -185,11 +177,16 @@ impl<'a> Call<'a> {
     }
 
     /// The stage `at`, by one convolution. What its answer is added to is given away for it.
-    fn convolve(&mut self, at: usize, onto: Option<&str>, later: &[Stage]) -> Result<(), Error> {
+    fn convolve(
+        &mut self,
+        at: usize,
+        residual: Option<&str>,
+        later: &[Stage],
+    ) -> Result<(), Error> {
         let stage = &self.network.stages[at];
         let convolution = self.loaded.convolutions[at].as_ref();
         let convolution = convolution.ok_or_else(|| self.network.error(&"no convolution"))?;
-        let taken = onto.map(|name| self.taken(name)).transpose()?;
+        let taken = residual.map(|name| self.taken(name)).transpose()?;
         let from = self.planes(stage)?;
         let (w, h) = convolution.size(from.w, from.h);
         let mut to = taken.unwrap_or_else(|| Tensor::zeros(&[1, convolution.channels(), h, w]));
@@ -201,10 +198,15 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    fn double(&mut self, stage: &Stage, between: Between, later: &[Stage]) -> Result<(), Error> {
+    fn upsample(
+        &mut self,
+        stage: &Stage,
+        interpolation: Interpolation,
+        later: &[Stage],
+    ) -> Result<(), Error> {
         let from = self.planes(stage)?;
         let shape = [1, from.channels.len(), 2 * from.h, 2 * from.w];
-        let made = doubled(&from, between, self.watch)?;
+        let made = upsampled(&from, interpolation, self.watch)?;
         self.made(stage, Tensor::from_data(&shape, made), later);
         Ok(())
     }

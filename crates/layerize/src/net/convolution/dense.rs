@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::{Planes, WIDEST, lay_under, stride, sum};
+use super::{Planes, WIDEST, pad, row_length, sum};
 use crate::Error;
 use crate::context::Watch;
 
@@ -19,20 +19,20 @@ pub(in crate::net) struct Dense {
     /// By eight channels out, channel in, tap, channel out; those after the last are 0.
     weights: Vec<f32>,
     bias: Vec<f32>,
-    pub(super) ins: usize,
-    pub(super) outs: usize,
+    pub(super) in_channels: usize,
+    pub(super) out_channels: usize,
     /// What a sum is raised to.
     least: f32,
 }
 
 impl Dense {
     /// `weights` by channel out, channel in, tap.
-    pub(super) fn new(weights: &[f32], ins: usize, mut bias: Vec<f32>, least: f32) -> Self {
-        let outs = bias.len();
-        let all = outs.next_multiple_of(TOGETHER);
-        let mut grouped = vec![0.0; all * ins * 9];
-        for (out, weights) in weights.chunks_exact(ins * 9).enumerate() {
-            let group = &mut grouped[out / TOGETHER * ins * TAPS..];
+    pub(super) fn new(weights: &[f32], in_channels: usize, mut bias: Vec<f32>, least: f32) -> Self {
+        let out_channels = bias.len();
+        let all = out_channels.next_multiple_of(TOGETHER);
+        let mut grouped = vec![0.0; all * in_channels * 9];
+        for (out, weights) in weights.chunks_exact(in_channels * 9).enumerate() {
+            let group = &mut grouped[out / TOGETHER * in_channels * TAPS..];
             for (at, weight) in weights.iter().enumerate() {
                 group[at * TOGETHER + out % TOGETHER] = *weight;
             }
@@ -41,8 +41,8 @@ impl Dense {
         Self {
             weights: grouped,
             bias,
-            ins,
-            outs,
+            in_channels,
+            out_channels,
             least,
         }
     }
@@ -62,18 +62,18 @@ impl Dense {
             }
         }
         let bands = bands.into_par_iter().enumerate();
-        bands.try_for_each_init(Vec::new, |under, (index, to)| {
+        bands.try_for_each_init(Vec::new, |padded, (index, to)| {
             watch.check()?;
             let first = index * BAND;
             let rows = BAND.min(h - first);
-            under.clear();
+            padded.clear();
             for channel in &from.channels {
-                lay_under(under, channel, (w, h), (first, rows), 1);
+                pad(padded, channel, (w, h), (first, rows), 1);
             }
             let band = Band {
                 convolution: self,
-                under,
-                stride: stride(w, 1),
+                padded,
+                row_length: row_length(w, 1),
                 w,
                 rows,
                 to,
@@ -87,8 +87,8 @@ impl Dense {
 /// Some rows of all channels.
 struct Band<'a> {
     convolution: &'a Dense,
-    under: &'a [f32],
-    stride: usize,
+    padded: &'a [f32],
+    row_length: usize,
     w: usize,
     rows: usize,
     to: Vec<&'a mut [f32]>,
@@ -113,7 +113,7 @@ impl Band<'_> {
     fn made_by<I: Isa, const REGISTERS: usize>(&mut self, isa: I) {
         let step = REGISTERS * isa.f32().len();
         let weights = &self.convolution.weights;
-        let groups = weights.chunks_exact(self.convolution.ins * TAPS);
+        let groups = weights.chunks_exact(self.convolution.in_channels * TAPS);
         for (group, weights) in groups.enumerate() {
             for y in 0..self.rows {
                 for x in (0..self.w).step_by(step) {
@@ -143,14 +143,14 @@ impl Band<'_> {
         let bias = &self.convolution.bias[group * TOGETHER..][..TOGETHER];
         let mut sums: [[I::F32; REGISTERS]; TOGETHER] =
             std::array::from_fn(|out| [ops.splat(bias[out]); REGISTERS]);
-        let channel = (self.rows + 2) * self.stride;
-        for (under, taps) in self
-            .under
+        let channel = (self.rows + 2) * self.row_length;
+        for (padded, taps) in self
+            .padded
             .chunks_exact(channel)
             .zip(weights.chunks_exact(TAPS))
         {
             for ky in 0..3 {
-                let row = &under[(y + ky) * self.stride + x..][..REGISTERS * lanes + 2];
+                let row = &padded[(y + ky) * self.row_length + x..][..REGISTERS * lanes + 2];
                 for kx in 0..3 {
                     let values: [I::F32; REGISTERS] =
                         std::array::from_fn(|at| ops.load(&row[kx + at * lanes..]));

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::{Planes, WIDEST, lay_under, stride, sum};
+use super::{Planes, WIDEST, pad, row_length, sum};
 use crate::Error;
 use crate::context::Watch;
 
@@ -17,9 +17,8 @@ pub(in crate::net) struct Depthwise {
     /// By channel, row, column.
     weights: Vec<f32>,
     bias: Vec<f32>,
-    side: usize,
-    /// Each how many places one is made, along rows and columns.
-    every: usize,
+    kernel: usize,
+    stride: usize,
     /// What a sum is raised to.
     least: f32,
 }
@@ -28,20 +27,20 @@ impl Depthwise {
     pub(super) fn new(
         weights: Vec<f32>,
         bias: Vec<f32>,
-        (side, every): (usize, usize),
+        (kernel, stride): (usize, usize),
         least: f32,
     ) -> Self {
         Self {
             weights,
             bias,
-            side,
-            every,
+            kernel,
+            stride,
             least,
         }
     }
 
-    pub(super) fn every(&self) -> usize {
-        self.every
+    pub(super) fn stride(&self) -> usize {
+        self.stride
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -55,22 +54,22 @@ impl Depthwise {
         watch: &Watch<'_>,
     ) -> Result<(), Error> {
         let (w, h) = (from.w, from.h);
-        let by = self.side / 2;
+        let padding = self.kernel / 2;
         let each = to
-            .par_chunks_exact_mut(w.div_ceil(self.every) * h.div_ceil(self.every))
+            .par_chunks_exact_mut(w.div_ceil(self.stride) * h.div_ceil(self.stride))
             .with_min_len(FEWEST.div_ceil(w * h))
             .zip(&from.channels)
-            .zip(self.weights.par_chunks_exact(self.side * self.side))
+            .zip(self.weights.par_chunks_exact(self.kernel * self.kernel))
             .zip(&self.bias);
-        each.try_for_each_init(Vec::new, |under, (((to, channel), weights), bias)| {
+        each.try_for_each_init(Vec::new, |padded, (((to, channel), weights), bias)| {
             watch.check()?;
-            under.clear();
-            lay_under(under, channel, (w, h), (0, h), by);
+            padded.clear();
+            pad(padded, channel, (w, h), (0, h), padding);
             let channel = Channel {
-                under,
-                stride: stride(w, by),
-                side: self.side,
-                every: self.every,
+                padded,
+                row_length: row_length(w, padding),
+                kernel: self.kernel,
+                stride: self.stride,
                 weights,
                 bias: *bias,
                 least: self.least,
@@ -84,10 +83,10 @@ impl Depthwise {
 }
 
 struct Channel<'a> {
-    under: &'a [f32],
+    padded: &'a [f32],
+    row_length: usize,
+    kernel: usize,
     stride: usize,
-    side: usize,
-    every: usize,
     weights: &'a [f32],
     bias: f32,
     least: f32,
@@ -113,14 +112,14 @@ impl Channel<'_> {
     fn made_by<I: Isa, const REGISTERS: usize>(self, isa: I) {
         let ops = isa.f32();
         let (lanes, least) = (ops.len(), ops.splat(self.least));
-        let (step, every) = (REGISTERS * lanes, self.every);
-        let rows = self.to.chunks_exact_mut(self.w.div_ceil(every));
+        let (step, stride) = (REGISTERS * lanes, self.stride);
+        let rows = self.to.chunks_exact_mut(self.w.div_ceil(stride));
         for (y, to) in rows.enumerate() {
             // All of a row are summed: that is quicker than to gather each second value.
-            for (at, to) in to.chunks_mut(step / every).enumerate() {
+            for (at, to) in to.chunks_mut(step / stride).enumerate() {
                 let mut sums = [ops.splat(self.bias); REGISTERS];
-                for (ky, weights) in self.weights.chunks_exact(self.side).enumerate() {
-                    let row = &self.under[(y * every + ky) * self.stride + at * step..];
+                for (ky, weights) in self.weights.chunks_exact(self.kernel).enumerate() {
+                    let row = &self.padded[(y * stride + ky) * self.row_length + at * step..];
                     for (kx, weight) in weights.iter().enumerate() {
                         let (row, weight) = (&row[kx..][..step], ops.splat(*weight));
                         for (part, sum) in sums.iter_mut().enumerate() {
@@ -133,7 +132,7 @@ impl Channel<'_> {
                 for (made, sum) in made.chunks_exact_mut(lanes).zip(sums) {
                     ops.store(ops.max(sum, least), made);
                 }
-                for (to, made) in to.iter_mut().zip(made.iter().step_by(every)) {
+                for (to, made) in to.iter_mut().zip(made.iter().step_by(stride)) {
                     *to += made;
                 }
             }

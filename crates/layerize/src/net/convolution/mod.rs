@@ -1,14 +1,14 @@
-//! Convolutions summed directly, and what lies between them.
+//! Convolutions summed directly, and upsampling.
 //!
 //! rten multiplies matrices for those of all channels, for which it first lays out each value once for every tap; where few
 //! channels come out that takes as long as the sums. Those of one channel each it sums one value at a time. Here the sums
-//! of many values of a row stay in registers while what is under them goes by, as in Zhang et al., "High Performance
+//! of many values of a row stay in registers while the values under them go by, as in Zhang et al., "High Performance
 //! Zero-Memory Overhead Direct Convolutions" (2018); `rten-simd` finds the widest registers of the processor.
 //! Invariant: a thread works on a few rows, or on one channel, between two looks at the stop flag.
 
 mod dense;
 mod depthwise;
-mod doubling;
+mod upsampling;
 
 use rten_simd::SimdOp;
 use rten_tensor::Tensor;
@@ -18,17 +18,16 @@ use crate::Error;
 use crate::context::Watch;
 use dense::Dense;
 use depthwise::Depthwise;
-pub(super) use doubling::{Between, doubled};
+pub(super) use upsampling::{Interpolation, upsampled};
 
-/// Values of a row that are made at a time are a divisor of it, on any processor.
+/// A multiple of how many values of a row are made at a time, on any processor.
 const WIDEST: usize = 32;
 
 /// Of what lies beyond the edges the sums take zeros.
 pub(super) enum Convolution {
-    /// Each channel that comes out is made of all that come in, by 3 by 3 taps.
+    /// Each channel that comes out is made of all that come in, by a kernel of 3 by 3.
     Dense(Dense),
-    /// Each of the one that comes in in its place, by an odd number of taps a side, all places or each second one along rows
-    /// and columns.
+    /// Each of the one that comes in in its place, by a square kernel of odd size, with a stride of 1 or 2.
     Depthwise(Depthwise),
 }
 
@@ -41,26 +40,28 @@ pub(super) struct Planes<'a> {
 
 impl Convolution {
     /// `weights` for channel out, channel in, row and column, `bias` for channel out; one channel in makes it
-    /// depthwise. Only of each `every`-th row and column a value is made: 1, or 2 where it is depthwise. Where
-    /// `rectified`, sums below 0 count as 0. `None` if it is neither kind.
+    /// depthwise. `stride` is 1, or 2 where it is depthwise; with `relu` a rectifier follows. `None` if it is neither
+    /// kind.
     pub(super) fn new(
         weights: &Tensor<f32>,
         bias: Vec<f32>,
-        every: usize,
-        rectified: bool,
+        stride: usize,
+        relu: bool,
     ) -> Option<Self> {
         if bias.len() != *weights.shape().first()? {
             return None;
         }
-        let least = if rectified { 0.0 } else { f32::NEG_INFINITY };
+        let least = if relu { 0.0 } else { f32::NEG_INFINITY };
         match *weights.shape() {
-            [_, 1, side, other] if side == other && side % 2 == 1 && (1..=2).contains(&every) => {
-                let depthwise = Depthwise::new(weights.to_vec(), bias, (side, every), least);
+            [_, 1, kernel, other]
+                if kernel == other && kernel % 2 == 1 && (1..=2).contains(&stride) =>
+            {
+                let depthwise = Depthwise::new(weights.to_vec(), bias, (kernel, stride), least);
                 Some(Self::Depthwise(depthwise))
             }
-            [_, ins, 3, 3] if ins > 0 && every == 1 => {
-                Some(Self::Dense(Dense::new(&weights.to_vec(), ins, bias, least)))
-            }
+            [_, in_channels, 3, 3] if in_channels > 0 && stride == 1 => Some(Self::Dense(
+                Dense::new(&weights.to_vec(), in_channels, bias, least),
+            )),
             _ => None,
         }
     }
@@ -68,18 +69,18 @@ impl Convolution {
     /// How many channels come out.
     pub(super) fn channels(&self) -> usize {
         match self {
-            Self::Dense(dense) => dense.outs,
+            Self::Dense(dense) => dense.out_channels,
             Self::Depthwise(depthwise) => depthwise.channels(),
         }
     }
 
     /// The size of what it makes of `w` by `h` values.
     pub(super) fn size(&self, w: usize, h: usize) -> (usize, usize) {
-        let every = match self {
+        let stride = match self {
             Self::Dense(_) => 1,
-            Self::Depthwise(depthwise) => depthwise.every(),
+            Self::Depthwise(depthwise) => depthwise.stride(),
         };
-        (w.div_ceil(every), h.div_ceil(every))
+        (w.div_ceil(stride), h.div_ceil(stride))
     }
 
     /// Adds what it makes of `from` to `to`, which has [`size`](Self::size) values a channel. False if `from` or `to` has not the
@@ -91,11 +92,11 @@ impl Convolution {
         watch: &Watch<'_>,
     ) -> Result<bool, Error> {
         let (size, made) = (from.w * from.h, self.size(from.w, from.h));
-        let ins = match self {
-            Self::Dense(dense) => dense.ins,
+        let in_channels = match self {
+            Self::Dense(dense) => dense.in_channels,
             Self::Depthwise(depthwise) => depthwise.channels(),
         };
-        let fits = from.channels.len() == ins
+        let fits = from.channels.len() == in_channels
             && to.len() == self.channels() * made.0 * made.1
             && from.channels.iter().all(|channel| channel.len() == size);
         if !fits || size == 0 {
@@ -109,28 +110,28 @@ impl Convolution {
     }
 }
 
-/// Lays what is under `rows` rows of a channel from row `first` on behind what `under` holds: `by` more rows above and
-/// below and values at both sides, and rows of the length that [`stride`] tells, so that nothing looks for the edges.
-fn lay_under(
-    under: &mut Vec<f32>,
+/// Adds to `padded` what `rows` rows of a channel from row `first` on are made of, with `padding` more rows above and below and
+/// values at both sides, in rows of [`row_length`], so that nothing looks for the edges.
+fn pad(
+    padded: &mut Vec<f32>,
     channel: &[f32],
     (w, h): (usize, usize),
     (first, rows): (usize, usize),
-    by: usize,
+    padding: usize,
 ) {
-    let stride = stride(w, by);
-    for row in first..first + rows + 2 * by {
-        let end = under.len() + stride;
-        if (by..h + by).contains(&row) {
-            under.resize(under.len() + by, 0.0);
-            under.extend_from_slice(&channel[(row - by) * w..][..w]);
+    let row_length = row_length(w, padding);
+    for row in first..first + rows + 2 * padding {
+        let end = padded.len() + row_length;
+        if (padding..h + padding).contains(&row) {
+            padded.resize(padded.len() + padding, 0.0);
+            padded.extend_from_slice(&channel[(row - padding) * w..][..w]);
         }
-        under.resize(end, 0.0);
+        padded.resize(end, 0.0);
     }
 }
 
-fn stride(w: usize, by: usize) -> usize {
-    w.next_multiple_of(WIDEST) + 2 * by
+fn row_length(w: usize, padding: usize) -> usize {
+    w.next_multiple_of(WIDEST) + 2 * padding
 }
 
 /// By the widest registers of the processor; tests try narrower ones too.

@@ -24,33 +24,33 @@ pub(super) fn by_registers(operation: impl SimdOp<Output = ()>) {
     }
 }
 
-/// A convolution to try: channels in and out, weights of each channel in, taps a side, each how many places.
+/// A convolution to try: channels in and out, weights of each channel in, kernel size, stride.
 #[derive(Clone, Copy)]
 struct Kind {
-    ins: usize,
-    outs: usize,
+    in_channels: usize,
+    out_channels: usize,
     each: usize,
-    side: usize,
-    every: usize,
+    kernel: usize,
+    stride: usize,
 }
 
-fn dense(ins: usize, outs: usize) -> Kind {
+fn dense(in_channels: usize, out_channels: usize) -> Kind {
     Kind {
-        ins,
-        outs,
-        each: ins,
-        side: 3,
-        every: 1,
+        in_channels,
+        out_channels,
+        each: in_channels,
+        kernel: 3,
+        stride: 1,
     }
 }
 
-fn depthwise(channels: usize, side: usize, every: usize) -> Kind {
+fn depthwise(channels: usize, kernel: usize, stride: usize) -> Kind {
     Kind {
-        ins: channels,
-        outs: channels,
+        in_channels: channels,
+        out_channels: channels,
         each: 1,
-        side,
-        every,
+        kernel,
+        stride,
     }
 }
 
@@ -64,15 +64,19 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-/// The definition, in double precision: what `side` by `side` weights a channel make of `from` at `(x, y)`.
-fn defined(from: &Planes<'_>, weights: &[f32], side: usize, (x, y): (usize, usize)) -> f64 {
-    let by = side / 2;
+/// The definition, in double precision: what a kernel of `kernel` by `kernel` make of `from` at `(x, y)`.
+fn defined(from: &Planes<'_>, weights: &[f32], kernel: usize, (x, y): (usize, usize)) -> f64 {
+    let padding = kernel / 2;
     let mut sum = 0.0;
-    for (channel, weights) in from.channels.iter().zip(weights.chunks_exact(side * side)) {
+    for (channel, weights) in from
+        .channels
+        .iter()
+        .zip(weights.chunks_exact(kernel * kernel))
+    {
         for (tap, weight) in weights.iter().enumerate() {
             let at = (
-                (x + tap % side).checked_sub(by),
-                (y + tap / side).checked_sub(by),
+                (x + tap % kernel).checked_sub(padding),
+                (y + tap / kernel).checked_sub(padding),
             );
             if let (Some(x), Some(y)) = at
                 && x < from.w
@@ -85,12 +89,12 @@ fn defined(from: &Planes<'_>, weights: &[f32], side: usize, (x, y): (usize, usiz
     sum
 }
 
-fn made(kind: Kind, rectified: bool) -> (Vec<f32>, Vec<f32>, Convolution) {
-    let weights = numbers(kind.outs * kind.each * kind.side * kind.side, 1);
-    let bias = numbers(kind.outs, 2);
-    let shape = [kind.outs, kind.each, kind.side, kind.side];
+fn made(kind: Kind, relu: bool) -> (Vec<f32>, Vec<f32>, Convolution) {
+    let weights = numbers(kind.out_channels * kind.each * kind.kernel * kind.kernel, 1);
+    let bias = numbers(kind.out_channels, 2);
+    let shape = [kind.out_channels, kind.each, kind.kernel, kind.kernel];
     let tensor = Tensor::from_data(&shape, weights.clone());
-    let convolution = Convolution::new(&tensor, bias.clone(), kind.every, rectified);
+    let convolution = Convolution::new(&tensor, bias.clone(), kind.stride, relu);
     (
         weights,
         bias,
@@ -99,14 +103,14 @@ fn made(kind: Kind, rectified: bool) -> (Vec<f32>, Vec<f32>, Convolution) {
 }
 
 /// Compares what is made of `w` by `h` values a channel with its definition.
-fn agree(kind: Kind, (w, h): (usize, usize), rectified: bool) {
+fn agree(kind: Kind, (w, h): (usize, usize), relu: bool) {
     let (options, cancel) = (Options::default(), Cancel::default());
     let mut heard = |_| {};
     let ctx = Context::new(&options, &mut heard, &cancel);
-    let (weights, bias, convolution) = made(kind, rectified);
-    let values = numbers(kind.ins * w * h, 3);
-    let (made_w, made_h) = (w.div_ceil(kind.every), h.div_ceil(kind.every));
-    let before = numbers(kind.outs * made_w * made_h, 4);
+    let (weights, bias, convolution) = made(kind, relu);
+    let values = numbers(kind.in_channels * w * h, 3);
+    let (made_w, made_h) = (w.div_ceil(kind.stride), h.div_ceil(kind.stride));
+    let before = numbers(kind.out_channels * made_w * made_h, 4);
     let from = Planes {
         w,
         h,
@@ -120,17 +124,20 @@ fn agree(kind: Kind, (w, h): (usize, usize), rectified: bool) {
     );
     for (at, made) in to.iter().enumerate() {
         let out = at / (made_w * made_h);
-        let (x, y) = (at % made_w * kind.every, at / made_w % made_h * kind.every);
-        let taps = kind.each * kind.side * kind.side;
+        let (x, y) = (
+            at % made_w * kind.stride,
+            at / made_w % made_h * kind.stride,
+        );
+        let taps = kind.each * kind.kernel * kind.kernel;
         let own = &weights[out * taps..][..taps];
         let channels = if kind.each == 1 {
             vec![from.channels[out]]
         } else {
             from.channels.clone()
         };
-        let under = Planes { w, h, channels };
-        let mut wanted = defined(&under, own, kind.side, (x, y)) + f64::from(bias[out]);
-        if rectified {
+        let padded = Planes { w, h, channels };
+        let mut wanted = defined(&padded, own, kind.kernel, (x, y)) + f64::from(bias[out]);
+        if relu {
             wanted = wanted.max(0.0);
         }
         wanted += f64::from(before[at]);
@@ -138,8 +145,8 @@ fn agree(kind: Kind, (w, h): (usize, usize), rectified: bool) {
         assert!(
             off < 1e-4,
             "{} to {} of {w} x {h}: {off} at {out}, {x}, {y}",
-            kind.ins,
-            kind.outs
+            kind.in_channels,
+            kind.out_channels
         );
     }
 }
@@ -206,12 +213,13 @@ fn the_flag_is_looked_at_between_rows_and_between_channels() {
     ] {
         let (_, _, convolution) = made(kind, true);
         let seen = looks(&|watch| {
-            let mut to = vec![0.0; kind.outs * w * h / (kind.every * kind.every)];
+            let mut to = vec![0.0; kind.out_channels * w * h / (kind.stride * kind.stride)];
             assert!(convolution.add_to(&mut to, &from, watch).expect("no stop"));
         });
         assert_eq!(seen, count);
     }
-    let seen = looks(&|watch| drop(doubled(&from, Between::Linear, watch).expect("no stop")));
+    let seen =
+        looks(&|watch| drop(upsampled(&from, Interpolation::Linear, watch).expect("no stop")));
     assert_eq!(seen, 12);
     // And it is obeyed.
     let cancel = Cancel::default();
@@ -225,9 +233,9 @@ fn the_flag_is_looked_at_between_rows_and_between_channels() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let of = |shape: &[usize], bias: usize, every: usize| {
+    let of = |shape: &[usize], bias: usize, stride: usize| {
         let weights = Tensor::<f32>::zeros(shape);
-        Convolution::new(&weights, vec![0.0; bias], every, true)
+        Convolution::new(&weights, vec![0.0; bias], stride, true)
     };
     assert!(of(&[8, 4, 2, 2], 8, 1).is_none());
     assert!(of(&[8, 1, 4, 4], 8, 1).is_none());

@@ -6,9 +6,9 @@ use super::Planes;
 use crate::Error;
 use crate::context::Watch;
 
-/// What stands between two values.
+/// What a value between two is.
 #[derive(Clone, Copy)]
-pub(in crate::net) enum Between {
+pub(in crate::net) enum Interpolation {
     /// Each value four times.
     Nearest,
     /// Three quarters of the nearest value and a quarter of the next one, along rows and columns; beyond the edges
@@ -17,9 +17,9 @@ pub(in crate::net) enum Between {
 }
 
 /// The channels of `from`, each `2 h` rows of `2 w` values.
-pub(in crate::net) fn doubled(
+pub(in crate::net) fn upsampled(
     from: &Planes<'_>,
-    between: Between,
+    interpolation: Interpolation,
     watch: &Watch<'_>,
 ) -> Result<Vec<f32>, Error> {
     let (w, h) = (from.w, from.h);
@@ -33,13 +33,13 @@ pub(in crate::net) fn doubled(
         let row = |y: usize| &channel[y * w..][..w];
         for (y, to) in to.chunks_exact_mut(2 * w).enumerate() {
             let near = row(y / 2);
-            match between {
-                Between::Nearest => {
+            match interpolation {
+                Interpolation::Nearest => {
                     for (to, value) in to.chunks_exact_mut(2).zip(near) {
                         to.fill(*value);
                     }
                 }
-                Between::Linear => {
+                Interpolation::Linear => {
                     let next = if y % 2 == 0 {
                         (y / 2).saturating_sub(1)
                     } else {
@@ -82,7 +82,7 @@ mod tests {
     use crate::context::Context;
     use crate::{Cancel, Options};
 
-    fn of(values: &[f32], w: usize, between: Between) -> Vec<f32> {
+    fn of(values: &[f32], w: usize, between: Interpolation) -> Vec<f32> {
         let (options, cancel) = (Options::default(), Cancel::default());
         let mut heard = |_| {};
         let ctx = Context::new(&options, &mut heard, &cancel);
@@ -91,27 +91,27 @@ mod tests {
             h: values.len() / w,
             channels: vec![values],
         };
-        doubled(&from, between, &ctx.watch).expect("no stop")
+        upsampled(&from, between, &ctx.watch).expect("no stop")
     }
 
     #[test]
     fn values_stand_at_the_middles_of_their_four() {
-        let linear = of(&[0.0, 4.0, 8.0, 12.0], 2, Between::Linear);
+        let linear = of(&[0.0, 4.0, 8.0, 12.0], 2, Interpolation::Linear);
         assert_eq!(linear[..4], [0.0, 1.0, 3.0, 4.0]);
         assert_eq!(linear[4..8], [2.0, 3.0, 5.0, 6.0]);
         assert_eq!(linear[8..12], [6.0, 7.0, 9.0, 10.0]);
         assert_eq!(linear[12..], [8.0, 9.0, 11.0, 12.0]);
-        assert_eq!(of(&[5.0], 1, Between::Linear), [5.0; 4]);
+        assert_eq!(of(&[5.0], 1, Interpolation::Linear), [5.0; 4]);
         assert_eq!(
-            of(&[0.0, 4.0], 2, Between::Linear),
+            of(&[0.0, 4.0], 2, Interpolation::Linear),
             [0.0, 1.0, 3.0, 4.0, 0.0, 1.0, 3.0, 4.0]
         );
         assert_eq!(
-            of(&[0.0, 4.0], 1, Between::Linear),
+            of(&[0.0, 4.0], 1, Interpolation::Linear),
             [0.0, 0.0, 1.0, 1.0, 3.0, 3.0, 4.0, 4.0]
         );
         assert_eq!(
-            of(&[1.0, 2.0], 2, Between::Nearest),
+            of(&[1.0, 2.0], 2, Interpolation::Nearest),
             [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]
         );
     }
